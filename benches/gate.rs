@@ -16,8 +16,8 @@ use std::{sync::Arc, time::Duration};
 use axum::{body::Body, http::Request};
 use rustix::time::{ClockId, clock_gettime};
 use scimkit::{
-    BearerTokens, MemoryStore, Server, Settings, Sqlite, Store, TenantStore,
-    provision::{TenantAdmin, ConnectionSettings, ConnectionAuthenticator, NewToken},
+    BearerTokens, MemoryStore, Server, Settings, SqliteStore, Store, TenantStore,
+    provision::{ConnectionAuthenticator, ConnectionSettings, NewToken, TenantAdmin},
 };
 
 const ROUNDS: u32 = 20_000;
@@ -29,7 +29,7 @@ async fn main() {
     let folder = tempfile::tempdir().unwrap();
     let memory = Arc::new(MemoryStore::new());
     measure("memory", memory.clone(), memory).await;
-    let sqlite = Arc::new(Sqlite::open(folder.path().join("bench.sqlite")).unwrap());
+    let sqlite = Arc::new(SqliteStore::open(folder.path().join("bench.sqlite")).unwrap());
     measure("SQLite", sqlite.clone(), sqlite).await;
 }
 

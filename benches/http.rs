@@ -29,7 +29,7 @@ use std::{
 
 use self::client::{Client, TOKEN, id, patch, request, user};
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, response::IntoResponse};
-use scimkit::{BearerTokens, MemoryStore, Server, Settings, Sqlite, Store, Token};
+use scimkit::{BearerTokens, MemoryStore, Server, Settings, SqliteStore, Store, Token};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -55,7 +55,7 @@ fn main() {
 async fn serve(store: &str, folder: &str) {
     let store: Arc<dyn Store> = match store {
         "memory" => Arc::new(MemoryStore::new()),
-        _ => Arc::new(Sqlite::open(format!("{folder}/bench.sqlite")).unwrap()),
+        _ => Arc::new(SqliteStore::open(format!("{folder}/bench.sqlite")).unwrap()),
     };
     let token = Token::from_secret(TOKEN).unwrap();
     let server = Server::new(store, Settings::new("http://bench.example/scim/v2"))

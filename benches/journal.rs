@@ -18,8 +18,8 @@ use chrono::DateTime;
 use http::Request;
 use rustix::time::{ClockId, clock_gettime};
 use scimkit::{
-    BearerTokens, MemoryStore, RequestContext, Server, Settings, Sqlite, Store, TenantId, Token,
-    Tolerance,
+    BearerTokens, MemoryStore, RequestContext, Server, Settings, SqliteStore, Store, TenantId,
+    Token, Tolerance,
     registry::{Change, Edge, EdgeEdit, ResourceId, ResourceType},
     store::{Batch, ExpectedVersion, JournalLevel, WriteOp},
 };
@@ -47,7 +47,7 @@ async fn main() {
     measure("memory", [memory(), memory(), memory()]).await;
     let folder = tempfile::tempdir().unwrap();
     let sqlite = |name: &str| {
-        let store = Sqlite::open(folder.path().join(name)).unwrap();
+        let store = SqliteStore::open(folder.path().join(name)).unwrap();
         Arc::new(store) as Arc<dyn Store>
     };
     measure("sqlite", [sqlite("off"), sqlite("notice"), sqlite("full")]).await;

@@ -19,8 +19,8 @@ use chrono::DateTime;
 use http::{Request, StatusCode};
 use rustix::time::{ClockId, clock_gettime};
 use scimkit::{
-    BearerTokens, MemoryStore, RequestContext, Server, Settings, Sqlite, Store, TenantId, Token,
-    Tolerance,
+    BearerTokens, MemoryStore, RequestContext, Server, Settings, SqliteStore, Store, TenantId,
+    Token, Tolerance,
     core::message::PatchRequest,
     patch::{Before, Patch},
     registry::{Budget, Change, Resource, ResourceId, ResourceType},
@@ -43,7 +43,7 @@ async fn main() {
     );
     one_more("memory", Directory::new(Arc::new(MemoryStore::new())).await).await;
     let folder = tempfile::tempdir().unwrap();
-    let sqlite = Sqlite::open(folder.path().join("bench.sqlite")).unwrap();
+    let sqlite = SqliteStore::open(folder.path().join("bench.sqlite")).unwrap();
     one_more("sqlite", Directory::new(Arc::new(sqlite)).await).await;
     println!("\n{COMING} members more in memory, beside a hash set built for the request");
     println!("{:<34} {:>9} {:>12} {:>8}", "", "members", "time", "ratio");

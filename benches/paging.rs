@@ -16,7 +16,7 @@ use std::{hint::black_box, sync::Arc};
 use chrono::DateTime;
 use rustix::time::{ClockId, clock_gettime};
 use scimkit::{
-    MemoryStore, RequestContext, Settings, Sqlite, Store, TenantId, Tolerance,
+    MemoryStore, RequestContext, Settings, SqliteStore, Store, TenantId, Tolerance,
     core::message::SortOrder,
     filter::Filter,
     registry::{Change, ResourceId, ResourceType, Scalar},
@@ -42,7 +42,7 @@ async fn main() {
     let folder = tempfile::tempdir().unwrap();
     all(
         "sqlite",
-        &Sqlite::open(folder.path().join("bench.sqlite")).unwrap(),
+        &SqliteStore::open(folder.path().join("bench.sqlite")).unwrap(),
     )
     .await;
 }

@@ -18,7 +18,7 @@ use std::{hint::black_box, sync::Arc};
 use chrono::DateTime;
 use rustix::time::{ClockId, clock_gettime};
 use scimkit::{
-    MemoryStore, RequestContext, Settings, Sqlite, Store, TenantId, Tolerance,
+    MemoryStore, RequestContext, Settings, SqliteStore, Store, TenantId, Tolerance,
     core::message::SortOrder,
     filter::Filter,
     registry::{Budget, Change, ResourceId, ResourceType},
@@ -46,7 +46,7 @@ const QUERIES: [(&str, &str); 7] = [
 async fn main() {
     let memory = MemoryStore::new();
     let folder = tempfile::tempdir().unwrap();
-    let sqlite = Sqlite::open(folder.path().join("bench.sqlite")).unwrap();
+    let sqlite = SqliteStore::open(folder.path().join("bench.sqlite")).unwrap();
     let settings = Arc::new(Settings::new("https://app.example/scim/v2"));
     let kind = Arc::clone(settings.registry.resource_type("User").unwrap());
     let scope = RequestContext::new(TenantId::default(), settings);

@@ -23,11 +23,11 @@ use argon2::{
 use axum::http::request::Parts;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use scimkit::{
-    Authenticate, ConnectionId, AuthError, TokenDigest, Identity, MemoryStore, Server, Settings, TenantId,
-    Token, TokenScopes,
+    AuthError, Authenticate, ConnectionId, Identity, MemoryStore, Server, Settings, TenantId,
+    Token, TokenDigest, TokenScopes,
     core::AuthenticationScheme,
     credentials,
-    provision::{TenantAdmin, ConnectionSettings, ConnectionAuthenticator},
+    provision::{ConnectionAuthenticator, ConnectionSettings, TenantAdmin},
     store::BoxFuture,
 };
 use subtle::ConstantTimeEq;
@@ -62,7 +62,10 @@ struct Basic {
 }
 
 impl Basic {
-    fn new(accounts: HashMap<String, Account>, gate: ConnectionAuthenticator) -> Result<Self, Box<dyn Error>> {
+    fn new(
+        accounts: HashMap<String, Account>,
+        gate: ConnectionAuthenticator,
+    ) -> Result<Self, Box<dyn Error>> {
         Ok(Basic {
             accounts,
             checks: Semaphore::new(CHECKS),

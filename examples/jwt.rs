@@ -27,11 +27,11 @@ use jsonwebtoken::{
 };
 use p256::pkcs8::EncodePrivateKey;
 use scimkit::{
-    Authenticate, ConnectionId, AuthError, Identity, MemoryStore, Server, Settings, TenantId,
+    AuthError, Authenticate, ConnectionId, Identity, MemoryStore, Server, Settings, TenantId,
     TokenScopes,
     core::AuthenticationScheme,
     credentials,
-    provision::{TenantAdmin, ConnectionSettings, ConnectionAuthenticator},
+    provision::{ConnectionAuthenticator, ConnectionSettings, TenantAdmin},
     store::BoxFuture,
 };
 use serde::{Deserialize, Serialize};
@@ -125,7 +125,9 @@ impl Jwt {
         let token = decode::<Claims>(token, &key, &rules).map_err(refused)?;
         let (tenant, connection) = (&issuer.organisation, &issuer.connection);
         let scopes = scopes(&token.claims.scope);
-        self.gate.identity_for(head, tenant, connection, scopes).await
+        self.gate
+            .identity_for(head, tenant, connection, scopes)
+            .await
     }
 
     /// A key of an issuer. One that is not known yet may be new, so the issuer is asked, now and then.

@@ -26,7 +26,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
-use scimkit::{BearerTokens, TokenDigest, MemoryStore, Server, Settings, Token, core};
+use scimkit::{BearerTokens, MemoryStore, Server, Settings, Token, TokenDigest, core};
 use serve::Timeouts;
 use tower::{BoxError, ServiceBuilder, limit::ConcurrencyLimitLayer, load_shed::LoadShedLayer};
 
@@ -81,7 +81,10 @@ async fn limited(State(limiter): State<Limiter>, request: Request, next: Next) -
     // hashed, so that a long one takes no more memory than another.
     let credential = request.headers().get(header::AUTHORIZATION);
     let credential = credential.map_or(&b""[..], HeaderValue::as_bytes);
-    if let Err(early) = limiter.rates.check_key(TokenDigest::new(credential).as_bytes()) {
+    if let Err(early) = limiter
+        .rates
+        .check_key(TokenDigest::new(credential).as_bytes())
+    {
         let wait = early.wait_time_from(governor::clock::DefaultClock::default().now());
         let detail = format!("more than {RATE} requests a second");
         return refusal(StatusCode::TOO_MANY_REQUESTS, detail, wait);

@@ -9,7 +9,8 @@ use std::{
 
 use http::{Method, Request, StatusCode};
 use scimkit::{
-    BearerTokens, Server, Settings, Sqlite, TenantId, Token, registry::Registry, store::Archive,
+    BearerTokens, Server, Settings, SqliteStore, TenantId, Token, registry::Registry,
+    store::Archive,
 };
 use serde_json::json;
 
@@ -84,7 +85,7 @@ async fn two_schemas(world: &World, is_indexed: bool) -> String {
     let mut settings = Settings::new("https://scim.example/v2");
     settings.registry = Arc::new(builder.build().unwrap());
     let tokens = BearerTokens::new([Token::from_secret(TOKEN).unwrap().digest()]);
-    let store = Arc::new(Sqlite::open(path(world)).unwrap());
+    let store = Arc::new(SqliteStore::open(path(world)).unwrap());
     let other = Server::new(store, settings).with_authentication(tokens);
     let mut longest = 0.0_f64;
     for n in 0..10 {
@@ -103,7 +104,7 @@ async fn two_schemas(world: &World, is_indexed: bool) -> String {
 
 async fn erased(world: &World) -> String {
     let before = occurrences(world);
-    let store = Sqlite::open(path(world)).unwrap();
+    let store = SqliteStore::open(path(world)).unwrap();
     let began = Instant::now();
     store.erase_tenant(&TenantId::default()).await.unwrap();
     let took = began.elapsed().as_secs_f64();

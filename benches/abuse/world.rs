@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::DateTime;
 use http::{Method, Request, StatusCode};
 use scimkit::{
-    BearerTokens, MemoryStore, RequestContext, Server, Settings, Sqlite, Store, TenantId, Token,
-    Tolerance,
+    BearerTokens, MemoryStore, RequestContext, Server, Settings, SqliteStore, Store, TenantId,
+    Token, Tolerance,
     registry::{Change, ResourceId},
     store::{Archive, Batch, WriteOp},
 };
@@ -34,7 +34,7 @@ impl World {
         let folder = (store == "sqlite").then(|| tempfile::tempdir().unwrap());
         let (store, archive): (Arc<dyn Store>, Arc<dyn Archive>) = match &folder {
             Some(folder) => {
-                let store = Arc::new(Sqlite::open(folder.path().join(FILE)).unwrap());
+                let store = Arc::new(SqliteStore::open(folder.path().join(FILE)).unwrap());
                 (store.clone(), store)
             }
             None => {

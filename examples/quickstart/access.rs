@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::http::request::Parts;
 use scimkit::{
-    Authenticate, ConnectionId, AuthError, TokenDigest, Identity, Settings, TenantId, TenantStore, Token,
-    TokenScopes,
+    AuthError, Authenticate, ConnectionId, Identity, Settings, TenantId, TenantStore, Token,
+    TokenDigest, TokenScopes,
     core::AuthenticationScheme,
     credentials,
-    provision::{TenantAdmin, Clock, ConnectionSettings, AdminError, ConnectionAuthenticator, NewToken},
+    provision::{
+        AdminError, Clock, ConnectionAuthenticator, ConnectionSettings, NewToken, TenantAdmin,
+    },
     store::BoxFuture,
 };
 use subtle::ConstantTimeEq;
@@ -105,7 +107,9 @@ async fn create_token(administration: &TenantAdmin) -> Result<Token, AdminError>
     let tenant = TenantId::default();
     let connection = ConnectionId::default();
     let new = NewToken::new("quickstart");
-    let issued = administration.create_token(&tenant, &connection, &new).await?;
+    let issued = administration
+        .create_token(&tenant, &connection, &new)
+        .await?;
     Ok(issued.token)
 }
 

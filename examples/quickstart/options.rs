@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Parser, ValueEnum};
 use scimkit::{
-    MemoryStore, Registry, Sqlite, Store, TenantStore, Token, Tolerance, UnknownMemberPolicy,
+    MemoryStore, Registry, SqliteStore, Store, TenantStore, Token, Tolerance, UnknownMemberPolicy,
 };
 use tokio::net::TcpListener;
 
@@ -140,7 +140,7 @@ impl Options {
         match &self.store {
             StoreChoice::Memory => Ok(MemoryStore::new().into()),
             StoreChoice::Sqlite(path) => {
-                let opened = Sqlite::open(path).map_err(|error| -> Problem {
+                let opened = SqliteStore::open(path).map_err(|error| -> Problem {
                     match files::explain_database(path) {
                         Some(problem) => format!("can't open the store: {problem}").into(),
                         None => invalid(path, error),

@@ -13,7 +13,7 @@
 //!     .route("/", get(async || "the app itself"))
 //!     .merge(scimkit_axum::router("/scim/v2", server));
 //! # let _ = app;
-//! # Ok::<(), scimkit_server::NoRandomness>(())
+//! # Ok::<(), scimkit_server::RandomnessError>(())
 //! ```
 
 use axum::Router;

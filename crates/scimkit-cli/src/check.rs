@@ -5,7 +5,10 @@ use std::{fs, path::PathBuf, process::ExitCode};
 use clap::{Args, ValueEnum};
 use regex::Regex;
 use scimkit_testkit::{
-    conformance::{self, Cause, Check, Counts, Finding, Level, Outcome, Report, Verdict},
+    conformance::{
+        self, Cause, ConformanceCheck, ConformanceReport, Counts, Finding, RequirementLevel,
+        RequirementResult, Verdict,
+    },
     replay::{Exchange, Mode, Scenario},
 };
 use serde_json::{Value, json};
@@ -68,10 +71,10 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     }
 }
 
-fn check(options: &Options) -> Result<Report, String> {
+fn check(options: &Options) -> Result<ConformanceReport, String> {
     let bar = progress::request_spinner("checking");
     let client = Client::new(&options.url, &options.access, bar.clone())?;
-    let mut check = Check::of(&client);
+    let mut check = ConformanceCheck::new(&client);
     if options.strict {
         check = check.with_modes([Mode::Both, Mode::Rfc]);
     }
@@ -112,7 +115,7 @@ fn is_wanted(wanted: &Regex, case: &Scenario) -> bool {
     wanted.is_match(&case.name()) || case.ledger.iter().any(|id| wanted.is_match(id))
 }
 
-fn print(options: &Options, report: &Report) {
+fn print(options: &Options, report: &ConformanceReport) {
     if options.json {
         output::say_json(&as_json(report));
     } else if options.verbose {
@@ -122,10 +125,13 @@ fn print(options: &Options, report: &Report) {
     }
 }
 
-fn status(minimum: Level, report: &Report) -> u8 {
-    let (must, should) = (report.counts(Level::Must), report.counts(Level::Should));
+fn status(minimum: RequirementLevel, report: &ConformanceReport) -> u8 {
+    let (must, should) = (
+        report.counts(RequirementLevel::Must),
+        report.counts(RequirementLevel::Should),
+    );
     let ran = |counts: Counts| counts.failed + counts.passed;
-    if must.failed > 0 || (minimum == Level::Should && should.failed > 0) {
+    if must.failed > 0 || (minimum == RequirementLevel::Should && should.failed > 0) {
         exit::FAILED
     } else if ran(must) + ran(should) == 0 {
         exit::UNUSABLE
@@ -134,7 +140,7 @@ fn status(minimum: Level, report: &Report) -> u8 {
     }
 }
 
-fn as_json(report: &Report) -> Value {
+fn as_json(report: &ConformanceReport) -> Value {
     let counts = |level| as_json_counts(report.counts(level));
     let skipped = report.skipped.iter();
     let skipped = skipped.map(|skipped| json!({"case": skipped.case, "reason": skipped.reason}));
@@ -152,7 +158,7 @@ fn as_json(report: &Report) -> Value {
             "skipped": report.cases.skipped,
         },
         "causes": report.causes().iter().map(cause).collect::<Vec<_>>(),
-        "counts": {"must": counts(Level::Must), "should": counts(Level::Should)},
+        "counts": {"must": counts(RequirementLevel::Must), "should": counts(RequirementLevel::Should)},
         "requirements": report.outcomes.iter().map(outcome).collect::<Vec<_>>(),
         "sections": sections.collect::<Vec<_>>(),
         "skippedCases": skipped.collect::<Vec<_>>(),
@@ -195,7 +201,7 @@ pub(crate) fn exchange(exchange: &Exchange) -> Value {
     })
 }
 
-fn outcome(outcome: &Outcome) -> Value {
+fn outcome(outcome: &RequirementResult) -> Value {
     let requirement = &outcome.requirement;
     let mut shown = json!({
         "id": requirement.id,
@@ -230,10 +236,10 @@ fn finding(finding: &Finding) -> Value {
 }
 
 impl MinimumLevel {
-    fn level(self) -> Level {
+    fn level(self) -> RequirementLevel {
         match self {
-            MinimumLevel::Must => Level::Must,
-            MinimumLevel::Should => Level::Should,
+            MinimumLevel::Must => RequirementLevel::Must,
+            MinimumLevel::Should => RequirementLevel::Should,
         }
     }
 }

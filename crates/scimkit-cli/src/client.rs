@@ -12,7 +12,7 @@ use clap::Args;
 use http::{HeaderValue, Method, Request, Response, Uri, header::CONNECTION, request::Parts};
 use indicatif::ProgressBar;
 use scimkit::store::BoxFuture;
-use scimkit_testkit::replay::{NoSlash, Target, TransportError};
+use scimkit_testkit::replay::{HttpTarget, NoSlash, TransportError};
 use ureq::{
     Agent, Error,
     tls::{RootCerts, TlsConfig},
@@ -132,7 +132,7 @@ impl Client {
     }
 }
 
-impl Target for Client {
+impl HttpTarget for Client {
     fn send(
         &self,
         request: Request<Bytes>,

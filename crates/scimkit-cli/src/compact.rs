@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use scimkit::Sqlite;
+use scimkit::SqliteStore;
 use serde_json::json;
 
 use crate::{
@@ -23,7 +23,7 @@ pub(crate) fn run(options: &Compact) -> ExitCode {
 
 fn compact(options: &Compact) -> Result<CommandOutput, Failure> {
     let path = options.store.existing()?;
-    let compacted = Sqlite::compact(path).map_err(|error| {
+    let compacted = SqliteStore::compact(path).map_err(|error| {
         let problem = format!("can't compact `{}`: {}", path.display(), chain(&error));
         Failure::Unusable(problem)
     })?;

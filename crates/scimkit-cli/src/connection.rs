@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::ExitCode, sync::Arc};
 use clap::{Args, Subcommand};
 use scimkit::{
     ConnectionId, Settings, TenantId,
-    provision::{TenantAdmin, ConnectionSettings, Switch},
+    provision::{ConnectionSettings, Switch, TenantAdmin},
     store::{Connection, TenantLimits},
 };
 use serde_json::{Map, Value, json};

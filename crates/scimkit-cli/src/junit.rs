@@ -2,7 +2,7 @@
 
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use scimkit_testkit::{
-    conformance::{Level, Outcome, Report, Verdict},
+    conformance::{ConformanceReport, RequirementLevel, RequirementResult, Verdict},
     escape_invisible,
 };
 
@@ -12,7 +12,10 @@ use scimkit_testkit::{
 ///
 /// # Errors
 /// The report can't be serialised.
-pub(crate) fn document(report: &Report, minimum: Level) -> Result<String, SerializeError> {
+pub(crate) fn document(
+    report: &ConformanceReport,
+    minimum: RequirementLevel,
+) -> Result<String, SerializeError> {
     let mut suite = TestSuite::new("scimkit check");
     for outcome in &report.outcomes {
         let Some(status) = status(outcome, minimum) else {
@@ -30,7 +33,7 @@ pub(crate) fn document(report: &Report, minimum: Level) -> Result<String, Serial
 }
 
 /// The status of a test case; none for a requirement that was not checked.
-fn status(outcome: &Outcome, minimum: Level) -> Option<TestCaseStatus> {
+fn status(outcome: &RequirementResult, minimum: RequirementLevel) -> Option<TestCaseStatus> {
     let status = match &outcome.verdict {
         Verdict::Failed(findings) => {
             let level = outcome.requirement.level;

@@ -6,7 +6,9 @@ use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use regex::Regex;
 use scimkit::{BearerTokens, MemoryStore, Server, Settings, Token, Tolerance};
-use scimkit_testkit::replay::{Mode, Outcome, Replay, Report, Scenario, Target, Verdict};
+use scimkit_testkit::replay::{
+    HttpTarget, Mode, Replay, ReplayReport, Scenario, ScenarioResult, Verdict,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -83,7 +85,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     }
 }
 
-fn replay(options: &Options) -> Result<Report, String> {
+fn replay(options: &Options) -> Result<ReplayReport, String> {
     let mut scenarios = Scenario::load_all(&options.files).map_err(|error| chain(&error))?;
     if let Some(wanted) = &options.only {
         scenarios.retain(|scenario| wanted.is_match(&scenario.name()));
@@ -114,11 +116,11 @@ fn replay(options: &Options) -> Result<Report, String> {
 /// Replays the scenarios. In a text report, the result of each is printed at once.
 fn replay_against(
     options: &Options,
-    target: &dyn Target,
+    target: &dyn HttpTarget,
     token: Option<&str>,
     scenarios: &[Scenario],
-) -> Result<Report, String> {
-    let mut replay = Replay::of(target).with_modes(options.mode.modes().iter().copied());
+) -> Result<ReplayReport, String> {
+    let mut replay = Replay::new(target).with_modes(options.mode.modes().iter().copied());
     if let Some(token) = token {
         replay = replay.with_token(token);
     }
@@ -134,7 +136,7 @@ fn replay_against(
     })))
 }
 
-fn print_outcome(options: &Options, outcome: &Outcome) {
+fn print_outcome(options: &Options, outcome: &ScenarioResult) {
     if options.verbose {
         output::say_lines(&format!("{outcome:#}"));
     } else {
@@ -142,7 +144,7 @@ fn print_outcome(options: &Options, outcome: &Outcome) {
     }
 }
 
-fn print(options: &Options, report: &Report) {
+fn print(options: &Options, report: &ReplayReport) {
     if options.json {
         output::say_json(&as_json(report));
         return;
@@ -154,7 +156,7 @@ fn print(options: &Options, report: &Report) {
     }
 }
 
-fn status(options: &Options, report: &Report) -> u8 {
+fn status(options: &Options, report: &ReplayReport) -> u8 {
     let counts = report.counts();
     if counts.failed > 0 {
         exit::FAILED
@@ -167,7 +169,7 @@ fn status(options: &Options, report: &Report) -> u8 {
     }
 }
 
-fn as_json(report: &Report) -> Value {
+fn as_json(report: &ReplayReport) -> Value {
     let counts = report.counts();
     let outcomes = report.outcomes.iter().map(|outcome| {
         let mode = outcome.mode.as_str();

@@ -10,8 +10,8 @@ use std::{
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use scimkit::{
-    Sqlite, TenantId,
-    provision::{TenantAdmin, AdminError},
+    SqliteStore, TenantId,
+    provision::{AdminError, TenantAdmin},
 };
 use serde_json::Value;
 
@@ -130,7 +130,7 @@ impl StoreArgs {
         missing: IfMissing,
         command: impl AsyncFnOnce(TenantAdmin) -> Result<CommandOutput, Failure>,
     ) -> ExitCode {
-        let on_store = async |store: Arc<Sqlite>| command(TenantAdmin::new(store)).await;
+        let on_store = async |store: Arc<SqliteStore>| command(TenantAdmin::new(store)).await;
         self.run_on_store(missing, on_store)
     }
 
@@ -138,7 +138,7 @@ impl StoreArgs {
     pub(crate) fn run_on_store(
         &self,
         missing: IfMissing,
-        command: impl AsyncFnOnce(Arc<Sqlite>) -> Result<CommandOutput, Failure>,
+        command: impl AsyncFnOnce(Arc<SqliteStore>) -> Result<CommandOutput, Failure>,
     ) -> ExitCode {
         self.print(self.result(missing, command))
     }
@@ -147,7 +147,7 @@ impl StoreArgs {
     pub(crate) fn result(
         &self,
         missing: IfMissing,
-        command: impl AsyncFnOnce(Arc<Sqlite>) -> Result<CommandOutput, Failure>,
+        command: impl AsyncFnOnce(Arc<SqliteStore>) -> Result<CommandOutput, Failure>,
     ) -> Result<CommandOutput, Failure> {
         let store = self.open(missing)?;
         let runtime = tokio::runtime::Builder::new_current_thread().build();
@@ -183,12 +183,12 @@ impl StoreArgs {
         }
     }
 
-    fn open(&self, missing: IfMissing) -> Result<Arc<Sqlite>, Failure> {
+    fn open(&self, missing: IfMissing) -> Result<Arc<SqliteStore>, Failure> {
         let StoreUrl(path) = &self.store;
         if missing == IfMissing::Fail {
             self.existing()?;
         }
-        let opened = Sqlite::open(path).map_err(|error| {
+        let opened = SqliteStore::open(path).map_err(|error| {
             let problem = files::explain_database(path)
                 .unwrap_or_else(|| format!("`{}`: {}", path.display(), chain(&error)));
             Failure::Unusable(format!("can't open the store: {problem}"))

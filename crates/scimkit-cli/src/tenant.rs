@@ -5,8 +5,8 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 use scimkit::{
-    Sqlite, TenantId,
-    provision::{TenantAdmin, Clock},
+    SqliteStore, TenantId,
+    provision::{Clock, TenantAdmin},
     store::{Archive, StoreError, Tenant, TenantLimits},
 };
 use serde_json::{Value, json};
@@ -133,7 +133,7 @@ async fn create(admin: TenantAdmin, options: &Create) -> Result<CommandOutput, F
     ))
 }
 
-async fn purge(store: Arc<Sqlite>, options: &Purge) -> Result<CommandOutput, Failure> {
+async fn purge(store: Arc<SqliteStore>, options: &Purge) -> Result<CommandOutput, Failure> {
     let tenant = TenantId::from(options.id.as_str());
     let long = TimeDelta::from_std(options.older_than).ok();
     let before = long.and_then(|long| Clock::default().now().checked_sub_signed(long));

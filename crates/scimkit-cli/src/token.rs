@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use scimkit::{
     ConnectionId, TokenScopes,
-    provision::{TenantAdmin, Clock, CreatedToken, NewToken},
+    provision::{Clock, CreatedToken, NewToken, TenantAdmin},
     store::{TenantLimits, TokenRecord},
 };
 use serde_json::{Value, json};

@@ -11,11 +11,11 @@ use std::{
 use clap::Args;
 use indicatif::ProgressBar;
 use scimkit::{
-    RequestContext, Settings, Sqlite, TenantId,
+    RequestContext, Settings, SqliteStore, TenantId,
     provision::validate_tenant_id,
     store::{
         StoreError,
-        archive::{self, Archive, ArchiveError, RecordCounts, Erased, TokenExport},
+        archive::{self, Archive, ArchiveError, Erased, RecordCounts, TokenExport},
     },
 };
 use serde_json::{Value, json};
@@ -87,7 +87,12 @@ pub(crate) fn erase(options: &Erase) -> ExitCode {
     let tenant = TenantId::from(id.as_str());
     store.run_on_store(IfMissing::Fail, async |store| {
         // This also erases a tenant that has resources but was never created.
-        if store.erase_tenant(&tenant).await.map_err(|e| unusable(&e))? == Erased::Nothing {
+        if store
+            .erase_tenant(&tenant)
+            .await
+            .map_err(|e| unusable(&e))?
+            == Erased::Nothing
+        {
             return Err(Failure::Rejected(format!("there is no tenant `{tenant}`")));
         }
         let text = format!("erased tenant `{tenant}` with all its data");
@@ -106,7 +111,7 @@ pub(crate) fn export(options: &Export) -> ExitCode {
 }
 
 async fn export_to_stdout(
-    store: &Sqlite,
+    store: &SqliteStore,
     tenant: &TenantId,
     options: &Export,
 ) -> Result<CommandOutput, Failure> {
@@ -133,7 +138,7 @@ async fn export_to_stdout(
 }
 
 async fn export_to_file(
-    store: &Sqlite,
+    store: &SqliteStore,
     tenant: &TenantId,
     options: &Export,
     path: &Path,
@@ -161,7 +166,7 @@ async fn export_to_file(
 }
 
 async fn export_lines(
-    store: &Sqlite,
+    store: &SqliteStore,
     tenant: &TenantId,
     options: &Export,
     output: impl Write,
@@ -181,7 +186,7 @@ pub(crate) fn import(options: &Import) -> ExitCode {
 }
 
 async fn imported(
-    store: Arc<Sqlite>,
+    store: Arc<SqliteStore>,
     options: &Import,
     scope: RequestContext,
     input: Input,

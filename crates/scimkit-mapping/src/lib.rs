@@ -238,7 +238,7 @@ impl<'a> CheckedRule<'a> {
     ///   declared [`folded`](Field::folded), or in a `key` column.
     ///
     /// The column holds values as [`Scalar::of`](scimkit_registry::Scalar::of) makes them: see
-    /// `scimkit_sql::HostTable`.
+    /// `scimkit_sql::MappedTable`.
     #[must_use]
     pub fn comparable_column(self) -> Option<ComparableColumn<'a>> {
         self.bound.comparable_column(self.kind)

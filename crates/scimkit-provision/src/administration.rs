@@ -8,18 +8,18 @@ use scimkit_store::{
     TenantId, TenantLimits, TenantStore, validate,
 };
 
-use crate::{Clock, AdminError, EntityKind};
+use crate::{AdminError, Clock, EntityKind};
 
 /// How often a change that loses races against other changes is tried again.
 pub(crate) const RACES: u32 = 16;
 
-/// What an administrator does: makes tenants, connections and [tokens](Administration::issue), and
+/// What an administrator does: makes tenants, connections and [tokens](TenantAdmin::create_token), and
 /// changes them.
 ///
 /// - Ids are for people to type, in paths, host names and commands: 1 to 63 characters out of `a` to
 ///   `z`, `0` to `9` and `-`, which is neither the first nor the last. They never change.
 /// - Names are for people to read: up to 200 characters, none of them a control character.
-/// - Whoever changes something names what they saw of it: [`Error::Stale`] says that it is no longer
+/// - Whoever changes something names what they saw of it: [`AdminError::Stale`] says that it is no longer
 ///   so. What succeeded is durable, and holds from the next request on, in every process.
 ///
 /// # Example
@@ -75,18 +75,18 @@ impl TenantAdmin {
     /// #     }
     /// # }
     /// use std::sync::Arc;
-    /// use scimkit_provision::{Administration, Error, Kind};
+    /// use scimkit_provision::{TenantAdmin, AdminError, EntityKind};
     /// use scimkit_store::{MemoryStore, TenantLimits};
     ///
     /// let mut limits = TenantLimits::default();
     /// limits.tenants = 1;
-    /// let administration = Administration::new(Arc::new(MemoryStore::new())).with_limits(limits);
+    /// let administration = TenantAdmin::new(Arc::new(MemoryStore::new())).with_limits(limits);
     /// let acme = now(administration.create_tenant("acme", "Acme"))?;
     /// let error = now(administration.create_tenant("other", "Other")).unwrap_err();
-    /// assert!(matches!(error, Error::TooMany { kind: Kind::Tenant, limit: 1, .. }));
+    /// assert!(matches!(error, AdminError::TooMany { kind: EntityKind::Tenant, limit: 1, .. }));
     /// // What exists can be changed.
     /// assert!(now(administration.rename_tenant(&acme, "Acme Inc.")).is_ok());
-    /// # Ok::<(), Error>(())
+    /// # Ok::<(), AdminError>(())
     /// ```
     #[must_use]
     pub fn with_limits(mut self, limits: TenantLimits) -> Self {
@@ -104,7 +104,7 @@ impl TenantAdmin {
     /// The tenants, by id.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`AdminError::Store`].
     pub async fn tenants(&self) -> Result<Vec<Tenant>, AdminError> {
         self.tenancy.tenants().await.map_err(AdminError::Store)
     }
@@ -112,7 +112,7 @@ impl TenantAdmin {
     /// A tenant by its id.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Store`].
+    /// [`AdminError::NotFound`], [`AdminError::Store`].
     pub async fn tenant(&self, id: &TenantId) -> Result<Tenant, AdminError> {
         let found = self.tenancy.tenant(id).await.map_err(AdminError::Store)?;
         found.ok_or_else(|| not_found(EntityKind::Tenant, id.as_str()))
@@ -121,7 +121,7 @@ impl TenantAdmin {
     /// Makes a tenant.
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::Exists`], [`Error::TooMany`], [`Error::Store`].
+    /// [`AdminError::Invalid`], [`AdminError::Exists`], [`AdminError::TooMany`], [`AdminError::Store`].
     pub async fn create_tenant(&self, id: &str, name: &str) -> Result<Tenant, AdminError> {
         validate::id("tenant id", id)?;
         validate::name(name)?;
@@ -135,7 +135,7 @@ impl TenantAdmin {
     /// Gives a tenant another name.
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::Stale`] unless the tenant is as it was `seen`, [`Error::Store`].
+    /// [`AdminError::Invalid`], [`AdminError::Stale`] unless the tenant is as it was `seen`, [`AdminError::Store`].
     pub async fn rename_tenant(&self, seen: &Tenant, name: &str) -> Result<Tenant, AdminError> {
         validate::name(name)?;
         let mut tenant = seen.clone();
@@ -146,7 +146,7 @@ impl TenantAdmin {
     /// The connections of a tenant, by id.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Store`].
+    /// [`AdminError::NotFound`], [`AdminError::Store`].
     pub async fn connections(&self, tenant: &TenantId) -> Result<Vec<Connection>, AdminError> {
         let found = self.tenancy.connections(tenant).await;
         let found = found.map_err(AdminError::Store)?;
@@ -159,7 +159,7 @@ impl TenantAdmin {
     /// A connection by its tenant and its id.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Store`].
+    /// [`AdminError::NotFound`], [`AdminError::Store`].
     pub async fn connection(
         &self,
         tenant: &TenantId,
@@ -176,8 +176,8 @@ impl TenantAdmin {
     /// Makes a connection.
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::Rules`], [`Error::Exists`], [`Error::NotFound`] without such a
-    /// tenant, [`Error::TooMany`], [`Error::Store`].
+    /// [`AdminError::Invalid`], [`AdminError::Settings`], [`AdminError::Exists`], [`AdminError::NotFound`] without such a
+    /// tenant, [`AdminError::TooMany`], [`AdminError::Store`].
     pub async fn create_connection(
         &self,
         tenant: &TenantId,
@@ -201,8 +201,8 @@ impl TenantAdmin {
     /// Gives a connection another name and other rules.
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::Rules`], [`Error::Stale`] unless the connection is as it was
-    /// `seen`, [`Error::Store`].
+    /// [`AdminError::Invalid`], [`AdminError::Settings`], [`AdminError::Stale`] unless the connection is as it was
+    /// `seen`, [`AdminError::Store`].
     pub async fn change_connection(
         &self,
         seen: &Connection,
@@ -219,7 +219,7 @@ impl TenantAdmin {
     /// Switches a connection on or off, whatever else of it is changed meanwhile.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Rules`], [`Error::Store`], and [`Error::Stale`] when it is changed
+    /// [`AdminError::NotFound`], [`AdminError::Settings`], [`AdminError::Store`], and [`AdminError::Stale`] when it is changed
     /// all the time.
     pub async fn switch(
         &self,
@@ -242,7 +242,7 @@ impl TenantAdmin {
     /// Takes a connection away, with its tokens; what it provisioned stays, and is nobody's.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Store`].
+    /// [`AdminError::NotFound`], [`AdminError::Store`].
     pub async fn remove_connection(
         &self,
         tenant: &TenantId,

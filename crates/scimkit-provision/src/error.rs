@@ -59,7 +59,7 @@ pub enum AdminError {
         kind: EntityKind,
     },
     /// One more would exceed a limit on the number of tenants, connections or tokens: remove one, or
-    /// [raise the limit](crate::Administration::with_limits). Nothing was done.
+    /// [raise the limit](crate::TenantAdmin::with_limits). Nothing was done.
     ///
     /// An application that answers over HTTP answers 403, as the server does for limits on the number of resources.
     #[error("{problem}")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
 use scimkit_mapping::MappingBuilder;
-use scimkit_server::{Access, Authenticate, AuthError, TokenDigest, Identity, credentials};
+use scimkit_server::{Access, AuthError, Authenticate, Identity, TokenDigest, credentials};
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, FoundToken, Settings, StoreError, TenantId, TenantStore,
     TokenScopes,
@@ -30,18 +30,18 @@ use crate::{
 ///   the port). Then a token opens its own tenant's place and no other.
 /// - What is refused with 401 is all refused alike, with the same question to what keeps them: a token that nobody has, one
 ///   that is revoked or expired, and one of another tenant.
-/// - A connection acts under its [`ConnectionSettings`](crate::Rules), and its token's scopes say what
+/// - A connection acts under its [`ConnectionSettings`](crate::Settings), and its token's scopes say what
 ///   [`Access`](scimkit_server::Access) it has.
 /// - When a token was last used is noted at most once a minute, which no request waits for longer than
 ///   a fifth of a second, or fails for.
 ///
 /// # Errors
-/// - [`Denied::Unauthorized`]: there is no good token for that place
-/// - [`Denied::SwitchedOff`]: there is, and its connection is switched off
-/// - [`Denied::Misconfigured`]: there is, and the rules of its connection can't be used, which is logged
+/// - [`AuthError::Unauthorized`]: there is no good token for that place
+/// - [`AuthError::ConnectionDisabled`]: there is, and its connection is switched off
+/// - [`AuthError::InvalidSettings`]: there is, and the rules of its connection can't be used, which is logged
 ///   once until they are changed
-/// - [`Denied::Importing`]: there is, and an import of its tenant is not complete
-/// - [`Denied::Unavailable`]: what keeps the tokens is busy or fails
+/// - [`AuthError::Importing`]: there is, and an import of its tenant is not complete
+/// - [`AuthError::Unavailable`]: what keeps the tokens is busy or fails
 ///
 /// # Example
 /// See the [front page](crate).
@@ -100,7 +100,7 @@ impl ConnectionAuthenticator {
     /// connection with those scopes: what an [`Authenticate`] of the host's own ends with.
     ///
     /// # Errors
-    /// As those of the gate; [`Denied::Unauthorized`] also for a connection that is not there.
+    /// As those of the gate; [`AuthError::Unauthorized`] also for a connection that is not there.
     pub async fn identity_for(
         &self,
         head: &Parts,
@@ -135,7 +135,11 @@ impl ConnectionAuthenticator {
         Ok(identity)
     }
 
-    fn identity(&self, connection: &Connection, scopes: TokenScopes) -> Result<Identity, AuthError> {
+    fn identity(
+        &self,
+        connection: &Connection,
+        scopes: TokenScopes,
+    ) -> Result<Identity, AuthError> {
         let ready = self.cache.ready(connection, &self.base);
         let ready = ready.ok_or(AuthError::InvalidSettings)?;
         if !ready.rules.active {

@@ -3,7 +3,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use scimkit_provision::{Administration, Gate, NewToken, ConnectionSettings};
+//! use scimkit_provision::{TenantAdmin, ConnectionAuthenticator, NewToken, ConnectionSettings};
 //! use scimkit_server::Server;
 //! use scimkit_store::{MemoryStore, Settings};
 //! # use std::{pin::pin, task::{Context, Poll, Waker}};
@@ -19,28 +19,28 @@
 //! let store = Arc::new(MemoryStore::new());
 //! let settings = Settings::new("https://app.example/tenants/{tenant}/scim/v2");
 //! let server = Server::new(store.clone(), settings.clone())
-//!     .with_authentication(Gate::new(store.clone(), settings))
+//!     .with_authentication(ConnectionAuthenticator::new(store.clone(), settings))
 //!     .with_prefix("/tenants/{tenant}/scim/v2");
 //!
-//! let administration = Administration::new(store);
+//! let administration = TenantAdmin::new(store);
 //! let issued = block_on(async {
 //!     let acme = administration.create_tenant("acme", "Acme Inc.").await?;
 //!     let entra = administration
 //!         .create_connection(&acme.id, "entra", "Entra ID", &ConnectionSettings::default())
 //!         .await?;
-//!     administration.issue(&acme.id, &entra.id, &NewToken::new("2026")).await
+//!     administration.create_token(&acme.id, &entra.id, &NewToken::new("2026")).await
 //! })?;
 //! println!("{}", issued.token.reveal()); // shown once
 //!
 //! let taken = block_on(administration.create_tenant("acme", "Another"));
 //! assert_eq!(taken.unwrap_err().to_string(), "there is a tenant `acme` already");
 //! # let _ = server;
-//! # Ok::<(), scimkit_provision::Error>(())
+//! # Ok::<(), scimkit_provision::AdminError>(())
 //! ```
 //!
-//! - [`Administration`]: makes tenants, connections and tokens, and changes them
+//! - [`TenantAdmin`]: makes tenants, connections and tokens, and changes them
 //! - [`ConnectionSettings`]: what an administrator chooses for a connection
-//! - [`Gate`]: who is asking, by the token and the place that the request was sent to
+//! - [`ConnectionAuthenticator`]: who is asking, by the token and the place that the request was sent to
 //! - [`Clock`]: what time it is
 //!
 //! Everything is kept by a [`TenantStore`](scimkit_store::TenantStore): the databases of ours, or the host's
@@ -55,7 +55,7 @@ mod text;
 mod token;
 mod used;
 
-pub use administration::{TenantAdmin, Switch};
+pub use administration::{Switch, TenantAdmin};
 pub use error::{AdminError, EntityKind};
 pub use gate::ConnectionAuthenticator;
 pub use scimkit_server::Clock;

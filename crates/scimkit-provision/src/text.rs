@@ -7,15 +7,15 @@ use crate::AdminError;
 /// Checks the id of a tenant: it is typed, and stands in paths and host names.
 ///
 /// # Errors
-/// [`Error::Invalid`]: it is empty, has more than 63 characters, others than `a` to `z`, `0` to `9` and
+/// [`AdminError::Invalid`]: it is empty, has more than 63 characters, others than `a` to `z`, `0` to `9` and
 /// `-`, or a `-` at one of its ends.
 ///
 /// # Example
 /// ```
-/// use scimkit_provision::check_id;
+/// use scimkit_provision::validate_tenant_id;
 ///
-/// assert!(check_id("acme-2").is_ok());
-/// assert!(check_id("Acme Inc.").is_err());
+/// assert!(validate_tenant_id("acme-2").is_ok());
+/// assert!(validate_tenant_id("Acme Inc.").is_err());
 /// ```
 pub fn validate_tenant_id(text: &str) -> Result<(), AdminError> {
     Ok(validate::id("tenant id", text)?)

@@ -9,7 +9,7 @@ use scimkit_store::{
 };
 
 use crate::{
-    TenantAdmin, AdminError, EntityKind,
+    AdminError, EntityKind, TenantAdmin,
     administration::{RACES, failed, not_found},
     text,
 };
@@ -76,9 +76,13 @@ impl TenantAdmin {
     /// The tokens of a tenant, the oldest first, whether good or not.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Store`].
+    /// [`AdminError::NotFound`], [`AdminError::Store`].
     pub async fn tokens(&self, tenant: &TenantId) -> Result<Vec<TokenRecord>, AdminError> {
-        let found = self.tenancy.tokens(tenant).await.map_err(AdminError::Store)?;
+        let found = self
+            .tenancy
+            .tokens(tenant)
+            .await
+            .map_err(AdminError::Store)?;
         if found.is_empty() {
             self.tenant(tenant).await?;
         }
@@ -88,7 +92,7 @@ impl TenantAdmin {
     /// A token of a tenant by its id.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Store`].
+    /// [`AdminError::NotFound`], [`AdminError::Store`].
     pub async fn token(&self, tenant: &TenantId, id: &str) -> Result<TokenRecord, AdminError> {
         let mut tokens = self.tokens(tenant).await?.into_iter();
         let found = tokens.find(|token| token.id == id);
@@ -98,8 +102,8 @@ impl TenantAdmin {
     /// Makes a token that opens a connection.
     ///
     /// # Errors
-    /// [`Error::Invalid`]: the name, scopes that allow nothing, or an end that is over.
-    /// [`Error::NotFound`], [`Error::NoRandomness`], [`Error::TooMany`], [`Error::Store`].
+    /// [`AdminError::Invalid`]: the name, scopes that allow nothing, or an end that is over.
+    /// [`AdminError::NotFound`], [`AdminError::RandomnessError`], [`AdminError::TooMany`], [`AdminError::Store`].
     pub async fn create_token(
         &self,
         tenant: &TenantId,
@@ -134,10 +138,10 @@ impl TenantAdmin {
     ///   is revoked meanwhile.
     ///
     /// # Errors
-    /// - [`Error::Ended`]: the token is expired, revoked, or replaced already
-    /// - [`Error::Invalid`]: an overlap without an end
-    /// - [`Error::Stale`]: it is changed all the time
-    /// - [`Error::NotFound`], [`Error::NoRandomness`], [`Error::Store`]
+    /// - [`AdminError::TokenInactive`]: the token is expired, revoked, or replaced already
+    /// - [`AdminError::Invalid`]: an overlap without an end
+    /// - [`AdminError::Stale`]: it is changed all the time
+    /// - [`AdminError::NotFound`], [`AdminError::RandomnessError`], [`AdminError::Store`]
     pub async fn rotate_token(
         &self,
         tenant: &TenantId,
@@ -161,8 +165,12 @@ impl TenantAdmin {
     ///   [`replaced`](TokenRecord::replaced) before, its successor is a token of its own, and stays.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Store`].
-    pub async fn revoke_token(&self, tenant: &TenantId, id: &str) -> Result<TokenRecord, AdminError> {
+    /// [`AdminError::NotFound`], [`AdminError::Store`].
+    pub async fn revoke_token(
+        &self,
+        tenant: &TenantId,
+        id: &str,
+    ) -> Result<TokenRecord, AdminError> {
         let mut races = RACES_TO_REVOKE;
         loop {
             let mut token = self.token(tenant, id).await?;
@@ -213,7 +221,8 @@ impl TenantAdmin {
         if overlap.is_zero() {
             old.revoked_at = Some(now);
         }
-        self.keep_new(make, Some(old), (EntityKind::Token, id)).await
+        self.keep_new(make, Some(old), (EntityKind::Token, id))
+            .await
     }
 
     /// Keeps a new token under an id that nobody has, and what it replaces beside it; both come from that.

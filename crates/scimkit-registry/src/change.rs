@@ -562,7 +562,7 @@ impl fmt::Debug for Change {
     }
 }
 
-/// What becomes of one attribute of a change: see [`Change::revised`].
+/// What becomes of one attribute of a change: see [`Change::map_values`].
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
     clippy::exhaustive_enums,

@@ -201,7 +201,7 @@ impl ResourceType {
         &self.name
     }
 
-    /// The attribute at a path such as `name.givenName`, as [`lookup`](Self::lookup) finds it.
+    /// The attribute at a path such as `name.givenName`, as [`resolve`](Self::resolve) finds it.
     #[must_use]
     pub fn attribute_id(&self, path: &str) -> Option<AttrId> {
         let path = AttributePath::parse(path).ok()?;

@@ -14,11 +14,11 @@ use crate::attrs::memberships;
 ///
 /// # Example
 /// ```
-/// use scimkit_server::{Access, Level};
+/// use scimkit_server::{Access, AccessLevel};
 ///
-/// let access = Access::all(Level::Read).with("User", Level::Write);
-/// assert_eq!(access.level("user"), Level::Write);
-/// assert_eq!(access.level("Group"), Level::Read);
+/// let access = Access::all(AccessLevel::Read).with("User", AccessLevel::Write);
+/// assert_eq!(access.level("user"), AccessLevel::Write);
+/// assert_eq!(access.level("Group"), AccessLevel::Read);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
@@ -54,7 +54,7 @@ impl Access {
     /// Returns the access of a caller whose token has these scopes, through a connection with these
     /// settings.
     ///
-    /// - A disabled type is [`Level::Off`], whatever the scopes.
+    /// - A disabled type is [`AccessLevel::Disabled`], whatever the scopes.
     /// - `users` writes users; `groups` writes groups and every other type.
     /// - Access to write a type includes access to read it; `read` reads every enabled type.
     #[must_use]
@@ -98,7 +98,11 @@ impl Access {
     ///
     /// # Errors
     /// 403.
-    pub(crate) fn check(&self, kind: &ResourceType, wanted: AccessLevel) -> Result<(), ErrorResponse> {
+    pub(crate) fn check(
+        &self,
+        kind: &ResourceType,
+        wanted: AccessLevel,
+    ) -> Result<(), ErrorResponse> {
         let (level, name) = (self.level(kind.name()), kind.name());
         let detail = match (level, wanted) {
             _ if level >= wanted => return Ok(()),

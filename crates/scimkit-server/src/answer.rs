@@ -56,7 +56,8 @@ impl ResponseParts {
     pub(crate) fn problem(problem: &HandlerError, request_id: &str) -> Self {
         let error = problem.message(request_id);
         let status = StatusCode::from_u16(error.status);
-        let answer = ResponseParts::message(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &error);
+        let answer =
+            ResponseParts::message(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &error);
         match (problem, error.status) {
             (HandlerError::Method(allowed), _) => answer.allowing(allowed),
             (_, 503 | 507) => answer.with(RETRY_AFTER, HeaderValue::from_static("1")),

@@ -20,7 +20,7 @@ pub trait Authenticate: fmt::Debug + Send + Sync + 'static {
     /// Says who is asking.
     ///
     /// # Errors
-    /// [`Denied`] for a caller that may not go on.
+    /// [`AuthError`] for a caller that may not go on.
     fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, AuthError>>;
 
     /// What `/ServiceProviderConfig` tells of it.
@@ -137,7 +137,7 @@ pub enum AuthError {
 ///
 /// let misspelt = token.reveal().replacen("scim_", "scin_", 1);
 /// assert!(!Token::is_generated(&misspelt));
-/// # Ok::<(), scimkit_server::NoRandomness>(())
+/// # Ok::<(), scimkit_server::RandomnessError>(())
 /// ```
 #[derive(Clone)]
 pub struct Token(String);
@@ -254,17 +254,17 @@ impl fmt::Debug for TokenDigest {
 /// [RFC 9110 section 11.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.2)
 ///
 /// # Errors
-/// [`Denied::Unauthorized`]: there is no `Authorization` header or more than one, or it has another
+/// [`AuthError::Unauthorized`]: there is no `Authorization` header or more than one, or it has another
 /// scheme.
 ///
 /// # Example
 /// ```
-/// use scimkit_server::{Denied, credentials};
+/// use scimkit_server::{AuthError, credentials};
 ///
 /// let request = http::Request::get("/Users").header("authorization", "bearer abc").body(())?;
 /// let (head, ()) = request.into_parts();
 /// assert_eq!(credentials(&head, "Bearer"), Ok("abc"));
-/// assert_eq!(credentials(&head, "Basic"), Err(Denied::Unauthorized));
+/// assert_eq!(credentials(&head, "Basic"), Err(AuthError::Unauthorized));
 /// # Ok::<(), http::Error>(())
 /// ```
 pub fn credentials<'h>(head: &'h Parts, scheme: &str) -> Result<&'h str, AuthError> {
@@ -286,7 +286,7 @@ pub fn credentials<'h>(head: &'h Parts, scheme: &str) -> Result<&'h str, AuthErr
 /// let token = Token::generate()?;
 /// let tokens = BearerTokens::new([token.digest()]);
 /// assert_eq!(tokens.schemes()[0].kind, "oauthbearertoken");
-/// # Ok::<(), scimkit_server::NoRandomness>(())
+/// # Ok::<(), scimkit_server::RandomnessError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct BearerTokens {

@@ -10,7 +10,7 @@
 //!     .with_authentication(BearerTokens::new([token.digest()]));
 //! // `server` is a `tower_service::Service<http::Request<B>>`; mount it below `/scim/v2`.
 //! # let _ = server;
-//! # Ok::<(), scimkit_server::NoRandomness>(())
+//! # Ok::<(), scimkit_server::RandomnessError>(())
 //! ```
 //!
 //! A request goes down once, through pure decoding, a thin driver that talks to the
@@ -55,8 +55,8 @@ mod writer;
 
 pub use access::{Access, AccessLevel};
 pub use auth::{
-    Authenticate, BearerTokens, AuthError, TokenDigest, Identity, InvalidToken, Me, RandomnessError,
-    TenantInPath, Token, credentials,
+    AuthError, Authenticate, BearerTokens, Identity, InvalidToken, Me, RandomnessError,
+    TenantInPath, Token, TokenDigest, credentials,
 };
 pub use body::{Body, BodyError};
 pub use clock::Clock;

@@ -88,7 +88,11 @@ pub(crate) async fn answer(
 }
 
 /// The answer: whole when it is held as a whole, else in pieces.
-async fn body(head: &Head, gathered: Gathered, shown: Shown) -> Result<ResponseParts, HandlerError> {
+async fn body(
+    head: &Head,
+    gathered: Gathered,
+    shown: Shown,
+) -> Result<ResponseParts, HandlerError> {
     let is_known = gathered.rest.is_empty();
     let resources = Resources::new(gathered, shown);
     let text = head_text(head, is_known.then_some(resources.len()));

@@ -181,13 +181,13 @@ impl List {
 /// The names are those of the membership attribute with `Count` and `After` behind them. Clients that
 /// do not know them get all members.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct MembersPage {
     pub(crate) after: Option<ResourceId>,
     pub(crate) attr: AttrId,
     pub(crate) count: u32,
 }
 
-impl Asked {
+impl MembersPage {
     /// Reads the parameters of a query string.
     ///
     /// # Errors
@@ -197,7 +197,7 @@ impl Asked {
         query: Option<&str>,
         most: u32,
         witness: &QuirkRecorder,
-    ) -> Result<Vec<Asked>, HandlerError> {
+    ) -> Result<Vec<MembersPage>, HandlerError> {
         if query.is_none() || memberships(kind).next().is_none() {
             return Ok(Vec::new());
         }
@@ -225,7 +225,7 @@ impl Asked {
                 })?,
                 None => most,
             };
-            asked.push(Asked {
+            asked.push(MembersPage {
                 after: after.filter(|id| !id.is_empty()).map(ResourceId::from),
                 attr,
                 count: count.min(most),

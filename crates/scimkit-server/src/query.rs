@@ -122,7 +122,10 @@ fn spelled<'q>(
 /// # Errors
 /// What [`parameters`] rejects; `invalidValue` for a parameter given twice, in whatever case, or of the
 /// wrong form; `invalidCount` for a `count` beside a cursor that is no number.
-pub(crate) fn search(text: Option<&str>, writer: Writer<'_>) -> Result<SearchRequest, HandlerError> {
+pub(crate) fn search(
+    text: Option<&str>,
+    writer: Writer<'_>,
+) -> Result<SearchRequest, HandlerError> {
     let parameters = parameters(text, &[], writer.witness)?;
     let by_cursor = parameters.iter().any(|one| one.name == "cursor");
     let mut search = SearchRequest::default();

@@ -23,7 +23,7 @@ use crate::{
     decode,
     edit::{UpdateKind, written_by},
     error::{HandlerError, lost},
-    members::{Asked, List, Members},
+    members::{List, Members, MembersPage},
     query,
     render::{self, Item},
     stream::take_long,
@@ -290,7 +290,7 @@ impl ResourceRequest<'_> {
         projection: &Projection,
     ) -> Result<Vec<(AttrId, Vec<Edge>)>, HandlerError> {
         let most = self.writer.scope.settings.limits.page_max;
-        let asked = Asked::of(kind, self.head.uri.query(), most, self.writer.witness)?;
+        let asked = MembersPage::of(kind, self.head.uri.query(), most, self.writer.witness)?;
         for attr in edge_attrs(kind, projection) {
             let is_known = stored.edges.iter().any(|(known, _)| *known == attr);
             let page = asked.iter().find(|page| page.attr == attr);

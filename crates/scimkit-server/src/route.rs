@@ -73,7 +73,11 @@ impl Route {
     /// # Errors
     /// 404 for a path that leads nowhere, 405 for a method that is not for it, 501 for what the
     /// protocol knows and this server does not.
-    pub(crate) fn find(registry: &Registry, method: &Method, path: &str) -> Result<Self, HandlerError> {
+    pub(crate) fn find(
+        registry: &Registry,
+        method: &Method,
+        path: &str,
+    ) -> Result<Self, HandlerError> {
         let mut segments = Vec::with_capacity(3);
         for segment in path.split('/').filter(|s| !s.is_empty()) {
             let text = match segment.contains('%') {
@@ -134,7 +138,9 @@ impl Route {
                     Method::GET => Ok(Route::Read(kind(), id)),
                     Method::PATCH => Ok(Route::Patch(kind(), id)),
                     Method::PUT => Ok(Route::Replace(kind(), id)),
-                    _ => Err(HandlerError::Method("DELETE, GET, HEAD, OPTIONS, PATCH, PUT")),
+                    _ => Err(HandlerError::Method(
+                        "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
+                    )),
                 }
             }
             _ => Err(nowhere()),

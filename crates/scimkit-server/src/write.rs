@@ -302,7 +302,10 @@ impl Writer<'_> {
         };
         let batch = Batch::new(self.clock.now(), vec![write]).with_read_options(want);
         let mut outcomes = self.submit(batch).await?;
-        outcomes.pop().ok_or_else(lost)?.map_err(HandlerError::Store)
+        outcomes
+            .pop()
+            .ok_or_else(lost)?
+            .map_err(HandlerError::Store)
     }
 }
 

@@ -6,7 +6,7 @@ use scimkit_core::DataType;
 use scimkit_registry::{Attr, AttrId, Operator, Predicate, ResourceType, Scalar};
 
 use crate::{
-    Condition, Layout, Lookup, KeyTable, ColumnSource,
+    ColumnSource, Condition, KeyTable, Layout, Lookup,
     alternatives::{Alternative, alternatives},
 };
 
@@ -200,7 +200,9 @@ impl<'a> Compiler<'a> {
                 };
                 Some(Part::test(test, weight(attr, op, value)))
             }
-            ColumnSource::Rows(rows) if op == Operator::NotEqual => self.differs(attr, &rows, value),
+            ColumnSource::Rows(rows) if op == Operator::NotEqual => {
+                self.differs(attr, &rows, value)
+            }
             ColumnSource::Rows(rows) => {
                 let which = self.which(&rows);
                 let test = self.compare_column(rows.value, op, value)?;

@@ -6,7 +6,7 @@ use scimkit_mapping::{ComparableColumn, TypeMapping};
 use scimkit_registry::{Attr, AttrId, ResourceType};
 
 use crate::{
-    Dialect, Layout, ColumnSource,
+    ColumnSource, Dialect, Layout,
     host_rows::{Statements, quoted},
 };
 
@@ -32,7 +32,7 @@ use crate::{
 /// use scimkit_mapping::Mapping;
 /// use scimkit_registry::{Registry, Tolerance};
 /// use scimkit_mapping::{Field, FieldType, MappingRule, Transform};
-/// use scimkit_sql::{Dialect, HostTable, plan};
+/// use scimkit_sql::{Dialect, MappedTable, plan};
 ///
 /// let registry = Registry::standard();
 /// let mapping = Mapping::builder()
@@ -45,7 +45,7 @@ use crate::{
 /// let user = registry.resource_type("User").unwrap();
 /// let filter = Filter::parse(r#"userName eq "Babs@X.org" and title eq "Dr""#).unwrap();
 /// let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT)?;
-/// let table = HostTable::of(mapping.for_type("User").unwrap(), Dialect::Sqlite, "u", "id");
+/// let table = MappedTable::new(mapping.for_type("User").unwrap(), Dialect::Sqlite, "u", "id");
 /// let plan = plan(user, &predicate, &table, 1);
 /// let text = plan.condition.unwrap().text;
 /// assert_eq!(text, r#"("u"."email" IS NOT NULL AND "u"."email" = ?1)"#);

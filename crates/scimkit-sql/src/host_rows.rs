@@ -61,11 +61,11 @@ impl MappedTable {
     /// ```
     /// use scimkit_mapping::{Mapping, MappingRule};
     /// use scimkit_registry::Registry;
-    /// use scimkit_sql::{Dialect, HostTable};
+    /// use scimkit_sql::{Dialect, MappedTable};
     ///
     /// let mapping = Mapping::builder().rule("User", MappingRule::new("title").with_field("job"));
     /// let mapping = mapping.build(&Registry::standard())?;
-    /// let table = HostTable::of(mapping.for_type("User").unwrap(), Dialect::Sqlite, "person", "id");
+    /// let table = MappedTable::new(mapping.for_type("User").unwrap(), Dialect::Sqlite, "person", "id");
     /// assert_eq!(
     ///     table.select(&["changed"], r#""id" = ?1"#),
     ///     r#"SELECT "id", "changed", "job" FROM "person" WHERE ("id" = ?1) ORDER BY "id""#

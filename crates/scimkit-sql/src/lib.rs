@@ -3,7 +3,7 @@
 //! ```
 //! use scimkit_filter::Filter;
 //! use scimkit_registry::{Attr, Registry, ResourceType, AttributeRole, Scalar, Tolerance};
-//! use scimkit_sql::{Dialect, Layout, Rows, Source, plan};
+//! use scimkit_sql::{Dialect, Layout, KeyTable, ColumnSource, plan};
 //!
 //! #[derive(Debug)]
 //! struct Keys;
@@ -15,10 +15,10 @@
 //!     fn id(&self) -> &str {
 //!         "r.id"
 //!     }
-//!     fn source(&self, _: &ResourceType, attr: &Attr) -> Option<Source> {
+//!     fn source(&self, _: &ResourceType, attr: &Attr) -> Option<ColumnSource> {
 //!         let path = Scalar::Text(attr.path().to_owned());
-//!         let rows = Rows::new("lookup_key k", "k.id", "k.value").only("k.attr", vec![path]);
-//!         attr.is_indexed().then_some(Source::Rows(rows))
+//!         let rows = KeyTable::new("lookup_key k", "k.id", "k.value").only("k.attr", vec![path]);
+//!         attr.is_indexed().then_some(ColumnSource::Rows(rows))
 //!     }
 //! }
 //!
@@ -39,7 +39,7 @@
 //!
 //! - [`plan`]: splits a predicate into what SQL answers and what is left to evaluate
 //! - [`Layout`]: where a store keeps what SQL can compare
-//! - [`HostTable`]: the layout of a host's own table, from a mapping
+//! - [`MappedTable`]: the layout of a host's own table, from a mapping
 //! - [`Dialect`]: how a database spells it
 //! - [`reference`](mod@reference): the statements of the reference layout
 //!
@@ -58,5 +58,5 @@ pub mod reference;
 
 pub use dialect::Dialect;
 pub use host::MappedTable;
-pub use layout::{Layout, KeyTable, ColumnSource};
+pub use layout::{ColumnSource, KeyTable, Layout};
 pub use plan::{Condition, Lookup, Plan, plan};

@@ -19,19 +19,22 @@ use scimkit_store::{
 };
 
 use self::export::Export;
-use crate::{Sqlite, file, imports, journal, remnants::Remnants};
+use crate::{SqliteStore, file, imports, journal, remnants::Remnants};
 
 /// How often a write-ahead log is tried to be emptied after something was deleted.
 const LOG_ATTEMPTS: u32 = 20;
 /// How long the writes of others wait for one attempt.
 const LOG_PATIENCE: Duration = Duration::from_millis(25);
 
-impl Archive for Sqlite {
+impl Archive for SqliteStore {
     fn export_records<'a>(&'a self, tenant: &'a TenantId) -> RecordStream<'a> {
         Box::pin(Export::Idle(self, tenant))
     }
 
-    fn erase_tenant<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
+    fn erase_tenant<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> BoxFuture<'a, Result<Erased, StoreError>> {
         Box::pin(async move {
             let of = tenant.clone();
             self.alter(move |db| imports::supersede(db, of.as_str()))
@@ -97,7 +100,7 @@ impl Archive for Sqlite {
     }
 }
 
-impl Sqlite {
+impl SqliteStore {
     /// Overwrites the copies of removed rows, before the caller learns that they are gone. The writes
     /// of others come in between; while another process writes, it is left to the writing thread.
     async fn overwrite_remnants(&self) -> Result<(), StoreError> {

@@ -4,9 +4,9 @@ use std::{fs, path::Path, time::Duration};
 
 use rusqlite::ErrorCode;
 
-use crate::{OpenError, Sqlite, error::Failure, file};
+use crate::{OpenError, SqliteStore, error::Failure, file};
 
-/// The outcome of [`Sqlite::compact`].
+/// The outcome of [`SqliteStore::compact`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Compacted {
@@ -16,7 +16,7 @@ pub struct Compacted {
     pub before: u64,
 }
 
-impl Sqlite {
+impl SqliteStore {
     /// Writes a file anew, so that it has no free space and holds no trace of what was deleted.
     ///
     /// - Deleting does not depend on it: freed space is overwritten at once. But when SQLite reorganises
@@ -27,19 +27,19 @@ impl Sqlite {
     /// - It blocks the thread.
     ///
     /// # Errors
-    /// [`OpenError::InUse`] if anyone else has opened the file, and otherwise as [`Sqlite::open`].
+    /// [`OpenError::InUse`] if anyone else has opened the file, and otherwise as [`SqliteStore::open`].
     /// After an error the file is as it was.
     ///
     /// # Example
     /// ```
-    /// use scimkit_sqlite::{OpenError, Sqlite};
+    /// use scimkit_sqlite::{OpenError, SqliteStore};
     ///
     /// let directory = tempfile::tempdir()?;
     /// let path = directory.path().join("scim.db");
-    /// let store = Sqlite::open(&path)?;
-    /// assert!(matches!(Sqlite::compact(&path), Err(OpenError::InUse)));
+    /// let store = SqliteStore::open(&path)?;
+    /// assert!(matches!(SqliteStore::compact(&path), Err(OpenError::InUse)));
     /// drop(store);
-    /// let compacted = Sqlite::compact(&path)?;
+    /// let compacted = SqliteStore::compact(&path)?;
     /// assert!(compacted.after <= compacted.before);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

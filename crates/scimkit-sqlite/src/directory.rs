@@ -292,14 +292,14 @@ mod tests {
     use scimkit_sql::reference::token_by_digest;
 
     use crate::{
-        Options,
-        file::{Place, open_writer},
+        SqliteOptions,
+        file::{DatabaseLocation, open_writer},
         statement::{DIALECT, steps},
     };
 
     #[test]
     fn a_digest_is_found_by_indexes_alone() {
-        let db = open_writer(&Place::Memory, &Options::default()).unwrap();
+        let db = open_writer(&DatabaseLocation::Memory, &SqliteOptions::default()).unwrap();
         let steps = steps(&db, &token_by_digest(DIALECT, &[0; 32]));
         let expected = [
             "SEARCH k USING INDEX token_by_digest (digest=?)",

@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::Db
 
 use scimkit_sql::reference::{SQLITE_MIGRATIONS, SQLITE_OBJECT_COUNT, SQLITE_OBJECTS};
 
-use crate::{OpenError, Options, Synchronous, error::Outcome};
+use crate::{OpenError, SqliteOptions, Synchronous, error::Outcome};
 
 /// `SCIM` in the file's header tells whose file it is.
 const APPLICATION_ID: i64 = 0x5343_494d;
@@ -21,19 +21,22 @@ const STATEMENTS: usize = 256;
 
 /// Where the data are.
 #[derive(Debug, Clone)]
-pub(crate) enum Place {
+pub(crate) enum DatabaseLocation {
     File(PathBuf),
     Memory,
 }
 
 /// Opens the connection that writes, and brings the file to the last format.
-pub(crate) fn open_writer(place: &Place, options: &Options) -> Outcome<Connection> {
+pub(crate) fn open_writer(
+    place: &DatabaseLocation,
+    options: &SqliteOptions,
+) -> Outcome<Connection> {
     let mut connection = match place {
-        Place::File(path) => {
+        DatabaseLocation::File(path) => {
             keep_private(path);
             Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_CREATE))?
         }
-        Place::Memory => Connection::open_in_memory()?,
+        DatabaseLocation::Memory => Connection::open_in_memory()?,
     };
     prepare(&connection, options)?;
     // Before anything is changed: a file of somebody else stays as it is. In one transaction, since
@@ -55,7 +58,7 @@ pub(crate) fn open_writer(place: &Place, options: &Options) -> Outcome<Connectio
 }
 
 /// Opens a connection that only reads.
-pub(crate) fn open_reader(path: &Path, options: &Options) -> Outcome<Connection> {
+pub(crate) fn open_reader(path: &Path, options: &SqliteOptions) -> Outcome<Connection> {
     let connection = Connection::open_with_flags(path, flags(OpenFlags::empty()))?;
     prepare(&connection, options)?;
     connection.pragma_update(None, "query_only", true)?;
@@ -89,7 +92,7 @@ fn flags(more: OpenFlags) -> OpenFlags {
     OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more
 }
 
-fn prepare(connection: &Connection, options: &Options) -> Outcome<()> {
+fn prepare(connection: &Connection, options: &SqliteOptions) -> Outcome<()> {
     connection.busy_timeout(options.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // One plan for each statement: otherwise it is made anew whenever a parameter changes, which
@@ -187,14 +190,14 @@ fn number(connection: &Connection, sql: &str) -> Result<i64, rusqlite::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, number, open_writer};
-    use crate::{Options, Synchronous};
+    use super::{DatabaseLocation, number, open_writer};
+    use crate::{SqliteOptions, Synchronous};
 
     #[test]
     fn a_commit_is_flushed_unless_told_otherwise() {
-        let mut options = Options::default();
-        let synchronous = |options: &Options| {
-            let connection = open_writer(&Place::Memory, options).unwrap();
+        let mut options = SqliteOptions::default();
+        let synchronous = |options: &SqliteOptions| {
+            let connection = open_writer(&DatabaseLocation::Memory, options).unwrap();
             number(&connection, "PRAGMA synchronous").unwrap()
         };
         assert_eq!(synchronous(&options), 2);

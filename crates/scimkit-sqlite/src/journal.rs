@@ -11,7 +11,7 @@ use scimkit_store::{
 };
 
 use crate::{
-    Sqlite,
+    SqliteStore,
     error::Outcome,
     imports,
     lanes::Lane,
@@ -307,7 +307,7 @@ pub(crate) fn blank_entries_of(db: &Db, tenant: &str, resource: (&str, &str)) ->
     execute(db, &reference::blank_entries_of(DIALECT, tenant, resource))
 }
 
-impl Sqlite {
+impl SqliteStore {
     /// Takes a step with all entries up to a number, some of them at a time; returns how many parts were
     /// removed.
     pub(crate) async fn each_entry(
@@ -328,7 +328,7 @@ impl Sqlite {
     }
 }
 
-impl Journal for Sqlite {
+impl Journal for SqliteStore {
     fn advance<'a>(
         &'a self,
         tenant: &'a TenantId,

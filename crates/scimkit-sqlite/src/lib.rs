@@ -1,16 +1,16 @@
 //! A SCIM 2.0 store in an SQLite file.
 //!
 //! ```
-//! use scimkit_sqlite::Sqlite;
+//! use scimkit_sqlite::SqliteStore;
 //!
 //! let directory = tempfile::tempdir()?;
-//! let store = Sqlite::open(directory.path().join("scim.db"))?;
+//! let store = SqliteStore::open(directory.path().join("scim.db"))?;
 //! # drop(store);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - [`Sqlite`]: the store
-//! - [`Options`]: durability, patience and threads
+//! - [`SqliteStore`]: the store
+//! - [`SqliteOptions`]: durability, patience and threads
 //! - [`Compacted`]: what compacting a file freed
 //! - [`OpenError`]: why a file can't be opened
 //! - [`Reindexed`] and [`SchemaError`]: what came of making lookup keys anew under a changed schema
@@ -40,6 +40,6 @@ mod write;
 
 pub use compact::Compacted;
 pub use error::{OpenError, SchemaError};
-pub use options::{Options, Synchronous};
+pub use options::{SqliteOptions, Synchronous};
 pub use reindex::Reindexed;
-pub use sqlite::Sqlite;
+pub use sqlite::SqliteStore;

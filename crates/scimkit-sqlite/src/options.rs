@@ -6,15 +6,15 @@ use std::{num::NonZero, time::Duration};
 ///
 /// # Example
 /// ```
-/// use scimkit_sqlite::{Options, Synchronous};
+/// use scimkit_sqlite::{SqliteOptions, Synchronous};
 ///
-/// let mut options = Options::default();
+/// let mut options = SqliteOptions::default();
 /// assert_eq!(options.synchronous, Synchronous::Full);
 /// options.readers = 2;
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Options {
+pub struct SqliteOptions {
     /// How long to wait for another process that writes to the file: 5 seconds.
     pub busy_timeout: Duration,
     /// Reads that may wait in each lane, and batches that may wait; one more is rejected as busy: 1,024
@@ -26,16 +26,16 @@ pub struct Options {
     pub readers: usize,
     /// For how long no other process may have served another schema before queries make outdated
     /// lookup keys anew: 5 minutes. [`Duration::MAX`] leaves it to
-    /// [`Sqlite::reindex`](crate::Sqlite::reindex).
+    /// [`SqliteStore::reindex`](crate::SqliteStore::reindex).
     pub reindex_after: Duration,
     /// When a write counts as durable: [`Synchronous::Full`].
     pub synchronous: Synchronous,
 }
 
-impl Default for Options {
+impl Default for SqliteOptions {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(2, NonZero::get);
-        Options {
+        SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             queue: 1_024,
             readers: processors.saturating_add(1).clamp(3, 8),

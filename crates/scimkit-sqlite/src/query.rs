@@ -73,10 +73,10 @@ fn page_with(
     stale: &[String],
 ) -> Outcome<(Page, bool)> {
     let current = KeyDefinitions::Except(stale);
-    let asking = Asking::new((reader, budget), query, current);
+    let asking = PageQuery::new((reader, budget), query, current);
     if !stale.is_empty() {
         let others = KeyDefinitions::Only(stale);
-        let others = Asking::new((reader, budget), query, others);
+        let others = PageQuery::new((reader, budget), query, others);
         return Ok((asking.sorted_here(Some(&others))?, false));
     }
     let Some(sections) = asking.sections() else {
@@ -92,7 +92,7 @@ fn page_with(
 }
 
 #[derive(Debug)]
-struct Asking<'a> {
+struct PageQuery<'a> {
     budget: &'a Budget,
     condition: Option<Condition>,
     definitions: KeyDefinitions<'a>,
@@ -108,7 +108,7 @@ struct Asking<'a> {
     texts: Texts<'a>,
 }
 
-impl<'a> Asking<'a> {
+impl<'a> PageQuery<'a> {
     fn new(
         (reader, budget): (EdgeReader<'a>, &'a Budget),
         query: &'a Query,
@@ -129,7 +129,7 @@ impl<'a> Asking<'a> {
         let attrs: Vec<_> = attrs.collect();
         let is_computed = attrs.iter().any(|attr| query.kind.is_computed(*attr));
         let reader_of_values = query.kind.reader(attrs);
-        Asking {
+        PageQuery {
             budget,
             condition: plan.condition,
             definitions,
@@ -305,7 +305,7 @@ impl<'a> Asking<'a> {
 
     /// The page when SQL can't sort, or not all rows can be looked up: the keys of all rows are sorted
     /// here, and only the documents of the page are read again.
-    fn sorted_here(&self, others: Option<&Asking<'_>>) -> Outcome<Page> {
+    fn sorted_here(&self, others: Option<&PageQuery<'_>>) -> Outcome<Page> {
         let mut sorted = Sorted::new(self.query);
         let mut scan = self.scan()?;
         for asking in [self].into_iter().chain(others) {

@@ -14,7 +14,7 @@ use scimkit_sql::reference::{self, State};
 use scimkit_store::{StoreError, TenantId};
 
 use crate::{
-    SchemaError, Sqlite,
+    SchemaError, SqliteStore,
     definitions::{self, UNKEYED, is_open},
     error::Outcome,
     keys,
@@ -28,7 +28,7 @@ const BYTES: usize = 1 << 20;
 /// Problems that are reported at most.
 const PROBLEMS: usize = 100;
 
-/// The outcome of [`Sqlite::reindex`].
+/// The outcome of [`SqliteStore::reindex`].
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Reindexed {
@@ -39,12 +39,12 @@ pub struct Reindexed {
     pub resources: u64,
 }
 
-impl Sqlite {
+impl SqliteStore {
     /// Makes the lookup keys of a tenant's resources anew where they were made under another schema.
     ///
     /// - Calling it is optional: resources with keys of another schema are found by evaluating
     ///   their documents, and once no process has used another schema for
-    ///   [`Options::reindex_after`](crate::Options::reindex_after), queries that meet such resources
+    ///   [`SqliteOptions::reindex_after`](crate::SqliteOptions::reindex_after), queries that meet such resources
     ///   make keys anew, a few at a time.
     /// - It works in transactions of at most 256 resources with other writes between. If it is
     ///   stopped, what is done stays done, and the next call goes on from there.

@@ -16,11 +16,11 @@ use scimkit_store::{
 use tokio::sync::oneshot;
 
 use crate::{
-    OpenError, Options,
+    OpenError, SqliteOptions,
     definitions::Texts,
     edges::{EdgeReader, EdgeSource},
     error::Outcome,
-    file::Place,
+    file::DatabaseLocation,
     imports,
     lanes::Lane,
     query::page,
@@ -40,7 +40,7 @@ const LOOKUP_EDGES: usize = 2_000;
 /// - One thread writes and others read; the futures need no particular runtime and block none. When
 ///   too much waits, the answer is [`StoreError::Busy`].
 /// - Sign-in and reads by id have threads of their own, so queries never delay them. Of the threads
-///   of either kind one tenant never has all: see [`Options::readers`]. A store in memory has one
+///   of either kind one tenant never has all: see [`SqliteOptions::readers`]. A store in memory has one
 ///   thread for everything, which takes them in turns.
 /// - A read stops when [`RequestContext::budget`] runs out or its future is dropped, also in the middle of a
 ///   statement.
@@ -61,7 +61,7 @@ const LOOKUP_EDGES: usize = 2_000;
 /// use std::sync::Arc;
 /// use chrono::DateTime;
 /// use scimkit_registry::{Change, ResourceId, Tolerance};
-/// use scimkit_sqlite::Sqlite;
+/// use scimkit_sqlite::SqliteStore;
 /// use scimkit_store::{RequestContext, Settings, StoreError, StoreExt, TenantId};
 /// use serde_json::json;
 /// # use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
@@ -75,7 +75,7 @@ const LOOKUP_EDGES: usize = 2_000;
 /// #     }
 /// # }
 ///
-/// let store = Sqlite::in_memory()?;
+/// let store = SqliteStore::in_memory()?;
 /// let settings = Arc::new(Settings::new("https://example.com/scim/v2"));
 /// let user = Arc::clone(settings.registry.resource_type("User").unwrap());
 /// let scope = RequestContext::new(TenantId::default(), settings);
@@ -90,27 +90,27 @@ const LOOKUP_EDGES: usize = 2_000;
 /// # Ok::<(), scimkit_sqlite::OpenError>(())
 /// ```
 #[derive(Debug)]
-pub struct Sqlite {
+pub struct SqliteStore {
     pub(crate) is_reindexing: Arc<AtomicBool>,
     pub(crate) reindex_after: Duration,
     pub(crate) workers: Workers,
 }
 
-impl Sqlite {
+impl SqliteStore {
     /// Opens a file, made when there is none.
     ///
     /// # Errors
     /// See [`OpenError`].
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
-        Sqlite::open_with(path, &Options::default())
+        SqliteStore::open_with(path, &SqliteOptions::default())
     }
 
     /// Opens a file, made when there is none, with options.
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub fn open_with(path: impl Into<PathBuf>, options: &Options) -> Result<Self, OpenError> {
-        Sqlite::start(&Place::File(path.into()), options)
+    pub fn open_with(path: impl Into<PathBuf>, options: &SqliteOptions) -> Result<Self, OpenError> {
+        SqliteStore::start(&DatabaseLocation::File(path.into()), options)
     }
 
     /// A store that is gone when it is dropped, for tests and examples.
@@ -118,11 +118,11 @@ impl Sqlite {
     /// # Errors
     /// See [`OpenError`].
     pub fn in_memory() -> Result<Self, OpenError> {
-        Sqlite::start(&Place::Memory, &Options::default())
+        SqliteStore::start(&DatabaseLocation::Memory, &SqliteOptions::default())
     }
 
-    fn start(place: &Place, options: &Options) -> Result<Self, OpenError> {
-        Ok(Sqlite {
+    fn start(place: &DatabaseLocation, options: &SqliteOptions) -> Result<Self, OpenError> {
+        Ok(SqliteStore {
             is_reindexing: Arc::default(),
             reindex_after: options.reindex_after,
             workers: Workers::start(place, options)?,
@@ -174,7 +174,7 @@ fn support() -> Capabilities {
     support
 }
 
-impl Store for Sqlite {
+impl Store for SqliteStore {
     fn support(&self, _kind: &ResourceType) -> Capabilities {
         support()
     }

@@ -9,7 +9,7 @@ use scimkit_store::{
 };
 
 use crate::{
-    Sqlite, directory,
+    SqliteStore, directory,
     error::Outcome,
     imports,
     lanes::{Caller, Lane},
@@ -17,7 +17,7 @@ use crate::{
     statement::Moment,
 };
 
-impl Sqlite {
+impl SqliteStore {
     /// Reads some rows, never behind a query.
     async fn look<T: Send + 'static>(
         &self,
@@ -71,7 +71,7 @@ impl Sqlite {
     }
 }
 
-impl TenantStore for Sqlite {
+impl TenantStore for SqliteStore {
     fn connection<'a>(
         &'a self,
         tenant: &'a TenantId,

@@ -15,9 +15,9 @@ use scimkit_store::StoreError;
 use tokio::sync::oneshot;
 
 use crate::{
-    OpenError, Options,
+    OpenError, SqliteOptions,
     error::{Failure, Outcome},
-    file::{self, Place},
+    file::{self, DatabaseLocation},
     lanes::{Caller, Lane, Lanes, Next, Read, Task},
     remnants::{self, Remnants},
     watch::Watch,
@@ -47,21 +47,24 @@ const INSTRUCTIONS: u16 = 1_000;
 /// The threads of one open file. They end, and what is queued with them, when this is dropped.
 pub(crate) struct Workers {
     lanes: Arc<Lanes>,
-    options: Options,
-    place: Place,
+    options: SqliteOptions,
+    place: DatabaseLocation,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Workers {
-    pub(crate) fn start(place: &Place, options: &Options) -> Result<Self, OpenError> {
+    pub(crate) fn start(
+        place: &DatabaseLocation,
+        options: &SqliteOptions,
+    ) -> Result<Self, OpenError> {
         let mut connection = file::open_writer(place, options)?;
         let readers = match place {
-            Place::File(_) => {
+            DatabaseLocation::File(_) => {
                 remnants::remember(&connection)?;
                 options.readers.max(1)
             }
             // Data in memory belong to one connection: the writing thread reads as well.
-            Place::Memory => {
+            DatabaseLocation::Memory => {
                 limit(&mut connection);
                 0
             }
@@ -74,11 +77,11 @@ impl Workers {
             threads: Vec::new(),
         };
         let watch = match place {
-            Place::File(path) => Some(Watch::new(path)),
-            Place::Memory => None,
+            DatabaseLocation::File(path) => Some(Watch::new(path)),
+            DatabaseLocation::Memory => None,
         };
         workers.spawn("scim-write", move || write_all(connection, &lanes, watch))?;
-        if let Place::File(path) = place {
+        if let DatabaseLocation::File(path) = place {
             for _ in 0..readers {
                 workers.start_reader("scim-lookup", path, Lane::Lookup)?;
                 workers.start_reader("scim-query", path, Lane::Query)?;
@@ -161,7 +164,7 @@ impl Workers {
         &self,
         job: impl FnOnce(Result<&mut Connection, StoreError>) + Send + 'static,
     ) -> Result<(), StoreError> {
-        let Place::File(path) = &self.place else {
+        let DatabaseLocation::File(path) = &self.place else {
             return self.aside(|connection| job(Ok(connection)));
         };
         let (path, options) = (path.clone(), self.options.clone());
@@ -176,7 +179,7 @@ impl Workers {
 
     /// Whether the data are in a file, so that they can be read while the writing thread is busy.
     pub(crate) fn has_file(&self) -> bool {
-        matches!(self.place, Place::File(_))
+        matches!(self.place, DatabaseLocation::File(_))
     }
 
     /// Hands writes over; the answer comes through the work's own channel.

@@ -3,7 +3,7 @@
 //! - [`Archive`]: what a store does, record by record
 //! - [`export`], [`import`]: the records as lines of JSON, the last of which tells how many there
 //!   are, as streams; [`export_to`], [`import_from`]: the same for a writer and a reader that block
-//! - [`Restoring`]: what is decided of a record before a store, as its [`Keeper`], takes it; [`fit`]:
+//! - [`Importer`]: what is decided of a record before a store, as its [`ImportTarget`], takes it; [`validate_document`]:
 //!   what the store needs to know of a document
 //!
 //! # Example
@@ -27,7 +27,7 @@
 //! let tenant = Tenant::new(acme.clone(), "Acme", DateTime::UNIX_EPOCH);
 //! now(one.put(vec![TenantEntry::Tenant(tenant)], DateTime::UNIX_EPOCH.into())).unwrap();
 //!
-//! let options = archive::Options::default();
+//! let options = archive::ArchiveOptions::default();
 //! let (lines, _) = now(archive::export_to(&one, &acme, &options, Vec::new()))?;
 //! let scope = RequestContext::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
 //! now(archive::import_from(&other, &scope, &options, Cursor::new(lines.clone())))?;
@@ -57,15 +57,18 @@ use scimkit_registry::ResourceId;
 pub use self::{
     blocking::{export_to, import_from},
     fit::{ValidatedDocument, validate_document},
-    lines::{RecordCounts, ExportLines, FORMAT, ArchiveLimits, ArchiveOptions, TokenExport, export, import},
-    restoring::{ImportQuery, CheckedRecord, ImportTarget, Importer},
+    lines::{
+        ArchiveLimits, ArchiveOptions, ExportLines, FORMAT, RecordCounts, TokenExport, export,
+        import,
+    },
+    restoring::{CheckedRecord, ImportQuery, ImportTarget, Importer},
 };
 use crate::{
     BoxFuture, BoxStream, Connection, ConnectionId, Document, RequestContext, StoreError, Tenant,
     TenantId, TokenRecord, stream_from,
 };
 
-/// How many targets one [`Edges`] has at most, so that a group of any size goes out in small pieces.
+/// How many targets one [`MembershipRecord`] has at most, so that a group of any size goes out in small pieces.
 pub const TARGETS: usize = 1_000;
 
 /// The records of an export. An error is the last item.
@@ -99,11 +102,11 @@ pub struct NumberedRecord {
 /// # }
 /// use scimkit_store::{
 ///     Archive, MemoryStore, RequestContext, Settings, TenantId,
-///     archive::{Record, Start, numbered},
+///     archive::{ArchiveRecord, TenantHeader, numbered},
 /// };
 ///
 /// let acme = TenantId::from("acme");
-/// let start = Record::Start(Start::new(acme.clone(), None, 7));
+/// let start = ArchiveRecord::Start(TenantHeader::new(acme.clone(), None, 7));
 /// let scope = RequestContext::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
 /// let twice = numbered([start.clone(), start]);
 /// let problem = now(MemoryStore::new().import_records(&scope, twice)).unwrap_err();
@@ -118,7 +121,7 @@ pub fn numbered<'a>(
 
 /// Exports, imports and erases tenants as a whole.
 pub trait Archive: fmt::Debug + Send + Sync + 'static {
-    /// Returns all data of a tenant as they are at one moment: the [`Start`], then
+    /// Returns all data of a tenant as they are at one moment: the [`TenantHeader`], then
     /// connections and tokens by id, then resources by id, each followed by its edges, then
     /// soft-deleted ones by id.
     ///
@@ -149,13 +152,16 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// - [`StoreError::Busy`], also when others write faster than it takes away
     /// - [`StoreError::Backend`]
-    fn erase_tenant<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>>;
+    fn erase_tenant<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> BoxFuture<'a, Result<Erased, StoreError>>;
 
     /// Takes away what was [retired](crate::DeletePolicy::Soft) before a moment, so that nothing brings it
     /// back, and tells how many resources that were.
     ///
     /// - What is retired later, or brought back before its turn comes, stays.
-    /// - It may be done in steps, as [`Archive::erase`]; each takes a resource away with all that it
+    /// - It may be done in steps, as [`Archive::erase_tenant`]; each takes a resource away with all that it
     ///   has.
     ///
     /// # Errors
@@ -171,7 +177,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     /// Keeps the records of an export as the scope's tenant, whatever that was called: all or nothing,
     /// under the same ids, versions and instants. The versions that come after are new ones.
     ///
-    /// - Documents must [fit] the types of the scope's registry, which also gives their lookup keys;
+    /// - Documents must [validate_document] the types of the scope's registry, which also gives their lookup keys;
     ///   attributes that are never returned are left out. They must respect the
     ///   [limit](crate::RequestLimits::document) of the scope.
     /// - The store reads the source while it stores earlier records, and is at most a few records ahead.
@@ -202,7 +208,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<(), ArchiveError>>;
 }
 
-/// What an [erase](Archive::erase) took away.
+/// What an [erase](Archive::erase_tenant) took away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,

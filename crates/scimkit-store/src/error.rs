@@ -42,7 +42,7 @@ pub enum StoreError {
     #[error(transparent)]
     Exhausted(#[from] Exhausted),
     /// An import of the tenant is in progress or was cut off. Until one is complete, or the tenant is
-    /// [erased](crate::Archive::erase), nothing of the tenant is read or written.
+    /// [erased](crate::Archive::erase_tenant), nothing of the tenant is read or written.
     #[error("an import of this tenant is not complete: try again later")]
     Importing,
     /// A value that the store or the application can't accept.

@@ -1,10 +1,10 @@
 //! What the RFCs ask of a service provider, checked over HTTP against any server.
 //!
 //! ```
-//! use scimkit_testkit::{conformance::Check, replay::Target};
+//! use scimkit_testkit::{conformance::ConformanceCheck, replay::HttpTarget};
 //!
-//! # async fn example(server: &dyn Target) -> Result<(), scimkit_testkit::conformance::Error> {
-//! let report = Check::of(server).with_token("the secret").run().await?;
+//! # async fn example(server: &dyn HttpTarget) -> Result<(), scimkit_testkit::conformance::ConformanceError> {
+//! let report = ConformanceCheck::new(server).with_token("the secret").run().await?;
 //! assert_eq!(report.failures().count(), 0, "{report}");
 //! # Ok(())
 //! # }
@@ -26,8 +26,10 @@ mod run;
 use serde::Deserialize;
 
 pub use causes::{Cause, SectionCounts};
-pub use report::{CaseCounts, Counts, Finding, Outcome, Report, SkippedCase, Verdict};
-pub use run::{Check, Error};
+pub use report::{
+    CaseCounts, ConformanceReport, Counts, Finding, RequirementResult, SkippedCase, Verdict,
+};
+pub use run::{ConformanceCheck, ConformanceError};
 
 use crate::replay::{self, Scenario};
 
@@ -60,7 +62,7 @@ pub struct Requirement {
     /// Its name: RFC, section and number, such as `7644-3.6-01`.
     pub id: String,
     /// How much the RFC wants it.
-    pub level: Level,
+    pub level: RequirementLevel,
     /// Why it is neither tested nor kept by this workspace.
     #[serde(default)]
     pub reason: Option<String>,
@@ -89,20 +91,20 @@ impl Requirement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
-pub enum Level {
+pub enum RequirementLevel {
     /// It is recommended.
     Should,
     /// It is required, or breaking it breaks interoperation.
     Must,
 }
 
-impl Level {
+impl RequirementLevel {
     /// The level as the RFCs write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Level::Must => "MUST",
-            Level::Should => "SHOULD",
+            RequirementLevel::Must => "MUST",
+            RequirementLevel::Should => "SHOULD",
         }
     }
 }

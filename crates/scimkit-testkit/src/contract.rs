@@ -49,8 +49,8 @@ use scimkit_store::Store;
 
 pub use self::{
     driver::{Driver, block_on},
-    rule::Check,
-    subject::{Outcome, Report, Subject},
+    rule::StoreCheck,
+    subject::{CheckOutcome, ContractReport, Subject},
 };
 
 /// Runs every check that the subject does not exclude, each against a store of its own.
@@ -60,9 +60,9 @@ pub fn check_subject(
     subject: &Subject,
     make: impl Fn() -> Arc<dyn Store>,
     drive: &Driver<'_>,
-) -> Report {
-    let outcome = |check: &Check| (check.name(), check.run_on(subject, make(), drive));
-    Report {
+) -> ContractReport {
+    let outcome = |check: &StoreCheck| (check.name(), check.run_on(subject, make(), drive));
+    ContractReport {
         outcomes: checks().iter().map(outcome).collect(),
     }
 }
@@ -72,7 +72,7 @@ pub fn check_subject(
 /// # Errors
 /// One line per rule that does not hold or could not be checked.
 pub fn check(make: impl Fn() -> Arc<dyn Store>, drive: &Driver<'_>) -> Result<(), String> {
-    let failure = |check: &Check| {
+    let failure = |check: &StoreCheck| {
         check
             .run(make(), drive)
             .err()
@@ -88,7 +88,7 @@ pub fn check(make: impl Fn() -> Arc<dyn Store>, drive: &Driver<'_>) -> Result<()
 
 /// Every rule of the contract.
 #[must_use]
-pub fn checks() -> Vec<Check> {
+pub fn checks() -> Vec<StoreCheck> {
     let groups = [
         resources::CHECKS,
         answers::CHECKS,

@@ -91,7 +91,7 @@ use std::{
 use exchange::Recording;
 use known::Known;
 pub use service::{Answering, Recorded};
-pub use tee::Tee;
+pub use tee::RecordedBody;
 
 use scimkit_registry::Registry;
 
@@ -113,7 +113,7 @@ pub struct Recorder {
 #[derive(Debug, Clone)]
 struct Settings {
     idp: String,
-    limits: Limits,
+    limits: RecordingLimits,
     prefix: String,
     scenario: String,
 }
@@ -121,7 +121,7 @@ struct Settings {
 /// How much is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Limits {
+pub struct RecordingLimits {
     /// The longest body, in bytes: 256 KiB. Of a longer answer only the status is recorded; an exchange
     /// with a longer request is left out.
     pub body: usize,
@@ -132,9 +132,9 @@ pub struct Limits {
     pub steps: u32,
 }
 
-impl Default for Limits {
+impl Default for RecordingLimits {
     fn default() -> Self {
-        Limits {
+        RecordingLimits {
             body: 256 << 10,
             bytes: 32 << 20,
             steps: 1000,
@@ -152,7 +152,7 @@ impl Recorder {
             recording: Arc::default(),
             settings: Arc::new(Settings {
                 idp: idp.into(),
-                limits: Limits::default(),
+                limits: RecordingLimits::default(),
                 prefix: String::new(),
                 scenario: scenario.into(),
             }),
@@ -169,7 +169,7 @@ impl Recorder {
 
     /// Records no more than that.
     #[must_use]
-    pub fn with_limits(mut self, limits: Limits) -> Self {
+    pub fn with_limits(mut self, limits: RecordingLimits) -> Self {
         Arc::make_mut(&mut self.settings).limits = limits;
         self
     }
@@ -230,7 +230,7 @@ impl Recorder {
         (below.is_empty() || below.starts_with(['/', '?'])).then_some(below)
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> RecordingLimits {
         self.settings.limits
     }
 

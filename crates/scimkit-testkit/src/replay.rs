@@ -1,11 +1,11 @@
 //! Provider traffic as files, replayed against anything that answers HTTP requests.
 //!
 //! ```
-//! use scimkit_testkit::replay::{Replay, Scenario, Target};
+//! use scimkit_testkit::replay::{Replay, Scenario, HttpTarget};
 //!
-//! # async fn example(server: &dyn Target) -> Result<(), scimkit_testkit::replay::Error> {
+//! # async fn example(server: &dyn HttpTarget) -> Result<(), scimkit_testkit::replay::Error> {
 //! let scenarios = Scenario::corpus()?;
-//! let report = Replay::of(server).with_token("the secret").run(&scenarios).await;
+//! let report = Replay::new(server).with_token("the secret").run(&scenarios).await;
 //! assert!(report.holds(), "{report}");
 //! # Ok(())
 //! # }
@@ -36,11 +36,11 @@ mod target;
 mod vars;
 
 pub use matcher::matches;
-pub use report::{Counts, Exchange, Failure, Outcome, Report, Verdict};
+pub use report::{Counts, Exchange, Failure, ReplayReport, ScenarioResult, Verdict};
 pub use run::Replay;
 pub(crate) use run::SCIM;
 pub use scenario::{
-    Authorization, Charset, Error, Expectation, Mode, Need, Request, Scenario, Step,
+    Authorization, Charset, Error, Expectation, Feature, Mode, Request, Scenario, Step,
 };
-pub use target::{NoSlash, Target, TransportError};
+pub use target::{HttpTarget, NoSlash, TransportError};
 pub(crate) use vars::encoded;

@@ -10,14 +10,14 @@
 //!     .with_authentication(BearerTokens::new([token.digest()]));
 //! // A `tower_service::Service`; with the feature `axum`, `scimkit::axum::router("/scim/v2", server)`.
 //! # let _ = server;
-//! # Ok::<(), scimkit::NoRandomness>(())
+//! # Ok::<(), scimkit::RandomnessError>(())
 //! ```
 //!
 //! | feature | adds |
 //! |---|---|
 //! | `axum` | `scimkit::axum::router`: the server as an axum router |
 //! | `nom` | `scimkit::filter::nom`: nom parsers of filters and paths, for grammars of your own |
-//! | `sqlite` | `scimkit::Sqlite`: a durable store in one file; `scimkit::sqlite`: its options |
+//! | `sqlite` | `scimkit::SqliteStore`: a durable store in one file; `scimkit::sqlite`: its options |
 //! | `toml` | mapping files in TOML, also of connections; JSON needs no feature |
 //!
 //! To keep the data in the application's own tables, implement [`Store`]. The modules below are the
@@ -53,12 +53,12 @@ pub use scimkit_store as store;
 pub use scimkit_mapping::Mapping;
 pub use scimkit_registry::{Budget, Quirk, Registry, Tolerance};
 pub use scimkit_server::{
-    Access, Authenticate, BearerTokens, Body, BodyError, CreateGuard, DROPPED_TOTAL, AuthError,
-    TokenDigest, Identity, InvalidToken, AccessLevel, Me, RandomnessError, QUIRKS_TOTAL, Secret, Server,
-    SecretHandler, TenantInPath, Token, credentials,
+    Access, AccessLevel, AuthError, Authenticate, BearerTokens, Body, BodyError, CreateGuard,
+    DROPPED_TOTAL, Identity, InvalidToken, Me, QUIRKS_TOTAL, RandomnessError, Secret,
+    SecretHandler, Server, TenantInPath, Token, TokenDigest, credentials,
 };
 #[cfg(feature = "sqlite")]
-pub use scimkit_sqlite::Sqlite;
+pub use scimkit_sqlite::SqliteStore;
 pub use scimkit_store::{
     AliasPolicy, ConnectionId, CreatePolicy, CyclePolicy, DeletePolicy, MemoryStore, PatchResponse,
     RequestContext, RequestLimits, Settings, Store, TenantId, TenantStore, TokenScopes,

@@ -13,7 +13,9 @@ use axum::{Router, body::Body, routing::get};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use scimkit_core::AuthenticationScheme;
-use scimkit_server::{Authenticate, BearerTokens, AuthError, Identity, Server, TenantInPath, Token};
+use scimkit_server::{
+    AuthError, Authenticate, BearerTokens, Identity, Server, TenantInPath, Token,
+};
 use scimkit_store::{BoxFuture, MemoryStore, Settings, TenantId};
 use tower::ServiceExt;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{body::Body, http::Request};
-use scimkit::{Server, Settings, Sqlite, provision::ConnectionAuthenticator};
+use scimkit::{Server, Settings, SqliteStore, provision::ConnectionAuthenticator};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -270,7 +270,7 @@ fn connection_rejects_an_invalid_mapping() {
 #[tokio::test]
 async fn running_server_follows_with_the_next_request() {
     let file = File::new();
-    let store = Arc::new(Sqlite::open(file.path()).unwrap());
+    let store = Arc::new(SqliteStore::open(file.path()).unwrap());
     let settings = Settings::new("https://app.example/scim/v2");
     let gate = ConnectionAuthenticator::new(store.clone(), settings.clone());
     let server = Server::new(store, settings).with_authentication(gate);
@@ -316,7 +316,7 @@ fn compact_rewrites_a_file_that_is_not_in_use() {
     assert!(before["bytesAfter"].as_u64() > Some(0), "{before}");
     let told = file.done("compact");
     assert!(told.starts_with("compacted `"), "{told}");
-    let store = Sqlite::open(file.path()).unwrap();
+    let store = SqliteStore::open(file.path()).unwrap();
     let (status, _, problem) = file.run("compact");
     assert_eq!(status, 2);
     let expected = "the file is in use: stop every process that uses it";
@@ -357,7 +357,7 @@ async fn reindex_rebuilds_the_keys_of_another_schema() {
     file.done("tenant create");
     file.done("connection create");
     let token = file.done("token create");
-    let store = Arc::new(Sqlite::open(file.path()).unwrap());
+    let store = Arc::new(SqliteStore::open(file.path()).unwrap());
     let settings = Settings::new("https://app.example/scim/v2");
     let gate = ConnectionAuthenticator::new(store.clone(), settings.clone());
     let server = Server::new(store, settings).with_authentication(gate);

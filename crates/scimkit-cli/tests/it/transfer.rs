@@ -6,14 +6,16 @@ use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use scimkit::{BearerTokens, Server, Settings, Sqlite, Token, provision::ConnectionAuthenticator};
+use scimkit::{
+    BearerTokens, Server, Settings, SqliteStore, Token, provision::ConnectionAuthenticator,
+};
 use serde_json::{Value, json};
 
 use crate::{command, store::File};
 
 /// The response of a server with this store.
 async fn ask(file: &File, token: &str, call: &str, body: Value) -> Value {
-    let store = Arc::new(Sqlite::open(file.path()).unwrap());
+    let store = Arc::new(SqliteStore::open(file.path()).unwrap());
     let settings = Settings::new("https://app.example/scim/v2");
     let gate = ConnectionAuthenticator::new(store.clone(), settings.clone());
     let server = Server::new(store, settings).with_authentication(gate);
@@ -86,7 +88,7 @@ async fn import_restores_ids_versions_and_tokens_of_an_export() {
 #[tokio::test]
 async fn erase_removes_resources_of_a_tenant_that_was_never_created() {
     let file = File::new();
-    let store = Arc::new(Sqlite::open(file.path()).unwrap());
+    let store = Arc::new(SqliteStore::open(file.path()).unwrap());
     let settings = Settings::new("https://app.example/scim/v2");
     let token = Token::generate().unwrap();
     let tokens = BearerTokens::new([token.digest()]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scimkit_provision::{ConnectionSettings, AdminError, EntityKind, NewToken, Switch};
+use scimkit_provision::{AdminError, ConnectionSettings, EntityKind, NewToken, Switch};
 use scimkit_store::{ConnectionId, TenantId, TenantLimits, TokenScopes};
 
 use crate::world::{Mood, World};
@@ -79,9 +79,15 @@ async fn limits_reject_new_entries_and_let_tokens_be_replaced() {
         admin.switch(&acme, &entra, Switch::Off).await.unwrap();
         // While both are valid, and at once.
         let day = Duration::from_secs(86_400);
-        let second = admin.rotate_token(&acme, &issued.record.id, day).await.unwrap();
+        let second = admin
+            .rotate_token(&acme, &issued.record.id, day)
+            .await
+            .unwrap();
         let second = second.record.id;
-        let third = admin.rotate_token(&acme, &second, Duration::ZERO).await.unwrap();
+        let third = admin
+            .rotate_token(&acme, &second, Duration::ZERO)
+            .await
+            .unwrap();
         let error = admin.create_token(&acme, &entra, &new).await.unwrap_err();
         too_many(error, EntityKind::Token);
         admin.revoke_token(&acme, &third.record.id).await.unwrap();
@@ -178,7 +184,10 @@ async fn texts_have_limits() {
             .create_token(&acme, &entra, &NewToken::new(long))
             .await
             .unwrap_err(),
-        admin.create_token(&acme, &entra, &nothing).await.unwrap_err(),
+        admin
+            .create_token(&acme, &entra, &nothing)
+            .await
+            .unwrap_err(),
     ] {
         assert!(
             matches!(error, AdminError::Invalid { .. } | AdminError::Settings(_)),

@@ -5,8 +5,10 @@ use std::{sync::Arc, time::Duration};
 use chrono::TimeDelta;
 use http::Request;
 use http_body_util::Full;
-use scimkit_provision::{CapacitySetting, ConnectionSettings, ConnectionAuthenticator, CreatedToken, NewToken, Switch};
-use scimkit_server::{Authenticate, AuthError, AccessLevel, TenantInPath, Token};
+use scimkit_provision::{
+    CapacitySetting, ConnectionAuthenticator, ConnectionSettings, CreatedToken, NewToken, Switch,
+};
+use scimkit_server::{AccessLevel, AuthError, Authenticate, TenantInPath, Token};
 use scimkit_store::{
     ConnectionId, MemoryStore, Settings, TenantEntry, TenantId, TenantStore, TokenScopes,
 };
@@ -22,7 +24,10 @@ async fn every_refusal_is_the_same_and_takes_the_same_work() {
     let admin = &world.administration;
     let issue = async |new: NewToken| admin.create_token(&tenant, &entra, &new).await.unwrap();
     let revoked = issue(NewToken::new("")).await;
-    admin.revoke_token(&tenant, &revoked.record.id).await.unwrap();
+    admin
+        .revoke_token(&tenant, &revoked.record.id)
+        .await
+        .unwrap();
     let end = *world.hands.at() + TimeDelta::seconds(1);
     let expired = issue(NewToken::new("").expiring(end)).await;
     let replaced = issue(NewToken::new("")).await;
@@ -213,7 +218,8 @@ async fn an_identity_has_what_the_rules_and_the_scopes_say() {
     let issued = world.administration.create_token(&acme, &entra, &new);
     let CreatedToken { record, token, .. } = issued.await.unwrap();
 
-    let gate = ConnectionAuthenticator::new(store, Settings::new("https://{tenant}.app.example/scim/v2"));
+    let gate =
+        ConnectionAuthenticator::new(store, Settings::new("https://{tenant}.app.example/scim/v2"));
     let head = |host: &str| {
         let request = Request::get("/Users")
             .header("host", host)
@@ -232,7 +238,10 @@ async fn an_identity_has_what_the_rules_and_the_scopes_say() {
 
     // The same by other means, at the same place.
     let (own, other) = (head("acme.app.example"), head("other.app.example"));
-    let again = gate.identity_for(&own, &acme, &entra, scopes).await.unwrap();
+    let again = gate
+        .identity_for(&own, &acme, &entra, scopes)
+        .await
+        .unwrap();
     assert_eq!(again.access, identity.access);
     assert!(Arc::ptr_eq(&settings, &again.settings.unwrap()));
     let elsewhere = gate.identity_for(&other, &acme, &entra, scopes).await;

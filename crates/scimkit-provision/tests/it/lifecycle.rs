@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use chrono::TimeDelta;
-use scimkit_provision::{ConnectionSettings, AdminError, NewToken, Switch};
+use scimkit_provision::{AdminError, ConnectionSettings, NewToken, Switch};
 use scimkit_store::{ConnectionId, TenantId};
 
 use crate::world::{Mood, World};
@@ -76,7 +76,10 @@ async fn what_is_replaced_is_refused_once_the_overlap_is_over() {
 
         // An overlap can be ended before its time.
         let fourth = rotate(third.record.id.clone(), day).await.unwrap();
-        let ended = world.administration.revoke_token(&acme, &third.record.id).await;
+        let ended = world
+            .administration
+            .revoke_token(&acme, &third.record.id)
+            .await;
         assert_eq!(ended.unwrap().revoked_at, Some(*world.hands.at()));
         assert_eq!(world.status(&third.token).await, 401);
         assert_eq!(world.status(&fourth.token).await, 200);
@@ -96,7 +99,10 @@ async fn of_replacements_at_once_one_is_made_and_a_revocation_is_never_lost() {
         let (administration, entra) = (&world.administration, ConnectionId::from("entra"));
         for round in 0..12 {
             let new = NewToken::new("a");
-            let old = administration.create_token(&acme, &entra, &new).await.unwrap();
+            let old = administration
+                .create_token(&acme, &entra, &new)
+                .await
+                .unwrap();
             let before = administration.tokens(&acme).await.unwrap().len();
             let overlap = Duration::from_secs(round % 2 * 60);
             let rotate = || {
@@ -106,14 +112,22 @@ async fn of_replacements_at_once_one_is_made_and_a_revocation_is_never_lost() {
             };
             let rotations = [rotate(), rotate(), rotate()];
             let revoked = match round % 4 < 2 {
-                true => Some(administration.revoke_token(&acme, &old.record.id).await.unwrap()),
+                true => Some(
+                    administration
+                        .revoke_token(&acme, &old.record.id)
+                        .await
+                        .unwrap(),
+                ),
                 false => None,
             };
             let mut made = 0;
             for rotation in rotations {
                 match rotation.await.unwrap() {
                     Ok(_) => made += 1,
-                    Err(error) => assert!(matches!(error, AdminError::TokenInactive { .. }), "{error:?}"),
+                    Err(error) => assert!(
+                        matches!(error, AdminError::TokenInactive { .. }),
+                        "{error:?}"
+                    ),
                 }
             }
             let kept = administration.tokens(&acme).await.unwrap();
@@ -170,7 +184,10 @@ async fn a_revocation_counts_whatever_the_clocks_say() {
     let second = rotated.await.unwrap();
     assert_eq!(here.status(&first.token).await, 401);
     assert_eq!(here.status(&second.token).await, 200);
-    let revoked = ahead.administration.revoke_token(&acme, &second.record.id).await;
+    let revoked = ahead
+        .administration
+        .revoke_token(&acme, &second.record.id)
+        .await;
     revoked.unwrap();
     assert_eq!(here.status(&second.token).await, 401);
 }
@@ -208,7 +225,10 @@ async fn a_token_expires_at_its_moment_and_is_replaced_by_one_that_lives_as_long
         assert!(matches!(error.await, Err(AdminError::TokenInactive { .. })));
 
         let error = world.administration.create_token(&acme, &entra, &new).await;
-        assert!(matches!(error, Err(AdminError::Invalid { what: "expiry", .. })));
+        assert!(matches!(
+            error,
+            Err(AdminError::Invalid { what: "expiry", .. })
+        ));
     }
 }
 
@@ -231,7 +251,10 @@ async fn what_another_process_does_holds_for_the_next_request() {
     on.unwrap();
     assert_eq!(here.status(&issued.token).await, 200);
 
-    let revoked = there.administration.revoke_token(&acme, &issued.record.id).await;
+    let revoked = there
+        .administration
+        .revoke_token(&acme, &issued.record.id)
+        .await;
     revoked.unwrap();
     assert_eq!(here.status(&issued.token).await, 401);
 

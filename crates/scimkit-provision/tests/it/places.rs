@@ -161,7 +161,11 @@ async fn the_authority_of_the_request_goes_before_its_host_header() {
 #[tokio::test]
 async fn a_forwarded_host_is_believed_only_where_the_host_says_so() {
     let store = || Arc::new(MemoryStore::new());
-    let believing = World::over(store(), IN_HOST, ConnectionAuthenticator::with_trusted_forwarded_host);
+    let believing = World::over(
+        store(),
+        IN_HOST,
+        ConnectionAuthenticator::with_trusted_forwarded_host,
+    );
     for (world, own, forwarded) in [(World::at(IN_HOST), 200, 401), (believing, 401, 200)] {
         let acme = world.customer("acme").await;
         let authorization = format!("Bearer {}", acme.token.reveal());

@@ -9,9 +9,11 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use scimkit_provision::{TenantAdmin, Clock, ConnectionSettings, ConnectionAuthenticator, CreatedToken, NewToken};
+use scimkit_provision::{
+    Clock, ConnectionAuthenticator, ConnectionSettings, CreatedToken, NewToken, TenantAdmin,
+};
 use scimkit_server::{Server, Token};
-use scimkit_sqlite::Sqlite;
+use scimkit_sqlite::SqliteStore;
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, FoundToken, MemoryStore, Settings, Stamp, Store,
     StoreError, Tenant, TenantEntry, TenantId, TenantStore, TokenRecord,
@@ -210,7 +212,11 @@ impl World {
     }
 
     pub(crate) fn in_file(path: &Path) -> Self {
-        World::over(Arc::new(Sqlite::open(path).unwrap()), BASE_URL, |gate| gate)
+        World::over(
+            Arc::new(SqliteStore::open(path).unwrap()),
+            BASE_URL,
+            |gate| gate,
+        )
     }
 
     pub(crate) fn over<S: Store + TenantStore>(
@@ -227,7 +233,8 @@ impl World {
             mood: Mutex::default(),
         });
         let settings = Settings::new(base_url);
-        let gate = ConnectionAuthenticator::new(tenancy.clone(), settings.clone()).with_clock(hands.clock());
+        let gate = ConnectionAuthenticator::new(tenancy.clone(), settings.clone())
+            .with_clock(hands.clock());
         let administration = TenantAdmin::new(tenancy.clone()).with_clock(hands.clock());
         let prefix = base_url.splitn(4, '/').nth(3).unwrap_or_default();
         World {
@@ -254,7 +261,11 @@ impl World {
             .create_connection(tenant, id, id, &rules);
         let id = made.await.unwrap().id;
         let new = NewToken::new("a");
-        let issued = self.administration.create_token(tenant, &id, &new).await.unwrap();
+        let issued = self
+            .administration
+            .create_token(tenant, &id, &new)
+            .await
+            .unwrap();
         self.tenancy.asked();
         issued
     }

@@ -47,7 +47,9 @@ pub(super) fn outcomes(
         let outcome = match answer {
             Err(StoreError::Skipped) => continue,
             Err(StoreError::Cycle { attr, .. }) => Err(closes(&attr)),
-            answer => answer.map(|written| written.stored).map_err(HandlerError::Store),
+            answer => answer
+                .map(|written| written.stored)
+                .map_err(HandlerError::Store),
         };
         outcomes.insert(index, outcome);
     }

@@ -118,7 +118,13 @@ pub(super) async fn ready(
             check_edges(&change, limits)?;
             return Ok(PreparedOperation::Write(writer.creation(id, change).await?));
         }
-        Act::Delete(_) => return Ok(PreparedOperation::Write(WriteOp::Delete { expect, id, kind })),
+        Act::Delete(_) => {
+            return Ok(PreparedOperation::Write(WriteOp::Delete {
+                expect,
+                id,
+                kind,
+            }));
+        }
         Act::Patch(_) => writer.decode_patch(&kind, data).await?,
         Act::Replace(_) => writer.decode_put(&kind, data).await?,
     };
@@ -127,7 +133,11 @@ pub(super) async fn ready(
             check_edges(&change, limits)?;
             let taken = &mut HandledSecrets::default();
             let change = writer.revised(&id, change, None, taken).await?;
-            Ok(PreparedOperation::Write(WriteOp::Update { change, expect, id }))
+            Ok(PreparedOperation::Write(WriteOp::Update {
+                change,
+                expect,
+                id,
+            }))
         }
         None => Ok(PreparedOperation::Edit {
             edit,

@@ -10,7 +10,7 @@ use scimkit_store::{
 
 use super::{
     circle,
-    plan::{Act, Names, Place, Plan, Target, Task, InvalidOperation},
+    plan::{Act, InvalidOperation, Names, Place, Plan, Target, Task},
     ready::{Created, PreparedOperation, ready},
     schedule::Schedule,
     step::{Outcome, Prepared, Reason, Rules, Step},
@@ -71,7 +71,8 @@ impl<'a> Run<'a> {
             limit,
             named_late: named_late.map(|(index, _)| index).collect(),
         };
-        let kind = |task: &Result<Task, InvalidOperation>| Some(Arc::clone(&task.as_ref().ok()?.kind));
+        let kind =
+            |task: &Result<Task, InvalidOperation>| Some(Arc::clone(&task.as_ref().ok()?.kind));
         let created = Created {
             ids: (0..count).map(|_| writer.clock.new_id()).collect(),
             kinds: tasks.iter().map(kind).collect(),

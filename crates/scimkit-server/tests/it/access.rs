@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
-use scimkit_server::{Authenticate, AuthError, Identity, AccessLevel, Server, TenantInPath};
+use scimkit_server::{AccessLevel, AuthError, Authenticate, Identity, Server, TenantInPath};
 use scimkit_store::{BoxFuture, MemoryStore, Settings, TenantId};
 use serde_json::{Value, json};
 
@@ -78,8 +78,16 @@ async fn each_level_is_all_of_those_below_it() {
         ("POST /Users/.search", AccessLevel::Read, json!({})),
         ("POST /Users", AccessLevel::Write, json!({"userName": "b"})),
         (&format!("PATCH /Users/{id}"), AccessLevel::Write, patch),
-        (&format!("PUT /Users/{id}"), AccessLevel::Write, user.clone()),
-        (&format!("DELETE /Users/{id}"), AccessLevel::Write, Value::Null),
+        (
+            &format!("PUT /Users/{id}"),
+            AccessLevel::Write,
+            user.clone(),
+        ),
+        (
+            &format!("DELETE /Users/{id}"),
+            AccessLevel::Write,
+            Value::Null,
+        ),
     ];
     let levels = ["off", "nothing", "read", "write"];
     for (call, needed, body) in &calls {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
-use scimkit_server::{Authenticate, BearerTokens, AuthError, Identity, Server, Token};
+use scimkit_server::{AuthError, Authenticate, BearerTokens, Identity, Server, Token};
 use scimkit_store::{BoxFuture, MemoryStore, Settings, TenantId};
 
 use crate::web::{TOKEN, create, get, request, send, server};

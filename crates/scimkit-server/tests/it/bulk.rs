@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
 use scimkit_registry::{Edge, ResourceId, ResourceType};
-use scimkit_server::{Authenticate, AuthError, Identity, Server};
+use scimkit_server::{AuthError, Authenticate, Identity, Server};
 use scimkit_store::{
     Batch, BoxFuture, Capabilities, Cause, ConnectionId, EdgeQuery, MemoryStore, OnFailure, Page,
     Query, ReadOptions, RequestContext, Settings, Store, StoreError, StoredResource, TenantId,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
-use scimkit_server::{Authenticate, AuthError, Identity, Server};
+use scimkit_server::{AuthError, Authenticate, Identity, Server};
 use scimkit_store::{BoxFuture, MemoryStore, Settings, TenantId};
 
 use crate::web::{get, request, send, server};

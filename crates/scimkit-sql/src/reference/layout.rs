@@ -4,7 +4,7 @@ use scimkit_core::DataType;
 use scimkit_registry::{Attr, AttrId, AttributeRole, Registry, ResourceType, Scalar};
 
 use super::facts::State;
-use crate::{Dialect, Layout, KeyTable, ColumnSource};
+use crate::{ColumnSource, Dialect, KeyTable, Layout};
 
 /// The tables of the reference layout as the queries of one tenant see them; the table of the resources
 /// has the alias `r`.
@@ -49,7 +49,9 @@ impl Layout for ReferenceLayout<'_> {
             let rows = KeyTable::new(keys, "k.id", "k.value").distinct();
             let rows = rows.only("k.tenant", vec![text(self.tenant)]);
             let rows = rows.only("k.kind", vec![text(kind.name())]);
-            return Some(ColumnSource::Rows(rows.only("k.attr", vec![text(attr.path())])));
+            return Some(ColumnSource::Rows(
+                rows.only("k.attr", vec![text(attr.path())]),
+            ));
         }
         let top = attr.parent().map_or(attr, |parent| kind.attr(parent));
         let identifies = attr.parent().is_none()
@@ -62,7 +64,9 @@ impl Layout for ReferenceLayout<'_> {
                 let rows = KeyTable::new("edge e", "e.owner", "e.target");
                 let rows = rows.only("e.tenant", vec![text(self.tenant)]);
                 let rows = rows.only("e.kind", vec![text(kind.name())]);
-                Some(ColumnSource::Rows(rows.only("e.attr", vec![text(top.path())])))
+                Some(ColumnSource::Rows(
+                    rows.only("e.attr", vec![text(top.path())]),
+                ))
             }
             AttributeRole::Inverse => {
                 let owners = self.registry.target_types(kind, top.id());

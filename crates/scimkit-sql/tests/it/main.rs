@@ -12,7 +12,7 @@ use scimkit_filter::Filter;
 use scimkit_registry::{
     Attr, AttrId, AttributeRole, Predicate, Registry, ResourceType, Scalar, Tolerance,
 };
-use scimkit_sql::{Dialect, Layout, Plan, KeyTable, ColumnSource, plan};
+use scimkit_sql::{ColumnSource, Dialect, KeyTable, Layout, Plan, plan};
 
 /// Keys of what is indexed, `id` in a column, members as edges.
 #[derive(Debug)]
@@ -33,7 +33,9 @@ impl Layout for Tables {
             return Some(ColumnSource::Column("r.id"));
         }
         if top.role() == AttributeRole::Membership && attr.name() != "type" {
-            return Some(ColumnSource::Rows(KeyTable::new("edge e", "e.owner", "e.target")));
+            return Some(ColumnSource::Rows(KeyTable::new(
+                "edge e", "e.owner", "e.target",
+            )));
         }
         let path = Scalar::Text(attr.path().to_owned());
         let rows = KeyTable::new("k", "k.id", "k.value").only("k.attr", vec![path]);

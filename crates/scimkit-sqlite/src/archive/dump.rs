@@ -6,7 +6,10 @@ use scimkit_registry::ResourceId;
 use scimkit_sql::reference;
 use scimkit_store::{
     ConnectionId, Document, StoreError, TenantId,
-    archive::{ArchiveError, MembershipRecord, ResourceRecord, ArchiveRecord, DeletedRecord, TenantHeader, TARGETS},
+    archive::{
+        ArchiveError, ArchiveRecord, DeletedRecord, MembershipRecord, ResourceRecord, TARGETS,
+        TenantHeader,
+    },
 };
 
 use super::stop::Outcome;
@@ -27,7 +30,11 @@ pub(super) fn dump(db: &Db, tenant: &TenantId, take: &mut Take<'_>) -> Outcome<(
     let versions = last_version(db, tenant)?
         .unwrap_or_default()
         .cast_unsigned();
-    take(ArchiveRecord::Start(TenantHeader::new(tenant.clone(), entry, versions)))?;
+    take(ArchiveRecord::Start(TenantHeader::new(
+        tenant.clone(),
+        entry,
+        versions,
+    )))?;
     for connection in directory::connections(db, tenant)? {
         take(ArchiveRecord::Connection(connection))?;
     }
@@ -79,7 +86,9 @@ fn retired(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
         let (kind, id): (String, String) = (row.get(0)?, row.get(1)?);
         let at = (instant(row.get(2)?)?, instant(row.get(3)?)?);
         let retired = DeletedRecord::new(kind, ResourceId::from(id), at, document(row)?);
-        take(ArchiveRecord::Retired(retired.with_connection(made_by(row)?)))?;
+        take(ArchiveRecord::Retired(
+            retired.with_connection(made_by(row)?),
+        ))?;
         Ok(true)
     })
 }
@@ -102,8 +111,9 @@ fn edges(
     take: &mut Take<'_>,
 ) -> Outcome<()> {
     let (mut attr, mut targets) = (String::new(), Vec::new());
-    let piece =
-        |attr: &str, targets| ArchiveRecord::Edges(MembershipRecord::new((kind, owner.clone()), attr, targets));
+    let piece = |attr: &str, targets| {
+        ArchiveRecord::Edges(MembershipRecord::new((kind, owner.clone()), attr, targets))
+    };
     let statement = reference::exported_edges(DIALECT, (tenant, kind), owner.as_str());
     try_each(db, &statement, |row| -> Outcome<bool> {
         let next: String = row.get(0)?;

@@ -14,7 +14,7 @@ use scimkit_store::{
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{dump, stop::Outcome};
-use crate::{Sqlite, workers::stopped};
+use crate::{SqliteStore, workers::stopped};
 
 /// Records that are read before the caller takes them.
 const AHEAD: usize = 32;
@@ -24,7 +24,7 @@ type Item = Result<Option<ArchiveRecord>, ArchiveError>;
 
 /// The records of a tenant. The thread that reads them begins with the first poll, and ends when this is dropped.
 pub(super) enum Export<'a> {
-    Idle(&'a Sqlite, &'a TenantId),
+    Idle(&'a SqliteStore, &'a TenantId),
     Over,
     Running(mpsc::Receiver<Item>),
 }
@@ -58,7 +58,7 @@ impl Stream for Export<'_> {
     }
 }
 
-fn start(store: &Sqlite, tenant: &TenantId) -> Result<mpsc::Receiver<Item>, StoreError> {
+fn start(store: &SqliteStore, tenant: &TenantId) -> Result<mpsc::Receiver<Item>, StoreError> {
     // A database in memory has one connection, which must not wait for the reader of the export.
     let ahead = match store.workers.has_file() {
         true => AHEAD,

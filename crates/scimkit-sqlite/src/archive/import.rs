@@ -13,14 +13,14 @@ use std::{
 use rusqlite::{Connection as Db, TransactionBehavior};
 use scimkit_store::{
     RequestContext, StoreError, TenantId,
-    archive::{ArchiveError, CheckedRecord, NumberedRecord, RecordSource, Importer},
+    archive::{ArchiveError, CheckedRecord, Importer, NumberedRecord, RecordSource},
     next_item, yield_now,
 };
 use tokio::sync::oneshot;
 
 use super::{erase, restore::Copy, stop::Outcome};
 use crate::{
-    Sqlite,
+    SqliteStore,
     imports::{self, Attempt},
     workers::stopped,
 };
@@ -49,7 +49,7 @@ struct Piece {
 
 /// Imports the records of a source; removes what it has written when it fails.
 pub(super) async fn import(
-    store: &Sqlite,
+    store: &SqliteStore,
     scope: &RequestContext,
     source: RecordSource<'_>,
 ) -> Result<(), ArchiveError> {
@@ -65,7 +65,7 @@ pub(super) async fn import(
 }
 
 /// Takes the tenant, once what an import has left is gone.
-async fn begin(store: &Sqlite, tenant: &TenantId) -> Result<Attempt, ArchiveError> {
+async fn begin(store: &SqliteStore, tenant: &TenantId) -> Result<Attempt, ArchiveError> {
     let of = tenant.clone();
     let (attempt, is_left) = step(store, move |db| {
         let is_left = imports::is_there(db, of.as_str())?;
@@ -83,7 +83,7 @@ async fn begin(store: &Sqlite, tenant: &TenantId) -> Result<Attempt, ArchiveErro
 
 /// Keeps each piece while the next one is read, so that two are held at most.
 async fn fill(
-    store: &Sqlite,
+    store: &SqliteStore,
     scope: &RequestContext,
     attempt: Attempt,
     mut source: RecordSource<'_>,
@@ -168,14 +168,16 @@ fn weight(checked: &CheckedRecord) -> usize {
     match checked {
         CheckedRecord::Connection(connection) => SMALL + connection.settings.len(),
         CheckedRecord::Edges(edges, _) => edges.targets.len() * SMALL,
-        CheckedRecord::Resource(_, fit) | CheckedRecord::Retired(_, fit) => SMALL + fit.kept.text().len(),
+        CheckedRecord::Resource(_, fit) | CheckedRecord::Retired(_, fit) => {
+            SMALL + fit.kept.text().len()
+        }
         CheckedRecord::Tenant(_) | CheckedRecord::Token(_) => SMALL,
     }
 }
 
 /// Keeps records in slices.
 async fn keep(
-    store: &Sqlite,
+    store: &SqliteStore,
     tenant: &TenantId,
     attempt: Attempt,
     mut records: Records,
@@ -188,7 +190,7 @@ async fn keep(
 
 /// Keeps records for as long as a slice may take, and returns the others.
 async fn keep_some(
-    store: &Sqlite,
+    store: &SqliteStore,
     tenant: &TenantId,
     attempt: Attempt,
     records: Records,
@@ -219,12 +221,16 @@ enum End {
 }
 
 /// Removes what an import has written, and its state.
-async fn clear(store: &Sqlite, tenant: &TenantId, attempt: Attempt) -> Result<(), ArchiveError> {
+async fn clear(
+    store: &SqliteStore,
+    tenant: &TenantId,
+    attempt: Attempt,
+) -> Result<(), ArchiveError> {
     remove(store, tenant, attempt, End::Leave).await
 }
 
 async fn remove(
-    store: &Sqlite,
+    store: &SqliteStore,
     tenant: &TenantId,
     attempt: Attempt,
     end: End,
@@ -260,7 +266,7 @@ fn check_turn(db: &Db, tenant: &TenantId, attempt: Attempt) -> Outcome<()> {
 
 /// Does something in a transaction of its own, once the store has time for it.
 async fn step<T: Send + 'static>(
-    store: &Sqlite,
+    store: &SqliteStore,
     act: impl FnOnce(&Db) -> Outcome<T> + Send + 'static,
 ) -> Result<T, ArchiveError> {
     // It is taken when the transaction has begun: before, the store may be too busy.

@@ -5,7 +5,10 @@ use scimkit_registry::{Budget, Change, EdgeEdit};
 use scimkit_sql::reference::{self, DeletedRow, EdgeRow, LiveRow, State};
 use scimkit_store::{
     ConnectionId, Document, StoreError, TenantId,
-    archive::{ArchiveError, ImportQuery, CheckedRecord, MembershipRecord, ValidatedDocument, ImportTarget, ResourceRecord, DeletedRecord},
+    archive::{
+        ArchiveError, CheckedRecord, DeletedRecord, ImportQuery, ImportTarget, MembershipRecord,
+        ResourceRecord, ValidatedDocument,
+    },
 };
 
 use crate::{
@@ -122,7 +125,9 @@ impl ImportTarget for Copy<'_> {
     fn has(&self, what: ImportQuery<'_>) -> Outcome<bool> {
         let tenant = self.tenant.as_str();
         match what {
-            ImportQuery::Connection(id) => Ok(directory::connection(self.db, self.tenant, id)?.is_some()),
+            ImportQuery::Connection(id) => {
+                Ok(directory::connection(self.db, self.tenant, id)?.is_some())
+            }
             ImportQuery::Id(id) => {
                 let statement = reference::row_exists(DIALECT, tenant, id.as_str());
                 exists(self.db, &statement)
@@ -142,7 +147,9 @@ impl ImportTarget for Copy<'_> {
 
     fn keep(&mut self, what: CheckedRecord) -> Outcome<()> {
         match what {
-            CheckedRecord::Connection(connection) => directory::keep_connection(self.db, &connection),
+            CheckedRecord::Connection(connection) => {
+                directory::keep_connection(self.db, &connection)
+            }
             CheckedRecord::Edges(edges, change) => self.keep_edges(&edges, &change),
             CheckedRecord::Resource(resource, fit) => self.keep_resource(&resource, &fit),
             CheckedRecord::Retired(retired, fit) => self.keep_retired(&retired, &fit),

@@ -7,8 +7,8 @@ use scimkit_store::{Settings, StoredResource};
 
 use super::{EdgeReader, EdgeSource};
 use crate::{
-    Options,
-    file::{Place, open_writer},
+    SqliteOptions,
+    file::{DatabaseLocation, open_writer},
     statement::{DIALECT, steps},
 };
 
@@ -27,7 +27,7 @@ const USERS: [&str; 9] = [
 const GROUPS: [&str; 5] = ["g\"1", "g\\2", "g\0", "g", "none"];
 
 fn database() -> Connection {
-    let db = open_writer(&Place::Memory, &Options::default()).unwrap();
+    let db = open_writer(&DatabaseLocation::Memory, &SqliteOptions::default()).unwrap();
     let row = "INSERT INTO resource (tenant, kind, id, version, created_us, modified_us, display,
                    shape, document) VALUES (?1, ?2, ?3, 1, 0, 0, ?3, '', '{}')";
     let resources = USERS.iter().map(|id| ("User", id));

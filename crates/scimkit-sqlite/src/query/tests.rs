@@ -8,11 +8,11 @@ use scimkit_registry::{Budget, ResourceId, Scalar, Tolerance};
 use scimkit_sql::reference::KeyDefinitions;
 use scimkit_store::{PagePosition, PageStart, Query, Settings, Sort};
 
-use super::Asking;
+use super::PageQuery;
 use crate::{
-    Options,
+    SqliteOptions,
     edges::EdgeReader,
-    file::{Place, open_writer},
+    file::{DatabaseLocation, open_writer},
     statement::steps,
 };
 
@@ -30,14 +30,14 @@ fn explain(kind: &str, filter: &str, sort: Option<(&str, SortOrder)>) -> (Vec<St
 }
 
 fn explain_query(settings: &Settings, query: &Query) -> (Vec<String>, bool) {
-    let connection = open_writer(&Place::Memory, &Options::default()).unwrap();
+    let connection = open_writer(&DatabaseLocation::Memory, &SqliteOptions::default()).unwrap();
     let budget = Budget::unlimited();
     let reader = EdgeReader {
         connection: &connection,
         settings,
         tenant: "t",
     };
-    let asking = Asking::new((reader, &budget), query, KeyDefinitions::Except(&[]));
+    let asking = PageQuery::new((reader, &budget), query, KeyDefinitions::Except(&[]));
     let mut lines = Vec::new();
     for section in asking.sections().unwrap() {
         lines.extend(steps(&connection, &section.select(Some(10), 0)));

@@ -6,14 +6,14 @@ use rusqlite::Connection;
 
 use super::{Remnants, remember};
 use crate::{
-    Options,
-    file::{Place, open_writer},
+    SqliteOptions,
+    file::{DatabaseLocation, open_writer},
 };
 
 /// A connection that remembers some removed rows, each between others.
 pub(crate) fn removed(path: &Path, rows: u32) -> Connection {
-    let place = Place::File(path.to_owned());
-    let db = open_writer(&place, &Options::default()).unwrap();
+    let place = DatabaseLocation::File(path.to_owned());
+    let db = open_writer(&place, &SqliteOptions::default()).unwrap();
     db.busy_timeout(std::time::Duration::ZERO).unwrap();
     remember(&db).unwrap();
     let insert = "INSERT INTO lookup_key VALUES ('t', 'User', 'a', ?1, ?1)";

@@ -5,9 +5,9 @@ use scimkit_registry::Registry;
 
 use super::Row;
 use crate::{
-    Options,
+    SqliteOptions,
     error::Failure,
-    file::{Place, open_reader, open_writer},
+    file::{DatabaseLocation, open_reader, open_writer},
 };
 use scimkit_store::StoreError;
 
@@ -21,8 +21,8 @@ fn version(db: &Connection) -> i64 {
 fn statements_inside_a_complete_read_see_its_moment() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users.sqlite");
-    let options = Options::default();
-    let writer = open_writer(&Place::File(path.clone()), &options).unwrap();
+    let options = SqliteOptions::default();
+    let writer = open_writer(&DatabaseLocation::File(path.clone()), &options).unwrap();
     let insert = "INSERT INTO resource (tenant, kind, id, version, created_us, modified_us,
                       shape, document) VALUES ('t', 'User', 'u', 1, 0, 0, '', '{}')";
     writer.execute(insert, []).unwrap();

@@ -16,14 +16,14 @@ use tokio::sync::oneshot;
 
 use super::{Work, write_together};
 use crate::{
-    Options,
-    file::{Place, open_writer},
+    SqliteOptions,
+    file::{DatabaseLocation, open_writer},
 };
 
 type Answered = oneshot::Receiver<BatchAnswer>;
 
 fn database() -> Connection {
-    open_writer(&Place::Memory, &Options::default()).unwrap()
+    open_writer(&DatabaseLocation::Memory, &SqliteOptions::default()).unwrap()
 }
 
 /// A batch of `count` users, and where its answer comes.

@@ -11,15 +11,15 @@ use std::{
 };
 
 use scimkit_registry::ResourceId;
-use scimkit_sqlite::{Options, Sqlite};
+use scimkit_sqlite::{SqliteOptions, SqliteStore};
 use scimkit_store::{
     Archive, Connection, DeletePolicy, Document, Journal, LeaseRequest, MemoryStore, StoreError,
     Tenant, TenantEntry, TenantId, TenantStore, TokenRecord, UnknownMemberPolicy,
-    archive::{Erased, ArchiveRecord, DeletedRecord, TenantHeader, numbered},
+    archive::{ArchiveRecord, DeletedRecord, Erased, TenantHeader, numbered},
     next_item,
 };
 use scimkit_testkit::contract::{
-    archive::{self, Whole},
+    archive::{self, FullStore},
     block_on,
 };
 use serde_json::json;
@@ -33,7 +33,7 @@ use crate::{
 fn files_keep_the_contract() {
     for check in archive::checks() {
         let ((_one, from), (_other, to)) = (file(), file());
-        let open = |path| -> Arc<dyn Whole> { Arc::new(Sqlite::open(path).unwrap()) };
+        let open = |path| -> Arc<dyn FullStore> { Arc::new(SqliteStore::open(path).unwrap()) };
         let kept = check.run(open(&from), open(&to), &block_on);
         assert_eq!(kept, Ok(()), "{}", check.name());
         for path in [&from, &to] {
@@ -44,8 +44,8 @@ fn files_keep_the_contract() {
 
 #[test]
 fn what_goes_between_memory_and_a_database_stays_the_same() {
-    let memory = || -> Arc<dyn Whole> { Arc::new(MemoryStore::new()) };
-    let database = || -> Arc<dyn Whole> { Arc::new(Sqlite::in_memory().unwrap()) };
+    let memory = || -> Arc<dyn FullStore> { Arc::new(MemoryStore::new()) };
+    let database = || -> Arc<dyn FullStore> { Arc::new(SqliteStore::in_memory().unwrap()) };
     archive::check(&memory, &database, &block_on).unwrap();
     archive::check(&database, &memory, &block_on).unwrap();
 }
@@ -53,7 +53,7 @@ fn what_goes_between_memory_and_a_database_stays_the_same() {
 #[test]
 fn nothing_is_left_of_a_tenant_that_was_erased() {
     let (_directory, path) = file();
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     let tenants = [TenantId::from("acme"), TenantId::from("other")];
     for (n, tenant) in (0..).zip(&tenants) {
         let mut scope = standard();
@@ -133,7 +133,10 @@ fn writers_that_go_on_leave_nothing_of_before() {
         settings.policy.unknown_members = UnknownMemberPolicy::Accept;
         scope
     };
-    let (store, other) = (Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap());
+    let (store, other) = (
+        SqliteStore::open(&path).unwrap(),
+        SqliteStore::open(&path).unwrap(),
+    );
     let acme = &scope.tenant;
     for round in 0..3 {
         let entry = TenantEntry::Tenant(Tenant::new(acme.clone(), "", second(0)));
@@ -145,7 +148,7 @@ fn writers_that_go_on_leave_nothing_of_before() {
         let is_erased = AtomicBool::new(false);
         let (going, started) = mpsc::channel();
         // Writes one user after the other, and tells how many.
-        let writer = |store: &Sqlite, name: &str, going: mpsc::Sender<()>| {
+        let writer = |store: &SqliteStore, name: &str, going: mpsc::Sender<()>| {
             let mut n = 0;
             while n < WRITES && !is_erased.load(Ordering::Acquire) {
                 let id = format!("{name}{n:05}");
@@ -196,14 +199,19 @@ fn writers_that_go_on_leave_nothing_of_before() {
 fn more_than_one_step_is_forgotten() {
     const RETIRED: usize = 12_000;
     let (_directory, path) = file();
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     let scope = standard();
     let start = TenantHeader::new(scope.tenant.clone(), None, 1);
     let retired = (0..RETIRED).map(|n| {
         let user = format!(r#"{{"userName":"u{n}"}}"#);
         let at = (second(0), second(if n % 3 == 0 { 9 } else { 5 }));
         let id = ResourceId::from(format!("u{n:05}"));
-        ArchiveRecord::Retired(DeletedRecord::new("User", id, at, Document::from_text(user)))
+        ArchiveRecord::Retired(DeletedRecord::new(
+            "User",
+            id,
+            at,
+            Document::from_text(user),
+        ))
     });
     let records = [ArchiveRecord::Start(start)].into_iter().chain(retired);
     wait(store.import_records(&scope, numbered(records))).unwrap();
@@ -219,9 +227,9 @@ fn more_than_one_step_is_forgotten() {
 fn a_server_goes_on_while_a_tenant_goes_out() {
     const USERS: usize = 100;
     let (_directory, path) = file();
-    let mut options = Options::default();
+    let mut options = SqliteOptions::default();
     options.readers = 1;
-    let store = Arc::new(Sqlite::open_with(&path, &options).unwrap());
+    let store = Arc::new(SqliteStore::open_with(&path, &options).unwrap());
     let scope = standard();
     for n in 0..USERS {
         let id = format!("u{n}");
@@ -245,7 +253,7 @@ fn a_server_goes_on_while_a_tenant_goes_out() {
 #[test]
 fn a_dropped_export_ends_its_transaction() {
     let (_directory, path) = file();
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     let scope = standard();
     for n in 0..100 {
         let id = format!("u{n}");

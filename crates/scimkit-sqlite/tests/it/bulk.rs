@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::Request;
 use rusqlite::Connection;
 use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_sqlite::Sqlite;
+use scimkit_sqlite::SqliteStore;
 use scimkit_store::{RequestContext, Settings, TenantId};
-use scimkit_testkit::replay::Target;
+use scimkit_testkit::replay::HttpTarget;
 use serde_json::{Value, json};
 
 use crate::{
@@ -55,7 +55,7 @@ fn commits(file: &Path) -> usize {
 #[test]
 fn a_thousand_creates_are_a_few_commits() {
     let (_directory, path) = file();
-    let store = Arc::new(Sqlite::open(&path).unwrap());
+    let store = Arc::new(SqliteStore::open(&path).unwrap());
     let token = Token::from_secret(TOKEN).unwrap();
     let server = Server::new(store, Settings::new(URL))
         .with_authentication(BearerTokens::new([token.digest()]));

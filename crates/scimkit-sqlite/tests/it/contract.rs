@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scimkit_sqlite::{Options, Sqlite};
+use scimkit_sqlite::{SqliteOptions, SqliteStore};
 use scimkit_testkit::contract;
 
 use crate::support::file;
@@ -12,7 +12,7 @@ fn a_file_keeps_the_contract() {
     let mut failures = Vec::new();
     for check in contract::checks() {
         let (_directory, path) = file();
-        let store = Arc::new(Sqlite::open(path).unwrap());
+        let store = Arc::new(SqliteStore::open(path).unwrap());
         if let Err(problem) = check.run(store, &contract::block_on) {
             failures.push(format!("{}: {problem}", check.name()));
         }
@@ -22,7 +22,7 @@ fn a_file_keeps_the_contract() {
 
 #[test]
 fn memory_keeps_the_contract() {
-    let make = || -> Arc<dyn scimkit_store::Store> { Arc::new(Sqlite::in_memory().unwrap()) };
+    let make = || -> Arc<dyn scimkit_store::Store> { Arc::new(SqliteStore::in_memory().unwrap()) };
     contract::check(make, &contract::block_on).unwrap();
 }
 
@@ -30,7 +30,7 @@ fn memory_keeps_the_contract() {
 #[test]
 fn a_short_queue_answers_busy_and_nothing_worse() {
     let (_directory, path) = file();
-    let mut options = Options::default();
+    let mut options = SqliteOptions::default();
     options.queue = 1;
     options.readers = 1;
     for check in contract::checks()
@@ -38,7 +38,7 @@ fn a_short_queue_answers_busy_and_nothing_worse() {
         .filter(|check| check.name().contains("parallel"))
     {
         let path = path.with_extension(check.name());
-        let store = Arc::new(Sqlite::open_with(path, &options).unwrap());
+        let store = Arc::new(SqliteStore::open_with(path, &options).unwrap());
         check.run(store, &contract::block_on).unwrap();
     }
 }
@@ -48,7 +48,7 @@ fn file_keeps_the_contract_of_a_journal() {
     let mut failures = Vec::new();
     for check in contract::journal::checks() {
         let (_directory, path) = file();
-        let store = Arc::new(Sqlite::open(path).unwrap());
+        let store = Arc::new(SqliteStore::open(path).unwrap());
         if let Err(problem) = check.run(store, &contract::block_on) {
             failures.push(format!("{}: {problem}", check.name()));
         }

@@ -7,7 +7,7 @@ use rusqlite::Connection as Db;
 use scimkit_filter::Filter;
 use scimkit_registry::{Change, Registry, ResourceId, Tolerance};
 use scimkit_sql::reference::SQLITE_MIGRATIONS;
-use scimkit_sqlite::Sqlite;
+use scimkit_sqlite::SqliteStore;
 use scimkit_store::{
     Archive, Batch, ConnectionId, DeletePolicy, ExistingMatch, ExpectedVersion, MatchScope,
     OnFailure, Query, RequestContext, Store, StoreError, TenantStore, WriteOp, archive,
@@ -40,7 +40,7 @@ fn active(name: &str) -> Value {
     json!({"userName": name, "active": true})
 }
 
-fn total(store: &Sqlite, scope: &RequestContext, name: &str) -> u64 {
+fn total(store: &SqliteStore, scope: &RequestContext, name: &str) -> u64 {
     let page = wait(store.query(scope, &Query::new(kind(scope, name)).with_page(0, 1)));
     page.unwrap().total.unwrap()
 }
@@ -74,7 +74,7 @@ fn exceeded<T>(answer: &Result<T, StoreError>) -> bool {
 #[test]
 fn unfiltered_list_is_not_counted() {
     let (_directory, path) = file();
-    let (store, scope) = (Sqlite::open(&path).unwrap(), standard());
+    let (store, scope) = (SqliteStore::open(&path).unwrap(), standard());
     for id in ["u1", "u2", "u3"] {
         create(&store, &scope, ("User", id), active(id)).unwrap();
     }
@@ -100,7 +100,7 @@ fn unfiltered_list_is_not_counted() {
     // It is adjusted, and kept over a restart.
     delete(&store, &scope, ("User", "u1")).unwrap();
     drop(store);
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     assert_eq!(total(&store, &scope, "User"), 1_002);
 }
 
@@ -108,7 +108,7 @@ fn unfiltered_list_is_not_counted() {
 fn capacity_is_counted_once_and_kept_over_a_restart() {
     let (_directory, path) = file();
     let scope = standard();
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     create(&store, &scope, ("User", "u1"), active("a")).unwrap();
     create(&store, &scope, ("User", "u2"), json!({"userName": "b"})).unwrap();
     let seats = limited(&scope, ACTIVE, 2);
@@ -124,7 +124,7 @@ fn capacity_is_counted_once_and_kept_over_a_restart() {
     assert!(exceeded(&on(&seats)));
     shift(&path, 10);
     drop(store);
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     create(&store, &seats, ("User", "u4"), json!({"userName": "d"})).unwrap();
     assert_eq!(counts(&path), [12, 14]);
 }
@@ -133,7 +133,7 @@ fn capacity_is_counted_once_and_kept_over_a_restart() {
 fn capacity_is_counted_even_if_the_first_write_fails() {
     let (_directory, path) = file();
     let scope = standard();
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     create(&store, &scope, ("User", "u1"), active("a")).unwrap();
     let seats = limited(&scope, ACTIVE, 1);
     assert!(exceeded(&create(
@@ -150,7 +150,10 @@ fn capacity_is_counted_even_if_the_first_write_fails() {
 fn counters_are_adjusted_by_connections_without_the_capacity() {
     let (_directory, path) = file();
     let scope = standard();
-    let stores = [Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap()];
+    let stores = [
+        SqliteStore::open(&path).unwrap(),
+        SqliteStore::open(&path).unwrap(),
+    ];
     let seats = limited(&scope, ACTIVE, 1_000);
     let doctors = limited(&scope, "title eq \"Dr\"", 1_000);
     create(&stores[0], &seats, ("User", "u1"), active("a")).unwrap();
@@ -179,7 +182,7 @@ fn counters_are_adjusted_by_connections_without_the_capacity() {
 fn write_of_an_older_release_has_everything_counted_anew() {
     let (_directory, path) = file();
     let scope = standard();
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     let seats = limited(&scope, ACTIVE, 3);
     create(&store, &seats, ("User", "u1"), active("a")).unwrap();
     // As a process does that knows no counters.
@@ -211,7 +214,7 @@ fn write_of_an_older_release_has_everything_counted_anew() {
 fn counter_that_a_schema_cannot_read_is_counted_anew() {
     let (_directory, path) = file();
     let scope = standard();
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     let department = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
     let sales = limited(&scope, &format!("{department} eq \"Sales\""), 2);
     let sold = |name| {
@@ -246,10 +249,10 @@ fn capacity_is_exact_for_writers_of_several_processes() {
     let (_directory, path) = file();
     let scope = standard();
     let seats = limited(&scope, ACTIVE, SEATS);
-    drop(Sqlite::open(&path).unwrap());
+    drop(SqliteStore::open(&path).unwrap());
     let write = |writer: usize| {
         // A store of its own, as another process has.
-        let store = Sqlite::open(&path).unwrap();
+        let store = SqliteStore::open(&path).unwrap();
         let mut created = 0;
         for n in 0..12 {
             let id = format!("u{writer}-{n}");
@@ -267,7 +270,7 @@ fn capacity_is_exact_for_writers_of_several_processes() {
         writers.into_iter().map(|one| one.join().unwrap()).sum()
     });
     assert_eq!(created, SEATS);
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     assert_eq!(total(&store, &scope, "User"), SEATS);
     check_file(&path, &scope);
 }
@@ -290,7 +293,7 @@ fn file_of_an_older_format_is_counted_when_it_is_opened() {
     )
     .unwrap();
     drop(db);
-    let (store, scope) = (Sqlite::open(&path).unwrap(), standard());
+    let (store, scope) = (SqliteStore::open(&path).unwrap(), standard());
     assert_eq!(counts(&path), [1]);
     shift(&path, 10);
     assert_eq!(total(&store, &scope, "User"), 11);
@@ -300,7 +303,7 @@ fn file_of_an_older_format_is_counted_when_it_is_opened() {
 #[test]
 fn imported_tenant_is_counted_and_erased_one_is_not() {
     let (_directory, path) = file();
-    let (store, scope) = (Sqlite::open(&path).unwrap(), standard());
+    let (store, scope) = (SqliteStore::open(&path).unwrap(), standard());
     let seats = limited(&scope, ACTIVE, 2);
     create(&store, &seats, ("User", "u1"), active("a")).unwrap();
     create(&store, &seats, ("User", "u2"), json!({"userName": "b"})).unwrap();
@@ -444,7 +447,7 @@ proptest! {
         acts in proptest::collection::vec((0..2_usize, 0..3_usize, act()), 1..40)
     ) {
         let (_directory, path) = file();
-        let stores = [Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap()];
+        let stores = [SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap()];
         let mut scope = standard();
         scope.cause.connection = Some(ConnectionId::from("crm"));
         let mut soft = limited(&scope, ACTIVE, 2);

@@ -13,7 +13,7 @@ use std::{
 };
 
 use scimkit_registry::ResourceId;
-use scimkit_sqlite::Sqlite;
+use scimkit_sqlite::SqliteStore;
 use scimkit_store::{
     ChainHead, EdgeQuery, Journal, JournalAction, JournalEntry, JournalPosition, JournalQuery,
     ReadOptions, RequestContext, Store, StoreError, verify,
@@ -43,7 +43,7 @@ fn acknowledged_writes_outlive_the_process() {
             Duration::from_millis(60 + round * 97 % 230),
             &mut known,
         );
-        let store = Sqlite::open(&path).unwrap();
+        let store = SqliteStore::open(&path).unwrap();
         known.check(&store, &scope);
         known.check_journal(&store, &scope);
         drop(store);
@@ -85,7 +85,7 @@ impl Known {
         }
     }
 
-    fn check(&self, store: &Sqlite, scope: &RequestContext) {
+    fn check(&self, store: &SqliteStore, scope: &RequestContext) {
         let user = kind(scope, "User");
         for (id, title) in &self.users {
             let read = wait(store.read(
@@ -130,7 +130,7 @@ impl Known {
 
 impl Known {
     /// Every acknowledged write has its entry, and no number is missing.
-    fn check_journal(&self, store: &Sqlite, scope: &RequestContext) {
+    fn check_journal(&self, store: &SqliteStore, scope: &RequestContext) {
         let (entries, head) = journal(store, scope);
         assert_eq!(verify(&entries).unwrap().last_digest, head.digest);
         let mut numbers: Vec<_> = entries.iter().map(|entry| entry.number).collect();
@@ -163,7 +163,7 @@ impl Known {
 }
 
 /// All entries of the journal, and its end.
-fn journal(store: &Sqlite, scope: &RequestContext) -> (Vec<JournalEntry>, ChainHead) {
+fn journal(store: &SqliteStore, scope: &RequestContext) -> (Vec<JournalEntry>, ChainHead) {
     let mut entries = Vec::new();
     let mut position = JournalPosition::default();
     loop {
@@ -221,7 +221,7 @@ fn child() {
     };
     // The harness has begun a line.
     println!();
-    let store = Sqlite::open(path).unwrap();
+    let store = SqliteStore::open(path).unwrap();
     let scope = standard();
     thread::scope(|threads| {
         for thread in 0..THREADS {
@@ -231,7 +231,7 @@ fn child() {
     });
 }
 
-fn write_without_end(store: &Sqlite, scope: &RequestContext, name: &str) {
+fn write_without_end(store: &SqliteStore, scope: &RequestContext, name: &str) {
     let group = format!("g{name}");
     create(
         store,

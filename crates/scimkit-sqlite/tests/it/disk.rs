@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock},
 };
 
-use scimkit_sqlite::Sqlite;
+use scimkit_sqlite::SqliteStore;
 use scimkit_store::StoreError;
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
@@ -52,7 +52,7 @@ fn failing_disk_makes_writes_unavailable_and_loses_none() {
         done.len()
     );
 
-    let (store, scope) = (Sqlite::open(&path).unwrap(), standard());
+    let (store, scope) = (SqliteStore::open(&path).unwrap(), standard());
     let mut kept = Vec::new();
     for name in &done {
         let filter = format!(r#"userName eq "{name}""#);
@@ -77,7 +77,7 @@ fn child() {
         return;
     };
     println!();
-    let (store, scope) = (Sqlite::open(path).unwrap(), standard());
+    let (store, scope) = (SqliteStore::open(path).unwrap(), standard());
     let body = |name: &str| json!({"userName": name, "title": "x".repeat(500)});
     for n in 0.. {
         let id = format!("u{n}");
@@ -150,7 +150,7 @@ fn renamed_and_replaced_file_is_logged_once_at_the_next_write() {
     let log = Log::shared();
     let (_directory, path) = file();
     let scope = standard();
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     let write = |name: &str| {
         create(&store, &scope, ("User", name), json!({"userName": name})).unwrap();
         delete(&store, &scope, ("User", name)).unwrap();

@@ -10,7 +10,7 @@ use std::{
 
 use rusqlite::Connection as Db;
 use scimkit_registry::{Change, Edge, EdgeEdit, Registry, ResourceId, Tolerance};
-use scimkit_sqlite::{OpenError, Options, Sqlite, Synchronous};
+use scimkit_sqlite::{OpenError, SqliteOptions, SqliteStore, Synchronous};
 use scimkit_store::{
     Archive, Batch, Connection, DeletePolicy, ExpectedVersion, Journal, JournalLevel, JournalQuery,
     RequestContext, Settings, Store, StoreError, Tenant, TenantEntry, TenantId, TenantStore,
@@ -37,10 +37,10 @@ fn of(tenant: &str, deletes: DeletePolicy) -> RequestContext {
     scope
 }
 
-fn open(path: &Path) -> Sqlite {
-    let mut options = Options::default();
+fn open(path: &Path) -> SqliteStore {
+    let mut options = SqliteOptions::default();
     options.synchronous = Synchronous::Normal;
-    Sqlite::open_with(path, &options).unwrap()
+    SqliteStore::open_with(path, &options).unwrap()
 }
 
 /// An id that tells nothing, as the server makes them.
@@ -50,7 +50,7 @@ fn id_of(mark: &str, n: usize) -> String {
 }
 
 /// Creates users and a group of them, in many transactions, so that pages are split and moved.
-fn fill(store: &Sqlite, scope: &RequestContext, mark: &str, users: std::ops::Range<usize>) {
+fn fill(store: &SqliteStore, scope: &RequestContext, mark: &str, users: std::ops::Range<usize>) {
     let (user, group) = (kind(scope, "User"), kind(scope, "Group"));
     let create = |id: String, body| {
         let kind = if id.starts_with('g') { &group } else { &user };
@@ -131,7 +131,7 @@ fn wait_until_gone(path: &Path, text: &str, most: usize) {
     }
 }
 
-fn delete_all(store: &Sqlite, scope: &RequestContext, mark: &str, path: &Path) {
+fn delete_all(store: &SqliteStore, scope: &RequestContext, mark: &str, path: &Path) {
     for name in ["User", "Group"] {
         let db = Db::open(path).unwrap();
         let sql = "SELECT id FROM resource WHERE tenant = ?1 AND kind = ?2 AND document LIKE ?3";
@@ -228,7 +228,7 @@ fn deleted_resources_are_overwritten_in_the_file() {
         wait_until_gone(&path, MARK, 0);
         assert!(occurrences(&path, OTHER) > 1_000);
         drop(store);
-        Sqlite::compact(&path).unwrap();
+        SqliteStore::compact(&path).unwrap();
         assert_eq!(occurrences(&path, MARK), 0);
     }
 }
@@ -337,9 +337,9 @@ fn a_reader_delays_the_emptying_of_the_log_and_nothing_else() {
 fn another_process_writes_while_removed_rows_are_overwritten() {
     let (_directory, path) = file();
     let store = open(&path);
-    let mut options = Options::default();
+    let mut options = SqliteOptions::default();
     options.busy_timeout = Duration::from_secs(1);
-    let other = Sqlite::open_with(&path, &options).unwrap();
+    let other = SqliteStore::open_with(&path, &options).unwrap();
     let scope = of("default", DeletePolicy::Permanent);
     for step in 0..3 {
         fill(&store, &scope, MARK, step * 200..step * 200 + 200);
@@ -391,9 +391,9 @@ fn a_compacted_file_has_no_trace_of_what_was_deleted() {
     let until = chrono::DateTime::<chrono::Utc>::MAX_UTC;
     wait(store.trim(&scope.tenant, until)).unwrap();
     let rest = ids(OTHER);
-    assert!(matches!(Sqlite::compact(&path), Err(OpenError::InUse)));
+    assert!(matches!(SqliteStore::compact(&path), Err(OpenError::InUse)));
     drop(store);
-    let compacted = Sqlite::compact(&path).unwrap();
+    let compacted = SqliteStore::compact(&path).unwrap();
     assert!(compacted.after < compacted.before, "{compacted:?}");
     assert_eq!(fs::metadata(&path).unwrap().len(), compacted.after);
     for gone in deleted.split(',').chain([MARK]) {
@@ -405,7 +405,7 @@ fn a_compacted_file_has_no_trace_of_what_was_deleted() {
     assert_eq!(found, [id_of(OTHER, 1)]);
     drop(store);
     check_file(&path, &scope);
-    let missing = Sqlite::compact(path.with_extension("none"));
+    let missing = SqliteStore::compact(path.with_extension("none"));
     assert!(matches!(missing, Err(OpenError::Sqlite(_))));
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use scimkit_registry::ResourceId;
 use scimkit_sql::reference::SQLITE_MIGRATIONS;
-use scimkit_sqlite::{OpenError, Options, Sqlite, Synchronous};
+use scimkit_sqlite::{OpenError, SqliteOptions, SqliteStore, Synchronous};
 use scimkit_store::{
     ConnectionId, ReadOptions, Store, StoreError, TenantId, TenantStore, WriteOutcome,
 };
@@ -23,7 +23,7 @@ const FORMAT: i64 = 7;
 fn everything_is_there_after_reopening() {
     let (_directory, path) = file();
     let scope = standard();
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     create(
         &store,
         &scope,
@@ -40,7 +40,7 @@ fn everything_is_there_after_reopening() {
         .version;
     delete(&store, &scope, ("User", "u2")).unwrap();
     drop(store);
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     assert_eq!(
         select(&store, &scope, "User", r#"userName eq "ADA""#).unwrap(),
         ["u1"]
@@ -81,7 +81,10 @@ fn everything_is_there_after_reopening() {
 fn two_stores_share_a_file() {
     let (_directory, path) = file();
     let scope = standard();
-    let (one, two) = (Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap());
+    let (one, two) = (
+        SqliteStore::open(&path).unwrap(),
+        SqliteStore::open(&path).unwrap(),
+    );
     create(&one, &scope, ("User", "u0"), json!({"userName": "first"})).unwrap();
     let taken = create(&two, &scope, ("User", "u1"), json!({"userName": "FIRST"}));
     assert!(matches!(taken, Err(StoreError::Duplicate { attr }) if attr == "userName"));
@@ -123,10 +126,10 @@ fn two_stores_share_a_file() {
 fn a_store_that_waits_too_long_for_another_writer_is_busy() {
     let (_directory, path) = file();
     let scope = standard();
-    let mut options = Options::default();
+    let mut options = SqliteOptions::default();
     options.busy_timeout = std::time::Duration::from_millis(20);
     options.synchronous = Synchronous::Normal;
-    let store = Sqlite::open_with(&path, &options).unwrap();
+    let store = SqliteStore::open_with(&path, &options).unwrap();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let refused = create(&store, &scope, ("User", "u1"), json!({"userName": "a"}));
@@ -138,7 +141,7 @@ fn a_store_that_waits_too_long_for_another_writer_is_busy() {
 #[test]
 fn the_write_ahead_log_is_on() {
     let (_directory, path) = file();
-    drop(Sqlite::open(&path).unwrap());
+    drop(SqliteStore::open(&path).unwrap());
     let mode: String = Connection::open(&path)
         .unwrap()
         .query_row("PRAGMA journal_mode", [], |row| row.get(0))
@@ -150,7 +153,7 @@ fn the_write_ahead_log_is_on() {
 fn an_empty_file_is_brought_to_the_last_format() {
     let (_directory, path) = file();
     std::fs::write(&path, "").unwrap();
-    drop(Sqlite::open(&path).unwrap());
+    drop(SqliteStore::open(&path).unwrap());
     let connection = Connection::open(&path).unwrap();
     let number = |sql: &str| {
         connection
@@ -160,18 +163,18 @@ fn an_empty_file_is_brought_to_the_last_format() {
     assert_eq!(number("PRAGMA user_version"), FORMAT);
     assert_eq!(number("PRAGMA application_id"), 0x5343_494d);
     drop(connection);
-    drop(Sqlite::open(&path).unwrap());
+    drop(SqliteStore::open(&path).unwrap());
 }
 
 #[test]
 fn a_newer_file_is_refused_and_stays_as_it_is() {
     let (_directory, path) = file();
-    drop(Sqlite::open(&path).unwrap());
+    drop(SqliteStore::open(&path).unwrap());
     let connection = Connection::open(&path).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
     let before = std::fs::read(&path).unwrap();
-    let refused = Sqlite::open(&path).unwrap_err();
+    let refused = SqliteStore::open(&path).unwrap_err();
     assert!(
         matches!(
             refused,
@@ -198,16 +201,19 @@ fn a_file_of_another_application_is_refused_and_stays_as_it_is() {
         .unwrap();
     drop(connection);
     let before = std::fs::read(&path).unwrap();
-    assert!(matches!(Sqlite::open(&path), Err(OpenError::Foreign)));
+    assert!(matches!(SqliteStore::open(&path), Err(OpenError::Foreign)));
     assert!(std::fs::read(&path).unwrap() == before);
     std::fs::write(
         &path,
         "this is not a database, however long its text may be",
     )
     .unwrap();
-    assert!(matches!(Sqlite::open(&path), Err(OpenError::Foreign)));
+    assert!(matches!(SqliteStore::open(&path), Err(OpenError::Foreign)));
     let below = path.join("no directory");
-    assert!(matches!(Sqlite::open(&below), Err(OpenError::Sqlite(_))));
+    assert!(matches!(
+        SqliteStore::open(&below),
+        Err(OpenError::Sqlite(_))
+    ));
 }
 
 #[test]
@@ -224,7 +230,7 @@ fn damaged_store_is_rejected_and_stays_as_it_is() {
     ];
     for (damage, expected) in damages {
         let (_directory, path) = file();
-        drop(Sqlite::open(&path).unwrap());
+        drop(SqliteStore::open(&path).unwrap());
         Connection::open(&path)
             .unwrap()
             .execute_batch(damage)
@@ -250,7 +256,7 @@ fn damaged_store_is_rejected_and_stays_as_it_is() {
 
 fn rejected(path: &Path, expected: &str) {
     let before = std::fs::read(path).unwrap();
-    let error = Sqlite::open(path).unwrap_err();
+    let error = SqliteStore::open(path).unwrap_err();
     assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
     assert_eq!(
         error.to_string(),
@@ -265,7 +271,7 @@ fn negative_format_of_another_application_is_rejected() {
     let other = Connection::open(&path).unwrap();
     other.pragma_update(None, "user_version", -1).unwrap();
     drop(other);
-    assert!(matches!(Sqlite::open(&path), Err(OpenError::Foreign)));
+    assert!(matches!(SqliteStore::open(&path), Err(OpenError::Foreign)));
 }
 
 #[test]
@@ -273,7 +279,7 @@ fn stores_that_make_one_file_at_the_same_time_agree() {
     for _ in 0..20 {
         let (_directory, path) = file();
         std::thread::scope(|threads| {
-            let open = || Sqlite::open(&path).map(drop);
+            let open = || SqliteStore::open(&path).map(drop);
             let all: Vec<_> = (0..4).map(|_| threads.spawn(open)).collect();
             for one in all {
                 one.join().unwrap().unwrap();
@@ -299,7 +305,7 @@ fn tokens_of_the_first_format_are_of_the_default_connection() {
                 .unwrap();
         }
         drop(before);
-        let store = Sqlite::open(&path).unwrap();
+        let store = SqliteStore::open(&path).unwrap();
         let kept = wait(store.tokens(&TenantId::default())).unwrap();
         let kept: Vec<_> = kept.iter().map(|token| token.digest).collect();
         assert_eq!(kept, digests);
@@ -318,7 +324,7 @@ fn tokens_of_the_first_format_are_of_the_default_connection() {
 fn a_future_that_is_never_polled_does_nothing() {
     let (_directory, path) = file();
     let scope = standard();
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     drop(store.read(
         &scope,
         &kind(&scope, "User"),

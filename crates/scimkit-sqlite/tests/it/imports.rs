@@ -13,10 +13,13 @@ use std::{
 
 use rusqlite::Connection as Db;
 use scimkit_registry::ResourceId;
-use scimkit_sqlite::Sqlite;
+use scimkit_sqlite::SqliteStore;
 use scimkit_store::{
     Archive, Document, Query, RequestContext, Store, StoreError, Tenant, TenantId, TenantStore,
-    archive::{ArchiveError, MembershipRecord, Erased, ResourceRecord, NumberedRecord, ArchiveRecord, TenantHeader, numbered},
+    archive::{
+        ArchiveError, ArchiveRecord, Erased, MembershipRecord, NumberedRecord, ResourceRecord,
+        TenantHeader, numbered,
+    },
     stream_from,
 };
 use serde_json::json;
@@ -50,7 +53,13 @@ fn records(users: usize) -> Vec<ArchiveRecord> {
     records.extend((0..users).map(|n| {
         let user = format!(r#"{{"userName":"user{n}","title":"{}"}}"#, "x".repeat(300));
         let document = Document::from_text(user);
-        ArchiveRecord::Resource(ResourceRecord::new("User", id(n), version(n + 1), at, document))
+        ArchiveRecord::Resource(ResourceRecord::new(
+            "User",
+            id(n),
+            version(n + 1),
+            at,
+            document,
+        ))
     }));
     let document = Document::from_text(r#"{"displayName":"all"}"#);
     let group = ResourceId::from("x");
@@ -64,13 +73,17 @@ fn records(users: usize) -> Vec<ArchiveRecord> {
     records
 }
 
-fn whole(store: &Sqlite, scope: &RequestContext, records: Vec<ArchiveRecord>) -> Result<(), ArchiveError> {
+fn whole(
+    store: &SqliteStore,
+    scope: &RequestContext,
+    records: Vec<ArchiveRecord>,
+) -> Result<(), ArchiveError> {
     wait(store.import_records(scope, numbered(records)))
 }
 
 /// Imports records, and does something when all but the last are handed over.
 fn before_the_end(
-    store: &Sqlite,
+    store: &SqliteStore,
     scope: &RequestContext,
     records: Vec<ArchiveRecord>,
     act: impl FnOnce(&SyncSender<Handed>),
@@ -103,7 +116,7 @@ fn rows(path: &Path, table: &str) -> i64 {
     db.query_row(&sql, [], |row| row.get(0)).unwrap()
 }
 
-fn is_importing(store: &Sqlite, scope: &RequestContext) {
+fn is_importing(store: &SqliteStore, scope: &RequestContext) {
     let found = select(store, scope, "User", "id pr");
     assert!(matches!(found, Err(StoreError::Importing)), "{found:?}");
     let made = create(store, scope, ("User", "n"), json!({"userName": "n"}));
@@ -113,7 +126,7 @@ fn is_importing(store: &Sqlite, scope: &RequestContext) {
     assert_eq!(wait(store.tenants()).unwrap(), []);
 }
 
-fn has_all(store: &Sqlite, scope: &RequestContext) {
+fn has_all(store: &SqliteStore, scope: &RequestContext) {
     let last = format!(r#"userName eq "user{}""#, USERS - 1);
     let id = format!("u{:06}", USERS - 1);
     assert_eq!(select(store, scope, "User", &last).unwrap(), [id]);
@@ -125,7 +138,7 @@ fn has_all(store: &Sqlite, scope: &RequestContext) {
 #[test]
 fn a_crash_in_an_import_leaves_a_state_that_an_import_or_an_erase_ends() {
     let (_directory, path) = file();
-    let (store, scope) = (Sqlite::open(&path).unwrap(), acme());
+    let (store, scope) = (SqliteStore::open(&path).unwrap(), acme());
     let mut copies = Vec::new();
     let done = before_the_end(&store, &scope, records(USERS), |_| {
         copies = vec![crashed(&path), crashed(&path)];
@@ -137,18 +150,21 @@ fn a_crash_in_an_import_leaves_a_state_that_an_import_or_an_erase_ends() {
     for copy in [again, erased] {
         let written = rows(copy, "resource");
         assert!((1..USERS as i64).contains(&written), "{written} rows");
-        is_importing(&Sqlite::open(copy).unwrap(), &scope);
+        is_importing(&SqliteStore::open(copy).unwrap(), &scope);
     }
 
-    let store = Sqlite::open(again).unwrap();
+    let store = SqliteStore::open(again).unwrap();
     whole(&store, &scope, records(USERS)).unwrap();
     has_all(&store, &scope);
     let tables = ["resource", "edge", "tenant", "import"].map(|table| rows(again, table));
     assert_eq!(tables, [USERS as i64 + 1, USERS as i64, 1, 0]);
     check_lenient_file(again, &scope);
 
-    let store = Sqlite::open(erased).unwrap();
-    assert_eq!(wait(store.erase_tenant(&scope.tenant)).unwrap(), Erased::All);
+    let store = SqliteStore::open(erased).unwrap();
+    assert_eq!(
+        wait(store.erase_tenant(&scope.tenant)).unwrap(),
+        Erased::All
+    );
     for table in ["resource", "edge", "tenant", "lookup_key", "import"] {
         assert_eq!(rows(erased, table), 0, "{table}");
     }
@@ -158,8 +174,8 @@ fn a_crash_in_an_import_leaves_a_state_that_an_import_or_an_erase_ends() {
 #[test]
 fn another_process_neither_sees_nor_awaits_an_import_in_progress() {
     let (_directory, path) = file();
-    let (store, scope) = (Sqlite::open(&path).unwrap(), acme());
-    let (other, others) = (Sqlite::open(&path).unwrap(), standard());
+    let (store, scope) = (SqliteStore::open(&path).unwrap(), acme());
+    let (other, others) = (SqliteStore::open(&path).unwrap(), standard());
     let done = before_the_end(&store, &scope, records(USERS), |_| {
         is_importing(&other, &scope);
         create(&other, &others, ("User", "o"), json!({"userName": "o"})).unwrap();
@@ -172,7 +188,7 @@ fn another_process_neither_sees_nor_awaits_an_import_in_progress() {
 #[test]
 fn a_dropped_import_is_cut_off_and_a_later_one_succeeds() {
     let (_directory, path) = file();
-    let (store, scope) = (Arc::new(Sqlite::open(&path).unwrap()), acme());
+    let (store, scope) = (Arc::new(SqliteStore::open(&path).unwrap()), acme());
     let (hand, source) = sync_channel::<Handed>(0);
     let mut import = store.import_records(&scope, stream_from(source));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -201,7 +217,7 @@ fn a_dropped_import_is_cut_off_and_a_later_one_succeeds() {
 #[test]
 fn an_import_takes_no_more_than_the_store_keeps() {
     let (_directory, path) = file();
-    let (store, scope) = (Sqlite::open(&path).unwrap(), acme());
+    let (store, scope) = (SqliteStore::open(&path).unwrap(), acme());
     let taken = Arc::new(AtomicUsize::new(0));
     let taking = Arc::clone(&taken);
     let records = records(USERS).into_iter().inspect(move |_| {
@@ -232,7 +248,7 @@ fn an_import_takes_no_more_than_the_store_keeps() {
 #[test]
 fn a_failed_import_of_many_records_leaves_no_row() {
     let (_directory, path) = file();
-    let (store, scope) = (Sqlite::open(&path).unwrap(), acme());
+    let (store, scope) = (SqliteStore::open(&path).unwrap(), acme());
     let mut broken = records(USERS);
     broken.push(broken[1].clone());
     let line = broken.len() as u64;
@@ -257,7 +273,7 @@ fn a_failed_import_of_many_records_leaves_no_row() {
 fn the_write_ahead_log_stays_small_during_an_import() {
     const MOST: u64 = 10 << 20;
     let (_directory, path) = file();
-    let (store, scope) = (Sqlite::open(&path).unwrap(), acme());
+    let (store, scope) = (SqliteStore::open(&path).unwrap(), acme());
     whole(&store, &scope, records(20_000)).unwrap();
     let log = fs::metadata(format!("{}-wal", path.display()))
         .unwrap()

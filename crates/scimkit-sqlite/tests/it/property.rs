@@ -12,7 +12,7 @@ use scimkit_registry::{
     AttrId, Edge, Meter, Operator, Predicate, Registry, Resource, ResourceId, ResourceType,
     ResourceView, Scalar, Tolerance,
 };
-use scimkit_sqlite::Sqlite;
+use scimkit_sqlite::SqliteStore;
 use scimkit_store::{
     Batch, EdgeQuery, Query, RequestContext, ResourceFacts, Sort, Store, WriteOp,
     computed_attributes,
@@ -290,14 +290,14 @@ fn comparison(
 struct Stocked {
     kind: Arc<ResourceType>,
     scope: RequestContext,
-    store: Sqlite,
+    store: SqliteStore,
     views: Vec<(String, Resource, Map<String, Value>)>,
 }
 
 fn stock(bodies: Vec<Value>) -> Stocked {
     let scope = things();
     let kind = Arc::clone(scope.settings.registry.resource_type("Thing").unwrap());
-    let store = Sqlite::in_memory().unwrap();
+    let store = SqliteStore::in_memory().unwrap();
     for (n, body) in bodies.into_iter().enumerate() {
         let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
         let change = scimkit_registry::Change::create(Arc::clone(&kind), body);

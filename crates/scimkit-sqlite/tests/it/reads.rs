@@ -13,7 +13,7 @@ use rusqlite::Connection as Database;
 use scimkit_core::message::SortOrder;
 use scimkit_filter::Filter;
 use scimkit_registry::{Budget, Exhausted, ResourceId, Tolerance};
-use scimkit_sqlite::{Options, Sqlite};
+use scimkit_sqlite::{SqliteOptions, SqliteStore};
 use scimkit_store::{
     BoxFuture, Connection, EdgeQuery, Page, Query, ReadOptions, RequestContext, Sort, Store,
     StoreError, StoredResource, Tenant, TenantEntry, TenantId, TenantStore, TokenRecord, Written,
@@ -101,7 +101,7 @@ fn poll<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>) -> Poll<T>
 
 /// A query that waits for a thread, or holds one.
 fn begin<'a>(
-    store: &'a Sqlite,
+    store: &'a SqliteStore,
     scope: &'a RequestContext,
     query: &'a Query,
 ) -> BoxFuture<'a, Result<Page, StoreError>> {
@@ -110,32 +110,36 @@ fn begin<'a>(
     future
 }
 
-fn read(store: &Sqlite, scope: &RequestContext, id: &str) -> Result<StoredResource, StoreError> {
+fn read(
+    store: &SqliteStore,
+    scope: &RequestContext,
+    id: &str,
+) -> Result<StoredResource, StoreError> {
     let id = ResourceId::from(id);
     wait(store.read(scope, &kind(scope, "User"), &id, &ReadOptions::document()))
 }
 
-fn with_threads(readers: usize, queue: usize) -> (tempfile::TempDir, Sqlite) {
+fn with_threads(readers: usize, queue: usize) -> (tempfile::TempDir, SqliteStore) {
     let (directory, path) = file();
-    let mut options = Options::default();
+    let mut options = SqliteOptions::default();
     options.readers = readers;
     options.queue = queue;
-    (directory, Sqlite::open_with(path, &options).unwrap())
+    (directory, SqliteStore::open_with(path, &options).unwrap())
 }
 
 /// Enough users for any query to ask its budget for the deadline while it works.
-fn fill(store: &Sqlite, scope: &RequestContext) {
+fn fill(store: &SqliteStore, scope: &RequestContext) {
     for n in 0..500 {
         let body = json!({"userName": format!("user{n}"), "title": "T".repeat(1_000)});
         create(store, scope, ("User", &format!("u{n:03}")), body).unwrap();
     }
 }
 
-fn stores() -> Vec<(&'static str, Option<tempfile::TempDir>, Sqlite)> {
+fn stores() -> Vec<(&'static str, Option<tempfile::TempDir>, SqliteStore)> {
     let (directory, file) = with_threads(1, 16);
     vec![
         ("file", Some(directory), file),
-        ("memory", None, Sqlite::in_memory().unwrap()),
+        ("memory", None, SqliteStore::in_memory().unwrap()),
     ]
 }
 
@@ -223,7 +227,7 @@ fn tenant_with_a_full_queue_is_busy_and_others_are_not() {
 
 #[test]
 fn reads_of_a_store_in_memory_take_turns() {
-    let store = Sqlite::in_memory().unwrap();
+    let store = SqliteStore::in_memory().unwrap();
     let gate = Gate::default();
     let order = Arc::new(Mutex::new(Vec::new()));
     let noting = |name: &str| {
@@ -345,7 +349,7 @@ fn query_over_all_resources_is_rejected_early_if_it_will_not_fit() {
 
 #[test]
 fn walk_along_memberships_ends_with_the_budget_of_the_write() {
-    let store = Sqlite::in_memory().unwrap();
+    let store = SqliteStore::in_memory().unwrap();
     let scope = standard();
     let group = |id: &str| create(&store, &scope, ("Group", id), json!({"displayName": id}));
     for n in 0..60 {
@@ -371,7 +375,7 @@ fn walk_along_memberships_ends_with_the_budget_of_the_write() {
 #[test]
 fn write_is_not_carried_out_when_its_budget_is_over_or_its_future_is_gone() {
     let (_directory, path) = file();
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     let scope = standard();
     create(&store, &scope, ("User", "u0"), json!({"userName": "zero"})).unwrap();
     // Holds the writing thread, so that the others wait in its queue.

@@ -1,7 +1,7 @@
 //! A schema that changes under stored resources.
 
 use scimkit_registry::{Registry, ResourceId};
-use scimkit_sqlite::{Reindexed, SchemaError, Sqlite};
+use scimkit_sqlite::{Reindexed, SchemaError, SqliteStore};
 use scimkit_store::{ReadOptions, RequestContext, Store, StoreError};
 use serde_json::json;
 
@@ -31,7 +31,7 @@ pub(crate) const EXACT: &str = r#""type": "string", "caseExact": true"#;
 pub(crate) const UNIQUE: &str = r#""type": "string", "uniqueness": "server""#;
 pub(crate) const NUMBER: &str = r#""type": "integer""#;
 
-fn reindex(store: &Sqlite, scope: &RequestContext) -> Reindexed {
+fn reindex(store: &SqliteStore, scope: &RequestContext) -> Reindexed {
     wait(store.reindex(&scope.tenant, &kind(scope, "Badge"))).unwrap()
 }
 
@@ -39,7 +39,7 @@ fn reindex(store: &Sqlite, scope: &RequestContext) -> Reindexed {
 fn filters_are_right_under_every_schema() {
     let (_directory, path) = file();
     let first = badges(FOLDED, false);
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     for (id, code) in [("1", "Aa"), ("2", "aA"), ("3", "b")] {
         create(&store, &first, ("Badge", id), json!({"code": code})).unwrap();
     }
@@ -61,7 +61,7 @@ fn filters_are_right_under_every_schema() {
         check_file(&path, scope);
     }
     drop(store);
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     let exact = badges(EXACT, true);
     assert_eq!(
         select(&store, &exact, "Badge", r#"code eq "aA""#).unwrap(),
@@ -73,7 +73,7 @@ fn filters_are_right_under_every_schema() {
 fn shared_values_of_a_newly_unique_attribute_are_reported_and_not_added_to() {
     let (_directory, path) = file();
     let (before, after) = (badges(FOLDED, false), badges(UNIQUE, true));
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     for (id, code) in [("1", "a"), ("2", "A"), ("3", "c")] {
         create(&store, &before, ("Badge", id), json!({"code": code})).unwrap();
     }
@@ -102,7 +102,7 @@ fn shared_values_of_a_newly_unique_attribute_are_reported_and_not_added_to() {
 fn values_of_another_type_are_evaluated_and_reported() {
     let (_directory, path) = file();
     let (before, after) = (badges(FOLDED, true), badges(NUMBER, true));
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     create(&store, &before, ("Badge", "1"), json!({"code": "a"})).unwrap();
     create(&store, &after, ("Badge", "2"), json!({"code": 5})).unwrap();
     for _ in 0..2 {
@@ -135,7 +135,7 @@ fn values_of_another_type_are_evaluated_and_reported() {
 fn hidden_values_do_not_go_out_as_text() {
     let (_directory, path) = file();
     let shown = badges(FOLDED, false);
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     create(&store, &shown, ("Badge", "1"), json!({"code": "a"})).unwrap();
     create(&store, &shown, ("Badge", "2"), json!({"displayName": "b"})).unwrap();
     let is_text = |scope: &RequestContext, id: &str| {

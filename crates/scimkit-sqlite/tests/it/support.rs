@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use chrono::{DateTime, Utc};
 use scimkit_filter::Filter;
 use scimkit_registry::{Change, Edge, EdgeEdit, Registry, ResourceId, ResourceType, Tolerance};
-use scimkit_sqlite::Sqlite;
+use scimkit_sqlite::SqliteStore;
 use scimkit_store::{
     Batch, BoxFuture, ExpectedVersion, Query, RequestContext, Settings, Store, StoreError,
     StoreExt, TenantId, WriteOp, Written,
@@ -49,7 +49,7 @@ pub(crate) fn kind(scope: &RequestContext, name: &str) -> Arc<ResourceType> {
 }
 
 pub(crate) fn create(
-    store: &Sqlite,
+    store: &SqliteStore,
     scope: &RequestContext,
     (name, id): (&str, &str),
     body: Value,
@@ -75,7 +75,7 @@ pub(crate) fn creation(scope: &RequestContext, id: &str) -> Batch {
 
 /// Sets one attribute.
 pub(crate) fn set(
-    store: &Sqlite,
+    store: &SqliteStore,
     scope: &RequestContext,
     (name, id): (&str, &str),
     (path, value): (&str, Value),
@@ -94,7 +94,7 @@ pub(crate) fn set(
 }
 
 pub(crate) fn add_member(
-    store: &Sqlite,
+    store: &SqliteStore,
     scope: &RequestContext,
     group: &str,
     member: &str,
@@ -120,7 +120,7 @@ pub(crate) fn add_member(
 }
 
 pub(crate) fn delete(
-    store: &Sqlite,
+    store: &SqliteStore,
     scope: &RequestContext,
     (name, id): (&str, &str),
 ) -> Result<Written, StoreError> {
@@ -130,7 +130,7 @@ pub(crate) fn delete(
 
 /// The ids of the resources that a filter selects.
 pub(crate) fn select(
-    store: &Sqlite,
+    store: &SqliteStore,
     scope: &RequestContext,
     name: &str,
     filter: &str,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scimkit_sqlite::Sqlite;
+use scimkit_sqlite::SqliteStore;
 use scimkit_store::{
     Connection, ConnectionId, Tenant, TenantEntry, TenantId, TenantStore, TokenRecord,
 };
@@ -12,7 +12,7 @@ use crate::support::{file, second, wait};
 
 #[test]
 fn memory_keeps_the_contract() {
-    let make = || -> Arc<dyn TenantStore> { Arc::new(Sqlite::in_memory().unwrap()) };
+    let make = || -> Arc<dyn TenantStore> { Arc::new(SqliteStore::in_memory().unwrap()) };
     tenancy::check(make, &block_on).unwrap();
 }
 
@@ -20,7 +20,7 @@ fn memory_keeps_the_contract() {
 fn two_stores_of_a_file_keep_the_contract() {
     for check in tenancy::checks() {
         let (_directory, path) = file();
-        let open = || Arc::new(Sqlite::open(&path).unwrap());
+        let open = || Arc::new(SqliteStore::open(&path).unwrap());
         let kept = check.run_beside(open(), open(), &block_on);
         assert_eq!(kept, Ok(()), "{}", check.name());
     }
@@ -34,7 +34,7 @@ fn who_may_provision_is_known_after_reopening() {
     let connection = Connection::new(tenant.id.clone(), id, "Entra ID", second(2));
     let mut token = TokenRecord::new(&connection, "1", [7; 32], second(3));
     token.expires_at = Some(second(9));
-    let store = Sqlite::open(&path).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
     let entries = vec![
         TenantEntry::Tenant(tenant.clone()),
         TenantEntry::Connection(connection.clone()),
@@ -43,7 +43,7 @@ fn who_may_provision_is_known_after_reopening() {
     wait(store.put(entries, chrono::DateTime::UNIX_EPOCH.into())).unwrap();
     wait(store.record_token_use(&[7; 32], second(4))).unwrap();
     drop(store);
-    let opened = wait(Sqlite::open(&path).unwrap().find_token(&[7; 32])).unwrap();
+    let opened = wait(SqliteStore::open(&path).unwrap().find_token(&[7; 32])).unwrap();
     let opened = opened.unwrap();
     (token.last_used, token.revision) = (Some(second(4)), 1);
     assert_eq!(opened.token, token);

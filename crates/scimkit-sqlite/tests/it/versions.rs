@@ -18,7 +18,7 @@ use scimkit_core::message::SortOrder;
 use scimkit_filter::Filter;
 use scimkit_registry::{Change, Registry, ResourceId, Tolerance};
 use scimkit_sql::reference::SQLITE_MIGRATIONS;
-use scimkit_sqlite::{Options, Sqlite, Synchronous};
+use scimkit_sqlite::{SqliteOptions, SqliteStore, Synchronous};
 use scimkit_store::{
     Batch, DeletePolicy, Document, ExistingMatch, MatchScope, PageStart, Query, RequestContext,
     Settings, Sort, Store, StoreError, TenantId, WriteOp, WriteOutcome,
@@ -34,11 +34,11 @@ use crate::{
 const EXACT_UNIQUE: &str = r#""type": "string", "uniqueness": "server", "caseExact": true"#;
 
 /// A store that never makes keys anew by itself.
-fn open(path: &Path) -> Sqlite {
-    let mut options = Options::default();
+fn open(path: &Path) -> SqliteStore {
+    let mut options = SqliteOptions::default();
     options.reindex_after = Duration::MAX;
     options.synchronous = Synchronous::Normal;
-    Sqlite::open_with(path, &options).unwrap()
+    SqliteStore::open_with(path, &options).unwrap()
 }
 
 /// Users with one attribute more, which has no index.
@@ -103,7 +103,7 @@ fn an_added_attribute_makes_no_key_anew_and_leaves_texts_sendable() {
     let badge = ("urn:example:2.0:More:badge", json!("b1"));
     set(&second, &new, ("User", "007"), badge).unwrap();
     set(&first, &old, ("User", "007"), ("title", json!("last"))).unwrap();
-    let shown = |store: &Sqlite, scope: &RequestContext| {
+    let shown = |store: &SqliteStore, scope: &RequestContext| {
         let filter = Filter::parse(r#"title eq "last""#).unwrap();
         let user = kind(scope, "User");
         let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
@@ -150,7 +150,7 @@ fn seen(code: &str, is_exact: bool) -> String {
 
 /// Checks every answer of one store against the codes that there are.
 fn check(
-    store: &Sqlite,
+    store: &SqliteStore,
     scope: &RequestContext,
     is_exact: bool,
     codes: &BTreeMap<String, Option<&str>>,
@@ -274,7 +274,7 @@ fn unique_values_stay_unique_whichever_schema_wrote_them() {
         scope(builder.index("Badge", "displayName").build().unwrap())
     };
     let (one, two) = (open(&path), open(&path));
-    let put = |store: &Sqlite, scope: &RequestContext, id: &str, code: &str| match create(
+    let put = |store: &SqliteStore, scope: &RequestContext, id: &str, code: &str| match create(
         store,
         scope,
         ("Badge", id),
@@ -386,14 +386,14 @@ fn keys_are_made_anew_while_others_write() {
 #[test]
 fn queries_make_outdated_keys_anew_once_no_other_schema_is_used() {
     let (_directory, path) = file();
-    let patient = Sqlite::open(&path).unwrap();
+    let patient = SqliteStore::open(&path).unwrap();
     fill(&patient, 600);
     let new = badges(EXACT, true);
     let outdated = format!(
         "SELECT count(*) FROM resource WHERE keys <> '{}'",
         kind(&new, "Badge").key_fingerprint()
     );
-    let ask = |store: &Sqlite| {
+    let ask = |store: &SqliteStore| {
         let found = select(store, &new, "Badge", r#"code eq "C7""#).unwrap();
         assert_eq!(found, ["00007"]);
     };
@@ -406,9 +406,9 @@ fn queries_make_outdated_keys_anew_once_no_other_schema_is_used() {
         600,
         "the other schema was just used"
     );
-    let mut options = Options::default();
+    let mut options = SqliteOptions::default();
     options.reindex_after = Duration::ZERO;
-    let store = Sqlite::open_with(&path, &options).unwrap();
+    let store = SqliteStore::open_with(&path, &options).unwrap();
     for step in 0.. {
         ask(&store);
         let left = count(&path, &outdated);
@@ -421,7 +421,7 @@ fn queries_make_outdated_keys_anew_once_no_other_schema_is_used() {
 }
 
 /// Creates so many resources under the old schema.
-fn fill(store: &Sqlite, resources: usize) {
+fn fill(store: &SqliteStore, resources: usize) {
     let old = badges(FOLDED, true);
     let badge = kind(&old, "Badge");
     let write = |n: usize| {
@@ -493,7 +493,7 @@ fn reindexing_child() {
     let Ok(path) = std::env::var(FILE) else {
         return;
     };
-    let (store, new) = (Sqlite::open(path).unwrap(), badges(EXACT, true));
+    let (store, new) = (SqliteStore::open(path).unwrap(), badges(EXACT, true));
     println!("\nstarted");
     wait(store.reindex(&new.tenant, &kind(&new, "Badge"))).unwrap();
 }

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Archive, ArchiveError, RecordCounts, ArchiveOptions, export, import};
+use super::{Archive, ArchiveError, ArchiveOptions, RecordCounts, export, import};
 use crate::{RequestContext, TenantId, next_item, stream_from};
 
 /// Bytes that are read at once.

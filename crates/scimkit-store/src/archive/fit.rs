@@ -49,13 +49,13 @@ pub struct ValidatedDocument {
 /// ```
 /// use std::sync::Arc;
 /// use scimkit_registry::{Registry, Resource, ResourceId};
-/// use scimkit_store::{Document, archive::fit};
+/// use scimkit_store::{Document, archive::validate_document};
 ///
 /// let registry = Registry::standard();
 /// let id = ResourceId::from("1");
 /// let check = |text: &'static str| {
 ///     let document = Document::from_text(text);
-///     fit(&registry, ("User", &id), &document)
+///     validate_document(&registry, ("User", &id), &document)
 /// };
 /// let shown = check(r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a"}"#)?;
 /// assert!(shown.is_shown && shown.keys.len() == 1);

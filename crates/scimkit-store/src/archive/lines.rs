@@ -111,7 +111,7 @@ impl RecordCounts {
 ///
 /// - Each line is an object with one member that says what it is: `tenant` is the first, then come
 ///   `connection`, `token`, `resource`, `edges` (up to [`TARGETS`](super::TARGETS) members of the
-///   resource before) and `retired`. The last is `end`, with [`Counts`].
+///   resource before) and `retired`. The last is `end`, with [`RecordCounts`].
 /// - Documents are the text that the store keeps. Instants are in milliseconds, as clients see them.
 /// - It holds personal data, and the digests of tokens unless those are left out.
 /// - Lines are made as they are taken, and nothing is done before the first one is. A stream that is dropped ends the export.
@@ -133,7 +133,7 @@ impl RecordCounts {
 /// use scimkit_store::{MemoryStore, TenantId, archive, next_item};
 ///
 /// let (store, nobody) = (MemoryStore::new(), TenantId::from("nobody"));
-/// let mut lines = archive::export(&store, &nobody, &archive::Options::default());
+/// let mut lines = archive::export(&store, &nobody, &archive::ArchiveOptions::default());
 /// assert!(matches!(now(next_item(&mut lines)), Some(Err(_))));
 /// assert!(now(next_item(&mut lines)).is_none());
 /// ```
@@ -222,7 +222,7 @@ impl Stream for ExportLines<'_> {
 ///
 /// let scope = RequestContext::new(TenantId::from("acme"), Arc::new(Settings::new("https://example.com/scim/v2")));
 /// let chunks = stream_from([Ok("{\"tenant\":{\"form".into()), Ok("at\":2}}\n".into())]);
-/// let (store, options) = (MemoryStore::new(), archive::Options::default());
+/// let (store, options) = (MemoryStore::new(), archive::ArchiveOptions::default());
 /// let imported = now(archive::import(&store, &scope, &options, chunks));
 /// let problem = imported.unwrap_err().to_string();
 /// assert_eq!(problem, "line 1: the format is 2, and not 1");

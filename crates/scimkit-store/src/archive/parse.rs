@@ -5,7 +5,10 @@ use scimkit_core::{Version, excerpt, parse_instant, parse_json};
 use scimkit_registry::{ResourceId, to_json_text};
 use serde_json::{Map, Value};
 
-use super::{RecordCounts, MembershipRecord, FORMAT, ResourceRecord, ArchiveLimits, ArchiveRecord, DeletedRecord, TenantHeader, TARGETS};
+use super::{
+    ArchiveLimits, ArchiveRecord, DeletedRecord, FORMAT, MembershipRecord, RecordCounts,
+    ResourceRecord, TARGETS, TenantHeader,
+};
 use crate::{Connection, ConnectionId, Document, Tenant, TenantId, TokenRecord, TokenScopes};
 
 /// What is wrong with a line.
@@ -19,7 +22,11 @@ pub(super) enum Line {
 }
 
 /// Reads one line of a tenant's records; only the first is read without one.
-pub(super) fn line(text: &[u8], tenant: Option<&TenantId>, limits: &ArchiveLimits) -> Outcome<Line> {
+pub(super) fn line(
+    text: &[u8],
+    tenant: Option<&TenantId>,
+    limits: &ArchiveLimits,
+) -> Outcome<Line> {
     let value = parse_json(text, limits.nesting, limits.values);
     let value = value.map_err(|problem| format!("not readable as JSON: {problem}"))?;
     let members = Members::of(value, "the line")?;
@@ -29,7 +36,9 @@ pub(super) fn line(text: &[u8], tenant: Option<&TenantId>, limits: &ArchiveLimit
         ("tenant", None) => ArchiveRecord::Start(start(&mut members)?),
         (_, None) => return Err("the first line is not that of a tenant".to_owned()),
         ("tenant", Some(_)) => return Err("there is a second tenant".to_owned()),
-        ("connection", Some(tenant)) => ArchiveRecord::Connection(connection(&mut members, tenant)?),
+        ("connection", Some(tenant)) => {
+            ArchiveRecord::Connection(connection(&mut members, tenant)?)
+        }
         ("edges", _) => ArchiveRecord::Edges(edges(&mut members)?),
         ("end", _) => {
             let mut counts = RecordCounts::default();

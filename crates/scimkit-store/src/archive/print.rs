@@ -7,7 +7,10 @@ use scimkit_core::format_instant;
 use scimkit_registry::{Resource, ResourceId};
 use serde_json::Value;
 
-use super::{RecordCounts, MembershipRecord, FORMAT, ResourceRecord, ArchiveRecord, DeletedRecord, TenantHeader};
+use super::{
+    ArchiveRecord, DeletedRecord, FORMAT, MembershipRecord, RecordCounts, ResourceRecord,
+    TenantHeader,
+};
 use crate::{Connection, ConnectionId, Document, StoreError, TokenRecord};
 
 /// The line of a record, with its end.

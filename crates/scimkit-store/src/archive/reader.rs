@@ -10,7 +10,8 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::{
-    ArchiveError, RecordCounts, ArchiveLimits, NumberedRecord, ArchiveOptions, ArchiveRecord, TokenExport,
+    ArchiveError, ArchiveLimits, ArchiveOptions, ArchiveRecord, NumberedRecord, RecordCounts,
+    TokenExport,
     parse::{self, Line},
 };
 use crate::TenantId;

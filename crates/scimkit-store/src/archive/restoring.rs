@@ -5,8 +5,8 @@ use std::sync::Arc;
 use scimkit_registry::{Change, ResourceId};
 
 use super::{
-    MembershipRecord, ValidatedDocument, ResourceRecord, ArchiveRecord, DeletedRecord,
-    fit::{validate_document, refused},
+    ArchiveRecord, DeletedRecord, MembershipRecord, ResourceRecord, ValidatedDocument,
+    fit::{refused, validate_document},
     validate,
 };
 use crate::{
@@ -27,15 +27,15 @@ pub trait ImportTarget {
     /// What the store says.
     fn has(&self, what: ImportQuery<'_>) -> Result<bool, Self::Error>;
 
-    /// Keeps what [`Restoring`] has checked, as it is.
+    /// Keeps what [`Importer`] has checked, as it is.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] for a resource with the value of another, [`Edges::twice`] for members of
+    /// [`StoreError::Duplicate`] for a resource with the value of another, [`MembershipRecord::twice`] for members of
     /// whom one is there already, and what the store says.
     fn keep(&mut self, what: CheckedRecord) -> Result<(), Self::Error>;
 }
 
-/// What [`Restoring`] asks for.
+/// What [`Importer`] asks for.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_enums, reason = "every store must answer")]
 pub enum ImportQuery<'a> {
@@ -78,27 +78,27 @@ pub enum CheckedRecord {
 /// use std::sync::Arc;
 /// use scimkit_store::{
 ///     RequestContext, Settings, StoreError, TenantId,
-///     archive::{Asked, Checked, Keeper, Record, Restoring, Start},
+///     archive::{ImportQuery, CheckedRecord, ImportTarget, ArchiveRecord, Importer, TenantHeader},
 /// };
 ///
 /// /// Has nothing, and keeps nothing.
 /// struct Sieve;
 ///
-/// impl Keeper for Sieve {
+/// impl ImportTarget for Sieve {
 ///     type Error = StoreError;
 ///
-///     fn has(&self, _: Asked<'_>) -> Result<bool, StoreError> {
+///     fn has(&self, _: ImportQuery<'_>) -> Result<bool, StoreError> {
 ///         Ok(false)
 ///     }
 ///
-///     fn keep(&mut self, _: Checked) -> Result<(), StoreError> {
+///     fn keep(&mut self, _: CheckedRecord) -> Result<(), StoreError> {
 ///         Ok(())
 ///     }
 /// }
 ///
 /// let (settings, acme) = (Settings::new("https://example.com/scim/v2"), TenantId::from("acme"));
-/// let mut restoring = Restoring::new(&RequestContext::new(acme.clone(), Arc::new(settings)));
-/// let start = || Record::Start(Start::new(acme.clone(), None, 7));
+/// let mut restoring = Importer::new(&RequestContext::new(acme.clone(), Arc::new(settings)));
+/// let start = || ArchiveRecord::Start(TenantHeader::new(acme.clone(), None, 7));
 /// restoring.take(&mut Sieve, start())?;
 /// assert_eq!(restoring.versions(), 7);
 ///
@@ -135,12 +135,16 @@ impl Importer {
         self.versions
     }
 
-    /// Checks a record, and has it kept: [`Restoring::check`] and [`Restoring::keep`].
+    /// Checks a record, and has it kept: [`Importer::check`] and [`Importer::keep`].
     ///
     /// # Errors
     /// [`StoreError::Rejected`] for a record that can't be kept behind those before, and what the keeper
     /// says.
-    pub fn take<K: ImportTarget>(&mut self, keeper: &mut K, record: ArchiveRecord) -> Result<(), K::Error> {
+    pub fn take<K: ImportTarget>(
+        &mut self,
+        keeper: &mut K,
+        record: ArchiveRecord,
+    ) -> Result<(), K::Error> {
         match self.check(record)? {
             Some(checked) => Self::keep(keeper, checked),
             None => Ok(()),
@@ -210,7 +214,11 @@ impl Importer {
     }
 
     /// Checks a document, its size included.
-    fn fit(&self, of: (&str, &ResourceId), document: &Document) -> Result<ValidatedDocument, StoreError> {
+    fn fit(
+        &self,
+        of: (&str, &ResourceId),
+        document: &Document,
+    ) -> Result<ValidatedDocument, StoreError> {
         let fit = validate_document(&self.settings.registry, of, document)?;
         let (bytes, limit) = (fit.document.text_len(), self.settings.limits.document);
         match bytes <= limit {
@@ -234,7 +242,8 @@ impl Importer {
             {
                 Err(ownerless().into())
             }
-            CheckedRecord::Resource(ResourceRecord { id, .. }, _) | CheckedRecord::Retired(DeletedRecord { id, .. }, _)
+            CheckedRecord::Resource(ResourceRecord { id, .. }, _)
+            | CheckedRecord::Retired(DeletedRecord { id, .. }, _)
                 if keeper.has(ImportQuery::Id(id))? =>
             {
                 Err(refused(format!("the id `{id}` comes twice")).into())
@@ -242,7 +251,9 @@ impl Importer {
             CheckedRecord::Tenant(entry) if keeper.has(ImportQuery::Tenant)? => {
                 Err(there("tenant", &entry.id).into())
             }
-            CheckedRecord::Token(new) if !keeper.has(ImportQuery::Connection(&new.connection))? => {
+            CheckedRecord::Token(new)
+                if !keeper.has(ImportQuery::Connection(&new.connection))? =>
+            {
                 Err(refused(format!("there is no connection `{}`", new.connection)).into())
             }
             CheckedRecord::Token(new) if keeper.has(ImportQuery::Token(new))? => {

@@ -20,8 +20,9 @@ use super::{
 use crate::{
     Archive, BoxFuture, Document, RequestContext, StoreError, TenantId,
     archive::{
-        self, ArchiveError, ImportQuery, CheckedRecord, MembershipRecord, Erased, ValidatedDocument, ImportTarget, ResourceRecord, NumberedRecord,
-        RecordSource, RecordStream, Importer, DeletedRecord, TenantHeader, TARGETS,
+        self, ArchiveError, CheckedRecord, DeletedRecord, Erased, ImportQuery, ImportTarget,
+        Importer, MembershipRecord, NumberedRecord, RecordSource, RecordStream, ResourceRecord,
+        TARGETS, TenantHeader, ValidatedDocument,
     },
     engine::{MemberList, NewMember, NewMembers},
     next_item, stream_from, yield_now,
@@ -52,7 +53,10 @@ impl Archive for MemoryStore {
         }))
     }
 
-    fn erase_tenant<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
+    fn erase_tenant<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> BoxFuture<'a, Result<Erased, StoreError>> {
         Box::pin(async move {
             let (mut was_there, mut erased) = (false, None);
             {
@@ -236,9 +240,9 @@ impl MemoryStore {
             let edges: Vec<_> = edges(&kind, &id, &record).collect();
             iter::once(resource).chain(edges.into_iter().map(archive::ArchiveRecord::Edges))
         });
-        let retired = retired
-            .into_iter()
-            .map(|(kind, id, record)| archive::ArchiveRecord::Retired(retired_as(&kind, &id, &record)));
+        let retired = retired.into_iter().map(|(kind, id, record)| {
+            archive::ArchiveRecord::Retired(retired_as(&kind, &id, &record))
+        });
         let records = records.into_iter().chain(live).chain(retired);
         Ok(Box::new(records.map(Ok)))
     }
@@ -308,7 +312,9 @@ impl ImportTarget for Copy<'_> {
         let directory = || shared(&self.import.store.directory);
         Ok(match what {
             ImportQuery::Connection(id) => directory().connection(of, id).is_some(),
-            ImportQuery::Id(id) => tenant.places.kind(id.as_str()).is_some() || tenant.is_retired(id),
+            ImportQuery::Id(id) => {
+                tenant.places.kind(id.as_str()).is_some() || tenant.is_retired(id)
+            }
             ImportQuery::Resource(kind, id) => tenant.places.kind(id.as_str()) == Some(kind),
             ImportQuery::Tenant => directory().tenant(of).is_some(),
             ImportQuery::Token(token) => directory().has_token(token),
@@ -352,7 +358,11 @@ impl Copy<'_> {
         }
     }
 
-    fn keep_resource(&mut self, resource: ResourceRecord, fit: ValidatedDocument) -> Result<(), StoreError> {
+    fn keep_resource(
+        &mut self,
+        resource: ResourceRecord,
+        fit: ValidatedDocument,
+    ) -> Result<(), StoreError> {
         let id = resource.id;
         let table = self.tenant.table(&fit.kind);
         table.check_unique(&fit.kind, &id, &fit.keys)?;
@@ -371,7 +381,11 @@ impl Copy<'_> {
         Ok(())
     }
 
-    fn keep_retired(&mut self, retired: DeletedRecord, fit: ValidatedDocument) -> Result<(), StoreError> {
+    fn keep_retired(
+        &mut self,
+        retired: DeletedRecord,
+        fit: ValidatedDocument,
+    ) -> Result<(), StoreError> {
         let record = Record {
             connection: retired.connection,
             created: retired.created,

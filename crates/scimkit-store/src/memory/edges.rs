@@ -257,7 +257,7 @@ impl FoundEdges {
 }
 
 impl Record {
-    /// The maximum number of members that [`Record::members`] finds, up to a small one.
+    /// The maximum number of members that [`ArchiveRecord::members`] finds, up to a small one.
     fn most_members(&self, path: &str, among: Among<'_>) -> usize {
         const SMALL: usize = 256;
         let all = self.edges.get(path).map_or(0, BTreeMap::len);

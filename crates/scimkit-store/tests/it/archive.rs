@@ -5,7 +5,7 @@ use std::{io::Cursor, sync::Arc};
 use proptest::prelude::*;
 use scimkit_store::{
     Archive, MemoryStore, RequestContext, Settings, StoreError, TenantId, TenantStore,
-    archive::{ArchiveError, RecordCounts, ArchiveOptions, export_to, import_from},
+    archive::{ArchiveError, ArchiveOptions, RecordCounts, export_to, import_from},
 };
 
 use crate::now;
@@ -24,7 +24,11 @@ fn scope() -> RequestContext {
     RequestContext::new(TenantId::from("acme"), Arc::new(settings))
 }
 
-fn take(store: &MemoryStore, lines: &[u8], options: &ArchiveOptions) -> Result<RecordCounts, ArchiveError> {
+fn take(
+    store: &MemoryStore,
+    lines: &[u8],
+    options: &ArchiveOptions,
+) -> Result<RecordCounts, ArchiveError> {
     now(import_from(
         store,
         &scope(),
@@ -35,7 +39,12 @@ fn take(store: &MemoryStore, lines: &[u8], options: &ArchiveOptions) -> Result<R
 
 fn lines_of(store: &MemoryStore) -> Result<String, ArchiveError> {
     let acme = TenantId::from("acme");
-    let (bytes, _) = now(export_to(store, &acme, &ArchiveOptions::default(), Vec::new()))?;
+    let (bytes, _) = now(export_to(
+        store,
+        &acme,
+        &ArchiveOptions::default(),
+        Vec::new(),
+    ))?;
     Ok(String::from_utf8(bytes).unwrap())
 }
 
@@ -190,7 +199,10 @@ fn lines_come_in_their_order() {
     for (one, other) in [(1, 2), (2, 3), (3, 5), (4, 5)] {
         let mut lines = lines.clone();
         lines.swap(one, other);
-        let said = refusal((lines.join("\n") + "\n").as_bytes(), &ArchiveOptions::default());
+        let said = refusal(
+            (lines.join("\n") + "\n").as_bytes(),
+            &ArchiveOptions::default(),
+        );
         assert!(said.starts_with("line "), "{said}");
     }
     let mut lines = lines;

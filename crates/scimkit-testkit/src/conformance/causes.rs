@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Counts, Finding, Level, Outcome, Report, Requirement, SkippedCase, Verdict};
+use super::{
+    ConformanceReport, Counts, Finding, Requirement, RequirementLevel, RequirementResult,
+    SkippedCase, Verdict,
+};
 use crate::escape_invisible;
 
 /// A failure, with all requirements that it breaks and all cases that found it.
@@ -46,7 +49,7 @@ pub struct SectionCounts {
     pub should: Counts,
 }
 
-impl Report {
+impl ConformanceReport {
     /// Returns the failures, each with every requirement that it breaks, in the order of the requirements.
     ///
     /// Two cases have the same cause if the first request of both failed in the same way; ids, times and names that
@@ -103,8 +106,8 @@ impl Report {
             let section = sections.iter_mut().find(|section| section.place == place);
             if let Some(section) = section {
                 let counts = match outcome.requirement.level {
-                    Level::Must => &mut section.must,
-                    Level::Should => &mut section.should,
+                    RequirementLevel::Must => &mut section.must,
+                    RequirementLevel::Should => &mut section.should,
                 };
                 counts.add(&outcome.verdict);
             }
@@ -162,7 +165,7 @@ fn line(word: &str, requirement: &Requirement) -> String {
 }
 
 /// Prints the failures, the skipped requirements, and with `{:#}` those that hold.
-pub(super) fn write_details(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(super) fn write_details(report: &ConformanceReport, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for cause in report.causes() {
         cause.write(f)?;
     }
@@ -185,7 +188,7 @@ pub(super) fn write_details(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt:
         let (case, reason) = (escape_invisible(case), escape_invisible(reason));
         writeln!(f, "skipped  {case}: {reason}")?;
     }
-    let passed = |outcome: &&Outcome| matches!(outcome.verdict, Verdict::Passed(_));
+    let passed = |outcome: &&RequirementResult| matches!(outcome.verdict, Verdict::Passed(_));
     for outcome in report.outcomes.iter().filter(passed) {
         writeln!(f, "{}", line("passed", &outcome.requirement))?;
     }
@@ -193,7 +196,10 @@ pub(super) fn write_details(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt:
 }
 
 /// A table of the sections of which anything was tested or skipped.
-pub(super) fn write_sections(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(super) fn write_sections(
+    report: &ConformanceReport,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
     let sections = report.sections();
     let tested = |section: &&SectionCounts| section.must.asked() + section.should.asked() > 0;
     let rows: Vec<_> = sections.iter().filter(tested).collect();

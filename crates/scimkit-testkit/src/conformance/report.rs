@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Level, Requirement, causes};
+use super::{Requirement, RequirementLevel, causes};
 use crate::{escape_invisible, replay::Failure};
 
 /// The result of each requirement.
@@ -13,11 +13,11 @@ use crate::{escape_invisible, replay::Failure};
 /// [escaped](crate::escape_invisible) in every value.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-pub struct Report {
+pub struct ConformanceReport {
     /// The numbers of cases by result.
     pub cases: CaseCounts,
     /// One for each requirement, in the order of their sections.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<RequirementResult>,
     /// The cases that were not run, also those whose requirements are proven by other cases.
     pub skipped: Vec<SkippedCase>,
     /// What is odd but no failure, and how often it was seen.
@@ -46,10 +46,10 @@ pub struct SkippedCase {
     pub reason: String,
 }
 
-impl Report {
+impl ConformanceReport {
     /// How many requirements of a level went how.
     #[must_use]
-    pub fn counts(&self, level: Level) -> Counts {
+    pub fn counts(&self, level: RequirementLevel) -> Counts {
         let mut counts = Counts::default();
         for outcome in &self.outcomes {
             if outcome.requirement.level != level {
@@ -71,10 +71,13 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for ConformanceReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         causes::write_details(self, f)?;
-        let (must, should) = (self.counts(Level::Must), self.counts(Level::Should));
+        let (must, should) = (
+            self.counts(RequirementLevel::Must),
+            self.counts(RequirementLevel::Should),
+        );
         let CaseCounts {
             failed,
             passed,
@@ -140,14 +143,14 @@ impl fmt::Display for Counts {
 /// What came of one requirement.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Outcome {
+pub struct RequirementResult {
     /// Which one.
     pub requirement: Requirement,
     /// How it went.
     pub verdict: Verdict,
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for RequirementResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Requirement {
             id,

@@ -1,24 +1,25 @@
 //! Running the cases, and what came of each requirement.
 
 use super::{
-    CaseCounts, Finding, Outcome, Report, Requirement, SkippedCase, Verdict, cases, requirements,
+    CaseCounts, ConformanceReport, Finding, Requirement, RequirementResult, SkippedCase, Verdict,
+    cases, requirements,
 };
-use crate::replay::{self, Mode, Replay, Scenario, Target};
+use crate::replay::{self, HttpTarget, Mode, Replay, Scenario};
 
 /// Holds a server against what the RFCs ask of it.
 #[derive(Debug, Clone)]
-pub struct Check<'t> {
+pub struct ConformanceCheck<'t> {
     cases: Option<Vec<Scenario>>,
     replay: Replay<'t>,
 }
 
-impl<'t> Check<'t> {
+impl<'t> ConformanceCheck<'t> {
     /// A check of that server with all [`cases`].
     #[must_use]
-    pub fn of(target: &'t dyn Target) -> Self {
-        Check {
+    pub fn new(target: &'t dyn HttpTarget) -> Self {
+        ConformanceCheck {
             cases: None,
-            replay: Replay::of(target).with_modes([Mode::Both]),
+            replay: Replay::new(target).with_modes([Mode::Both]),
         }
     }
 
@@ -47,18 +48,18 @@ impl<'t> Check<'t> {
     /// Runs the cases one after the other, and says of each requirement what came of it.
     ///
     /// # Errors
-    /// - [`Error::NoAnswer`]: the server can't be spoken to
-    /// - [`Error::Refused`]: it lets nobody in with that token
-    /// - [`Error::Cases`]: the cases can't be read, which does not happen to those that ship
-    pub async fn run(&self) -> Result<Report, Error> {
+    /// - [`AdminError::NoAnswer`]: the server can't be spoken to
+    /// - [`AdminError::Refused`]: it lets nobody in with that token
+    /// - [`AdminError::Cases`]: the cases can't be read, which does not happen to those that ship
+    pub async fn run(&self) -> Result<ConformanceReport, ConformanceError> {
         let cases = match &self.cases {
             Some(cases) => cases.clone(),
-            None => cases().map_err(Error::Cases)?,
+            None => cases().map_err(ConformanceError::Cases)?,
         };
-        let requirements = requirements().map_err(Error::Cases)?;
+        let requirements = requirements().map_err(ConformanceError::Cases)?;
         match self.replay.probe("/Users?count=1").await {
-            Err(problem) => return Err(Error::NoAnswer(problem)),
-            Ok(status @ (401 | 403)) => return Err(Error::Refused(status)),
+            Err(problem) => return Err(ConformanceError::NoAnswer(problem)),
+            Ok(status @ (401 | 403)) => return Err(ConformanceError::Refused(status)),
             Ok(_) => {}
         }
         let replayed = self.replay.run(&cases).await;
@@ -74,7 +75,7 @@ impl<'t> Check<'t> {
                 }),
                 _ => None,
             });
-        Ok(Report {
+        Ok(ConformanceReport {
             cases: CaseCounts {
                 failed: counts.failed,
                 passed: counts.passed,
@@ -93,7 +94,7 @@ impl<'t> Check<'t> {
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ConformanceError {
     /// The cases or requirements can't be read.
     #[error("the cases can't be read")]
     Cases(#[source] replay::Error),
@@ -105,7 +106,10 @@ pub enum Error {
     Refused(u16),
 }
 
-fn outcome(requirement: Requirement, judged: &[(&Scenario, &replay::Outcome)]) -> Outcome {
+fn outcome(
+    requirement: Requirement,
+    judged: &[(&Scenario, &replay::ScenarioResult)],
+) -> RequirementResult {
     let (mut findings, mut passed, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for (case, outcome) in judged {
         if !case.ledger.contains(&requirement.id) {
@@ -131,7 +135,7 @@ fn outcome(requirement: Requirement, judged: &[(&Scenario, &replay::Outcome)]) -
     } else {
         Verdict::Untested
     };
-    Outcome {
+    RequirementResult {
         requirement,
         verdict,
     }

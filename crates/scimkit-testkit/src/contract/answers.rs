@@ -9,13 +9,13 @@ use scimkit_store::{
 use serde_json::json;
 
 use super::{
-    Check,
+    StoreCheck,
     batches::any_write,
     ground::{Ground, ensure, ensure_eq, said, second},
     random::Random,
 };
 
-pub(super) const CHECKS: &[Check] = &[Check {
+pub(super) const CHECKS: &[StoreCheck] = &[StoreCheck {
     name: "check_answers_with_what_the_commit_answers",
     run: checks_and_commits,
 }];

@@ -26,21 +26,21 @@ use self::ground::Pair;
 use super::Driver;
 
 /// A store that keeps all of a tenant, and archives it.
-pub trait Whole: Archive + Store + TenantStore {}
+pub trait FullStore: Archive + Store + TenantStore {}
 
-impl<T: Archive + Store + TenantStore> Whole for T {}
+impl<T: Archive + Store + TenantStore> FullStore for T {}
 
 /// Makes a store that holds nothing yet.
-pub type Make<'a> = dyn Fn() -> Arc<dyn Whole> + 'a;
+pub type Make<'a> = dyn Fn() -> Arc<dyn FullStore> + 'a;
 
 /// One rule of the contract.
 #[derive(Clone, Copy)]
-pub struct Check {
+pub struct ArchiveCheck {
     name: &'static str,
     run: fn(&Pair<'_>) -> Result<(), String>,
 }
 
-impl Check {
+impl ArchiveCheck {
     /// The rule, in words joined by underscores.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -54,15 +54,15 @@ impl Check {
     /// What one of them did wrong.
     pub fn run(
         &self,
-        from: Arc<dyn Whole>,
-        to: Arc<dyn Whole>,
+        from: Arc<dyn FullStore>,
+        to: Arc<dyn FullStore>,
         drive: &Driver<'_>,
     ) -> Result<(), String> {
         (self.run)(&Pair::new(from, to, drive)?)
     }
 }
 
-impl fmt::Debug for Check {
+impl fmt::Debug for ArchiveCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Check").field(&self.name).finish()
     }
@@ -73,7 +73,7 @@ impl fmt::Debug for Check {
 /// # Errors
 /// One line for each rule that does not hold.
 pub fn check(from: &Make<'_>, to: &Make<'_>, drive: &Driver<'_>) -> Result<(), String> {
-    let failure = |check: Check| {
+    let failure = |check: ArchiveCheck| {
         let failed = check.run(from(), to(), drive).err();
         failed.map(|problem| format!("{}: {problem}", check.name))
     };
@@ -86,7 +86,7 @@ pub fn check(from: &Make<'_>, to: &Make<'_>, drive: &Driver<'_>) -> Result<(), S
 
 /// Every rule of the contract.
 #[must_use]
-pub fn checks() -> Vec<Check> {
+pub fn checks() -> Vec<ArchiveCheck> {
     let all = [
         whole::CHECKS,
         lines::CHECKS,

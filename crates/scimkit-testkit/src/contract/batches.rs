@@ -7,22 +7,22 @@ use scimkit_store::{Batch, ExpectedVersion, OnFailure, StoreError, StoredResourc
 use serde_json::json;
 
 use super::{
-    Check,
+    StoreCheck,
     ground::{Ground, document, ensure_eq, ids_of, said, second},
     random::Random,
     resources::same,
 };
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[StoreCheck] = &[
+    StoreCheck {
         name: "a_batch_stops_after_so_many_failures",
         run: stops,
     },
-    Check {
+    StoreCheck {
         name: "a_batch_that_fails_as_one_leaves_nothing",
         run: undone,
     },
-    Check {
+    StoreCheck {
         name: "random_batches_do_what_their_writes_do_alone",
         run: random_batches,
     },

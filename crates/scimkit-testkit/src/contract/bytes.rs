@@ -6,26 +6,26 @@ use scimkit_store::{Overflow, Page, Query};
 use serde_json::json;
 
 use super::{
-    Check,
+    StoreCheck,
     cursors::{populate, walks, what},
     ground::{Ground, ensure, ensure_eq, ids_of, second},
     random::Random,
 };
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[StoreCheck] = &[
+    StoreCheck {
         name: "page_ends_where_its_bytes_are_reached",
         run: ended,
     },
-    Check {
+    StoreCheck {
         name: "page_names_what_its_bytes_leave_out",
         run: named,
     },
-    Check {
+    StoreCheck {
         name: "edges_count_as_bytes_of_a_page",
         run: edges,
     },
-    Check {
+    StoreCheck {
         name: "edge_limit_bounds_the_edges_of_each_resource",
         run: limited,
     },

@@ -8,75 +8,75 @@ use scimkit_store::{
 use serde_json::{Value, json};
 
 use super::{
-    Check,
+    StoreCheck,
     ground::{Ground, document, ensure, ensure_eq, ids_of, said, second},
     members::{groups, members},
     parallel::{at_once, one_wins},
     resources::same,
 };
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[StoreCheck] = &[
+    StoreCheck {
         name: "a_create_adopts_what_is_the_hosts",
         run: adopts,
     },
-    Check {
+    StoreCheck {
         name: "a_create_leaves_what_a_connection_has",
         run: leaves,
     },
-    Check {
+    StoreCheck {
         name: "an_adoption_that_changes_nothing_else_is_a_new_version",
         run: adopts_as_it_is,
     },
-    Check {
+    StoreCheck {
         name: "several_that_could_be_adopted_refuse_a_create",
         run: several,
     },
-    Check {
+    StoreCheck {
         name: "what_was_retired_is_gone_for_everybody",
         run: gone,
     },
-    Check {
+    StoreCheck {
         name: "a_create_brings_back_what_was_retired",
         run: relinks,
     },
-    Check {
+    StoreCheck {
         name: "what_was_retired_last_comes_back",
         run: the_last_one,
     },
-    Check {
+    StoreCheck {
         name: "what_comes_first_decides_who_comes_back",
         run: in_order,
     },
-    Check {
+    StoreCheck {
         name: "a_live_resource_is_preferred_to_a_retired_one",
         run: prefers,
     },
-    Check {
+    StoreCheck {
         name: "a_create_that_is_refused_takes_nothing",
         run: refused,
     },
-    Check {
+    StoreCheck {
         name: "a_claim_stays_in_its_tenant",
         run: apart,
     },
-    Check {
+    StoreCheck {
         name: "a_claim_by_attributes_without_an_index_is_exact",
         run: unindexed,
     },
-    Check {
+    StoreCheck {
         name: "a_batch_that_is_undone_gives_back_what_it_took",
         run: undone,
     },
-    Check {
+    StoreCheck {
         name: "a_create_takes_who_is_dormant",
         run: dormant,
     },
-    Check {
+    StoreCheck {
         name: "an_adoption_sets_what_was_sent",
         run: as_sent,
     },
-    Check {
+    StoreCheck {
         name: "of_parallel_creates_one_adopts",
         run: parallel,
     },

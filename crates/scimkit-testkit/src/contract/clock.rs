@@ -6,32 +6,32 @@ use scimkit_store::{ExistingMatch, MatchScope, StoredResource, WriteOp, WriteOut
 use serde_json::json;
 
 use super::{
-    Check,
+    StoreCheck,
     ground::{Ground, ensure, ensure_eq, said, second},
 };
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[StoreCheck] = &[
+    StoreCheck {
         name: "an_update_under_an_earlier_clock_keeps_last_modified",
         run: update,
     },
-    Check {
+    StoreCheck {
         name: "a_membership_change_under_an_earlier_clock_keeps_last_modified",
         run: membership,
     },
-    Check {
+    StoreCheck {
         name: "a_delete_under_an_earlier_clock_keeps_last_modified_of_its_groups",
         run: cascade,
     },
-    Check {
+    StoreCheck {
         name: "an_adoption_under_an_earlier_clock_keeps_last_modified",
         run: adoption,
     },
-    Check {
+    StoreCheck {
         name: "a_restore_under_an_earlier_clock_keeps_last_modified",
         run: restore,
     },
-    Check {
+    StoreCheck {
         name: "instants_before_1970_are_stored",
         run: before_1970,
     },

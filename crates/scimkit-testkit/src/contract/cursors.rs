@@ -17,25 +17,25 @@ use scimkit_store::{
 use serde_json::{Value, json};
 
 use super::{
-    Check,
+    StoreCheck,
     ground::{Ground, ensure, ensure_eq, said, second},
     random::Random,
 };
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[StoreCheck] = &[
+    StoreCheck {
         name: "a_page_continues_where_one_ended",
         run: continued,
     },
-    Check {
+    StoreCheck {
         name: "a_position_outlives_its_resource",
         run: outlived,
     },
-    Check {
+    StoreCheck {
         name: "a_walk_beside_writes_misses_and_repeats_nothing",
         run: beside_writes,
     },
-    Check {
+    StoreCheck {
         name: "a_walk_beside_a_writer_misses_and_repeats_nothing",
         run: beside_a_writer,
     },

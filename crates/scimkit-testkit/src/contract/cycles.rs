@@ -5,38 +5,38 @@ use scimkit_store::{Query, StoreError, WriteOp, WriteOutcome};
 use serde_json::json;
 
 use super::{
-    Check,
+    StoreCheck,
     ground::{Ground, ensure, ensure_eq, said, second},
     members::{group, groups, members, update, users},
     resources::same,
 };
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[StoreCheck] = &[
+    StoreCheck {
         name: "a_group_in_itself_is_refused",
         run: itself,
     },
-    Check {
+    StoreCheck {
         name: "groups_in_a_ring_are_refused",
         run: rings,
     },
-    Check {
+    StoreCheck {
         name: "groups_may_meet_again_below",
         run: diamonds,
     },
-    Check {
+    StoreCheck {
         name: "a_ring_through_a_group_to_come_is_refused",
         run: later,
     },
-    Check {
+    StoreCheck {
         name: "cycles_are_accepted_where_told_and_end",
         run: accepted,
     },
-    Check {
+    StoreCheck {
         name: "an_accepted_cycle_is_in_no_other_writes_way",
         run: in_nobodys_way,
     },
-    Check {
+    StoreCheck {
         name: "a_deleted_group_opens_its_ring",
         run: opened,
     },

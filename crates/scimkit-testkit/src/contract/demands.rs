@@ -9,28 +9,28 @@ use scimkit_store::{
 use serde_json::json;
 
 use super::{
-    Check,
+    StoreCheck,
     ground::{Ground, ensure_eq, said, second},
 };
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[StoreCheck] = &[
+    StoreCheck {
         name: "checked_batch_answers_as_if_written_and_changes_nothing",
         run: checked,
     },
-    Check {
+    StoreCheck {
         name: "capacity_is_exact_or_rejected_as_unsupported",
         run: capacity,
     },
-    Check {
+    StoreCheck {
         name: "capacity_counts_the_writes_of_every_policy",
         run: policies,
     },
-    Check {
+    StoreCheck {
         name: "pinned_claim_takes_what_was_checked_or_is_rejected",
         run: pinned,
     },
-    Check {
+    StoreCheck {
         name: "total_follows_every_kind_of_write",
         run: totals,
     },

@@ -7,57 +7,57 @@ use scimkit_store::{EdgeQuery, ExpectedVersion, StoreError, WriteOp, WriteOutcom
 use serde_json::{Value, json};
 
 use super::{
-    Check,
+    StoreCheck,
     ground::{Ground, ensure, ensure_eq, ids_of, said, second},
     resources::same,
 };
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[StoreCheck] = &[
+    StoreCheck {
         name: "unknown_members_are_refused",
         run: refused,
     },
-    Check {
+    StoreCheck {
         name: "unknown_members_are_accepted_where_told",
         run: accepted,
     },
-    Check {
+    StoreCheck {
         name: "members_are_of_the_type_that_their_reference_names",
         run: of_a_required_kind,
     },
-    Check {
+    StoreCheck {
         name: "members_are_added_removed_and_replaced",
         run: edited,
     },
-    Check {
+    StoreCheck {
         name: "an_edit_of_members_without_effect_is_unchanged",
         run: unchanged,
     },
-    Check {
+    StoreCheck {
         name: "attributes_and_members_change_together",
         run: together,
     },
-    Check {
+    StoreCheck {
         name: "edges_show_their_target_as_it_is",
         run: shown,
     },
-    Check {
+    StoreCheck {
         name: "edges_come_in_pages",
         run: paged,
     },
-    Check {
+    StoreCheck {
         name: "edges_are_seen_from_both_ends",
         run: inverse,
     },
-    Check {
+    StoreCheck {
         name: "a_deleted_member_leaves_its_groups",
         run: deleted_member,
     },
-    Check {
+    StoreCheck {
         name: "a_deleted_group_leaves_its_members",
         run: deleted_group,
     },
-    Check {
+    StoreCheck {
         name: "a_big_group_changes_member_by_member",
         run: big,
     },

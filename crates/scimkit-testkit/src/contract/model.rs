@@ -15,12 +15,12 @@ use scimkit_store::{
 use serde_json::{Value, json};
 
 use super::{
-    Check,
+    StoreCheck,
     ground::{Ground, document, ensure, ensure_eq, ids_of, said, second},
     random::Random,
 };
 
-pub(super) const CHECK: Check = Check {
+pub(super) const CHECK: StoreCheck = StoreCheck {
     name: "random_writes_do_what_the_model_does",
     run: random_writes,
 };

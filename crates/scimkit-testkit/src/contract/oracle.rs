@@ -14,12 +14,12 @@ use scimkit_store::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    Check,
+    StoreCheck,
     ground::{Ground, document, edge_attributes, ensure_eq},
     random::Random,
 };
 
-pub(super) const CHECK: Check = Check {
+pub(super) const CHECK: StoreCheck = StoreCheck {
     name: "random_queries_are_answered_exactly",
     run: random_queries,
 };

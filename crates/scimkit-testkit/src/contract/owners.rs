@@ -8,11 +8,11 @@ use scimkit_store::{
 use serde_json::json;
 
 use super::{
-    Check,
+    StoreCheck,
     ground::{Ground, ensure, ensure_eq, said, second},
 };
 
-pub(super) const CHECKS: &[Check] = &[Check {
+pub(super) const CHECKS: &[StoreCheck] = &[StoreCheck {
     name: "owner_is_told_and_selected_by_or_rejected_as_unsupported",
     run: owners,
 }];

@@ -9,33 +9,33 @@ use scimkit_store::{
 use serde_json::json;
 
 use super::{
-    Check,
+    StoreCheck,
     ground::{Ground, ensure, ensure_eq, ids_of, said, second},
     members::{group, update},
 };
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[StoreCheck] = &[
+    StoreCheck {
         name: "of_parallel_creates_with_one_name_one_wins",
         run: creates,
     },
-    Check {
+    StoreCheck {
         name: "of_parallel_updates_of_one_version_one_wins",
         run: updates,
     },
-    Check {
+    StoreCheck {
         name: "parallel_membership_updates_lose_nothing",
         run: memberships,
     },
-    Check {
+    StoreCheck {
         name: "answers_carry_the_edges_of_the_version_that_they_name",
         run: untorn,
     },
-    Check {
+    StoreCheck {
         name: "of_parallel_edges_of_a_ring_one_is_refused",
         run: ring,
     },
-    Check {
+    StoreCheck {
         name: "of_parallel_edges_in_both_directions_one_wins",
         run: both_ends,
     },

@@ -8,32 +8,32 @@ use scimkit_store::{Query, Sort, WriteOutcome};
 use serde_json::{Value, json};
 
 use super::{
-    Check,
+    StoreCheck,
     ground::{Ground, ensure, ensure_eq, second},
 };
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[StoreCheck] = &[
+    StoreCheck {
         name: "pages_come_in_the_order_of_ids",
         run: pages,
     },
-    Check {
+    StoreCheck {
         name: "an_empty_store_answers_with_an_empty_page",
         run: empty,
     },
-    Check {
+    StoreCheck {
         name: "resources_are_sorted",
         run: sorted,
     },
-    Check {
+    StoreCheck {
         name: "filters_see_what_answers_show",
         run: shown_of_users,
     },
-    Check {
+    StoreCheck {
         name: "filters_see_members_as_answers_show_them",
         run: shown_of_groups,
     },
-    Check {
+    StoreCheck {
         name: "filters_see_the_last_write",
         run: current,
     },

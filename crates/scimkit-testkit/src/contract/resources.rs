@@ -8,44 +8,44 @@ use scimkit_store::{ExpectedVersion, StoreError, StoredResource, WriteOp, WriteO
 use serde_json::json;
 
 use super::{
-    Check,
+    StoreCheck,
     ground::{Ground, document, ensure, ensure_eq, said, second},
 };
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[StoreCheck] = &[
+    StoreCheck {
         name: "a_created_resource_reads_back",
         run: reads_back,
     },
-    Check {
+    StoreCheck {
         name: "what_is_not_there_is_not_found",
         run: not_found,
     },
-    Check {
+    StoreCheck {
         name: "an_update_changes_only_what_it_names",
         run: narrow_update,
     },
-    Check {
+    StoreCheck {
         name: "an_update_without_effect_is_unchanged",
         run: unchanged,
     },
-    Check {
+    StoreCheck {
         name: "an_unexpected_version_writes_nothing",
         run: stale,
     },
-    Check {
+    StoreCheck {
         name: "a_deleted_resource_is_gone",
         run: deleted,
     },
-    Check {
+    StoreCheck {
         name: "unique_values_are_folded",
         run: unique,
     },
-    Check {
+    StoreCheck {
         name: "tenants_do_not_meet",
         run: tenants,
     },
-    Check {
+    StoreCheck {
         name: "a_batch_runs_in_order_each_write_alone",
         run: batch,
     },

@@ -7,17 +7,17 @@ use scimkit_store::Store;
 use super::{
     driver::Driver,
     ground::Ground,
-    subject::{Outcome, Subject},
+    subject::{CheckOutcome, Subject},
 };
 
 /// One rule of the contract.
 #[derive(Clone, Copy)]
-pub struct Check {
+pub struct StoreCheck {
     pub(super) name: &'static str,
     pub(super) run: fn(&Ground<'_>) -> Result<(), String>,
 }
 
-impl Check {
+impl StoreCheck {
     /// The rule, in words joined by underscores.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -30,28 +30,33 @@ impl Check {
     /// What the store did wrong, or what it lacks.
     pub fn run(&self, store: Arc<dyn Store>, drive: &Driver<'_>) -> Result<(), String> {
         match self.run_on(&Subject::default(), store, drive) {
-            Outcome::Passed => Ok(()),
-            Outcome::Failed(problem) => Err(problem),
-            Outcome::Skipped(reason) => Err(format!("skipped: {reason}")),
+            CheckOutcome::Passed => Ok(()),
+            CheckOutcome::Failed(problem) => Err(problem),
+            CheckOutcome::Skipped(reason) => Err(format!("skipped: {reason}")),
         }
     }
 
     /// Checks the rule against a store that holds nothing yet, as far as the subject goes.
-    pub fn run_on(&self, subject: &Subject, store: Arc<dyn Store>, drive: &Driver<'_>) -> Outcome {
+    pub fn run_on(
+        &self,
+        subject: &Subject,
+        store: Arc<dyn Store>,
+        drive: &Driver<'_>,
+    ) -> CheckOutcome {
         let ground = match Ground::new(subject, store, drive) {
             Ok(ground) => ground,
-            Err(problem) => return Outcome::Failed(problem),
+            Err(problem) => return CheckOutcome::Failed(problem),
         };
         let outcome = (self.run)(&ground);
         match (ground.skipped(), outcome) {
-            (Some(reason), _) => Outcome::Skipped(reason.to_owned()),
-            (None, Ok(())) => Outcome::Passed,
-            (None, Err(problem)) => Outcome::Failed(problem),
+            (Some(reason), _) => CheckOutcome::Skipped(reason.to_owned()),
+            (None, Ok(())) => CheckOutcome::Passed,
+            (None, Err(problem)) => CheckOutcome::Failed(problem),
         }
     }
 }
 
-impl fmt::Debug for Check {
+impl fmt::Debug for StoreCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Check").field(&self.name).finish()
     }

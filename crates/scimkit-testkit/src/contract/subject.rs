@@ -146,7 +146,7 @@ impl Subject {
 /// The outcome of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Outcome {
+pub enum CheckOutcome {
     /// The store breaks the rule; the text says how.
     Failed(String),
     /// The store keeps the rule.
@@ -157,17 +157,17 @@ pub enum Outcome {
 
 /// The outcomes of all checks, in their order.
 #[derive(Debug, Clone)]
-pub struct Report {
-    pub(super) outcomes: Vec<(&'static str, Outcome)>,
+pub struct ContractReport {
+    pub(super) outcomes: Vec<(&'static str, CheckOutcome)>,
 }
 
-impl Report {
+impl ContractReport {
     /// The rules that the store breaks, each with how.
     pub fn failed(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.outcomes
             .iter()
             .filter_map(|(name, outcome)| match outcome {
-                Outcome::Failed(problem) => Some((*name, problem.as_str())),
+                CheckOutcome::Failed(problem) => Some((*name, problem.as_str())),
                 _ => None,
             })
     }
@@ -175,7 +175,7 @@ impl Report {
     /// The number of rules that the store was seen to keep.
     #[must_use]
     pub fn passed(&self) -> usize {
-        let passed = |(_, outcome): &&(_, Outcome)| *outcome == Outcome::Passed;
+        let passed = |(_, outcome): &&(_, CheckOutcome)| *outcome == CheckOutcome::Passed;
         self.outcomes.iter().filter(passed).count()
     }
 
@@ -184,7 +184,7 @@ impl Report {
         self.outcomes
             .iter()
             .filter_map(|(name, outcome)| match outcome {
-                Outcome::Skipped(reason) => Some((*name, reason.as_str())),
+                CheckOutcome::Skipped(reason) => Some((*name, reason.as_str())),
                 _ => None,
             })
     }
@@ -197,7 +197,7 @@ impl Report {
 }
 
 /// One line per check that failed or was skipped, and a line with the counts.
-impl fmt::Display for Report {
+impl fmt::Display for ContractReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, problem) in self.failed() {
             writeln!(f, "failed  {name}: {problem}")?;

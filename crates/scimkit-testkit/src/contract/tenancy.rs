@@ -24,12 +24,12 @@ use super::Driver;
 
 /// One rule of the contract.
 #[derive(Clone, Copy)]
-pub struct Check {
+pub struct TenantStoreCheck {
     name: &'static str,
     run: fn(&Ground<'_>) -> Result<(), String>,
 }
 
-impl Check {
+impl TenantStoreCheck {
     /// The rule, in words joined by underscores.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -63,7 +63,7 @@ impl Check {
     }
 }
 
-impl fmt::Debug for Check {
+impl fmt::Debug for TenantStoreCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Check").field(&self.name).finish()
     }
@@ -74,7 +74,7 @@ impl fmt::Debug for Check {
 /// # Errors
 /// One line for each rule that does not hold.
 pub fn check(make: impl Fn() -> Arc<dyn TenantStore>, drive: &Driver<'_>) -> Result<(), String> {
-    let failure = |check: Check| {
+    let failure = |check: TenantStoreCheck| {
         let failed = check.run(make(), drive).err();
         failed.map(|problem| format!("{}: {problem}", check.name))
     };
@@ -87,7 +87,7 @@ pub fn check(make: impl Fn() -> Arc<dyn TenantStore>, drive: &Driver<'_>) -> Res
 
 /// Every rule of the contract.
 #[must_use]
-pub fn checks() -> Vec<Check> {
+pub fn checks() -> Vec<TenantStoreCheck> {
     [
         entries::CHECKS,
         tokens::CHECKS,

@@ -14,7 +14,7 @@ use super::{
     tree::{self, Message, Tree},
 };
 use crate::replay::{
-    Authorization, Charset, Expectation, Mode, Need, Request, SCIM, Scenario, Step,
+    Authorization, Charset, Expectation, Feature, Mode, Request, SCIM, Scenario, Step,
 };
 
 /// How many originals are told apart: each takes a few hundred bytes, whatever its length.
@@ -85,7 +85,7 @@ impl Recording {
             mode: Mode::Compat,
             quirk: format!("recorded traffic{}", left_out.collect::<String>()),
             requires: if anonymous {
-                vec![Need::Auth]
+                vec![Feature::Auth]
             } else {
                 Vec::new()
             },

@@ -16,7 +16,7 @@ use tower_service::Service;
 use super::{
     Recorder,
     exchange::{Asked, Told},
-    tee::{Copied, Tee},
+    tee::{Copied, RecordedBody},
 };
 
 impl<S> Layer<S> for Recorder {
@@ -39,11 +39,11 @@ pub struct Recorded<S> {
 
 impl<S, B, R> Service<Request<B>> for Recorded<S>
 where
-    S: Service<Request<Tee<B>>, Response = Response<R>>,
+    S: Service<Request<RecordedBody<B>>, Response = Response<R>>,
     B: Body,
     R: Body,
 {
-    type Response = Response<Tee<R>>;
+    type Response = Response<RecordedBody<R>>;
     type Error = S::Error;
     type Future = Answering<S::Future>;
 
@@ -55,13 +55,13 @@ where
         let Some(exchange) = self.exchange(&request) else {
             return Answering {
                 exchange: None,
-                future: Box::pin(self.inner.call(request.map(Tee::deaf))),
+                future: Box::pin(self.inner.call(request.map(RecordedBody::deaf))),
             };
         };
         let most = self.recorder.limits().body;
         let sent = Arc::clone(&exchange.sent);
         let request = request.map(|body| {
-            Tee::new(body, most, move |copied| {
+            RecordedBody::new(body, most, move |copied| {
                 *sent.lock().unwrap_or_else(PoisonError::into_inner) = copied;
             })
         });
@@ -128,12 +128,12 @@ where
     F: Future<Output = Result<Response<R>, E>>,
     R: Body,
 {
-    type Output = Result<Response<Tee<R>>, E>;
+    type Output = Result<Response<RecordedBody<R>>, E>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let response = std::task::ready!(self.future.as_mut().poll(context))?;
         let Some(exchange) = self.exchange.take() else {
-            return Poll::Ready(Ok(response.map(Tee::deaf)));
+            return Poll::Ready(Ok(response.map(RecordedBody::deaf)));
         };
         let most = exchange.recorder.limits().body;
         let (head, body) = response.into_parts();
@@ -141,7 +141,7 @@ where
             headers: head.headers.clone(),
             status: head.status,
         };
-        let body = Tee::new(body, most, move |got| exchange.end(&told, &got));
+        let body = RecordedBody::new(body, most, move |got| exchange.end(&told, &got));
         Poll::Ready(Ok(Response::from_parts(head, body)))
     }
 }

@@ -12,12 +12,12 @@ use http_body::{Body, Frame, SizeHint};
 /// The body of a request or an answer that a [`Recorder`](super::Recorder) listens to.
 ///
 /// It gives the frames of the body that it wraps as they come, and holds none back.
-pub struct Tee<B> {
+pub struct RecordedBody<B> {
     body: Pin<Box<B>>,
     listener: Option<Listener>,
 }
 
-impl<B> fmt::Debug for Tee<B> {
+impl<B> fmt::Debug for RecordedBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tee").finish_non_exhaustive()
     }
@@ -68,10 +68,10 @@ impl Listener {
     }
 }
 
-impl<B: Body> Tee<B> {
+impl<B: Body> RecordedBody<B> {
     /// Passes on without listening.
     pub(super) fn deaf(body: B) -> Self {
-        Tee {
+        RecordedBody {
             body: Box::pin(body),
             listener: None,
         }
@@ -79,7 +79,7 @@ impl<B: Body> Tee<B> {
 
     /// Hands over a copy as soon as the body has ended, or is given up.
     pub(super) fn new(body: B, most: usize, done: impl FnOnce(Copied) + Send + 'static) -> Self {
-        let mut tee = Tee::deaf(body);
+        let mut tee = RecordedBody::deaf(body);
         tee.listener = Some(Listener {
             copied: Copied::Unread,
             done: Box::new(done),
@@ -93,7 +93,7 @@ impl<B: Body> Tee<B> {
     }
 }
 
-impl<B> Tee<B> {
+impl<B> RecordedBody<B> {
     fn listen(&mut self) {
         if let Some(listener) = &mut self.listener
             && let Copied::Unread = listener.copied
@@ -109,7 +109,7 @@ impl<B> Tee<B> {
     }
 }
 
-impl<B> Drop for Tee<B> {
+impl<B> Drop for RecordedBody<B> {
     fn drop(&mut self) {
         if let Some(listener) = &mut self.listener
             && let Copied::Whole(_) = listener.copied
@@ -120,7 +120,7 @@ impl<B> Drop for Tee<B> {
     }
 }
 
-impl<B: Body> Body for Tee<B> {
+impl<B: Body> Body for RecordedBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 

@@ -10,18 +10,18 @@ use crate::escape_invisible;
 /// [escaped](crate::escape_invisible) in every value.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-pub struct Report {
+pub struct ReplayReport {
     /// One for each scenario, in the order of the replay.
-    pub outcomes: Vec<Outcome>,
+    pub outcomes: Vec<ScenarioResult>,
     /// What is odd but no failure, and how often it was seen.
     pub warnings: BTreeMap<String, u64>,
 }
 
-impl Report {
+impl ReplayReport {
     /// Whether every scenario of the wanted modes was run, and passed; false when there was none.
     #[must_use]
     pub fn holds(&self) -> bool {
-        let passed = |outcome: &Outcome| match outcome.verdict {
+        let passed = |outcome: &ScenarioResult| match outcome.verdict {
             Verdict::Passed { .. } => Some(true),
             Verdict::Failed(_) | Verdict::NotRun(_) => Some(false),
             Verdict::OtherMode => None,
@@ -64,7 +64,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for ReplayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for outcome in &self.outcomes {
             outcome.fmt(f)?;
@@ -83,9 +83,9 @@ impl fmt::Display for Report {
 ///
 /// # Example
 /// ```
-/// use scimkit_testkit::replay::Report;
+/// use scimkit_testkit::replay::ReplayReport;
 ///
-/// let counts = Report::default().counts();
+/// let counts = ReplayReport::default().counts();
 /// assert_eq!(counts.ran(), 0);
 /// assert!(counts.to_string().starts_with("0/0 scenarios passed"));
 /// ```
@@ -137,7 +137,7 @@ impl fmt::Display for Counts {
 /// What came of one scenario.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Outcome {
+pub struct ScenarioResult {
     /// The kind of server that the scenario holds for.
     pub mode: Mode,
     /// Provider and scenario.
@@ -146,9 +146,9 @@ pub struct Outcome {
     pub verdict: Verdict,
 }
 
-impl Outcome {
+impl ScenarioResult {
     pub(super) fn new(mode: Mode, name: String, verdict: Verdict) -> Self {
-        Outcome {
+        ScenarioResult {
             mode,
             name,
             verdict,
@@ -156,7 +156,7 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for ScenarioResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = escape_invisible(&self.name);
         match &self.verdict {

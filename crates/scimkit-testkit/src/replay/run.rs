@@ -12,8 +12,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Authorization, Charset, Exchange, Failure, Mode, Need, NoSlash, Outcome, Report, Scenario,
-    Step, Target, Verdict,
+    Authorization, Charset, Exchange, Failure, Feature, HttpTarget, Mode, NoSlash, ReplayReport,
+    Scenario, ScenarioResult, Step, Verdict,
     attributes::Declared,
     check::{capture, check, is_scim},
     vars::{Vars, encoded},
@@ -30,7 +30,7 @@ pub(crate) const SCIM: &str = "application/scim+json";
 pub struct Replay<'t> {
     modes: Vec<Mode>,
     settings_known: bool,
-    target: &'t dyn Target,
+    target: &'t dyn HttpTarget,
     token: Option<String>,
 }
 
@@ -45,7 +45,7 @@ impl std::fmt::Debug for Replay<'_> {
 impl<'t> Replay<'t> {
     /// A replay against that target.
     #[must_use]
-    pub fn of(target: &'t dyn Target) -> Self {
+    pub fn new(target: &'t dyn HttpTarget) -> Self {
         Replay {
             modes: vec![Mode::Both, Mode::Compat],
             settings_known: false,
@@ -91,7 +91,7 @@ impl<'t> Replay<'t> {
     }
 
     /// Runs the scenarios one after the other.
-    pub async fn run(&self, scenarios: &[Scenario]) -> Report {
+    pub async fn run(&self, scenarios: &[Scenario]) -> ReplayReport {
         self.run_watched(scenarios, |_| {}).await
     }
 
@@ -99,8 +99,8 @@ impl<'t> Replay<'t> {
     pub async fn run_watched(
         &self,
         scenarios: &[Scenario],
-        mut watch: impl FnMut(&Outcome),
-    ) -> Report {
+        mut watch: impl FnMut(&ScenarioResult),
+    ) -> ReplayReport {
         let mut run = Run {
             configuration: Value::Null,
             replay: self,
@@ -114,11 +114,11 @@ impl<'t> Replay<'t> {
         let mut outcomes = Vec::with_capacity(scenarios.len());
         for scenario in scenarios {
             let verdict = run.judge(scenario, &declared).await;
-            let outcome = Outcome::new(scenario.mode, scenario.name(), verdict);
+            let outcome = ScenarioResult::new(scenario.mode, scenario.name(), verdict);
             watch(&outcome);
             outcomes.push(outcome);
         }
-        Report {
+        ReplayReport {
             outcomes,
             warnings: run.warnings,
         }
@@ -171,7 +171,7 @@ impl Run<'_, '_> {
             let settings = Value::Object(scenario.settings.clone().into_iter().collect());
             return Verdict::NotRun(format!("it needs a server with the settings {settings}"));
         }
-        if scenario.requires.contains(&Need::Auth) && self.replay.token.is_none() {
+        if scenario.requires.contains(&Feature::Auth) && self.replay.token.is_none() {
             return Verdict::NotRun("it needs a token".to_owned());
         }
         if let Some(feature) = scenario.requires.iter().find_map(|need| self.lacks(*need)) {
@@ -195,7 +195,7 @@ impl Run<'_, '_> {
         };
         let scenario = &*fitted;
         let of = scenario.steps.len();
-        if scenario.requires.contains(&Need::Empty)
+        if scenario.requires.contains(&Feature::Empty)
             && let Some(left) = self.left_over().await
         {
             let reason = format!("the directory must be empty for this scenario but holds {left}");
@@ -319,7 +319,7 @@ impl Run<'_, '_> {
     }
 
     /// The name of a feature that the target says it does not have.
-    fn lacks(&self, need: Need) -> Option<&'static str> {
+    fn lacks(&self, need: Feature) -> Option<&'static str> {
         let denied = need.is_denied(&self.configuration);
         need.feature().filter(|_| denied)
     }

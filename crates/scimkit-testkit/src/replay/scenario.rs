@@ -51,7 +51,7 @@ pub struct Scenario {
     pub quirk: String,
     /// What it needs from the server beside its schemas.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub requires: Vec<Need>,
+    pub requires: Vec<Feature>,
     /// The attributes that the server must declare themselves: of a user, or after the URN of a schema and a colon.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires_attributes: Vec<String>,
@@ -207,7 +207,7 @@ impl Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub enum Need {
+pub enum Feature {
     /// That requests without a known token are refused.
     Auth,
     /// The feature `bulk`.
@@ -226,23 +226,23 @@ pub enum Need {
     Sort,
 }
 
-impl Need {
+impl Feature {
     /// Its name, where `/ServiceProviderConfig` tells of it.
     pub(super) fn feature(self) -> Option<&'static str> {
         match self {
-            Need::Auth | Need::Empty => None,
-            Need::Bulk => Some("bulk"),
-            Need::Cursor => Some("cursor"),
-            Need::Etag => Some("etag"),
-            Need::Filter => Some("filter"),
-            Need::Patch => Some("patch"),
-            Need::Sort => Some("sort"),
+            Feature::Auth | Feature::Empty => None,
+            Feature::Bulk => Some("bulk"),
+            Feature::Cursor => Some("cursor"),
+            Feature::Etag => Some("etag"),
+            Feature::Filter => Some("filter"),
+            Feature::Patch => Some("patch"),
+            Feature::Sort => Some("sort"),
         }
     }
 
     /// Whether a `/ServiceProviderConfig` says that it is not there.
     pub(super) fn is_denied(self, configuration: &Value) -> bool {
-        if self == Need::Cursor {
+        if self == Feature::Cursor {
             return configuration.pointer("/pagination/cursor") != Some(&Value::Bool(true));
         }
         let said = |feature: &str| configuration.get(feature)?.get("supported")?.as_bool();

@@ -18,7 +18,7 @@ pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
 pub struct NoSlash;
 
 /// Anything that answers HTTP requests: a [`Server`] in this process, or one behind a socket.
-pub trait Target: Send + Sync {
+pub trait HttpTarget: Send + Sync {
     /// Sends one request and waits for the whole answer.
     ///
     /// The URI has no authority; its path is below the base path of the service provider, such as
@@ -32,7 +32,7 @@ pub trait Target: Send + Sync {
     ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>>;
 }
 
-impl Target for Server {
+impl HttpTarget for Server {
     fn send(
         &self,
         request: Request<Bytes>,

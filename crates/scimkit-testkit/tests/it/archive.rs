@@ -11,20 +11,23 @@ use futures_core::Stream;
 use scimkit_store::{
     Archive, BoxFuture, Connection, ConnectionId, FoundToken, MemoryStore, RequestContext, Stamp,
     Store, StoreError, Tenant, TenantEntry, TenantId, TenantStore, TokenRecord,
-    archive::{ArchiveError, Erased, NumberedRecord, ArchiveRecord, RecordSource, RecordStream},
+    archive::{ArchiveError, ArchiveRecord, Erased, NumberedRecord, RecordSource, RecordStream},
     next_item, stream_from,
 };
 use scimkit_testkit::contract::{archive, block_on};
 
 #[test]
 fn memory_keeps_the_contract() {
-    let make = || -> Arc<dyn archive::Whole> { Arc::new(MemoryStore::new()) };
+    let make = || -> Arc<dyn archive::FullStore> { Arc::new(MemoryStore::new()) };
     archive::check(&make, &make, &block_on).unwrap();
 }
 
 #[test]
 fn names_are_distinct() {
-    let mut names: Vec<_> = archive::checks().iter().map(archive::Check::name).collect();
+    let mut names: Vec<_> = archive::checks()
+        .iter()
+        .map(archive::ArchiveCheck::name)
+        .collect();
     let count = names.len();
     names.sort_unstable();
     names.dedup();
@@ -60,7 +63,9 @@ impl Faulty {
         match (self.0, &mut record) {
             (Fault::ForgetsTheCounter, ArchiveRecord::Start(start)) => start.versions = 1,
             (Fault::ForgetsWhatWasRetired, ArchiveRecord::Retired(_)) => return None,
-            (Fault::ForgetsWhoMadeIt, ArchiveRecord::Resource(resource)) => resource.connection = None,
+            (Fault::ForgetsWhoMadeIt, ArchiveRecord::Resource(resource)) => {
+                resource.connection = None
+            }
             (Fault::LosesTypes, ArchiveRecord::Edges(edges)) => {
                 edges.targets.iter_mut().for_each(|(_, kind)| *kind = None);
             }
@@ -83,7 +88,10 @@ impl Archive for Faulty {
         })
     }
 
-    fn erase_tenant<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
+    fn erase_tenant<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> BoxFuture<'a, Result<Erased, StoreError>> {
         match self.0 {
             Fault::ErasesNothing => Box::pin(async { Ok(Erased::All) }),
             Fault::SaysItErased => Box::pin(async move {
@@ -104,7 +112,9 @@ impl Archive for Faulty {
                 Fault::ForgetsNothing => Ok(2),
                 Fault::ForgetsTooMuch => {
                     let count = self.1.purge_deleted(tenant, before).await?;
-                    self.1.purge_deleted(tenant, DateTime::<Utc>::MAX_UTC).await?;
+                    self.1
+                        .purge_deleted(tenant, DateTime::<Utc>::MAX_UTC)
+                        .await?;
                     Ok(count)
                 }
                 _ => self.1.purge_deleted(tenant, before).await,

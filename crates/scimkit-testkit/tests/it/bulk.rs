@@ -12,7 +12,7 @@ use regex::Regex;
 use scimkit_registry::Tolerance;
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{CyclePolicy, Settings, Store, UnknownMemberPolicy};
-use scimkit_testkit::{contract::block_on, replay::Target};
+use scimkit_testkit::{contract::block_on, replay::HttpTarget};
 use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, server};

@@ -16,8 +16,10 @@ use scimkit_registry::Tolerance;
 use scimkit_server::Server;
 use scimkit_store::BoxFuture;
 use scimkit_testkit::{
-    conformance::{self, Check, Error, Level, Requirement, Verdict},
-    replay::{Mode, Scenario, Target, TransportError},
+    conformance::{
+        self, ConformanceCheck, ConformanceError, Requirement, RequirementLevel, Verdict,
+    },
+    replay::{HttpTarget, Mode, Scenario, TransportError},
 };
 use serde_json::{Value, json};
 
@@ -35,7 +37,7 @@ async fn our_server_keeps_what_it_is_asked_over_every_store() {
         ];
         for (tolerance, modes) in profiles {
             let server = server(make(), tolerance);
-            let check = Check::of(&server).with_token(TOKEN);
+            let check = ConformanceCheck::new(&server).with_token(TOKEN);
             let report = check.with_modes(modes.iter().copied()).run().await.unwrap();
             let other =
                 |verdict: &Verdict| !matches!(verdict, Verdict::Passed(_) | Verdict::Untested);
@@ -45,7 +47,7 @@ async fn our_server_keeps_what_it_is_asked_over_every_store() {
                 .filter(|outcome| other(&outcome.verdict));
             assert_eq!(problems.count(), 0, "{store}: {report}");
             assert!(report.warnings.is_empty(), "{store}: {report}");
-            assert!(report.counts(Level::Must).passed > 150);
+            assert!(report.counts(RequirementLevel::Must).passed > 150);
         }
     }
 }
@@ -165,7 +167,7 @@ fn the_page_is_up_to_date() {
 /// A server that does some things otherwise.
 struct Odd(Server);
 
-impl Target for Odd {
+impl HttpTarget for Odd {
     fn send(
         &self,
         request: Request<Bytes>,
@@ -189,14 +191,18 @@ impl Target for Odd {
 #[tokio::test]
 async fn what_a_server_does_otherwise_is_found_and_what_it_lacks_is_skipped() {
     let odd = Odd(server(STORES[0].1(), Tolerance::DEFAULT));
-    let report = Check::of(&odd).with_token(TOKEN).run().await.unwrap();
+    let report = ConformanceCheck::new(&odd)
+        .with_token(TOKEN)
+        .run()
+        .await
+        .unwrap();
     let found: Vec<_> = report
         .failures()
         .map(|(requirement, _)| &*requirement.id)
         .collect();
     assert_eq!(found, ["7643-3.1-14", "7644-3.3-06"], "{report}");
     let verdict = |id: &str| {
-        let of = |outcome: &&conformance::Outcome| outcome.requirement.id == id;
+        let of = |outcome: &&conformance::RequirementResult| outcome.requirement.id == id;
         report.outcomes.iter().find(of).unwrap().verdict.clone()
     };
     let Verdict::Skipped(why) = verdict("7644-3.5.2.1-05") else {
@@ -243,7 +249,7 @@ async fn what_a_server_does_otherwise_is_found_and_what_it_lacks_is_skipped() {
 /// A server that creates nothing, and says so at length.
 struct Full;
 
-impl Target for Full {
+impl HttpTarget for Full {
     fn send(
         &self,
         request: Request<Bytes>,
@@ -263,8 +269,11 @@ impl Target for Full {
 
 #[tokio::test]
 async fn cause_of_many_failures_is_shown_once_and_its_body_not_cut_before_the_point() {
-    let report = Check::of(&Full).run().await.unwrap();
-    assert!(report.counts(Level::Must).failed > 100, "{report}");
+    let report = ConformanceCheck::new(&Full).run().await.unwrap();
+    assert!(
+        report.counts(RequirementLevel::Must).failed > 100,
+        "{report}"
+    );
     let causes = report.causes();
     let created = causes
         .iter()
@@ -286,8 +295,14 @@ async fn cause_of_many_failures_is_shown_once_and_its_body_not_cut_before_the_po
 #[tokio::test]
 async fn a_server_that_lets_nobody_in_is_not_judged() {
     let server = server(STORES[0].1(), Tolerance::DEFAULT);
-    let refused = Check::of(&server).with_token("another").run().await;
-    assert!(matches!(refused, Err(Error::Refused(401))), "{refused:?}");
+    let refused = ConformanceCheck::new(&server)
+        .with_token("another")
+        .run()
+        .await;
+    assert!(
+        matches!(refused, Err(ConformanceError::Refused(401))),
+        "{refused:?}"
+    );
 }
 
 fn requirements() -> Vec<Requirement> {

@@ -20,7 +20,7 @@ fn memory_keeps_the_contract() {
 fn names_are_distinct() {
     let mut names: Vec<_> = contract::checks()
         .iter()
-        .map(contract::Check::name)
+        .map(contract::StoreCheck::name)
         .collect();
     let count = names.len();
     names.sort_unstable();

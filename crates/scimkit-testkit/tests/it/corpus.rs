@@ -236,7 +236,7 @@ fn without(tolerance: Tolerance, quirks: &[Quirk]) -> Tolerance {
 /// default.
 async fn failing(tolerance: Tolerance, scenarios: &[Scenario]) -> Vec<String> {
     let server = server((STORES[0].1)(), tolerance);
-    let report = Replay::of(&server).with_token(TOKEN).run(scenarios).await;
+    let report = Replay::new(&server).with_token(TOKEN).run(scenarios).await;
     let mut failing: Vec<_> = report.failures().map(|(name, _)| name.to_owned()).collect();
     failing.retain(|name| UNDER_DEFAULT.iter().all(|(known, _)| known != name));
     failing.sort_unstable();
@@ -249,7 +249,7 @@ async fn check(tolerance: Tolerance, modes: [Mode; 2], expected: Expected) {
     for (store, make) in STORES {
         for scenario in Scenario::corpus().unwrap() {
             let server = server(make(), tolerance);
-            let replay = Replay::of(&server).with_modes(modes).with_token(TOKEN);
+            let replay = Replay::new(&server).with_modes(modes).with_token(TOKEN);
             let report = replay.run(std::slice::from_ref(&scenario)).await;
             assert_eq!(report.warnings.len(), 0, "{store}: {report}");
             let name = scenario.name();

@@ -11,7 +11,7 @@ use http::{Request, Response};
 use scimkit_registry::Tolerance;
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{MemoryStore, Settings, Store, TenantId};
-use scimkit_testkit::replay::Target;
+use scimkit_testkit::replay::HttpTarget;
 use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, server};

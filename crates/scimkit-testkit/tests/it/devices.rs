@@ -7,7 +7,7 @@ use http::Request;
 use scimkit_registry::{Registry, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{Settings, Store};
-use scimkit_testkit::replay::{Replay, Scenario, Target};
+use scimkit_testkit::replay::{HttpTarget, Replay, Scenario};
 use serde_json::json;
 
 use crate::servers::{STORES, TOKEN};
@@ -32,7 +32,7 @@ async fn devices_work_from_json_alone() {
             let schemas = include_str!("devices/schemas.json");
             let types = include_str!("devices/resource-types.json");
             let server = server(make(), tolerance, schemas, types);
-            let replay = Replay::of(&server).with_token(TOKEN);
+            let replay = Replay::new(&server).with_token(TOKEN);
             let report = replay.run(std::slice::from_ref(&scenario)).await;
             assert!(
                 report.holds(),

@@ -178,7 +178,10 @@ impl Archive for Faulty {
         self.1.export_records(tenant)
     }
 
-    fn erase_tenant<'a>(&'a self, tenant: &'a TenantId) -> BoxFuture<'a, Result<Erased, StoreError>> {
+    fn erase_tenant<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+    ) -> BoxFuture<'a, Result<Erased, StoreError>> {
         self.1.erase_tenant(tenant)
     }
 

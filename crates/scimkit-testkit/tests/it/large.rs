@@ -8,7 +8,7 @@ use http::Request;
 use scimkit_registry::{ResourceId, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{CreatePolicy, RequestContext, Settings, Store, StoreExt, TenantId};
-use scimkit_testkit::replay::Target;
+use scimkit_testkit::replay::HttpTarget;
 use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, settings};

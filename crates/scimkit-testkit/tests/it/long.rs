@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Full};
 use scimkit_registry::{Edge, Tolerance};
 use scimkit_server::{Body, Server};
 use scimkit_store::{BoxFuture, EdgeQuery, MemoryStore, RequestContext, Store, StoreError};
-use scimkit_testkit::replay::Target;
+use scimkit_testkit::replay::HttpTarget;
 use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, server};

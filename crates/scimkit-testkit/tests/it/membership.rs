@@ -11,7 +11,7 @@ use scimkit_store::{
     Batch, BoxFuture, EdgeQuery, MemoryStore, Page, Query, ReadOptions, RequestContext, Settings,
     Store, StoreError, StoredResource, TenantId, WriteOp, Written,
 };
-use scimkit_testkit::{contract, replay::Target};
+use scimkit_testkit::{contract, replay::HttpTarget};
 use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, server};

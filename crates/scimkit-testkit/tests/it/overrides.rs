@@ -8,7 +8,7 @@ use scimkit_core::{Mutability, builtin::ENTERPRISE_USER};
 use scimkit_registry::Registry;
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{Settings, Store};
-use scimkit_testkit::replay::Target;
+use scimkit_testkit::replay::HttpTarget;
 use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN};

@@ -11,12 +11,14 @@ use http::{Request, request::Parts};
 use scimkit_core::{AuthenticationScheme, ErrorResponse};
 use scimkit_mapping::{Mapping, MappingRule, UnmappedPolicy};
 use scimkit_registry::{Change, ResourceId, Tolerance};
-use scimkit_server::{Authenticate, CreateGuard, AuthError, Identity, Secret, Server, SecretHandler};
+use scimkit_server::{
+    AuthError, Authenticate, CreateGuard, Identity, Secret, SecretHandler, Server,
+};
 use scimkit_store::{
     AliasPolicy, BoxFuture, ConnectionId, CreatePolicy, DeletePolicy, Query, RequestContext,
     Settings, Store, StoreExt, TenantId,
 };
-use scimkit_testkit::replay::Target;
+use scimkit_testkit::replay::HttpTarget;
 use serde_json::{Value, json};
 
 use crate::servers::STORES;

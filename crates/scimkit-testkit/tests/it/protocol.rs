@@ -61,7 +61,7 @@ async fn check(tolerance: Tolerance, modes: [Mode; 2]) {
     for (store, make) in STORES {
         for case in cases() {
             let server = server(make(), tolerance, &case);
-            let replay = Replay::of(&server)
+            let replay = Replay::new(&server)
                 .with_modes(modes)
                 .with_settings_met()
                 .with_token(TOKEN);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use scimkit_registry::Tolerance;
 use scimkit_server::Server;
-use scimkit_testkit::replay::Target;
+use scimkit_testkit::replay::HttpTarget;
 use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, server};

@@ -16,7 +16,7 @@ use scimkit_server::Server;
 use scimkit_store::{BoxFuture, Store};
 use scimkit_testkit::{
     record::{Recorded, Recorder},
-    replay::{Mode, Replay, Scenario, Target, TransportError},
+    replay::{HttpTarget, Mode, Replay, Scenario, TransportError},
 };
 use serde_json::Value;
 use tower_layer::Layer;
@@ -34,7 +34,7 @@ struct Listened {
     service: Recorded<Server>,
 }
 
-impl Target for Listened {
+impl HttpTarget for Listened {
     fn send(
         &self,
         request: Request<Bytes>,
@@ -153,7 +153,7 @@ async fn record_and_replay(
             let recorded = Scenario::from_json(&text).unwrap();
             for (store, make) in STORES {
                 let server = serve(make(), tolerance, scenario);
-                let replay = Replay::of(&server).with_token(TOKEN);
+                let replay = Replay::new(&server).with_token(TOKEN);
                 let report = replay.run(std::slice::from_ref(&recorded)).await;
                 let known = EXPECTED.iter().any(|(failing, _)| *failing == name);
                 match report.holds() {
@@ -183,7 +183,7 @@ async fn record(
         seen: Arc::default(),
         service: recorder.layer(server),
     };
-    let replay = Replay::of(&target)
+    let replay = Replay::new(&target)
         .with_settings_met()
         .with_modes([scenario.mode])
         .with_token(TOKEN);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use scimkit_store::BoxFuture;
 use scimkit_testkit::replay::{
-    Failure, Mode, Replay, Report, Scenario, Target, TransportError, Verdict,
+    Failure, HttpTarget, Mode, Replay, ReplayReport, Scenario, TransportError, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ struct Record<F> {
     seen: Mutex<Vec<Request<Bytes>>>,
 }
 
-impl<F: Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync> Target for Record<F> {
+impl<F: Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync> HttpTarget for Record<F> {
     fn send(
         &self,
         request: Request<Bytes>,
@@ -63,13 +63,13 @@ fn answer(request: &Request<Bytes>) -> Response<Bytes> {
 }
 
 /// The report on one scenario, and the requests that were made for it.
-async fn replay(document: Value) -> (Report, Vec<Request<Bytes>>) {
+async fn replay(document: Value) -> (ReplayReport, Vec<Request<Bytes>>) {
     let target = Record {
         answer,
         seen: Mutex::default(),
     };
     let scenario = Scenario::from_json(&document.to_string()).unwrap();
-    let report = Replay::of(&target)
+    let report = Replay::new(&target)
         .with_token("secret")
         .run(&[scenario])
         .await;
@@ -306,7 +306,7 @@ async fn what_a_scenario_requires_is_looked_at_first() {
     let empty = with("requires", json!(["empty"])).to_string();
     let auth = with("requires", json!(["auth"])).to_string();
     let scenarios = [empty, auth].map(|text| Scenario::from_json(&text).unwrap());
-    let report = Replay::of(&target).run(&scenarios).await;
+    let report = Replay::new(&target).run(&scenarios).await;
     let text = report.to_string();
     assert!(
         text.contains("FAIL none/made-up: step 1/1 GET /x: the directory must be empty"),
@@ -334,7 +334,7 @@ async fn only_the_modes_asked_for_are_run() {
         scenario["mode"] = json!(mode);
         Scenario::from_json(&scenario.to_string()).unwrap()
     });
-    let replay = Replay::of(&target);
+    let replay = Replay::new(&target);
     for (replay, skipped) in [
         (replay.clone(), [Mode::Info, Mode::Rfc]),
         (
@@ -353,7 +353,7 @@ async fn only_the_modes_asked_for_are_run() {
         assert!(report.holds(), "{report}");
     }
     assert!(
-        !Replay::of(&target)
+        !Replay::new(&target)
             .with_modes([])
             .run(&scenarios)
             .await
@@ -379,7 +379,7 @@ async fn odd_answers_are_warned_about() {
         {"request": {"method": "POST", "path": "/Users"}, "expect": {"status": 201}}
     ]));
     let scenario = Scenario::from_json(&make.to_string()).unwrap();
-    let report = Replay::of(&target).run(&[scenario]).await;
+    let report = Replay::new(&target).run(&[scenario]).await;
     assert!(report.holds(), "{report}");
     let text = report.to_string();
     assert!(

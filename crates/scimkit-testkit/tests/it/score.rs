@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use scimkit_registry::Tolerance;
 use scimkit_store::{BoxFuture, Store};
-use scimkit_testkit::replay::{Target, TransportError};
+use scimkit_testkit::replay::{HttpTarget, TransportError};
 use serde_json::Value;
 
 use crate::servers::{STORES, TOKEN, server};
@@ -171,7 +171,7 @@ fn text(row: &Value, name: &str) -> String {
 struct Client {
     /// The paths of what was created, oldest first.
     created: Mutex<Vec<String>>,
-    target: Box<dyn Target>,
+    target: Box<dyn HttpTarget>,
     token: String,
 }
 
@@ -203,7 +203,7 @@ impl Remote {
     }
 }
 
-impl Target for Remote {
+impl HttpTarget for Remote {
     fn send(
         &self,
         request: Request<Bytes>,
@@ -219,7 +219,7 @@ struct Answer {
 }
 
 impl Client {
-    fn new(target: Box<dyn Target>, token: String) -> Self {
+    fn new(target: Box<dyn HttpTarget>, token: String) -> Self {
         Client {
             created: Mutex::default(),
             target,

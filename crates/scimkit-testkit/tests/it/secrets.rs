@@ -11,12 +11,12 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use scimkit_core::ErrorResponse;
-use scimkit_provision::{TenantAdmin, ConnectionSettings, ConnectionAuthenticator, NewToken};
+use scimkit_provision::{ConnectionAuthenticator, ConnectionSettings, NewToken, TenantAdmin};
 use scimkit_registry::{Change, Tolerance};
-use scimkit_server::{CreateGuard, Secret, Server, SecretHandler, Token};
-use scimkit_sqlite::Sqlite;
+use scimkit_server::{CreateGuard, Secret, SecretHandler, Server, Token};
+use scimkit_sqlite::SqliteStore;
 use scimkit_store::{BoxFuture, MemoryStore, RequestContext, Store, TenantStore};
-use scimkit_testkit::replay::{Mode, Replay, Scenario, Target, TransportError};
+use scimkit_testkit::replay::{HttpTarget, Mode, Replay, Scenario, TransportError};
 use serde_json::Value;
 
 use crate::servers::settings;
@@ -63,7 +63,7 @@ impl Watched {
     }
 }
 
-impl Target for Watched {
+impl HttpTarget for Watched {
     fn send(
         &self,
         request: Request<Bytes>,
@@ -132,7 +132,7 @@ type Kept = (&'static str, Arc<dyn Store>, Arc<dyn TenantStore>);
 
 fn stores() -> [Kept; 2] {
     let memory = Arc::new(MemoryStore::new());
-    let sqlite = Arc::new(Sqlite::in_memory().unwrap());
+    let sqlite = Arc::new(SqliteStore::in_memory().unwrap());
     [
         ("memory", memory.clone(), memory),
         ("sqlite", sqlite.clone(), sqlite),
@@ -178,9 +178,9 @@ async fn the_log_of_the_whole_corpus_tells_no_token_and_no_password() {
         for scenario in &corpus {
             let scenario = std::slice::from_ref(scenario);
             let modes = [Mode::Both, Mode::Compat];
-            let replay = Replay::of(&server).with_modes(modes);
+            let replay = Replay::new(&server).with_modes(modes);
             replay.with_token(&secret).run(scenario).await;
-            let replay = Replay::of(&server).with_modes(modes);
+            let replay = Replay::new(&server).with_modes(modes);
             replay.with_token(wrong.reveal()).run(scenario).await;
         }
         let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scimkit_registry::{Registry, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_sqlite::Sqlite;
+use scimkit_sqlite::SqliteStore;
 use scimkit_store::{MemoryStore, Settings, Store};
 
 /// The token that every server here lets in.
@@ -16,7 +16,7 @@ pub(crate) type Make = (&'static str, fn() -> Arc<dyn Store>);
 /// Every store of this workspace.
 pub(crate) const STORES: [Make; 2] = [
     ("memory", || Arc::new(MemoryStore::new())),
-    ("sqlite", || Arc::new(Sqlite::in_memory().unwrap())),
+    ("sqlite", || Arc::new(SqliteStore::in_memory().unwrap())),
 ];
 
 /// A server over that store, with the schemas that the scenarios speak of.

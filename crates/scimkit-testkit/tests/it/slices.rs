@@ -119,7 +119,7 @@ async fn runtime_thread_stays_free_while_a_read_waits_for_a_long_write() {
             next.set(next.get() + 1);
             tokio::spawn(async move {
                 let delete = request("DELETE", &path, &Value::Null);
-                scimkit_testkit::replay::Target::send(&writing, delete).await
+                scimkit_testkit::replay::HttpTarget::send(&writing, delete).await
             });
             request("GET", "/Users/7", &Value::Null)
         };

@@ -11,7 +11,7 @@ use scimkit_store::{
     Batch, BoxFuture, Capabilities, MemoryStore, Page, Query, RequestContext, Settings, Store,
     StoreError, WriteOp, Written,
 };
-use scimkit_testkit::contract::{self, Report, Subject};
+use scimkit_testkit::contract::{self, ContractReport, Subject};
 
 /// A memory store that assigns its own ids, and may forget what it is asked for.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ impl Store for Assigning {
     }
 }
 
-fn report(subject: &Subject, forgets_filters: bool) -> Report {
+fn report(subject: &Subject, forgets_filters: bool) -> ContractReport {
     let make = || {
         Arc::new(Assigning {
             forgets_filters,

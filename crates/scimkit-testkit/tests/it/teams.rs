@@ -7,7 +7,7 @@ use http::Request;
 use scimkit_registry::Registry;
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{CyclePolicy, Settings};
-use scimkit_testkit::replay::Target;
+use scimkit_testkit::replay::HttpTarget;
 use serde_json::{Value, json};
 
 use crate::servers::{Make, STORES, TOKEN};

@@ -19,7 +19,10 @@ fn memory_keeps_the_contract() {
 
 #[test]
 fn names_are_distinct() {
-    let mut names: Vec<_> = tenancy::checks().iter().map(tenancy::Check::name).collect();
+    let mut names: Vec<_> = tenancy::checks()
+        .iter()
+        .map(tenancy::TenantStoreCheck::name)
+        .collect();
     let count = names.len();
     names.sort_unstable();
     names.dedup();

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use http::{Request, Response, header::ETAG};
 use regex::{Captures, Regex};
 use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_sqlite::Sqlite;
+use scimkit_sqlite::SqliteStore;
 use scimkit_store::{
     BoxFuture, MemoryStore, RequestContext, Settings, Store, TenantId,
     archive::{self, export_to, import_from},
 };
 use scimkit_testkit::{
-    contract::{archive::Whole, block_on},
-    replay::Target,
+    contract::{archive::FullStore, block_on},
+    replay::HttpTarget,
 };
 use serde_json::{Value, json};
 
@@ -354,9 +354,9 @@ fn shown(server: &Server) -> Vec<Shown> {
 
 #[test]
 fn clients_notice_nothing_of_another_store() {
-    let stores: [fn() -> Arc<dyn Whole>; 2] = [
+    let stores: [fn() -> Arc<dyn FullStore>; 2] = [
         || Arc::new(MemoryStore::new()),
-        || Arc::new(Sqlite::in_memory().unwrap()),
+        || Arc::new(SqliteStore::in_memory().unwrap()),
     ];
     let wait = |future: BoxFuture<'_, ()>| block_on(future);
     for kinds in [(0, 0), (0, 1), (1, 0), (1, 1)] {

@@ -16,7 +16,7 @@ use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{
     BoxFuture, Page, Query, ReadOptions, RequestContext, Store, StoreError, StoredResource,
 };
-use scimkit_testkit::replay::Target;
+use scimkit_testkit::replay::HttpTarget;
 use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, settings};

@@ -17,8 +17,8 @@ use scimkit_store::{
 use tokio::sync::oneshot;
 
 use crate::{
-    Options,
-    file::{Place, open_writer},
+    SqliteOptions,
+    file::{DatabaseLocation, open_writer},
     write::{Work, write_together},
 };
 
@@ -26,7 +26,7 @@ const DIALECT: Dialect = Dialect::Sqlite;
 const MANY: usize = 10_000;
 
 pub(super) fn database() -> Connection {
-    open_writer(&Place::Memory, &Options::default()).unwrap()
+    open_writer(&DatabaseLocation::Memory, &SqliteOptions::default()).unwrap()
 }
 
 pub(super) fn settings() -> Arc<Settings> {

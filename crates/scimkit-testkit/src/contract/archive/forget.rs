@@ -4,17 +4,17 @@ use scimkit_store::{ExistingMatch, MatchScope, StoreError, WriteOp, WriteOutcome
 use serde_json::json;
 
 use super::{
-    Check,
+    ArchiveCheck,
     ground::{Pair, id},
 };
 use crate::contract::ground::{ensure_eq, said, second};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[ArchiveCheck] = &[
+    ArchiveCheck {
         name: "what_was_retired_long_ago_is_forgotten",
         run: long_ago,
     },
-    Check {
+    ArchiveCheck {
         name: "what_is_forgotten_does_not_come_back",
         run: gone,
     },
@@ -23,7 +23,10 @@ pub(super) const CHECKS: &[Check] = &[
 /// `fill` retires `u03`, `u04`, `g02` and `x3`, in that order.
 fn long_ago(pair: &Pair<'_>) -> Result<(), String> {
     let (acme, other) = (&pair.from, pair.from.tenant("other"));
-    let of_nobody = acme.run(acme.store.purge_deleted(&acme.ground.scope.tenant, second(0)))?;
+    let of_nobody = acme.run(
+        acme.store
+            .purge_deleted(&acme.ground.scope.tenant, second(0)),
+    )?;
     if !matches!(of_nobody, Err(StoreError::NotFound)) {
         return Err(format!("{of_nobody:?} where there is no tenant"));
     }

@@ -7,11 +7,11 @@ use scimkit_registry::{Edge, EdgeEdit, ResourceId};
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, Store, StoreError, Tenant, TenantEntry, TenantId,
     TokenRecord, TokenScopes,
-    archive::{ArchiveError, RecordCounts, Erased, ArchiveOptions, export_to, import_from},
+    archive::{ArchiveError, ArchiveOptions, Erased, RecordCounts, export_to, import_from},
 };
 use serde_json::{Value, json};
 
-use super::Whole;
+use super::FullStore;
 use crate::contract::Subject;
 use crate::contract::{
     Driver,
@@ -28,8 +28,8 @@ pub(super) struct Pair<'a> {
 
 impl<'a> Pair<'a> {
     pub(super) fn new(
-        from: Arc<dyn Whole>,
-        to: Arc<dyn Whole>,
+        from: Arc<dyn FullStore>,
+        to: Arc<dyn FullStore>,
         drive: &'a Driver<'a>,
     ) -> Result<Self, String> {
         let (from, to) = (Side::new(from, drive)?, Side::new(to, drive)?);
@@ -41,11 +41,11 @@ impl<'a> Pair<'a> {
 pub(super) struct Side<'a> {
     drive: &'a Driver<'a>,
     pub(super) ground: Ground<'a>,
-    pub(super) store: Arc<dyn Whole>,
+    pub(super) store: Arc<dyn FullStore>,
 }
 
 impl<'a> Side<'a> {
-    fn new(store: Arc<dyn Whole>, drive: &'a Driver<'a>) -> Result<Self, String> {
+    fn new(store: Arc<dyn FullStore>, drive: &'a Driver<'a>) -> Result<Self, String> {
         let asked: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
         let ground = Ground::new(&Subject::default(), asked, drive)?.tenant("acme");
         Ok(Side {

@@ -6,33 +6,33 @@ use scimkit_store::archive::{ArchiveError, ArchiveOptions};
 use serde_json::{Value, json};
 
 use super::{
-    Check,
+    ArchiveCheck,
     ground::{Pair, resource, told, with_line},
 };
 use crate::contract::ground::{ensure, ensure_eq, second};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[ArchiveCheck] = &[
+    ArchiveCheck {
         name: "a_line_that_can_not_be_kept_keeps_nothing",
         run: bad_lines,
     },
-    Check {
+    ArchiveCheck {
         name: "documents_beyond_the_limit_are_rejected",
         run: large,
     },
-    Check {
+    ArchiveCheck {
         name: "no_imported_resource_changed_before_it_was_created",
         run: backwards,
     },
-    Check {
+    ArchiveCheck {
         name: "what_is_there_already_is_not_overwritten",
         run: occupied,
     },
-    Check {
+    ArchiveCheck {
         name: "what_the_schema_hides_stays_hidden",
         run: hidden,
     },
-    Check {
+    ArchiveCheck {
         name: "what_is_never_returned_is_left_out",
         run: never_returned,
     },
@@ -104,7 +104,10 @@ fn bad_lines(pair: &Pair<'_>) -> Result<(), String> {
     let taken = with_line(SMALL, 6, Some(&format!("{line}\n{twice}")));
     broken.push((7, taken));
     for (number, lines) in broken {
-        match pair.to.import(&recounted(&lines), &ArchiveOptions::default())? {
+        match pair
+            .to
+            .import(&recounted(&lines), &ArchiveOptions::default())?
+        {
             Err(ArchiveError::Line { line, .. }) if line == number as u64 => {}
             Err(other) => return Err(format!("{}, for line {number} of {lines}", told(&other))),
             Ok(_) => return Err(format!("line {number} is kept: {lines}")),

@@ -11,41 +11,41 @@ use scimkit_registry::{Change, ResourceId};
 use scimkit_store::{
     Batch, ExpectedVersion, OnFailure, WriteOp,
     archive::{
-        self as lines, ArchiveError, Erased, NumberedRecord, ArchiveOptions, ArchiveRecord, RecordSource, TenantHeader,
-        numbered,
+        self as lines, ArchiveError, ArchiveOptions, ArchiveRecord, Erased, NumberedRecord,
+        RecordSource, TenantHeader, numbered,
     },
     next_item, stream_from,
 };
 use serde_json::json;
 
 use super::{
-    Check,
+    ArchiveCheck,
     ground::{Pair, Side, told},
 };
 use crate::contract::ground::{ensure, ensure_eq, second};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[ArchiveCheck] = &[
+    ArchiveCheck {
         name: "an_export_is_of_its_first_poll_and_keeps_nobody_waiting",
         run: taken_slowly,
     },
-    Check {
+    ArchiveCheck {
         name: "lines_may_arrive_in_chunks_of_any_size",
         run: chunks,
     },
-    Check {
+    ArchiveCheck {
         name: "a_source_that_fails_imports_nothing",
         run: source_fails,
     },
-    Check {
+    ArchiveCheck {
         name: "a_tenant_comes_first_and_once",
         run: misplaced,
     },
-    Check {
+    ArchiveCheck {
         name: "futures_that_are_never_polled_do_nothing",
         run: unpolled,
     },
-    Check {
+    ArchiveCheck {
         name: "an_export_beside_a_writer_is_of_one_moment",
         run: one_moment,
     },
@@ -106,7 +106,10 @@ fn taken_slowly(pair: &Pair<'_>) -> Result<(), String> {
     let (user, body) = (&side.ground.user, json!({"userName": "late"}));
     side.ground.create(second(92), user, "zz-early", body)?;
     let start = side.run(Box::pin(next_item(&mut stream)))?;
-    ensure!(matches!(start, Some(Ok(ArchiveRecord::Start(_)))), "{start:?}");
+    ensure!(
+        matches!(start, Some(Ok(ArchiveRecord::Start(_)))),
+        "{start:?}"
+    );
     side.ground
         .create(second(93), user, "zz-late", json!({"userName": "later"}))?;
     let mut ids = Vec::new();
@@ -169,7 +172,10 @@ fn misplaced(pair: &Pair<'_>) -> Result<(), String> {
     let records = records(&pair.from)?;
     let late = records.iter().skip(1).cloned().collect();
     let start = TenantHeader::new(pair.to.ground.scope.tenant.clone(), None, 1);
-    let twice: Vec<_> = [ArchiveRecord::Start(start)].into_iter().chain(records).collect();
+    let twice: Vec<_> = [ArchiveRecord::Start(start)]
+        .into_iter()
+        .chain(records)
+        .collect();
     for (line, records) in [(1, late), (2, twice)] {
         match import(&pair.to, numbered(records))? {
             Err(ArchiveError::Line { line: told, .. }) if told == line => {}
@@ -190,7 +196,9 @@ fn unpolled(pair: &Pair<'_>) -> Result<(), String> {
         lines,
         "the lines after an erase that nobody waits for"
     );
-    let forget = side.store.purge_deleted(&side.ground.scope.tenant, second(1_000));
+    let forget = side
+        .store
+        .purge_deleted(&side.ground.scope.tenant, second(1_000));
     drop(forget);
     ensure_eq!(
         side.lines()?,

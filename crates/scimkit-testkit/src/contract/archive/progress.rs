@@ -18,44 +18,44 @@ use scimkit_registry::ResourceId;
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, EdgeQuery, Query, ReadOptions, StoreError, Tenant,
     TenantEntry, WriteOp,
-    archive::{ArchiveError, Erased, NumberedRecord, ArchiveOptions, ArchiveRecord, numbered},
+    archive::{ArchiveError, ArchiveOptions, ArchiveRecord, Erased, NumberedRecord, numbered},
     stream_from,
 };
 use serde_json::json;
 
 use super::{
-    Check,
+    ArchiveCheck,
     ground::{Pair, Side, told},
     moments::{import, records},
 };
 use crate::contract::ground::{ensure, ensure_eq, said, second};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[ArchiveCheck] = &[
+    ArchiveCheck {
         name: "an_import_is_invisible_until_it_is_complete",
         run: invisible,
     },
-    Check {
+    ArchiveCheck {
         name: "other_tenants_are_served_while_an_import_waits_for_its_source",
         run: others_served,
     },
-    Check {
+    ArchiveCheck {
         name: "other_tenants_are_served_while_the_source_of_an_import_is_pending",
         run: pending,
     },
-    Check {
+    ArchiveCheck {
         name: "an_import_that_is_dropped_leaves_nothing_visible",
         run: dropped,
     },
-    Check {
+    ArchiveCheck {
         name: "an_erase_ends_an_import_in_progress",
         run: erase_supersedes,
     },
-    Check {
+    ArchiveCheck {
         name: "a_later_import_takes_over",
         run: import_supersedes,
     },
-    Check {
+    ArchiveCheck {
         name: "a_failed_import_leaves_what_was_there_before",
         run: leaves_entries,
     },
@@ -361,12 +361,19 @@ fn leaves_entries(pair: &Pair<'_>) -> Result<(), String> {
     // Resources alone, with one that comes twice behind the others.
     let mut resources: Vec<_> = all
         .into_iter()
-        .filter(|record| !matches!(record, ArchiveRecord::Connection(_) | ArchiveRecord::Token(_)))
+        .filter(|record| {
+            !matches!(
+                record,
+                ArchiveRecord::Connection(_) | ArchiveRecord::Token(_)
+            )
+        })
         .collect();
     if let Some(ArchiveRecord::Start(start)) = resources.first_mut() {
         start.entry = None;
     }
-    let twice = resources.iter().rfind(|r| matches!(r, ArchiveRecord::Resource(_)));
+    let twice = resources
+        .iter()
+        .rfind(|r| matches!(r, ArchiveRecord::Resource(_)));
     let mut broken = resources.clone();
     broken.extend(twice.cloned());
     let line = broken.len() as u64;

@@ -4,12 +4,12 @@ use scimkit_store::{ConnectionId, ExistingMatch, MatchScope, WriteOp, WriteOutco
 use serde_json::json;
 
 use super::{
-    Check,
+    ArchiveCheck,
     ground::{Pair, Side, id},
 };
 use crate::contract::ground::{ensure, ensure_eq, said, second};
 
-pub(super) const CHECKS: &[Check] = &[Check {
+pub(super) const CHECKS: &[ArchiveCheck] = &[ArchiveCheck {
     name: "what_a_removed_connection_made_is_nobodys",
     run: released,
 }];

@@ -5,12 +5,12 @@ use std::{collections::BTreeSet, sync::Arc};
 use scimkit_registry::{Edge, EdgeEdit, ResourceType};
 use scimkit_store::{
     ExistingMatch, MatchScope, Query, StoreError, WriteOp, WriteOutcome,
-    archive::{Erased, ArchiveOptions, TokenExport},
+    archive::{ArchiveOptions, Erased, TokenExport},
 };
 use serde_json::json;
 
 use super::{
-    Check,
+    ArchiveCheck,
     ground::{Pair, Side, id, told, with_line},
 };
 use crate::contract::{
@@ -18,44 +18,44 @@ use crate::contract::{
     resources::same,
 };
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[ArchiveCheck] = &[
+    ArchiveCheck {
         name: "a_tenant_is_the_same_in_another_store",
         run: same_lines,
     },
-    Check {
+    ArchiveCheck {
         name: "resources_are_the_same_in_another_store",
         run: same_resources,
     },
-    Check {
+    ArchiveCheck {
         name: "lookups_work_in_another_store",
         run: lookups,
     },
-    Check {
+    ArchiveCheck {
         name: "no_version_is_given_twice",
         run: versions,
     },
-    Check {
+    ArchiveCheck {
         name: "a_tenant_may_get_another_name",
         run: renamed,
     },
-    Check {
+    ArchiveCheck {
         name: "a_tenant_without_an_entry_goes_along",
         run: nameless,
     },
-    Check {
+    ArchiveCheck {
         name: "members_of_a_big_group_go_in_pieces",
         run: big_group,
     },
-    Check {
+    ArchiveCheck {
         name: "tokens_may_stay_behind",
         run: without_tokens,
     },
-    Check {
+    ArchiveCheck {
         name: "a_tenant_is_erased_and_no_other",
         run: erased,
     },
-    Check {
+    ArchiveCheck {
         name: "other_tenants_notice_nothing",
         run: others,
     },

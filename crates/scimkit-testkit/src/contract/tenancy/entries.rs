@@ -5,41 +5,41 @@ use std::{collections::BTreeSet, thread};
 use scimkit_store::{TenantEntry, TenantId};
 
 use super::{
-    Check,
+    TenantStoreCheck,
     ground::{Ground, connection, made, outcome, tenant, token, with_connections},
 };
 use crate::contract::ground::{ensure, ensure_eq, second};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[TenantStoreCheck] = &[
+    TenantStoreCheck {
         name: "what_is_put_is_found",
         run: found,
     },
-    Check {
+    TenantStoreCheck {
         name: "tenants_and_connections_come_by_id",
         run: ordered,
     },
-    Check {
+    TenantStoreCheck {
         name: "tenants_see_nothing_of_each_other",
         run: apart,
     },
-    Check {
+    TenantStoreCheck {
         name: "an_unexpected_revision_is_refused",
         run: stale,
     },
-    Check {
+    TenantStoreCheck {
         name: "what_stands_on_nothing_is_refused",
         run: rootless,
     },
-    Check {
+    TenantStoreCheck {
         name: "entries_are_put_in_order_and_all_or_none",
         run: all_or_none,
     },
-    Check {
+    TenantStoreCheck {
         name: "of_parallel_changes_of_one_revision_one_wins",
         run: parallel,
     },
-    Check {
+    TenantStoreCheck {
         name: "a_future_that_is_never_polled_puts_nothing",
         run: unpolled,
     },

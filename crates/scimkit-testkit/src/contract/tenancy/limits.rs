@@ -5,25 +5,25 @@ use std::{sync::Barrier, thread};
 use scimkit_store::{Stamp, TenantEntry, TenantLimits, TokenRecord};
 
 use super::{
-    Check,
+    TenantStoreCheck,
     ground::{Ground, connection, outcome, tenant, token, with_connections},
 };
 use crate::contract::ground::{ensure_eq, said, second};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[TenantStoreCheck] = &[
+    TenantStoreCheck {
         name: "new_entries_beyond_a_limit_are_rejected",
         run: rejected,
     },
-    Check {
+    TenantStoreCheck {
         name: "entries_at_a_limit_can_be_changed",
         run: changed,
     },
-    Check {
+    TenantStoreCheck {
         name: "tokens_that_are_not_in_use_leave_room",
         run: unused,
     },
-    Check {
+    TenantStoreCheck {
         name: "a_limit_is_exact_for_parallel_creators",
         run: parallel,
     },

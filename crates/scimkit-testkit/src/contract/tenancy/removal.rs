@@ -3,17 +3,17 @@
 use scimkit_store::{TenantEntry, TenantId};
 
 use super::{
-    Check,
+    TenantStoreCheck,
     ground::{Ground, connection, made, outcome, tenant, token, with_connections},
 };
 use crate::contract::ground::{ensure, ensure_eq};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[TenantStoreCheck] = &[
+    TenantStoreCheck {
         name: "a_connection_goes_with_its_tokens",
         run: tokens,
     },
-    Check {
+    TenantStoreCheck {
         name: "a_connection_that_comes_back_is_a_new_one",
         run: again,
     },

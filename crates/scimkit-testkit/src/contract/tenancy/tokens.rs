@@ -5,37 +5,37 @@ use std::thread;
 use scimkit_store::{TenantEntry, TenantId, TokenRecord, TokenScopes};
 
 use super::{
-    Check,
+    TenantStoreCheck,
     ground::{Ground, made, outcome, token, with_connections},
 };
 use crate::contract::ground::{ensure, ensure_eq, second};
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[TenantStoreCheck] = &[
+    TenantStoreCheck {
         name: "a_token_is_found_by_its_digest",
         run: opened,
     },
-    Check {
+    TenantStoreCheck {
         name: "tokens_come_by_age",
         run: ordered,
     },
-    Check {
+    TenantStoreCheck {
         name: "no_two_tokens_have_a_digest_or_an_id",
         run: taken,
     },
-    Check {
+    TenantStoreCheck {
         name: "a_revoked_token_stays_so",
         run: revoked,
     },
-    Check {
+    TenantStoreCheck {
         name: "a_replaced_token_stays_so",
         run: replaced,
     },
-    Check {
+    TenantStoreCheck {
         name: "of_parallel_replacements_and_revocations_one_wins",
         run: parallel,
     },
-    Check {
+    TenantStoreCheck {
         name: "the_latest_use_counts",
         run: used,
     },

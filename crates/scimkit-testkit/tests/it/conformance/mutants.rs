@@ -9,8 +9,8 @@ use scimkit_registry::Tolerance;
 use scimkit_server::Server;
 use scimkit_store::BoxFuture;
 use scimkit_testkit::{
-    conformance::{self, Check, Verdict},
-    replay::{Target, TransportError},
+    conformance::{self, ConformanceCheck, Verdict},
+    replay::{HttpTarget, TransportError},
 };
 use serde_json::{Value, json};
 
@@ -296,7 +296,7 @@ const MUTANTS: &[(&str, &str, Hear, Say)] = &[
 /// A server with its own idea of one thing.
 struct Mutant(Server, Hear, Say);
 
-impl Target for Mutant {
+impl HttpTarget for Mutant {
     fn send(
         &self,
         mut request: Request<Bytes>,
@@ -318,9 +318,11 @@ async fn whoever_breaks_a_requirement_is_found_out() {
         let mutant = Mutant(server(STORES[0].1(), Tolerance::DEFAULT), *hear, *say);
         let mut cases = conformance::cases().unwrap();
         cases.retain(|case| case.ledger.iter().any(|proven| proven == id));
-        let check = Check::of(&mutant).with_token(TOKEN).with_cases(cases);
+        let check = ConformanceCheck::new(&mutant)
+            .with_token(TOKEN)
+            .with_cases(cases);
         let report = check.run().await.unwrap();
-        let of = |outcome: &&conformance::Outcome| outcome.requirement.id == *id;
+        let of = |outcome: &&conformance::RequirementResult| outcome.requirement.id == *id;
         let outcome = report.outcomes.iter().find(of).unwrap();
         if !matches!(outcome.verdict, Verdict::Failed(_)) {
             missed.push(format!("{what}: {outcome}"));

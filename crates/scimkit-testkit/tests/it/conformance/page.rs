@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use scimkit_testkit::conformance::{Level, Requirement};
+use scimkit_testkit::conformance::{Requirement, RequirementLevel};
 
 const HEAD: &str = "\
 # What the RFCs ask, and what proves it
@@ -43,7 +43,7 @@ pub(super) fn of(requirements: &[Requirement], proofs: &BTreeMap<String, Vec<Str
 /// How many requirements of each level are proven, and how.
 fn summary(requirements: &[Requirement], proofs: &BTreeMap<String, Vec<String>>) -> String {
     let mut text = "| level | all | by a case for any server | by other cases or tests | not, with a reason |\n|---|---|---|---|---|\n".to_owned();
-    for level in [Level::Must, Level::Should] {
+    for level in [RequirementLevel::Must, RequirementLevel::Should] {
         let (mut all, mut any, mut other, mut reason) = (0, 0, 0, 0);
         for requirement in requirements.iter().filter(|r| r.level == level) {
             let cases = proofs.get(&requirement.id).into_iter().flatten();

@@ -10,8 +10,10 @@ use scimkit_registry::{Registry, RegistryBuilder, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{BoxFuture, Settings, Store};
 use scimkit_testkit::{
-    conformance::{Check, Level, Outcome, Report, Verdict},
-    replay::{Target, TransportError},
+    conformance::{
+        ConformanceCheck, ConformanceReport, RequirementLevel, RequirementResult, Verdict,
+    },
+    replay::{HttpTarget, TransportError},
 };
 use serde_json::{Value, json};
 
@@ -78,8 +80,12 @@ fn users_and_groups(make: Make, users: Schema, groups: Schema) -> Server {
     with_registry(make, registry.build().unwrap())
 }
 
-async fn report(server: &Server) -> Report {
-    Check::of(server).with_token(TOKEN).run().await.unwrap()
+async fn report(server: &Server) -> ConformanceReport {
+    ConformanceCheck::new(server)
+        .with_token(TOKEN)
+        .run()
+        .await
+        .unwrap()
 }
 
 /// The server, and how many requirements of level MUST must be found kept at least.
@@ -224,7 +230,7 @@ async fn server_with_fewer_or_other_attributes_has_no_failures() {
             let report = report(&partial(make)).await;
             assert_eq!(report.failures().count(), 0, "{store}, {what}: {report}");
             assert!(report.warnings.is_empty(), "{store}, {what}: {report}");
-            let counts = report.counts(Level::Must);
+            let counts = report.counts(RequirementLevel::Must);
             assert!(counts.passed >= *least, "{store}, {what}: {report}");
         }
     }
@@ -235,7 +241,7 @@ async fn requirement_without_an_attribute_is_skipped_with_its_reason() {
     let server = mapped(STORES[0].1, UnmappedPolicy::Drop, &["userName"]);
     let report = report(&server).await;
     let reason = |id: &str| {
-        let of = |outcome: &&Outcome| outcome.requirement.id == id;
+        let of = |outcome: &&RequirementResult| outcome.requirement.id == id;
         match &report.outcomes.iter().find(of).unwrap().verdict {
             Verdict::Skipped(reason) => reason.clone(),
             other => panic!("{id}: {other:?}"),
@@ -250,8 +256,12 @@ async fn requirement_without_an_attribute_is_skipped_with_its_reason() {
         "the server declares no attribute for `title`: a writable single-valued string that the case does not use otherwise"
     );
     let whole = super::server(STORES[0].1(), Tolerance::DEFAULT);
-    let whole = Check::of(&whole).with_token(TOKEN).run().await.unwrap();
-    for level in [Level::Must, Level::Should] {
+    let whole = ConformanceCheck::new(&whole)
+        .with_token(TOKEN)
+        .run()
+        .await
+        .unwrap();
+    for level in [RequirementLevel::Must, RequirementLevel::Should] {
         let (partial, whole) = (report.counts(level), whole.counts(level));
         assert_eq!(partial.passed + partial.skipped, whole.passed);
         assert_eq!(partial.untested, whole.untested);
@@ -262,7 +272,7 @@ async fn requirement_without_an_attribute_is_skipped_with_its_reason() {
 /// A partial server that takes no notice of filters and removes nothing.
 struct Broken(Server);
 
-impl Target for Broken {
+impl HttpTarget for Broken {
     fn send(
         &self,
         mut request: Request<Bytes>,
@@ -282,7 +292,11 @@ impl Target for Broken {
 async fn fault_of_a_server_with_other_attributes_is_found() {
     for (what, partial, _) in PARTIAL {
         let broken = Broken(partial(STORES[0].1));
-        let report = Check::of(&broken).with_token(TOKEN).run().await.unwrap();
+        let report = ConformanceCheck::new(&broken)
+            .with_token(TOKEN)
+            .run()
+            .await
+            .unwrap();
         let failed: Vec<_> = report
             .failures()
             .map(|(requirement, _)| &*requirement.id)
@@ -313,7 +327,7 @@ impl Lying {
     }
 }
 
-impl Target for Lying {
+impl HttpTarget for Lying {
     fn send(
         &self,
         request: Request<Bytes>,
@@ -339,7 +353,11 @@ async fn unreadable_schemas_lead_to_the_usual_attributes() {
     ];
     for list in lists {
         let server = Lying::new(list);
-        let report = Check::of(&server).with_token(TOKEN).run().await.unwrap();
+        let report = ConformanceCheck::new(&server)
+            .with_token(TOKEN)
+            .run()
+            .await
+            .unwrap();
         let of_schemas = [
             "7643-7-01",
             "7643-7-02",
@@ -352,7 +370,10 @@ async fn unreadable_schemas_lead_to_the_usual_attributes() {
         for (requirement, _) in report.failures() {
             assert!(of_schemas.contains(&&*requirement.id), "{list}: {report}");
         }
-        assert!(report.counts(Level::Must).passed > 150, "{list}: {report}");
+        assert!(
+            report.counts(RequirementLevel::Must).passed > 150,
+            "{list}: {report}"
+        );
     }
 }
 
@@ -363,7 +384,11 @@ async fn attribute_names_that_are_none_are_never_sent() {
         {"name": ""}, {"name": 7}, null, 7, {"name": "x.y"}
     ]}]}"#;
     let server = Lying::new(list);
-    let report = Check::of(&server).with_token(TOKEN).run().await.unwrap();
+    let report = ConformanceCheck::new(&server)
+        .with_token(TOKEN)
+        .run()
+        .await
+        .unwrap();
     let sent = server.sent.lock().unwrap();
     for name in ["a b", "a%20b", "x/..", "\\u001b", "x.y", "{{run}}"] {
         assert!(!sent.contains(name), "{name}: {sent}");

@@ -11,7 +11,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use scimkit_store::BoxFuture;
-use scimkit_testkit::record::{Recorder, Tee};
+use scimkit_testkit::record::{RecordedBody, Recorder};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -53,7 +53,7 @@ enum Does {
     Waits,
 }
 
-impl Service<Request<Tee<Frames>>> for Does {
+impl Service<Request<RecordedBody<Frames>>> for Does {
     type Response = Response<Frames>;
     type Error = &'static str;
     type Future = BoxFuture<'static, Result<Response<Frames>, &'static str>>;
@@ -62,7 +62,7 @@ impl Service<Request<Tee<Frames>>> for Does {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Tee<Frames>>) -> Self::Future {
+    fn call(&mut self, request: Request<RecordedBody<Frames>>) -> Self::Future {
         let does = self.clone();
         Box::pin(async move {
             let mut body = request.into_body();

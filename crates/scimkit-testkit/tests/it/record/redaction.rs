@@ -13,8 +13,8 @@ use http_body_util::{BodyExt, Full};
 use proptest::prelude::*;
 use scimkit_store::BoxFuture;
 use scimkit_testkit::{
-    record::{Limits, Recorder, Tee},
-    replay::{Replay, Scenario, Target, TransportError},
+    record::{RecordedBody, Recorder, RecordingLimits},
+    replay::{HttpTarget, Replay, Scenario, TransportError},
 };
 use serde_json::{Map, Value, json};
 use tower_layer::Layer;
@@ -24,7 +24,7 @@ use tower_service::Service;
 #[derive(Clone)]
 struct Constant(u16, Bytes);
 
-impl Service<Request<Tee<Full<Bytes>>>> for Constant {
+impl Service<Request<RecordedBody<Full<Bytes>>>> for Constant {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
@@ -33,7 +33,7 @@ impl Service<Request<Tee<Full<Bytes>>>> for Constant {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Tee<Full<Bytes>>>) -> Self::Future {
+    fn call(&mut self, request: Request<RecordedBody<Full<Bytes>>>) -> Self::Future {
         let Constant(status, answer) = self.clone();
         Box::pin(async move {
             let _ = request.into_body().collect().await?;
@@ -43,7 +43,7 @@ impl Service<Request<Tee<Full<Bytes>>>> for Constant {
     }
 }
 
-impl Target for Constant {
+impl HttpTarget for Constant {
     fn send(&self, _: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
         let answer = Response::builder().status(self.0).body(self.1.clone());
         let answer: Ready<Result<_, TransportError>> = ready(Ok(answer.unwrap()));
@@ -80,7 +80,7 @@ fn step(method: &str, target: &str, body: impl Into<Bytes>) -> Value {
     let service = Constant(204, Bytes::new());
     let requests = vec![request(method, target, body)];
     let scenario = recorded(&Recorder::new("a", "b"), service.clone(), requests);
-    let report = wait(Replay::of(&service).run(std::slice::from_ref(&scenario)));
+    let report = wait(Replay::new(&service).run(std::slice::from_ref(&scenario)));
     assert!(report.holds(), "{report:#}");
     let scenario: Value = serde_json::from_str(&scenario.to_json()).unwrap();
     scenario["steps"][0]["request"].clone()
@@ -241,7 +241,7 @@ fn what_is_no_decent_json_is_redacted_as_text() {
 fn replayed(scenario: &Scenario) -> Bytes {
     #[derive(Default)]
     struct Keeps(std::sync::Mutex<Bytes>);
-    impl Target for Keeps {
+    impl HttpTarget for Keeps {
         fn send(
             &self,
             request: Request<Bytes>,
@@ -254,7 +254,7 @@ fn replayed(scenario: &Scenario) -> Bytes {
         }
     }
     let target = Keeps::default();
-    let report = wait(Replay::of(&target).run(std::slice::from_ref(scenario)));
+    let report = wait(Replay::new(&target).run(std::slice::from_ref(scenario)));
     assert!(report.holds(), "{report:#}");
     target.0.into_inner().unwrap()
 }
@@ -302,7 +302,7 @@ fn base_url_without_a_slash_replays_as_such() {
         let path = target.strip_prefix("/scim/v2").unwrap();
         assert_eq!(scenario.steps[0].request.path, path);
         let service = Constant(204, Bytes::new());
-        let report = wait(Replay::of(&service).run(std::slice::from_ref(&scenario)));
+        let report = wait(Replay::new(&service).run(std::slice::from_ref(&scenario)));
         assert!(report.holds(), "{report:#}");
     }
 }
@@ -407,7 +407,7 @@ fn only_the_headers_that_negotiate_are_kept() {
 
 #[test]
 fn what_is_over_a_limit_is_left_out_and_counted() {
-    let mut limits = Limits::default();
+    let mut limits = RecordingLimits::default();
     (limits.body, limits.steps) = (10, 3);
     let recorder = Recorder::new("a", "b")
         .with_limits(limits)
@@ -570,7 +570,7 @@ fn scenario_can_not_leave_the_base_path_or_name_a_host() {
         let step = json!({"request": {"method": "GET", "path": path, "headers": headers}, "expect": {"status": 204}});
         let scenario = json!({"idp": "a", "scenario": "b", "steps": [step]}).to_string();
         let scenario = Scenario::from_json(&scenario).unwrap();
-        wait(Replay::of(&service).run(&[scenario])).holds()
+        wait(Replay::new(&service).run(&[scenario])).holds()
     };
     for path in [
         "/../admin",
