@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-/// An attribute by its name: `userName`, `name.familyName`, or either behind the URN of its schema.
+/// The name of an attribute: `userName`, `name.familyName`, or either after the URN of its schema.
 ///
-/// Names and the URN keep the case they were written in; equality and hashes are modulo the case of ASCII, since
-/// RFC 7643 has names without case. Made by hand, the fields are printed as they are.
+/// Names and URNs keep their original case; equality and hashes ignore ASCII case, since the attribute names of RFC
+/// 7643 do. The fields of a path built in code are printed unchanged.
 ///
 /// # Example
 ///
@@ -21,16 +21,16 @@ use std::borrow::Cow;
 /// `attrPath` of [RFC 7644, 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2).
 #[derive(Clone, Debug)]
 pub struct AttributePath<'a> {
-    /// The URN of a schema: all that stands before the last colon.
+    /// The URN of a schema: everything before the last colon.
     pub urn: Option<Cow<'a, str>>,
     /// The name of the attribute.
     pub name: Cow<'a, str>,
-    /// The name of a sub-attribute, which stands after the dot.
+    /// The name of a sub-attribute, after the dot.
     pub sub_attribute: Option<Cow<'a, str>>,
 }
 
 impl AttributePath<'_> {
-    /// The same attribute, borrowing from nothing.
+    /// Returns the same attribute without borrowed text.
     #[must_use]
     pub fn into_owned(self) -> AttributePath<'static> {
         AttributePath {

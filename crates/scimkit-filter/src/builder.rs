@@ -1,4 +1,4 @@
-//! Filters made by code instead of text.
+//! Filters built in code.
 
 use crate::attribute::AttributePath;
 use crate::error::ParseError;
@@ -9,8 +9,8 @@ use crate::walk::{Event, Group};
 use std::borrow::Cow;
 use std::convert::Infallible;
 
-/// Filters by their operators. An attribute is an [`AttributePath`], or a text that [`AttributePath::parse`] reads; a
-/// text that it does not read is an error, so that no filter made here prints as something else.
+/// Filters by their operators. An attribute is an [`AttributePath`] or a text for [`AttributePath::parse`]; a text
+/// that it rejects is an error, so that every filter built here prints as itself.
 ///
 /// # Example
 ///
@@ -29,11 +29,11 @@ use std::convert::Infallible;
 /// # Ok::<(), scimkit_filter::ParseError>(())
 /// ```
 impl<'a> Filter<'a> {
-    /// `attribute operator value`
+    /// Returns `attribute operator value`.
     ///
     /// # Errors
     ///
-    /// `attribute` is a text and names no attribute.
+    /// `attribute` is a text but not a valid attribute.
     pub fn compare(
         attribute: impl TryInto<AttributePath<'a>, Error: Into<ParseError>>,
         operator: Operator,
@@ -46,11 +46,11 @@ impl<'a> Filter<'a> {
         }))
     }
 
-    /// `attribute co value`
+    /// Returns `attribute co value`.
     ///
     /// # Errors
     ///
-    /// As for [`compare`](Self::compare).
+    /// See [`compare`](Self::compare).
     pub fn co(
         attribute: impl TryInto<AttributePath<'a>, Error: Into<ParseError>>,
         value: impl Into<Literal<'a>>,
@@ -58,11 +58,11 @@ impl<'a> Filter<'a> {
         Self::compare(attribute, Operator::Contains, value)
     }
 
-    /// `attribute eq value`
+    /// Returns `attribute eq value`.
     ///
     /// # Errors
     ///
-    /// As for [`compare`](Self::compare).
+    /// See [`compare`](Self::compare).
     pub fn eq(
         attribute: impl TryInto<AttributePath<'a>, Error: Into<ParseError>>,
         value: impl Into<Literal<'a>>,
@@ -70,11 +70,11 @@ impl<'a> Filter<'a> {
         Self::compare(attribute, Operator::Equal, value)
     }
 
-    /// `attribute ew value`
+    /// Returns `attribute ew value`.
     ///
     /// # Errors
     ///
-    /// As for [`compare`](Self::compare).
+    /// See [`compare`](Self::compare).
     pub fn ew(
         attribute: impl TryInto<AttributePath<'a>, Error: Into<ParseError>>,
         value: impl Into<Literal<'a>>,
@@ -82,11 +82,11 @@ impl<'a> Filter<'a> {
         Self::compare(attribute, Operator::EndsWith, value)
     }
 
-    /// `attribute ge value`
+    /// Returns `attribute ge value`.
     ///
     /// # Errors
     ///
-    /// As for [`compare`](Self::compare).
+    /// See [`compare`](Self::compare).
     pub fn ge(
         attribute: impl TryInto<AttributePath<'a>, Error: Into<ParseError>>,
         value: impl Into<Literal<'a>>,
@@ -94,11 +94,11 @@ impl<'a> Filter<'a> {
         Self::compare(attribute, Operator::GreaterOrEqual, value)
     }
 
-    /// `attribute gt value`
+    /// Returns `attribute gt value`.
     ///
     /// # Errors
     ///
-    /// As for [`compare`](Self::compare).
+    /// See [`compare`](Self::compare).
     pub fn gt(
         attribute: impl TryInto<AttributePath<'a>, Error: Into<ParseError>>,
         value: impl Into<Literal<'a>>,
@@ -106,11 +106,11 @@ impl<'a> Filter<'a> {
         Self::compare(attribute, Operator::GreaterThan, value)
     }
 
-    /// `attribute le value`
+    /// Returns `attribute le value`.
     ///
     /// # Errors
     ///
-    /// As for [`compare`](Self::compare).
+    /// See [`compare`](Self::compare).
     pub fn le(
         attribute: impl TryInto<AttributePath<'a>, Error: Into<ParseError>>,
         value: impl Into<Literal<'a>>,
@@ -118,11 +118,11 @@ impl<'a> Filter<'a> {
         Self::compare(attribute, Operator::LessOrEqual, value)
     }
 
-    /// `attribute lt value`
+    /// Returns `attribute lt value`.
     ///
     /// # Errors
     ///
-    /// As for [`compare`](Self::compare).
+    /// See [`compare`](Self::compare).
     pub fn lt(
         attribute: impl TryInto<AttributePath<'a>, Error: Into<ParseError>>,
         value: impl Into<Literal<'a>>,
@@ -130,11 +130,11 @@ impl<'a> Filter<'a> {
         Self::compare(attribute, Operator::LessThan, value)
     }
 
-    /// `attribute ne value`
+    /// Returns `attribute ne value`.
     ///
     /// # Errors
     ///
-    /// As for [`compare`](Self::compare).
+    /// See [`compare`](Self::compare).
     pub fn ne(
         attribute: impl TryInto<AttributePath<'a>, Error: Into<ParseError>>,
         value: impl Into<Literal<'a>>,
@@ -142,33 +142,33 @@ impl<'a> Filter<'a> {
         Self::compare(attribute, Operator::NotEqual, value)
     }
 
-    /// `attribute sw value`
+    /// Returns `attribute sw value`.
     ///
     /// # Errors
     ///
-    /// As for [`compare`](Self::compare).
+    /// See [`compare`](Self::compare).
     pub fn sw(
         attribute: impl TryInto<AttributePath<'a>, Error: Into<ParseError>>,
         value: impl Into<Literal<'a>>,
     ) -> Result<Self, ParseError> {
         Self::compare(attribute, Operator::StartsWith, value)
     }
-    /// `attribute pr`
+    /// Returns `attribute pr`.
     ///
     /// # Errors
     ///
-    /// As for [`compare`](Self::compare).
+    /// See [`compare`](Self::compare).
     pub fn present(
         attribute: impl TryInto<AttributePath<'a>, Error: Into<ParseError>>,
     ) -> Result<Self, ParseError> {
         attribute.try_into().map(Self::Present).map_err(Into::into)
     }
 
-    /// `attribute[inner]`
+    /// Returns `attribute[inner]`.
     ///
     /// # Errors
     ///
-    /// As for [`compare`](Self::compare); also, `inner` holds brackets or a URN, which cannot stand in brackets.
+    /// See [`compare`](Self::compare); also, `inner` contains brackets or a URN, which can't be inside brackets.
     pub fn value_path(
         attribute: impl TryInto<AttributePath<'a>, Error: Into<ParseError>>,
         inner: Self,
@@ -185,7 +185,7 @@ impl<'a> Filter<'a> {
         if !misplaced {
             return Ok(path);
         }
-        // Read as text it is refused, with the place.
+        // Parsing its text gives the error, with the position.
         let limits = ParseLimits::default()
             .with_depth(u16::MAX)
             .with_length(usize::MAX)
@@ -197,7 +197,7 @@ impl<'a> Filter<'a> {
         .map(Filter::into_owned)
     }
 
-    /// `self and other`, with no `and` directly inside another.
+    /// Returns `self and other`, with no `and` directly inside another.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let mut members = match self {
@@ -211,7 +211,7 @@ impl<'a> Filter<'a> {
         Self::And(members)
     }
 
-    /// `self or other`, with no `or` directly inside another.
+    /// Returns `self or other`, with no `or` directly inside another.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let mut members = match self {
@@ -225,7 +225,7 @@ impl<'a> Filter<'a> {
         Self::Or(members)
     }
 
-    /// `not (self)`
+    /// Returns `not (self)`.
     #[must_use]
     pub fn negate(self) -> Self {
         Self::Not(Box::new(self))
@@ -233,11 +233,11 @@ impl<'a> Filter<'a> {
 }
 
 impl<'a> Literal<'a> {
-    /// A number by its text, in the grammar of JSON.
+    /// Returns a number from its text, in the grammar of JSON.
     ///
     /// # Errors
     ///
-    /// The text is no number.
+    /// The text is not a number.
     ///
     /// # Example
     ///

@@ -1,14 +1,14 @@
-//! What each byte may be part of, looked up in one table.
+//! The classes of each byte, in one lookup table.
 
-/// A letter: the only way to start a name.
+/// A letter, which alone can start a name.
 pub(crate) const ALPHA: u8 = 1;
-/// What a name is made of: letters, digits, `-` and `_`.
+/// The bytes of a name: letters, digits, `-` and `_`.
 pub(crate) const NAME: u8 = 1 << 1;
-/// What a URN is made of besides percent encodings: RFC 8141's `pchar`, and `/`.
+/// The bytes of a URN, besides percent encodings: RFC 8141's `pchar`, and `/`.
 pub(crate) const URN: u8 = 1 << 2;
 /// Space and tab.
 pub(crate) const BLANK: u8 = 1 << 3;
-/// What an error quotes as one word: anything but blanks, quotes, brackets, commas and control characters.
+/// The bytes that an error quotes as one word: all but blanks, quotes, brackets, commas and control characters.
 pub(crate) const WORD: u8 = 1 << 4;
 
 static CLASSES: [u8; 256] = classes();
@@ -65,7 +65,7 @@ const fn classes() -> [u8; 256] {
     table
 }
 
-/// Whether `byte` belongs to `class`.
+/// Returns whether `byte` belongs to `class`.
 #[inline]
 pub(crate) fn is(byte: u8, class: u8) -> bool {
     CLASSES
@@ -73,13 +73,13 @@ pub(crate) fn is(byte: u8, class: u8) -> bool {
         .is_some_and(|found| found & class != 0)
 }
 
-/// Whether `text` starts with a byte of `class`.
+/// Returns whether `text` starts with a byte of `class`.
 #[inline]
 pub(crate) fn starts(text: &str, class: u8) -> bool {
     text.as_bytes().first().is_some_and(|&byte| is(byte, class))
 }
 
-/// How many bytes of `class` stand at the front of `text`, looked at four at a time.
+/// Returns the number of bytes of `class` at the start of `text`. It checks four at a time.
 #[inline]
 pub(crate) fn run(text: &str, class: u8) -> usize {
     let (fours, last) = text.as_bytes().as_chunks::<4>();
@@ -103,10 +103,10 @@ pub(crate) fn run(text: &str, class: u8) -> usize {
     at.wrapping_add(last.count())
 }
 
-/// How many bytes at the front of `text` a string of JSON holds as they are: anything but a double quote, a backslash
-/// and the control characters below the space.
+/// Returns the number of bytes at the start of `text` that a JSON string contains unescaped: all but double quotes,
+/// backslashes and the control characters below the space.
 ///
-/// Eight bytes at a time: values are the longest tokens of a filter.
+/// It checks eight bytes at a time: values are the longest tokens of a filter.
 #[inline]
 pub(crate) fn plain(text: &str) -> usize {
     let (words, last) = text.as_bytes().as_chunks::<8>();
@@ -122,7 +122,7 @@ pub(crate) fn plain(text: &str) -> usize {
         return at;
     }
     match text.as_bytes().last_chunk::<8>() {
-        // The last eight bytes hold all that are left, and before them some that were looked at.
+        // The last eight bytes include all that remain, and some that were checked before.
         Some(&word) => {
             let seen = 8_usize.wrapping_sub(last.len());
             let special = specials(word) >> seen.wrapping_mul(8);
@@ -138,9 +138,9 @@ pub(crate) fn plain(text: &str) -> usize {
     }
 }
 
-/// A word whose lowest bit that is set is in the first byte that a string of JSON does not hold as it is.
+/// Returns a word whose lowest set bit is in the first byte that a JSON string must escape.
 ///
-/// Subtracting borrows into a byte's highest bit exactly when the byte was smaller, up to the first such byte.
+/// The subtraction sets a byte's highest bit exactly if the byte was smaller, up to the first such byte.
 #[inline]
 fn specials(bytes: [u8; 8]) -> u64 {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
@@ -152,14 +152,14 @@ fn specials(bytes: [u8; 8]) -> u64 {
     (below(word, b' ') | equal(b'"') | equal(b'\\')) & HIGH
 }
 
-/// `text` without the blanks at its front.
+/// Returns `text` without leading blanks.
 #[inline]
 pub(crate) fn trim_blanks(text: &str) -> &str {
     text.trim_start_matches([' ', '\t'])
 }
 
-/// `text` without blanks at its front that nothing follows which they could belong to: at the end of the text, and
-/// before a closing parenthesis or bracket.
+/// Returns `text` without leading blanks if no token follows them: at the end of the text, and before a closing
+/// parenthesis or bracket.
 #[inline]
 pub(crate) fn trim_last_blanks(text: &str) -> &str {
     let trimmed = trim_blanks(text);
@@ -176,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn eight_at_a_time_finds_what_one_at_a_time_finds(text in "[\u{0}-\u{24}\\\\\u{5b}-\u{5d}\u{7e}-\u{81}aü😀]{0,40}", lead in 0_usize..9) {
+        fn word_wise_search_agrees_with_bytewise_search(text in "[\u{0}-\u{24}\\\\\u{5b}-\u{5d}\u{7e}-\u{81}aü😀]{0,40}", lead in 0_usize..9) {
             let text = format!("{}{text}", "x".repeat(lead));
             let special = |byte: u8| byte < b' ' || matches!(byte, b'"' | b'\\');
             let wanted = text.bytes().position(special).unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! The one error of this crate.
+//! The error of this crate.
 
 use crate::bytes::{self, WORD};
 use crate::fault::{Expected, Fault};
@@ -7,14 +7,14 @@ use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter, Write as _};
 use std::ops::Range;
 
-/// Characters of the text that a picture shows before the place, and from the place on.
+/// The number of characters of the text that a picture shows before the position, and from it on.
 const WINDOW: usize = 30;
 
-/// Why a text is not a filter, a path or an attribute.
+/// The reason why a text is not a filter, a path or an attribute.
 ///
-/// `{}` is one line for a log or for the `detail` of a response; `{:#}` adds a picture of the place. Both quote a
-/// bounded part of the text only, with its control characters made visible. The scimType of the response is
-/// `invalidFilter` for a filter and `invalidPath` for a path: the caller knows which of them it asked for.
+/// `{}` is one line for a log or for the `detail` of a response; `{:#}` adds a picture of the position. Both quote a
+/// bounded part of the text, with its control characters made visible. The scimType of the response is
+/// `invalidFilter` for a filter and `invalidPath` for a path; the caller knows which of them it parsed.
 ///
 /// # Example
 ///
@@ -32,17 +32,17 @@ const WINDOW: usize = 30;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub struct ParseError(Box<Details>);
 
-/// What a caller may want to tell apart.
+/// The kinds of errors that a caller may want to distinguish.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum ParseErrorKind {
     /// The text does not follow the grammar.
     Syntax,
-    /// Nesting went beyond [`ParseLimits::depth`].
+    /// The nesting exceeds [`ParseLimits::depth`].
     TooDeep,
-    /// The text is longer than [`ParseLimits::length`].
+    /// The text exceeds [`ParseLimits::length`].
     TooLong,
-    /// There are more terms than [`ParseLimits::terms`].
+    /// The number of terms exceeds [`ParseLimits::terms`].
     TooManyTerms,
 }
 
@@ -58,33 +58,33 @@ struct Details {
 }
 
 impl ParseError {
-    /// Which of the few kinds of failure this is.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> ParseErrorKind {
         self.0.kind
     }
 
-    /// The bytes of the text that are to blame; empty and at the end when something is missing there.
+    /// Returns the invalid bytes of the text; empty and at the end if something is missing there.
     #[must_use]
     pub fn span(&self) -> Range<usize> {
         self.0.span.clone()
     }
 
-    /// What stands at [`span`](Self::span), cut to some 30 characters and with its control characters made visible; empty
-    /// at the end of the text.
+    /// Returns the text at [`span`](Self::span), cut to about 30 characters and with its control characters made
+    /// visible; empty at the end of the text.
     #[must_use]
     pub fn found(&self) -> &str {
         &self.0.found
     }
 
-    /// What should have stood there, in words.
+    /// Returns a description of the text that was expected instead.
     #[must_use]
     pub fn expected(&self) -> &str {
         &self.0.expected
     }
 
-    /// The field of [`Leniency`](crate::Leniency) that would have got past this place, if there is one. What comes
-    /// after the place was not read, so it may hold the next error.
+    /// Returns the field of [`Leniency`](crate::Leniency) that accepts this position, if there is one. The text after
+    /// it was not read, so it may contain another error.
     #[must_use]
     pub fn leniency(&self) -> Option<&'static str> {
         self.0.leniency
@@ -138,7 +138,7 @@ pub(crate) fn kind(expected: Expected) -> ParseErrorKind {
     }
 }
 
-/// How many bytes at the front of `fault.rest` are to blame.
+/// Returns the number of invalid bytes at the start of `fault.rest`.
 pub(crate) fn blamed(Fault { expected, rest }: Fault<'_>) -> usize {
     let first = rest.chars().next().map_or(0, char::len_utf8);
     match expected {
@@ -177,7 +177,7 @@ fn excerpt(text: &str) -> String {
     excerpt
 }
 
-/// Two lines: the text around the place, and carets under the `width` characters that are to blame.
+/// Returns two lines: the text around the position, and carets under the `width` invalid characters.
 fn picture(before: &str, rest: &str, width: usize) -> String {
     let skipped = before
         .char_indices()
@@ -194,7 +194,7 @@ fn picture(before: &str, rest: &str, width: usize) -> String {
     let indent = lead.chars().count().saturating_add(cut.chars().count());
     let tail = excerpt(rest);
     let mut picture = format!("\n  {cut}{lead}{tail}\n  ");
-    // Writing to a `String` cannot fail.
+    // Writing to a `String` does not fail.
     let _ = write!(
         picture,
         "{:indent$}{:^<width$}",
@@ -205,7 +205,7 @@ fn picture(before: &str, rest: &str, width: usize) -> String {
     picture
 }
 
-/// A stand-in of one column for what a terminal would obey or hide.
+/// Replaces a character that a terminal would interpret or hide by a visible one of one column.
 fn visible(character: char) -> char {
     match character {
         '\0'..='\x1f' => {

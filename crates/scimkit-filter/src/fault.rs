@@ -1,25 +1,25 @@
-//! A failure while it travels through the parser: a place and an expectation, both cheap to copy.
+//! An error inside the parser: a position and an expectation, both cheap to copy.
 
 use crate::options::{MAX_DEPTH, ParseLimits};
 use std::borrow::Cow;
 
-/// What a token parser answers: `nom`'s result, failing with a [`Fault`].
+/// The result of a token parser: `nom`'s result with a [`Fault`] as its error.
 pub(crate) type Parsed<'a, T> = nom::IResult<&'a str, T, Fault<'a>>;
 
-/// Where the text stopped making sense (`rest` starts there), and what would have.
+/// The position at which parsing failed (`rest` starts there), and the expected text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Fault<'a> {
     pub(crate) expected: Expected,
     pub(crate) rest: &'a str,
 }
 
-/// The error of a parser that stopped at `rest`.
+/// Returns the error of a parser that stopped at `rest`.
 #[cold]
 pub(crate) fn fault<T>(rest: &str, expected: Expected) -> Parsed<'_, T> {
     Err(nom::Err::Error(Fault { expected, rest }))
 }
 
-/// Everything that a text can be missing.
+/// Everything that can be missing in a text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Expected {
     AndOrBracket,
@@ -28,7 +28,7 @@ pub(crate) enum Expected {
     Attribute,
     AttributeEnd,
     Blank,
-    /// What a parser of nom looked for, in a grammar that has ours in it.
+    /// A character that one of nom's own parsers expected, in a grammar that embeds this one.
     #[cfg(feature = "nom")]
     Char(char),
     CloseBracket,
@@ -45,7 +45,7 @@ pub(crate) enum Expected {
     NoBrackets,
     NoSubAfterBrackets,
     NoUrn,
-    /// A parser of nom that failed, in a grammar that has ours in it.
+    /// One of nom's own parsers that failed, in a grammar that embeds this one.
     #[cfg(feature = "nom")]
     Nom(nom::error::ErrorKind),
     Number,
@@ -65,7 +65,7 @@ pub(crate) enum Expected {
 }
 
 impl Expected {
-    /// The name of the [`Leniency`](crate::Leniency) that gets past such a place.
+    /// Returns the name of the [`Leniency`](crate::Leniency) that accepts this position.
     pub(crate) fn leniency(self) -> Option<&'static str> {
         match self {
             Self::LowerCaseLiteral => Some("literal_case"),
@@ -76,7 +76,7 @@ impl Expected {
         }
     }
 
-    /// The expectation in words, to stand after "expected".
+    /// Returns the description that follows the word "expected".
     pub(crate) fn words(self, limits: ParseLimits) -> Cow<'static, str> {
         let words = match self {
             Self::AndOrBracket => "`and`, `or` or `]`",

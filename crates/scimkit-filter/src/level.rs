@@ -1,11 +1,11 @@
-//! The levels of a filter: what each has read so far.
+//! The levels of a filter, with the operands read so far.
 
 use crate::tree::Filter;
 
 /// The number of levels that are stored without an allocation.
 const NEAR: usize = 4;
 
-/// What opened a level.
+/// The token that opened a level.
 #[derive(Clone, Copy)]
 pub(crate) enum Open {
     Brackets,
@@ -13,19 +13,19 @@ pub(crate) enum Open {
     Not,
 }
 
-/// The finished operands of one level.
+/// The complete operands of one level.
 #[derive(Default)]
 pub(crate) struct Level<'a> {
-    /// What opened this level; the outermost one has no such thing.
+    /// The token that opened this level; `None` for the outermost one.
     pub(crate) open: Option<Open>,
-    /// Operands joined by `and` so far, if there are any.
+    /// The operands joined by `and` so far.
     all: Option<Vec<Filter<'a>>>,
-    /// Operands joined by `or` so far, if there are any.
+    /// The operands joined by `or` so far.
     any: Option<Vec<Filter<'a>>>,
 }
 
 impl<'a> Level<'a> {
-    /// An empty level.
+    /// Creates an empty level.
     #[inline(always)]
     pub(crate) fn new(open: Open) -> Self {
         Self {
@@ -34,23 +34,23 @@ impl<'a> Level<'a> {
         }
     }
 
-    /// Whether this is the outermost level, with nothing in it yet.
+    /// Returns whether this is the outermost level, still empty.
     #[inline(always)]
     fn is_default(&self) -> bool {
         self.open.is_none() && self.all.is_none() && self.any.is_none()
     }
 
-    /// Adds an operand that `and` follows.
+    /// Adds an operand before an `and`.
     #[inline(always)]
     pub(crate) fn and(&mut self, operand: Filter<'a>) {
         match operand {
-            // One that stood in parentheses is flattened.
+            // Operands in parentheses are flattened.
             Filter::And(members) => join(&mut self.all, members),
             other => push(&mut self.all, other),
         }
     }
 
-    /// Adds an operand that `or` follows.
+    /// Adds an operand before an `or`.
     #[inline(always)]
     pub(crate) fn or(&mut self, operand: Filter<'a>) {
         match (self.all.take(), operand) {
@@ -60,7 +60,7 @@ impl<'a> Level<'a> {
         }
     }
 
-    /// Takes the whole level, which ends with `operand`, as one filter.
+    /// Returns the whole level as one filter that ends with `operand`.
     #[inline(always)]
     pub(crate) fn finish(self, operand: Filter<'a>) -> Filter<'a> {
         match (self.all, self.any) {
@@ -90,7 +90,7 @@ fn disjunction<'a>(mut any: Vec<Filter<'a>>, operand: Filter<'a>) -> Filter<'a> 
     Filter::Or(any)
 }
 
-/// Adds a member to a list, which has room for four from its first one on.
+/// Adds a member to a list, which starts with room for four.
 #[inline(always)]
 fn push<'a>(members: &mut Option<Vec<Filter<'a>>>, member: Filter<'a>) {
     members
@@ -109,7 +109,7 @@ fn join<'a>(members: &mut Option<Vec<Filter<'a>>>, more: Vec<Filter<'a>>) {
 /// A stack of the levels around the innermost one.
 #[derive(Default)]
 pub(crate) struct Levels<'a> {
-    // INVARIANT: of the `len` levels, the first are near, in order, and only what does not fit there is far.
+    // INVARIANT: `near` has the first of the `len` levels, in order, and `far` the others.
     far: Vec<Level<'a>>,
     len: usize,
     near: [Option<Level<'a>>; NEAR],
@@ -134,7 +134,7 @@ impl<'a> Levels<'a> {
     #[inline]
     pub(crate) fn push(&mut self, level: Level<'a>) {
         match self.near.get_mut(self.len) {
-            // Popping a level that is not there gives the default, too, without a copy of what was just written.
+            // Popping an empty stack gives the default as well, without copying the value just written.
             Some(_) if level.is_default() => {}
             Some(free) => *free = Some(level),
             None => self.far.push(level),
@@ -142,7 +142,7 @@ impl<'a> Levels<'a> {
         self.len = self.len.wrapping_add(1);
     }
 
-    /// Whether all levels were popped and none was ever far, so that there is nothing to drop.
+    /// Returns whether all levels were popped and none was ever far, so that there is nothing to drop.
     #[inline]
     pub(crate) fn is_done(&self) -> bool {
         self.len == 0 && self.far.capacity() == 0

@@ -1,4 +1,4 @@
-//! SCIM 2.0 filters and PATCH paths: text to syntax tree, and back.
+//! SCIM 2.0 filters and PATCH paths: from text to a syntax tree, and back.
 //!
 //! ```
 //! use scimkit_filter::{Filter, Operator, Path};
@@ -14,14 +14,15 @@
 //! # Ok::<(), scimkit_filter::ParseError>(())
 //! ```
 //!
-//! The tree borrows from the text it was read from; [`Filter::into_owned`] cuts it loose. Only syntax is judged here:
-//! whether an attribute exists, is multi-valued, or can be compared with a string is a question for a schema.
+//! The tree borrows from its text; [`Filter::into_owned`] makes it independent. This crate checks only the syntax:
+//! whether an attribute exists, is multi-valued, or can be compared with a string depends on a schema.
 //!
 //! * [`Filter`]: the `filter` parameter ([RFC 7644, 3.4.2.2]).
 //! * [`Path`]: the `path` of a PATCH operation ([RFC 7644, 3.5.2]).
 //! * [`AttributePath`]: one entry of `attributes`, `excludedAttributes` or `sortBy`.
-//! * [`ParseOptions`]: [`ParseLimits`] on what a stranger may send, and [`Leniency`] for clients that stray from the grammar.
-//! * [`ParseError`]: where it went wrong, what stood there, and what should have.
+//! * [`ParseOptions`]: [`ParseLimits`] for untrusted text, and [`Leniency`] for clients that deviate from the
+//!   grammar.
+//! * [`ParseError`]: the position of an error, the text there, and the expected text.
 //!
 //! # Filters made by code
 //!
@@ -38,7 +39,7 @@
 //!
 //! # Walking
 //!
-//! The tree is closed and shallow: to evaluate it, `match` on it.
+//! The tree has few, closed types: to evaluate it, `match` on it.
 //!
 //! ```
 //! use scimkit_filter::{Filter, Literal, Operator};
@@ -65,21 +66,21 @@
 //! # Ok::<(), scimkit_filter::ParseError>(())
 //! ```
 //!
-//! [`Filter::walk`] gives it piece by piece, which suits printing to another language; [`Filter::attributes`] lists the
-//! names, and [`Filter::rename`] changes them.
+//! [`Filter::walk`] visits it piece by piece, for example to print it in another language; [`Filter::attributes`]
+//! lists the names, and [`Filter::rename`] changes them.
 //!
 //! # Features
 //!
 //! * `nom`: filters, paths and their parts as nom parsers, in the module `nom`, for grammars of your own.
-//! * `serde`: filters, paths and attributes as strings, read strictly under the default limits.
+//! * `serde`: filters, paths and attributes as strings, parsed strictly under the default limits.
 //!
 //! # Cost
 //!
-//! Time is linear in the length of the text. A single comparison allocates nothing unless its string holds an escape;
-//! each `and`, `or`, `not` and pair of brackets allocates once, a list again when it outgrows four members, and nesting
-//! once when it goes beyond four levels.
+//! Parsing takes time linear in the length of the text. A single comparison allocates nothing unless its string has
+//! an escape. Each `and`, `or`, `not` and pair of brackets allocates once, a list again when it exceeds four members,
+//! and nesting once when it exceeds four levels.
 //!
-//! Parsing keeps nesting in a stack of its own, not in the thread's: no text, however deep, overflows it, and a tree
+//! The parser stores nesting in its own stack, not in the thread's: no text overflows it, however deep, and a tree
 //! within [`ParseLimits::depth`] can be printed, cloned, walked, compared and dropped on a stack of 128 KiB.
 //!
 //! [RFC 7644, 3.4.2.2]: https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2

@@ -1,4 +1,4 @@
-//! Values: strings, numbers and the three words of JSON.
+//! Values: strings, numbers and JSON's `true`, `false` and `null`.
 
 use crate::bytes::{self, NAME};
 use crate::error::ParseError;
@@ -12,7 +12,7 @@ use nom::character::complete::{char, digit1, one_of};
 use nom::combinator::{opt, recognize};
 use std::borrow::Cow;
 
-/// `compValue`: a value of JSON that is neither an array nor an object.
+/// Parses `compValue`: a JSON value that is neither an array nor an object.
 #[inline(always)]
 pub(crate) fn literal(input: &str, any_case: bool) -> Parsed<'_, Literal<'_>> {
     match input.as_bytes().first() {
@@ -22,7 +22,7 @@ pub(crate) fn literal(input: &str, any_case: bool) -> Parsed<'_, Literal<'_>> {
     }
 }
 
-/// A string without escapes, if there is one: the most frequent value by far.
+/// Parses a string without escapes, by far the most frequent value.
 #[inline(always)]
 pub(crate) fn plain_string(input: &str) -> Option<(&str, &str)> {
     let body = input.strip_prefix('"')?;
@@ -30,7 +30,7 @@ pub(crate) fn plain_string(input: &str) -> Option<(&str, &str)> {
     Some((special.strip_prefix('"')?, text))
 }
 
-/// Words that are never read as strings: keywords, and what programs print for truths and missing values.
+/// Words that are never read as strings: keywords, and what programs print for booleans and missing values.
 const RESERVED: [&str; 10] = [
     "and",
     "false",
@@ -44,7 +44,8 @@ const RESERVED: [&str; 10] = [
     "undefined",
 ];
 
-/// A word without quotes that can stand for a string: see [`Leniency::bare_words`](crate::Leniency::bare_words).
+/// Parses a word without quotes that can represent a string: see
+/// [`Leniency::bare_words`](crate::Leniency::bare_words).
 #[cold]
 pub(crate) fn bare_word(input: &str) -> Option<(&str, &str)> {
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '@');
@@ -52,7 +53,7 @@ pub(crate) fn bare_word(input: &str) -> Option<(&str, &str)> {
     let (word, rest) = input.split_at_checked(end)?;
     let ends = rest.is_empty() || rest.starts_with([' ', '\t', ')', ']']);
     let lettered = word.starts_with(char::is_alphanumeric) && word.contains(char::is_alphabetic);
-    // A literal of JSON ends where a name would, so `true.x` begins with one.
+    // A JSON literal ends where a name would end, so `true.x` begins with one.
     let first = word.get(..bytes::run(word, NAME)).unwrap_or(word);
     let is =
         |text: &str, words: &[&str]| words.iter().any(|known| text.eq_ignore_ascii_case(known));
@@ -60,7 +61,7 @@ pub(crate) fn bare_word(input: &str) -> Option<(&str, &str)> {
     (ends && lettered && !reserved && !is_number(word)).then_some((rest, word))
 }
 
-/// Whether a word is a number in some language, or the beginning of one: `1e5`, `1e`, `inf`, `0x10`.
+/// Returns whether a word is a number in some language, or the beginning of one: `1e5`, `1e`, `inf`, `0x10`.
 fn is_number(word: &str) -> bool {
     let begun = word.starts_with(|c: char| c.is_ascii_digit())
         && word
@@ -92,7 +93,7 @@ fn word(input: &str, any_case: bool) -> Parsed<'_, Literal<'_>> {
     Ok((rest, literal))
 }
 
-/// `true`, `false` or `null` in another case.
+/// Parses `true`, `false` or `null` in another case.
 #[cold]
 fn word_in_case(input: &str, any_case: bool) -> Parsed<'_, Literal<'_>> {
     let words = [
@@ -115,14 +116,14 @@ fn word_in_case(input: &str, any_case: bool) -> Parsed<'_, Literal<'_>> {
 
 #[inline(never)]
 fn number(input: &str) -> Parsed<'_, Literal<'_>> {
-    // `opt(digit1)`, since `digit0` at the end of a string answers with its two halves swapped.
+    // `opt(digit1)`, because `digit0` returns its two halves swapped at the end of a string.
     let integer = alt((tag("0"), recognize((one_of("123456789"), opt(digit1)))));
     let fraction = opt((char('.'), digit1));
     let exponent = opt((one_of("eE"), opt(one_of("+-")), digit1));
     let parsed: nom::IResult<&str, &str, ()> =
         recognize((opt(char('-')), integer, fraction, exponent)).parse(input);
     match parsed {
-        // A number that runs into a word is no number: `01`, `1.`, `0x10`.
+        // A number directly before a word is not a number: `01`, `1.`, `0x10`.
         Ok((rest, lexeme)) if !bytes::starts(rest, bytes::WORD) => {
             Ok((rest, Literal::Number(Cow::Borrowed(lexeme))))
         }
@@ -130,7 +131,7 @@ fn number(input: &str) -> Parsed<'_, Literal<'_>> {
     }
 }
 
-/// A number that is the whole of a text.
+/// Parses a text that is a number as a whole.
 pub(crate) fn whole_number(text: &str) -> Result<Literal<'_>, ParseError> {
     let read = match number(text) {
         Ok(("", number)) => return Ok(number),
@@ -144,7 +145,7 @@ pub(crate) fn whole_number(text: &str) -> Result<Literal<'_>, ParseError> {
     Err(ParseError::new(text, fault, ParseLimits::default()))
 }
 
-/// A string; `input` starts with its quote.
+/// Parses a string; `input` starts with its quote.
 #[cold]
 fn string(input: &str) -> Parsed<'_, Cow<'_, str>> {
     if let Some((rest, text)) = plain_string(input) {
@@ -168,7 +169,7 @@ fn string(input: &str) -> Parsed<'_, Cow<'_, str>> {
     }
 }
 
-/// One escape; `input` starts with its backslash.
+/// Parses one escape; `input` starts with its backslash.
 fn escape(input: &str) -> Parsed<'_, char> {
     let character = match input.as_bytes().get(1) {
         Some(b'"') => '"',
@@ -192,7 +193,7 @@ fn unicode(input: &str) -> Parsed<'_, char> {
     if let Some(character) = char::from_u32(u32::from(first)) {
         return Ok((rest, character));
     }
-    // What is no character by itself is half of a surrogate pair.
+    // A code unit that is not a character by itself is half of a surrogate pair.
     let pair =
         code_unit(rest).map(|(rest, second)| (rest, char::decode_utf16([first, second]).next()));
     match pair {
@@ -201,7 +202,7 @@ fn unicode(input: &str) -> Parsed<'_, char> {
     }
 }
 
-/// `\u` and exactly four hexadecimal digits.
+/// Parses `\u` and exactly four hexadecimal digits.
 fn code_unit(input: &str) -> Option<(&str, u16)> {
     let (digits, rest) = input.strip_prefix("\\u")?.split_at_checked(4)?;
     if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {

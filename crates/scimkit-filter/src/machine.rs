@@ -1,7 +1,7 @@
-//! The grammar of filters above the tokens. Nesting is kept as data: nothing here calls itself.
+//! The grammar of filters above the tokens. Nesting is stored as data: no function here is recursive.
 //!
-//! The parsers that every term passes through are inlined into one loop: a `Result` that comes back through memory takes
-//! as many instructions as a short token. Rare cases (errors, lenient readings, escapes, numbers) are handled elsewhere.
+//! The parsers for every term are inlined into one loop, because returning a `Result` through memory takes as many
+//! instructions as a short token. Rare cases (errors, lenient readings, escapes, numbers) are handled elsewhere.
 
 use crate::bytes::{self, BLANK, NAME};
 use crate::fault::{Expected, Parsed, fault};
@@ -12,14 +12,14 @@ use crate::token::{self, Attribute};
 use crate::tree::{Filter, ValuePath};
 use std::mem;
 
-/// Where the outermost level of a filter ends.
+/// The end of the outermost level of a filter.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum End {
-    /// At the bracket of a path.
+    /// The bracket of a path.
     Bracket,
-    /// Before whatever does not continue it.
+    /// Any text that does not continue the filter.
     Prefix,
-    /// With the text.
+    /// The end of the text.
     Text,
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn filter<'a>(
     Machine::new(Terms::new(options), options, end).run(input)
 }
 
-/// Parses the filter of a path, from its bracket to the one that closes it.
+/// Parses the filter of a path, from its bracket to the closing one.
 pub(crate) fn brackets<'a>(input: &'a str, options: &ParseOptions) -> Parsed<'a, Filter<'a>> {
     let mut terms = Terms::new(options);
     terms.in_brackets = true;
@@ -45,23 +45,23 @@ pub(crate) fn brackets<'a>(input: &'a str, options: &ParseOptions) -> Parsed<'a,
     Machine::new(terms, options, End::Bracket).run(rest)
 }
 
-/// The rules of one filter, and what has been read of it that is not an operand.
+/// The rules of one filter, and its state besides the operands.
 struct Machine<'a> {
-    /// The attribute of the open brackets, if any are open; brackets do not nest.
+    /// The attribute of the open brackets, if there are any; brackets do not nest.
     attribute: Option<Attribute<'a>>,
     depth: usize,
     end: End,
     terms: Terms,
 }
 
-/// What follows an operand.
+/// The token after an operand.
 enum Joint {
     /// A parenthesis or a bracket that closes the innermost level; it is still the first byte of the rest.
     Close,
     Next(Next),
 }
 
-/// What follows an operand behind which nothing closes.
+/// The token after an operand that closes no level.
 enum Next {
     And,
     /// The end of the outermost level.
@@ -119,7 +119,7 @@ impl<'a> Machine<'a> {
                 Next::Or => level.or(operand),
                 Next::End => {
                     if outer.is_done() {
-                        // Looking for something to drop in every field takes longer than a level does.
+                        // Dropping every field takes longer than reading a level.
                         mem::forget(outer);
                     }
                     return Ok((rest, level.finish(operand)));
@@ -128,7 +128,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Leaves all levels that end behind `operand`; `rest` starts with what closes the innermost one.
+    /// Leaves all levels that end after `operand`; `rest` starts with the token that closes the innermost one.
     #[inline(never)]
     fn closed(
         &mut self,
@@ -166,8 +166,8 @@ impl<'a> Machine<'a> {
         )
     }
 
-    /// Leaves a level, which ends with `operand`, and gives it as an operand of the one around it; `input` starts with
-    /// what closes it.
+    /// Leaves a level, which ends with `operand`, and returns it as an operand of the enclosing level; `input` starts
+    /// with the closing token.
     #[inline(always)]
     fn close(
         &mut self,
@@ -188,7 +188,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// A value path, with what a lenient reading takes from behind its brackets.
+    /// Parses a value path, in a lenient reading with the sub-attribute after its brackets.
     #[inline(always)]
     fn value_path(
         &mut self,
@@ -203,7 +203,7 @@ impl<'a> Machine<'a> {
         Ok((rest, Filter::ValuePath(ValuePath { attribute, filter })))
     }
 
-    /// `.value eq "x"` behind brackets, which is added to their filter.
+    /// Parses `.value eq "x"` after brackets and adds it to their filter.
     #[cold]
     fn sub_after_brackets(&mut self, input: &'a str, filter: &mut Filter<'a>) -> Parsed<'a, ()> {
         if !self.terms.leniency.sub_after_brackets {
@@ -229,7 +229,7 @@ impl<'a> Machine<'a> {
         Ok((rest, ()))
     }
 
-    /// Parses what follows an operand: `and` or `or` with the blanks around it, or the end of a level.
+    /// Parses the text after an operand: `and` or `or` with the blanks around it, or the end of a level.
     #[inline(always)]
     fn joint(&self, mut rest: &'a str, open: Option<Open>) -> Parsed<'a, Joint> {
         if self.terms.leniency.blanks && bytes::starts(rest, BLANK) {
@@ -248,7 +248,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// `and` or `or`, with the blanks around it.
+    /// Parses `and` or `or`, with the blanks around it.
     #[inline(always)]
     fn logical(&self, input: &'a str, open: Option<Open>) -> Parsed<'a, Joint> {
         let (rest, joint) = match self.keyword(input, open) {
@@ -266,11 +266,11 @@ impl<'a> Machine<'a> {
         Ok((rest, joint))
     }
 
-    /// `and` or `or`, with the blanks before it.
+    /// Parses `and` or `or`, with the blanks before it.
     #[inline(always)]
     fn keyword(&self, input: &'a str, open: Option<Open>) -> Parsed<'a, Joint> {
         let (word, ()) = token::blank(input, self.terms.leniency.blanks, || Expected::Blank)?;
-        // Setting this bit makes a letter lower case, and makes a letter of nothing else.
+        // Setting this bit makes a letter lower case, and turns no other byte into a letter.
         let read = match word.as_bytes() {
             &[a, n, d, ..] if a | 0x20 == b'a' && n | 0x20 == b'n' && d | 0x20 == b'd' => {
                 (word.get(3..), Joint::Next(Next::And))
@@ -287,7 +287,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The end before a text that does not continue the filter, where it may end so; an error elsewhere.
+    /// Returns the end before a text that does not continue the filter, or an error if the filter may not end there.
     #[cold]
     fn no_joint(&self, rest: &'a str, open: Option<Open>) -> Parsed<'a, Joint> {
         if self.may_end(open) {
@@ -301,7 +301,7 @@ impl<'a> Machine<'a> {
         fault(rest, expected)
     }
 
-    /// Whether the filter may end here, whatever follows.
+    /// Returns whether the filter may end here, whatever follows.
     #[cold]
     fn may_end(&self, open: Option<Open>) -> bool {
         self.end == End::Prefix && open.is_none()

@@ -1,19 +1,19 @@
-//! SCIM filters as nom parsers, for grammars of your own.
+//! SCIM filters as nom parsers, for use in other grammars.
 //!
-//! Each function returns a parser that reads the front of its input, as nom's own parsers do. It accepts what
-//! [`Filter::parse_with`], [`Path::parse_with`] and [`AttributePath::parse`] accept, under the same [`ParseLimits`] and the
-//! same [`Leniency`](crate::Leniency): with nothing after it, a filter is the same filter here and there.
+//! Each function returns a parser for the start of its input, like nom's own parsers. It accepts the same texts as
+//! [`Filter::parse_with`], [`Path::parse_with`] and [`AttributePath::parse`], under the same [`ParseLimits`] and the
+//! same [`Leniency`](crate::Leniency).
 //!
 //! * A parser stops before the first byte that does not continue its value: before ` order by`, `)` or `,`. After `and`
 //!   and `or` a filter must follow, so a grammar cannot have these words after a filter.
-//! * Under [`Leniency::blanks`](crate::Leniency::blanks), [`filter`] and [`path`] skip the blanks before them, and those
-//!   after them at the end of the input and before `)` and `]`.
-//! * [`ParseLimits::length`] bounds the part that a parser reads. The input may be longer.
-//! * A text that does not match is an [`Err::Error`](nom::Err::Error), so that `alt` tries the next parser; one beyond
-//!   a limit is an [`Err::Failure`](nom::Err::Failure). No parser answers `Incomplete`.
-//! * Errors are generic, as nom's are. [`SyntaxError`] keeps the place and the expectation, and
-//!   [`to_parse_error`](SyntaxError::to_parse_error) turns it into a [`ParseError`] with a position in the whole text.
-//!   nom's own `Error` keeps the place only.
+//! * Under [`Leniency::blanks`](crate::Leniency::blanks), [`filter`] and [`path`] skip leading blanks, and trailing
+//!   ones at the end of the input and before `)` and `]`.
+//! * [`ParseLimits::length`] limits the part that a parser consumes. The input may be longer.
+//! * A text that does not match is an [`Err::Error`](nom::Err::Error), so that `alt` tries the next parser; a text
+//!   that exceeds a limit is an [`Err::Failure`](nom::Err::Failure). No parser returns `Incomplete`.
+//! * Errors are generic, like nom's. [`SyntaxError`] has the position and the expectation, and
+//!   [`to_parse_error`](SyntaxError::to_parse_error) turns it into a [`ParseError`] with a position in the whole
+//!   text. nom's own `Error` has only the position.
 //!
 //! The types of nom 8 are part of this module's API.
 //!
@@ -60,16 +60,16 @@ use nom::IResult;
 use nom::error::{ErrorKind as NomErrorKind, FromExternalError, ParseError as NomParseError};
 use std::fmt::{self, Display, Formatter};
 
-/// The bytes after [`ParseLimits::length`] that a parser may look at to find where its value ends.
+/// The number of bytes after [`ParseLimits::length`] that a parser may read to find where its value ends.
 const LOOKAHEAD: usize = 16;
 
-/// Returns a parser for an attribute, as [`AttributePath::parse`] reads it.
+/// Returns a parser for an attribute, which accepts the same texts as [`AttributePath::parse`].
 ///
-/// Blanks around it are left to the caller, also under a lenient reading.
+/// The parser never skips blanks around the attribute, not even leniently.
 ///
 /// # Errors
 ///
-/// The parser fails where the input does not start with an attribute, or where it is longer than
+/// The parser fails if the input does not start with an attribute, or if the attribute exceeds
 /// [`ParseLimits::length`].
 ///
 /// # Example
@@ -99,14 +99,14 @@ where
     })
 }
 
-/// Returns a parser for a value: a string, a number, `true`, `false` or `null`, as JSON has them.
+/// Returns a parser for a value: a string, a number, `true`, `false` or `null`, as in JSON.
 ///
-/// [`Leniency::literal_case`](crate::Leniency::literal_case) applies. A word without quotes is a value only after `eq`
-/// in a filter, and never here.
+/// [`Leniency::literal_case`](crate::Leniency::literal_case) applies. A word without quotes is a value only after
+/// `eq` in a filter, so this parser rejects it.
 ///
 /// # Errors
 ///
-/// The parser fails where the input does not start with a value, or where it is longer than [`ParseLimits::length`].
+/// The parser fails if the input does not start with a value, or if the value exceeds [`ParseLimits::length`].
 ///
 /// # Example
 ///
@@ -134,12 +134,12 @@ where
     })
 }
 
-/// Returns a parser for a filter, as [`Filter::parse_with`] reads it.
+/// Returns a parser for a filter, which accepts the same texts as [`Filter::parse_with`].
 ///
 /// # Errors
 ///
-/// The parser fails where the input does not start with a filter, where no filter follows an `and` or an `or`, and
-/// where the filter goes beyond a limit.
+/// The parser fails if the input does not start with a filter, if no filter follows an `and` or an `or`, and if the
+/// filter exceeds a limit.
 ///
 /// # Example
 ///
@@ -170,11 +170,11 @@ where
     })
 }
 
-/// Returns a parser for the path of a PATCH operation, as [`Path::parse_with`] reads it.
+/// Returns a parser for the path of a PATCH operation, which accepts the same texts as [`Path::parse_with`].
 ///
 /// # Errors
 ///
-/// The parser fails where the input does not start with a path, or where it goes beyond a limit.
+/// The parser fails if the input does not start with a path, or if the path exceeds a limit.
 ///
 /// # Example
 ///
@@ -209,10 +209,10 @@ where
     })
 }
 
-/// The error of a parser: a place in the input, and what should have stood there.
+/// The error of a parser: a position in the input, and the expected text.
 ///
-/// It is cheap to make and to copy, so a grammar can try alternatives: of those in an `alt`, the error furthest into
-/// the input is kept. It can also be the error of nom's own parsers.
+/// It is cheap to create and copy, so a grammar can try alternatives: `alt` returns the error furthest into the
+/// input. It can also be the error of nom's own parsers.
 ///
 /// # Example
 ///
@@ -244,7 +244,7 @@ impl<'a> SyntaxError<'a> {
         error::kind(self.fault.expected)
     }
 
-    /// Returns the input from the place of the error on.
+    /// Returns the input from the position of the error on.
     #[must_use]
     pub fn rest(self) -> &'a str {
         self.fault.rest
@@ -304,7 +304,7 @@ impl<'a> FromExternalError<&'a str, SyntaxError<'a>> for SyntaxError<'a> {
     }
 }
 
-/// A parser for one value under `options`, failing with an error of the caller's.
+/// Returns a parser for one value under `options`, with the caller's error type.
 fn parser<'a, T, E>(
     options: ParseOptions,
     parse: fn(&'a str, &ParseOptions) -> Parsed<'a, T>,
@@ -333,7 +333,7 @@ where
     }
 }
 
-/// Runs `parse` on no more of the input than the limit on its length allows, and a few bytes.
+/// Runs `parse` on the input up to the limit of its length, and a few bytes more.
 fn bounded<'a, T>(
     input: &'a str,
     options: &ParseOptions,
@@ -357,7 +357,7 @@ fn bounded<'a, T>(
         Ok((rest, parsed)) => Ok((from(place(rest)), parsed)),
         Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => {
             let at = place(fault.rest);
-            // What is wrong beyond the limit may be right in a text that is not cut.
+            // An error beyond the limit may only be due to the cut.
             let beyond = at.saturating_add(error::blamed(fault)) > length;
             let rest = from(at);
             let fault = Fault { rest, ..fault };

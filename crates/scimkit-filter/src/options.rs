@@ -1,11 +1,11 @@
-//! What a parser lets through.
+//! The options of a parser.
 
-/// The deepest nesting that [`ParseLimits::depth`] can ask for; more is clamped to this.
+/// The greatest nesting that [`ParseLimits::depth`] can allow; larger values are reduced to it.
 ///
-/// A tree this deep still fits a stack of 128 KiB when it is printed, cloned and dropped by a debug build.
+/// A debug build can print, clone and drop a tree of this depth on a stack of 128 KiB.
 pub const MAX_DEPTH: u16 = 64;
 
-/// How to read a text: strictly or leniently, and how much of it.
+/// The options of a parser: its leniency and its limits.
 ///
 /// The default is strict, under the default limits.
 ///
@@ -23,21 +23,21 @@ pub const MAX_DEPTH: u16 = 64;
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub struct ParseOptions {
-    /// Which departures from the grammar are let through.
+    /// The accepted deviations from the grammar.
     pub leniency: Leniency,
-    /// How much is read before the text is refused.
+    /// The limits beyond which a text is rejected.
     pub limits: ParseLimits,
 }
 
 impl ParseOptions {
-    /// These options with another leniency.
+    /// Sets the leniency.
     #[must_use]
     pub const fn with_leniency(mut self, leniency: Leniency) -> Self {
         self.leniency = leniency;
         self
     }
 
-    /// These options with other limits.
+    /// Sets the limits.
     #[must_use]
     pub const fn with_limits(mut self, limits: ParseLimits) -> Self {
         self.limits = limits;
@@ -45,10 +45,10 @@ impl ParseOptions {
     }
 }
 
-/// How much of a text is read before it is refused.
+/// The limits beyond which a text is rejected.
 ///
-/// Length is checked first, depth and terms while reading: a text that breaks a limit costs no more than the part of
-/// it that was within the limit.
+/// Length is checked first, depth and terms while parsing: a text beyond a limit costs no more than its part within
+/// the limit.
 ///
 /// # Example
 ///
@@ -63,30 +63,30 @@ impl ParseOptions {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub struct ParseLimits {
-    /// How deep parentheses, `not (` and brackets may nest. 32 unless set; never more than [`MAX_DEPTH`].
+    /// The maximum nesting of parentheses, `not (` and brackets. 32 by default; never more than [`MAX_DEPTH`].
     pub depth: u16,
-    /// How many bytes long the text may be. 32 KiB unless set.
+    /// The maximum length of the text in bytes. 32 KiB by default.
     pub length: usize,
-    /// How many comparisons, `pr` tests and value paths there may be in all. 512 unless set.
+    /// The maximum number of comparisons, `pr` tests and value paths in total. 512 by default.
     pub terms: u32,
 }
 
 impl ParseLimits {
-    /// These limits with another depth; it is clamped to [`MAX_DEPTH`] when it is used.
+    /// Sets the depth, which is reduced to [`MAX_DEPTH`] when it is used.
     #[must_use]
     pub const fn with_depth(mut self, depth: u16) -> Self {
         self.depth = depth;
         self
     }
 
-    /// These limits with another length, in bytes.
+    /// Sets the length, in bytes.
     #[must_use]
     pub const fn with_length(mut self, length: usize) -> Self {
         self.length = length;
         self
     }
 
-    /// These limits with another number of terms.
+    /// Sets the number of terms.
     #[must_use]
     pub const fn with_terms(mut self, terms: u32) -> Self {
         self.terms = terms;
@@ -104,9 +104,9 @@ impl Default for ParseLimits {
     }
 }
 
-/// Departures from the grammar that real clients make, each let through or not.
+/// The deviations of real clients from the grammar, each accepted or not.
 ///
-/// Leniency widens what is read, never what it means, and printing is always canonical.
+/// Leniency accepts more texts, but never changes the meaning of a text, and printing is always canonical.
 ///
 /// # Example
 ///
@@ -125,36 +125,38 @@ impl Default for ParseLimits {
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub struct Leniency {
-    /// A word without quotes as the value of `eq`, in filters only: `userName eq bjensen` is read as
-    /// `userName eq "bjensen"`.
+    /// A word without quotes as the value of `eq`, in filters only: `userName eq bjensen` is parsed as `userName eq
+    /// "bjensen"`.
     ///
-    /// * The word is made of letters and digits of any script and of `.`, `_`, `-`, `+` and `@`. It begins with a letter
-    ///   or a digit, holds a letter, and ends at a blank, a closing parenthesis or bracket, or the end of the text.
-    /// * It is not a number or the beginning of one (`1e5`, `0x10`, `1e`, `inf`), not a keyword (`and`, `or`, `not`), and
-    ///   not a word that programs print for a boolean or a missing value: `true`, `false`, `null`, `undefined`, `none`,
-    ///   `nil`, `nan`, in any case. Nor does it begin with a JSON literal, as `true.x` does.
-    /// * It becomes a [`Literal::Word`](crate::Literal::Word), so that a schema can still tell it from a string.
+    /// * The word consists of letters and digits of any script and of `.`, `_`, `-`, `+` and `@`. It begins with a
+    ///   letter or a digit, contains a letter, and ends at a blank, a closing parenthesis or bracket, or the end of
+    ///   the text.
+    /// * It is not a number or the beginning of one (`1e5`, `0x10`, `1e`, `inf`), not a keyword (`and`, `or`, `not`),
+    ///   and not a word that programs print for a boolean or a missing value: `true`, `false`, `null`, `undefined`,
+    ///   `none`, `nil`, `nan`, in any case. It does not begin with a JSON literal either, as `true.x` does.
+    /// * It becomes a [`Literal::Word`](crate::Literal::Word), so that a schema can still distinguish it from a
+    ///   string.
     /// * A PATCH path changes data, so a word without quotes is always an error there.
     pub bare_words: bool,
-    /// Several blanks or tabs where the grammar has one space, and blanks inside parentheses and brackets and at both
-    /// ends of the text.
+    /// Several blanks or tabs in place of one space, and blanks inside parentheses and brackets and at both ends of
+    /// the text.
     pub blanks: bool,
-    /// `True`, `FALSE`, `Null`: the literals of JSON in any case.
+    /// `True`, `FALSE`, `Null`: JSON's literals in any case.
     pub literal_case: bool,
-    /// `emails[type eq "work"].value eq "x"` in a filter, which is read as
-    /// `emails[type eq "work" and value eq "x"]`.
+    /// `emails[type eq "work"].value eq "x"` in a filter, which is parsed as `emails[type eq "work" and value eq
+    /// "x"]`.
     pub sub_after_brackets: bool,
 }
 
 impl Leniency {
-    /// Everything that can be let through.
+    /// Accepts every deviation.
     pub const LENIENT: Self = Self {
         bare_words: true,
         blanks: true,
         literal_case: true,
         sub_after_brackets: true,
     };
-    /// The grammar and nothing else.
+    /// Accepts the grammar only.
     pub const STRICT: Self = Self {
         bare_words: false,
         blanks: false,

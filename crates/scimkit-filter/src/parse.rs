@@ -1,4 +1,4 @@
-//! From a whole text to a filter, a path or an attribute.
+//! Parsers for whole texts: filters, paths and attributes.
 
 use crate::attribute::AttributePath;
 use crate::bytes;
@@ -11,18 +11,19 @@ use crate::token;
 use crate::tree::Filter;
 
 impl<'a> Filter<'a> {
-    /// Reads a filter strictly, under the default limits.
+    /// Parses a filter strictly, under the default limits.
     ///
-    /// * Operators and `and`, `or`, `not` are in any case; `not` binds tighter than `and`, `and` tighter than `or`.
+    /// * Operators and `and`, `or`, `not` can have any case; `not` binds tighter than `and`, `and` tighter than `or`.
     /// * `not` needs a parenthesis, with or without one space before it.
-    /// * Tokens are one space apart; nothing stands before or after the filter, or inside its parentheses' edges.
-    /// * A word is a keyword only where a keyword can stand: `and eq "x"` asks for an attribute called `and`.
-    /// * Values are JSON to the letter. Attributes are read as [`AttributePath::parse`] reads them.
-    /// * Brackets hold a filter without brackets and without URNs.
+    /// * Exactly one space separates tokens; there are no blanks before or after the filter, or next to its
+    ///   parentheses on the inside.
+    /// * A word is a keyword only in a keyword's position: `and eq "x"` compares an attribute called `and`.
+    /// * Values follow the grammar of JSON, attributes that of [`AttributePath::parse`].
+    /// * Brackets contain a filter without brackets and without URNs.
     ///
     /// # Errors
     ///
-    /// The text is anything else (`invalidFilter`), or goes beyond a limit.
+    /// The text is not a filter (`invalidFilter`) or exceeds a limit.
     ///
     /// # Example
     ///
@@ -40,11 +41,11 @@ impl<'a> Filter<'a> {
         Self::parse_with(text, &ParseOptions::default())
     }
 
-    /// Reads a filter as `options` say.
+    /// Parses a filter under `options`.
     ///
     /// # Errors
     ///
-    /// As for [`parse`](Self::parse), under the leniency and the limits of `options`.
+    /// See [`parse`](Self::parse), under the leniency and the limits of `options`.
     ///
     /// # Example
     ///
@@ -62,16 +63,16 @@ impl<'a> Filter<'a> {
 }
 
 impl<'a> Path<'a> {
-    /// Reads a path strictly, under the default limits.
+    /// Parses a path strictly, under the default limits.
     ///
-    /// * Attributes are read as [`AttributePath::parse`](crate::AttributePath::parse) reads them.
-    /// * Brackets hold a filter as [`Filter::parse`] reads it, without URNs and without brackets of its own.
-    /// * There is at most one sub-attribute, and with brackets it stands behind them. The grammar would allow one
-    ///   before them too; no schema can have a complex attribute inside another, so nothing could be meant by it.
+    /// * Attributes follow the grammar of [`AttributePath::parse`](crate::AttributePath::parse).
+    /// * Brackets contain a filter in the grammar of [`Filter::parse`], without URNs and without further brackets.
+    /// * There is at most one sub-attribute, after the brackets if there are any. The grammar would allow one before
+    ///   them as well, but no schema can have a complex attribute inside another, so such a path has no meaning.
     ///
     /// # Errors
     ///
-    /// The text is anything else (`invalidPath`), or goes beyond a limit.
+    /// The text is not a path (`invalidPath`) or exceeds a limit.
     ///
     /// # Example
     ///
@@ -86,11 +87,11 @@ impl<'a> Path<'a> {
         Self::parse_with(text, &ParseOptions::default())
     }
 
-    /// Reads a path as `options` say.
+    /// Parses a path under `options`.
     ///
     /// # Errors
     ///
-    /// As for [`parse`](Self::parse), under the leniency and the limits of `options`.
+    /// See [`parse`](Self::parse), under the leniency and the limits of `options`.
     ///
     /// # Example
     ///
@@ -108,17 +109,17 @@ impl<'a> Path<'a> {
 }
 
 impl<'a> AttributePath<'a> {
-    /// Reads one attribute, as `attributes`, `excludedAttributes` and `sortBy` name it.
+    /// Parses one attribute of `attributes`, `excludedAttributes` or `sortBy`.
     ///
     /// * A name is a letter, then letters, digits, `-` and `_`; `$ref` is a name as well, since RFC 7643 defines
-    ///   sub-attributes that are called so.
-    /// * A URN starts with `urn:` in any case and is made of the characters that RFC 8141 allows.
-    /// * All before the last colon is the URN. A text that is nothing but the URN of a schema therefore reads as an
-    ///   attribute called by the URN's last part: whether a schema is meant is for the schemas to say.
+    ///   sub-attributes of this name.
+    /// * A URN starts with `urn:` in any case and consists of the characters that RFC 8141 allows.
+    /// * The URN is everything before the last colon. The URN of a schema alone is therefore parsed as an attribute
+    ///   named by the URN's last part: only the schemas tell whether a schema is meant.
     ///
     /// # Errors
     ///
-    /// The text is anything else, which includes blanks at either end, or is longer than 32 KiB.
+    /// The text is not an attribute, has blanks at either end, or is longer than 32 KiB.
     ///
     /// # Example
     ///
@@ -168,7 +169,7 @@ fn attribute<'a>(text: &'a str, options: &ParseOptions) -> Result<AttributePath<
     })
 }
 
-/// Runs a parser over the whole of a text that is not too long.
+/// Runs a parser on the whole of a text, if it is not too long.
 #[inline]
 fn whole<'a, T>(
     text: &'a str,
@@ -184,7 +185,7 @@ fn whole<'a, T>(
         Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => {
             Err(ParseError::new(text, fault, limits))
         }
-        // Every parser here is a complete one, none asks for more input.
+        // All parsers here are complete ones: none needs more input.
         Err(nom::Err::Incomplete(_)) => Err(ParseError::new(
             text,
             Fault {
@@ -196,7 +197,7 @@ fn whole<'a, T>(
     }
 }
 
-/// The part of a text that is beyond its limit, from a whole character on.
+/// Returns the part of a text beyond its limit, starting at a whole character.
 #[cold]
 fn beyond(text: &str, length: usize) -> Fault<'_> {
     let rest = text.get(cut(text, length).len()..).unwrap_or_default();
@@ -206,7 +207,7 @@ fn beyond(text: &str, length: usize) -> Fault<'_> {
     }
 }
 
-/// The whole characters in the first `length` bytes of a text.
+/// Returns the whole characters in the first `length` bytes of a text.
 #[cold]
 pub(crate) fn cut(text: &str, length: usize) -> &str {
     (0..=length.min(text.len()))
@@ -223,7 +224,7 @@ fn end<'a>(rest: &'a str, options: &ParseOptions, expected: Expected) -> Parsed<
     token::no_blank(rest, options.leniency.blanks)
 }
 
-/// `PATH`, up to whatever does not continue it.
+/// Parses `PATH`, up to the text that does not continue it.
 pub(crate) fn path_token<'a>(input: &'a str, options: &ParseOptions) -> Parsed<'a, Path<'a>> {
     let (rest, attribute) = token::attribute(input, Expected::Attribute)?;
     let AttributePath {

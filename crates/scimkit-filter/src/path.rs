@@ -13,7 +13,7 @@ use std::borrow::Cow;
 /// | `emails[type eq "work"]`       | `emails`  | `type eq "work"` |           |
 /// | `emails[type eq "work"].value` | `emails`  | `type eq "work"` | `value`   |
 ///
-/// Equality is that of [`Filter`].
+/// See [`Filter`] for its equality.
 ///
 /// # Example
 ///
@@ -28,18 +28,18 @@ use std::borrow::Cow;
 /// `PATH` of [RFC 7644, 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2).
 #[derive(Clone, Debug)]
 pub struct Path<'a> {
-    /// The URN of a schema: all that stands before the last colon.
+    /// The URN of a schema: everything before the last colon.
     pub urn: Option<Cow<'a, str>>,
     /// The name of the attribute.
     pub name: Cow<'a, str>,
-    /// What stands in brackets: which of the attribute's values are meant.
+    /// The filter in brackets, which selects some of the attribute's values.
     pub filter: Option<Box<Filter<'a>>>,
-    /// The name of a sub-attribute, which stands after the dot.
+    /// The name of a sub-attribute, after the dot.
     pub sub_attribute: Option<Cow<'a, str>>,
 }
 
 impl Path<'_> {
-    /// The same path, borrowing from nothing.
+    /// Returns the same path without borrowed text.
     #[must_use]
     pub fn into_owned(self) -> Path<'static> {
         Path {

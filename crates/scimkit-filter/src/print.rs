@@ -1,4 +1,4 @@
-//! Trees back to text, canonically: fewest parentheses, operators in lower case, single spaces.
+//! Prints trees canonically: fewest parentheses, operators in lower case, single spaces.
 
 use crate::attribute::AttributePath;
 use crate::path::Path;
@@ -63,7 +63,7 @@ impl Display for Literal<'_> {
     }
 }
 
-// The walk calls itself directly and keeps its frames small: a tree at the greatest depth has to fit a small stack.
+// The walk is directly recursive and has small frames: the deepest tree must fit a small stack.
 fn filter(tree: &Filter<'_>, f: &mut Formatter<'_>) -> fmt::Result {
     match tree {
         Filter::And(members) => joined(members, " and ", f),
@@ -83,7 +83,7 @@ fn joined(members: &[Filter<'_>], by: &str, f: &mut Formatter<'_>) -> fmt::Resul
     for member in members {
         f.write_str(between)?;
         between = by;
-        // `or` binds loosest, so it is the one thing that needs parentheses, and only under an `and`.
+        // `or` binds loosest, so only an `or` inside an `and` needs parentheses.
         if by == " and " && matches!(member, Filter::Or(_)) {
             enclosed("(", member, ")", f)?;
         } else {

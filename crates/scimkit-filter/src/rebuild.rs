@@ -1,7 +1,7 @@
-//! Copies of trees, made with a stack kept as data.
+//! Copies of trees, made with an explicit stack.
 //!
-//! A derived `Clone` calls itself for every level, through several functions of `Vec` each time: in a debug build a
-//! tree at the greatest depth would take some 250 KiB of the thread's stack that way.
+//! A derived `Clone` would be recursive, through several functions of `Vec` per level: in a debug build the deepest
+//! tree would take about 250 KiB of the thread's stack.
 
 use crate::attribute::AttributePath;
 use crate::tree::{Filter, ValuePath};
@@ -45,7 +45,7 @@ impl Filter<'_> {
 
 type Join<'n> = fn(Vec<Filter<'n>>) -> Filter<'n>;
 
-/// One level of a tree: what is new already, and the sources of what is below it.
+/// One level of a tree: its new part, and the sources of the levels below it.
 enum Node<'n, S, I> {
     Leaf(Filter<'n>),
     Many(Join<'n>, I),
@@ -53,7 +53,7 @@ enum Node<'n, S, I> {
     ValuePath(AttributePath<'n>, S),
 }
 
-/// A level that waits for what is below it.
+/// A level that waits for the levels below it.
 enum Step<'n, I> {
     Many(Join<'n>, Vec<Filter<'n>>, I),
     Not,
@@ -97,13 +97,13 @@ where
     }
 }
 
-/// What a finished filter leads to.
+/// The next step after a complete filter.
 enum Up<'n, S> {
     Next(S),
     Root(Filter<'n>),
 }
 
-/// Closes the levels that were waiting for `filter` alone, up to one that has another member.
+/// Completes the levels that were waiting only for `filter`, up to one that has another member.
 fn ascend<'n, S, I>(steps: &mut Vec<Step<'n, I>>, mut filter: Filter<'n>) -> Up<'n, S>
 where
     I: Iterator<Item = S>,

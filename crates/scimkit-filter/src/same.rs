@@ -1,6 +1,7 @@
-//! Equality: names and URNs in any case, everything else to the letter.
+//! Equality: names and URNs ignore case, everything else is exact.
 //!
-//! RFC 7643, section 2.1 has attribute names without case, and schema URIs follow them. Both are ASCII.
+//! RFC 7643, section 2.1 makes attribute names case-insensitive, and this crate treats schema URIs alike. Both are
+//! ASCII.
 
 use crate::attribute::AttributePath;
 use crate::path::Path;
@@ -89,11 +90,11 @@ fn same(one: Option<&str>, other: Option<&str>) -> bool {
     }
 }
 
-/// Hashes `text` so that texts that are the same have the same hash.
+/// Hashes `text` so that equal texts have equal hashes.
 fn hash<H: Hasher>(text: Option<&str>, state: &mut H) {
     for byte in text.unwrap_or_default().bytes() {
         state.write_u8(byte.to_ascii_lowercase());
     }
-    // No UTF-8 text holds these bytes: they keep what follows apart, and nothing apart from the empty text.
+    // No UTF-8 text contains these bytes: they separate this text from the next one, and `None` from the empty text.
     state.write_u8(if text.is_some() { 0xff } else { 0xfe });
 }

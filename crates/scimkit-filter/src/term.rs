@@ -1,4 +1,4 @@
-//! What stands between `and` and `or`: a term, or something that opens a level.
+//! The operands of `and` and `or`: a term, or a token that opens a level.
 
 use crate::bytes;
 use crate::fault::{Expected, Fault, Parsed, fault};
@@ -9,7 +9,7 @@ use crate::token::{self, Attribute};
 use crate::tree::{Comparison, Filter, Literal, Operator};
 use std::borrow::Cow;
 
-/// What an operand starts with.
+/// The start of an operand.
 pub(crate) enum Start<'a> {
     /// An attribute, and a bracket after it.
     Brackets(Attribute<'a>),
@@ -19,12 +19,12 @@ pub(crate) enum Start<'a> {
     Term(Attribute<'a>),
 }
 
-/// Reads operands, and counts their terms.
+/// Reads operands and counts their terms.
 #[derive(Clone, Copy)]
 pub(crate) struct Terms {
-    /// Whether brackets are open, inside which there are no others and no URNs.
+    /// Whether brackets are open: inside them there are no others and no URNs.
     pub(crate) in_brackets: bool,
-    /// Whether this is the filter of a path, where a bare word is never read.
+    /// Whether this is the filter of a path, in which bare words are always rejected.
     pub(crate) in_path: bool,
     left: u32,
     pub(crate) leniency: Leniency,
@@ -75,7 +75,7 @@ impl Terms {
         Ok((rest, Start::Term(attribute)))
     }
 
-    /// The text from the parenthesis on, if `attribute` turns out to be `not` and one follows.
+    /// Returns the text from the parenthesis on, if `attribute` is `not` and a parenthesis follows.
     #[inline(always)]
     fn negation<'a>(&self, attribute: Attribute<'a>, rest: &'a str) -> Option<&'a str> {
         if attribute.name.len() != 3 || !attribute.name.eq_ignore_ascii_case("not") {
@@ -92,7 +92,7 @@ impl Terms {
         parenthesis.starts_with('(').then_some(parenthesis)
     }
 
-    /// The operator and the value behind an attribute.
+    /// Parses the operator and the value after an attribute.
     #[inline(always)]
     pub(crate) fn term<'a>(
         &self,
@@ -123,7 +123,7 @@ impl Terms {
 }
 
 impl Terms {
-    /// A comparison with any other value than a string without escapes.
+    /// Parses a comparison with any value except a string without escapes.
     #[inline(never)]
     fn other_value<'a>(
         &self,
@@ -138,7 +138,7 @@ impl Terms {
         Ok((rest, compare(attribute, operator, value)))
     }
 
-    /// A bare word where there is no value of JSON; else the fault that was found.
+    /// Parses a bare word in place of a JSON value, or returns the original fault.
     #[cold]
     fn word<'a>(
         &self,
@@ -167,7 +167,7 @@ fn compare<'a>(attribute: Attribute<'a>, operator: Operator, value: Literal<'a>)
     })
 }
 
-/// What is missing when no operator follows `attribute`.
+/// Returns the expectation if no operator follows `attribute`.
 #[cold]
 fn operator_expected(attribute: Attribute<'_>, rest: &str) -> Expected {
     if rest.starts_with('.') {

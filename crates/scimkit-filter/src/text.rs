@@ -1,4 +1,4 @@
-//! Texts to trees and back, by the traits that other code asks for.
+//! Parsing and printing by the standard traits and serde.
 
 use crate::attribute::AttributePath;
 use crate::error::ParseError;
@@ -98,7 +98,7 @@ mod with_serde {
         }
     }
 
-    /// Reads a text under the default options, strictly; it says what it waits for.
+    /// Parses a text strictly under the default options; the string describes the expected text.
     struct Text<T>(&'static str, PhantomData<T>);
 
     impl<T: FromStr<Err = ParseError>> Visitor<'_> for Text<T> {

@@ -7,7 +7,7 @@ use crate::tree::Operator;
 use memchr::{memchr_iter, memrchr};
 use std::borrow::Cow;
 
-/// An attribute as it stands in the text.
+/// An attribute as written in the text.
 #[derive(Clone, Copy)]
 pub(crate) struct Attribute<'a> {
     pub(crate) urn: Option<&'a str>,
@@ -26,7 +26,7 @@ impl<'a> From<Attribute<'a>> for AttributePath<'a> {
     }
 }
 
-/// `attrPath`: a name, perhaps a sub-attribute, perhaps a URN in front.
+/// Parses `attrPath`: a name with an optional sub-attribute and an optional URN before it.
 #[inline(always)]
 pub(crate) fn attribute(input: &str, expected: Expected) -> Parsed<'_, Attribute<'_>> {
     let (rest, name) = name(input, expected)?;
@@ -44,7 +44,7 @@ pub(crate) fn attribute(input: &str, expected: Expected) -> Parsed<'_, Attribute
     ))
 }
 
-/// `subAttr`, if there is one.
+/// Parses `subAttr`, if there is one.
 #[inline(always)]
 pub(crate) fn sub(input: &str) -> Parsed<'_, Option<&str>> {
     let Some(input) = input.strip_prefix('.') else {
@@ -54,7 +54,7 @@ pub(crate) fn sub(input: &str) -> Parsed<'_, Option<&str>> {
     Ok((rest, Some(sub)))
 }
 
-/// `ATTRNAME`, and `$ref`, which RFC 7643 defines although this rule has no dollar sign.
+/// Parses `ATTRNAME`, or `$ref`, which RFC 7643 defines although this rule has no dollar sign.
 #[inline]
 pub(crate) fn name(input: &str, expected: Expected) -> Parsed<'_, &str> {
     if bytes::starts(input, ALPHA)
@@ -75,7 +75,7 @@ fn reference(input: &str, expected: Expected) -> Parsed<'_, &str> {
     }
 }
 
-/// An attribute behind a URN: everything up to the last colon is the URN. Its first colon is behind `scheme`.
+/// Parses an attribute after a URN: everything up to the last colon is the URN. Its first colon follows `scheme`.
 fn qualified<'a>(input: &'a str, scheme: &str) -> Parsed<'a, Attribute<'a>> {
     let mut end = scheme.len();
     let mut percent = false;
@@ -109,7 +109,7 @@ fn qualified<'a>(input: &'a str, scheme: &str) -> Parsed<'a, Attribute<'a>> {
     Ok((rest, Attribute { urn, name, sub }))
 }
 
-/// Where a `%` stands without its two digits.
+/// Returns the position of a `%` without its two digits.
 fn bad_percent(urn: &str) -> Option<usize> {
     memchr_iter(b'%', urn.as_bytes()).find(|&at| {
         let digits = urn.bytes().skip(at).skip(1).take(2);
@@ -117,7 +117,7 @@ fn bad_percent(urn: &str) -> Option<usize> {
     })
 }
 
-/// `compareOp`, or `pr`, which is `None`.
+/// Parses `compareOp`, or `pr`, which is `None`.
 #[inline(always)]
 pub(crate) fn operator(
     input: &str,
@@ -126,7 +126,7 @@ pub(crate) fn operator(
     let Some((&[first, second], _)) = input.as_bytes().split_first_chunk::<2>() else {
         return fault(input, expected());
     };
-    // Setting this bit makes a letter lower case, and makes a letter of nothing else.
+    // Setting this bit makes a letter lower case, and turns no other byte into a letter.
     let operator = match &[first | 0x20, second | 0x20] {
         b"co" => Some(Operator::Contains),
         b"eq" => Some(Operator::Equal),
@@ -146,7 +146,7 @@ pub(crate) fn operator(
     }
 }
 
-/// The one space between two tokens, or any blanks.
+/// Parses the one space between two tokens, or any blanks.
 #[inline(always)]
 pub(crate) fn blank(
     input: &str,
@@ -159,7 +159,7 @@ pub(crate) fn blank(
     }
 }
 
-/// Anything but one space.
+/// Parses blanks other than one space.
 #[cold]
 fn blanks(input: &str, many: bool, expected: Expected) -> Parsed<'_, ()> {
     match input.as_bytes().first() {
@@ -170,7 +170,7 @@ fn blanks(input: &str, many: bool, expected: Expected) -> Parsed<'_, ()> {
     }
 }
 
-/// Blanks where the grammar has none.
+/// Parses blanks in a position in which the grammar has none.
 #[inline(always)]
 pub(crate) fn no_blank(input: &str, many: bool) -> Parsed<'_, ()> {
     match input.as_bytes().first() {

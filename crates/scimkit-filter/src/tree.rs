@@ -5,17 +5,17 @@ use std::borrow::Cow;
 
 /// A filter as a tree.
 ///
-/// * Parsing flattens: `a and b and c` is one [`And`](Self::And) of three, and so is `a and (b and c)`. A tree from a
-///   parser has no `And` directly inside an `And` and no `Or` directly inside an `Or`.
-/// * Parentheses leave no other trace; printing sets the fewest that keep the meaning.
-/// * Printing and parsing again gives an equal tree. For a tree made by hand that holds if it keeps the rules above,
-///   `And` and `Or` have two members or more, names are names, numbers are numbers, and value paths hold no other and
-///   no URN.
-/// * Printing, comparing and dropping go down a tree by calling themselves. [`ParseLimits`](crate::ParseLimits) bound what a
-///   parser builds; a tree made by hand is as deep as its maker lets it become.
-/// * Equality is that of the syntax, with names and URNs in any case: `userName pr` is `username pr`. Values are compared
-///   to the letter and numbers as they were written, so that `1.0` is not `1`: whether a value has case, and what a
-///   number is compared with, is for a schema to say. `a pr and b pr` is not `b pr and a pr`.
+/// * Parsing flattens: `a and b and c` is one [`And`](Self::And) of three, and so is `a and (b and c)`. A parsed tree
+///   has no `And` directly inside an `And` and no `Or` directly inside an `Or`.
+/// * The tree does not store other parentheses; printing adds the fewest that preserve the meaning.
+/// * Printing and parsing a tree gives an equal tree. For a tree built in code this holds if it follows the rules
+///   above, `And` and `Or` have two or more members, names and numbers are valid, and value paths contain no other
+///   value path and no URN.
+/// * Printing, comparing and dropping are recursive. [`ParseLimits`](crate::ParseLimits) bound the depth of a parsed
+///   tree; the depth of a tree built in code is up to the caller.
+/// * Equality is that of the syntax, with names and URNs in any case: `userName pr` is equal to `username pr`. Values
+///   are compared exactly and numbers as written, so that `1.0` is not equal to `1`: whether a value ignores case,
+///   and how numbers are compared, depends on the schema. `a pr and b pr` is not equal to `b pr and a pr`.
 ///
 /// # Example
 ///
@@ -36,42 +36,42 @@ pub enum Filter<'a> {
     And(Vec<Filter<'a>>),
     /// An attribute compared with a value.
     Compare(Comparison<'a>),
-    /// This does not match.
+    /// The filter does not match.
     Not(Box<Filter<'a>>),
     /// Any of these matches.
     // INVARIANT: two or more, none of them an `Or`.
     Or(Vec<Filter<'a>>),
     /// The attribute has a value: `pr`.
     Present(AttributePath<'a>),
-    /// One value of the attribute matches all by itself: brackets.
+    /// One value of the attribute matches on its own: brackets.
     ValuePath(ValuePath<'a>),
 }
 
 /// An attribute compared with a value: `userName eq "bjensen"`.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Comparison<'a> {
-    /// What is compared.
+    /// The attribute.
     pub attribute: AttributePath<'a>,
-    /// How.
+    /// The operator.
     pub operator: Operator,
-    /// With what.
+    /// The value.
     pub value: Literal<'a>,
 }
 
-/// A filter on the single values of an attribute: `emails[type eq "work"]`.
+/// A filter on single values of an attribute: `emails[type eq "work"]`.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct ValuePath<'a> {
-    /// Whose values.
+    /// The attribute.
     pub attribute: AttributePath<'a>,
-    /// What one of them has to match; its attributes are sub-attributes of [`attribute`](Self::attribute).
-    // INVARIANT: holds no other value path and no URN.
+    /// The filter that one value has to match; its attributes are sub-attributes of [`attribute`](Self::attribute).
+    // INVARIANT: contains no other value path and no URN.
     pub filter: Box<Filter<'a>>,
 }
 
-/// How an attribute is compared with a value.
+/// The comparison operators.
 ///
-/// Table 3 of [RFC 7644, 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2), without `pr`, which compares
-/// with nothing and is [`Filter::Present`].
+/// Table 3 of [RFC 7644, 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2), without `pr`, which has no
+/// value and is [`Filter::Present`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[expect(clippy::exhaustive_enums, reason = "closed by RFC 7644, figure 1")]
 pub enum Operator {
@@ -95,9 +95,9 @@ pub enum Operator {
     StartsWith,
 }
 
-/// What an attribute is compared with: a value of JSON that is neither an array nor an object.
+/// The value of a comparison: a JSON value that is neither an array nor an object.
 ///
-/// A [`Word`](Self::Word) is equal to the string of the same text, which is how it prints.
+/// A [`Word`](Self::Word) is equal to the string with the same text, and is printed as this string.
 ///
 /// `compValue` of [RFC 7644, 3.4.2.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.4.2.2).
 #[derive(Clone, Debug)]
@@ -110,17 +110,18 @@ pub enum Literal<'a> {
     Bool(bool),
     /// `null`
     Null,
-    /// A number as it was written, so that nothing is lost to rounding. Compared as text.
+    /// A number as written, so that no precision is lost. Compared as text.
     // INVARIANT: a number by the grammar of JSON.
     Number(Cow<'a, str>),
-    /// A string without its quotes and escapes. Borrowed unless it held an escape.
+    /// A string without its quotes and escapes. Borrowed, unless it has an escape.
     String(Cow<'a, str>),
-    /// A word without quotes that stands for a string: only with [`Leniency::bare_words`](crate::Leniency::bare_words).
+    /// A word without quotes that represents a string: only with
+    /// [`Leniency::bare_words`](crate::Leniency::bare_words).
     Word(Cow<'a, str>),
 }
 
 impl Comparison<'_> {
-    /// The same comparison, borrowing from nothing.
+    /// Returns the same comparison without borrowed text.
     #[must_use]
     pub fn into_owned(self) -> Comparison<'static> {
         Comparison {
@@ -132,7 +133,7 @@ impl Comparison<'_> {
 }
 
 impl ValuePath<'_> {
-    /// The same value path, borrowing from nothing.
+    /// Returns the same value path without borrowed text.
     #[must_use]
     pub fn into_owned(self) -> ValuePath<'static> {
         ValuePath {
@@ -143,7 +144,7 @@ impl ValuePath<'_> {
 }
 
 impl Operator {
-    /// The operator as the RFC writes it, in lower case.
+    /// Returns the operator as in the RFC, in lower case.
     ///
     /// # Example
     ///
@@ -167,7 +168,7 @@ impl Operator {
 }
 
 impl Literal<'_> {
-    /// The same value, borrowing from nothing.
+    /// Returns the same value without borrowed text.
     #[must_use]
     pub fn into_owned(self) -> Literal<'static> {
         match self {

@@ -1,4 +1,4 @@
-//! Walks over trees: what stands in a filter, from left to right.
+//! Walks over the parts of a filter, from left to right.
 
 use crate::attribute::AttributePath;
 use crate::tree::{Comparison, Filter};
@@ -20,17 +20,17 @@ pub enum Event<'t, 'a> {
     Present(&'t AttributePath<'a>),
 }
 
-/// What holds other filters.
+/// A filter that contains other filters.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "closed by RFC 7644, figure 1")]
 pub enum Group<'t, 'a> {
     /// Members joined by `and`.
     And,
-    /// The one filter inside a `not`.
+    /// The filter inside a `not`.
     Not,
     /// Members joined by `or`.
     Or,
-    /// The one filter inside the brackets of this attribute.
+    /// The filter inside the brackets of this attribute.
     ValuePath(&'t AttributePath<'a>),
 }
 
@@ -45,15 +45,15 @@ pub struct Walk<'t, 'a> {
 struct Open<'t, 'a> {
     group: Group<'t, 'a>,
     members: slice::Iter<'t, Filter<'a>>,
-    /// Whether the next member is not the first.
+    /// Whether the next member is not the first one.
     started: bool,
 }
 
 impl<'a> Filter<'a> {
-    /// All that stands in this filter, from left to right; groups are entered and left.
+    /// Returns an iterator over the parts of this filter, from left to right, which enters and leaves groups.
     ///
-    /// Nesting is kept as data, so that a tree of any depth can be walked. Made for printing to another language and
-    /// for looking something up; to evaluate, a `match` that calls itself is shorter and stops early.
+    /// The walk is not recursive, so a tree of any depth can be walked. It is meant for printing in another language
+    /// and for searching; for evaluation, a recursive `match` is shorter and stops early.
     ///
     /// # Example
     ///
@@ -87,8 +87,8 @@ impl<'a> Filter<'a> {
         }
     }
 
-    /// The attributes in this filter, from left to right; each behind the attribute whose brackets it stands in, whose
-    /// sub-attribute it then is.
+    /// Returns the attributes in this filter, from left to right; each after the attribute whose brackets it is in,
+    /// and whose sub-attribute it then is.
     ///
     /// # Example
     ///
@@ -121,8 +121,8 @@ impl<'a> Filter<'a> {
         })
     }
 
-    /// Lets `rename` change every attribute in place; it gets the attribute whose brackets this one stands in as well,
-    /// by its name before.
+    /// Calls `rename` for every attribute, to change it in place; its other argument is the attribute whose brackets
+    /// this one is in, by its former name.
     ///
     /// # Example
     ///
@@ -146,7 +146,7 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// Calls itself for every level, as printing does.
+/// Recursive, like printing.
 fn renamed<'a>(
     filter: &mut Filter<'a>,
     around: Option<&AttributePath<'a>>,
@@ -169,7 +169,7 @@ fn renamed<'a>(
 }
 
 impl<'t, 'a> Walk<'t, 'a> {
-    /// The attribute whose brackets the walk is inside of.
+    /// Returns the attribute whose brackets the walk is in.
     #[must_use]
     pub fn enclosing_attribute(&self) -> Option<&'t AttributePath<'a>> {
         self.groups.iter().rev().find_map(|open| match open.group {

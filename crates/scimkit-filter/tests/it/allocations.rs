@@ -1,4 +1,4 @@
-//! How many allocations a parse makes; a list that grows counts again each time.
+//! The number of allocations of a parse; a list that grows counts again each time.
 
 use crate::properties::filter;
 use allocation_counter::measure;
@@ -9,7 +9,7 @@ fn allocations(text: &str) -> u64 {
     measure(|| drop(Filter::parse(text).unwrap())).count_total
 }
 
-/// How many `and`, `or`, `not` and brackets there are.
+/// Returns the number of `and`, `or`, `not` and brackets.
 fn nodes(filter: &Filter<'_>) -> u64 {
     let enters = filter
         .walk()
@@ -18,7 +18,7 @@ fn nodes(filter: &Filter<'_>) -> u64 {
 }
 
 #[test]
-fn a_single_term_needs_none() {
+fn single_terms_do_not_allocate() {
     let terms = [
         r#"userName eq "bjensen""#,
         r#"externalId eq "00ub0oNGTSWTBKOLGLNR""#,
@@ -46,7 +46,7 @@ fn a_single_term_needs_none() {
 }
 
 #[test]
-fn a_logical_node_needs_one() {
+fn logical_nodes_allocate_once() {
     let texts = [
         r#"title pr and userType eq "Employee""#,
         r#"emails[type eq "work" and value co "@example.com"]"#,
@@ -68,7 +68,7 @@ fn a_logical_node_needs_one() {
     }
 }
 
-/// How often a list of `length` has grown: it starts with room for four, and doubles.
+/// Returns how often a list of `length` has grown: it starts with room for four, and doubles.
 fn growth(length: usize) -> u64 {
     let doublings = length.div_ceil(4).next_power_of_two().ilog2();
     doublings.into()
@@ -89,7 +89,7 @@ fn lists(filter: &Filter<'_>) -> u64 {
     sum
 }
 
-/// One for each string that holds an escape, and more while it grows.
+/// Returns whether a string has an escape: such strings allocate, and again while they grow.
 fn escapes(filter: &Filter<'_>) -> bool {
     filter.walk().any(|event| match event {
         Event::Compare(comparison) => {
@@ -101,10 +101,10 @@ fn escapes(filter: &Filter<'_>) -> bool {
 
 proptest! {
     #[test]
-    fn more_are_needed_for_long_lists_and_deep_nesting_only(filter in filter()) {
+    fn only_long_lists_and_deep_nesting_allocate_more(filter in filter()) {
         prop_assume!(!escapes(&filter));
         let text = filter.to_string();
-        // Of all levels, those beyond the fourth share one list, which grows as well.
+        // The levels after the fourth share one list, which grows as well.
         let deep = 1 + growth(64);
         let most = nodes(&filter) + lists(&filter) + deep;
         prop_assert!(allocations(&text) <= most, "{}: {} > {}", text, allocations(&text), most);

@@ -1,4 +1,4 @@
-//! Building, comparing, walking and renaming, and what follows from doing them together.
+//! Building, comparing, walking and renaming, and their combinations.
 
 use crate::properties::{attribute, filter, literal, operator};
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ fn parse(text: &str) -> Filter<'_> {
 }
 
 #[test]
-fn builders_make_what_a_parser_makes() {
+fn builders_build_the_same_trees_as_the_parser() {
     let made = [
         (Filter::co("a", "x"), r#"a co "x""#),
         (Filter::eq("a.b", true), "a eq true"),
@@ -40,7 +40,7 @@ fn builders_make_what_a_parser_makes() {
 }
 
 #[test]
-fn builders_flatten_as_a_parser_does() {
+fn builders_flatten_like_the_parser() {
     let present = |name| Filter::present(name).unwrap();
     let [a, b, c, d] = ["a", "b", "c", "d"].map(present);
     let and = a.clone().and(b.clone()).and(c.clone().and(d.clone()));
@@ -52,7 +52,7 @@ fn builders_flatten_as_a_parser_does() {
 }
 
 #[test]
-fn builders_refuse_what_would_print_as_something_else() {
+fn builders_reject_names_that_would_print_as_something_else() {
     for name in [
         "",
         "a b",
@@ -99,13 +99,13 @@ fn builders_refuse_what_would_print_as_something_else() {
 }
 
 #[test]
-fn an_attribute_that_was_read_needs_no_second_reading() {
+fn builders_accept_parsed_attributes() {
     let attribute = AttributePath::parse("name.familyName").unwrap();
     assert_eq!(Filter::present(attribute), Ok(parse("name.familyName pr")));
 }
 
 #[test]
-fn names_have_no_case_and_values_have() {
+fn equality_ignores_case_in_names_but_not_in_values() {
     let same = [
         ("userName pr", "USERNAME PR"),
         ("urn:x:y:a.b eq 1", "URN:X:Y:A.B eq 1"),
@@ -114,7 +114,8 @@ fn names_have_no_case_and_values_have() {
         ("a.$ref pr", "A.$REF pr"),
     ];
     for (one, other) in same {
-        let (one, other) = (parse(one), parse(other));
+        let one = parse(one);
+        let other = parse(other);
         assert_eq!(one, other);
         assert_eq!(hash(&one), hash(&other), "{one}");
     }
@@ -194,7 +195,7 @@ fn different_paths_and_values_are_unequal_and_have_different_hashes() {
         Filter::Compare(comparison) => Some(comparison.value.clone()),
         _ => None,
     });
-    // Without the second `null`.
+    // All but the second `null`.
     let values: Vec<_> = values.take(7).collect();
     all_differ(&values);
 }
@@ -209,7 +210,7 @@ fn all_differ<T: Debug + Eq + Hash>(values: &[T]) {
 }
 
 #[test]
-fn only_what_json_must_escape_is_printed_as_an_escape() {
+fn only_characters_that_json_must_escape_are_escaped() {
     let text = r##"a eq "\u001f !\"#$~\\\b\f\n\r\t""##;
     assert_eq!(parse(text).to_string(), text);
 }
@@ -221,7 +222,7 @@ fn hash<T: Hash>(value: &T) -> u64 {
 }
 
 #[test]
-fn a_walk_enters_and_leaves() {
+fn walks_enter_and_leave_groups() {
     let filter = parse("a pr and not (b[c eq 1 or d pr])");
     let seen: Vec<String> = filter
         .walk()
@@ -247,7 +248,7 @@ fn name(group: Group<'_, '_>) -> String {
 }
 
 #[test]
-fn a_tree_of_any_depth_can_be_walked() {
+fn trees_of_any_depth_can_be_walked() {
     let mut filter = Filter::present("a").unwrap();
     for _ in 0..1_000 {
         filter = filter.negate();
@@ -257,7 +258,7 @@ fn a_tree_of_any_depth_can_be_walked() {
 }
 
 #[test]
-fn the_standard_traits_read_and_own() {
+fn from_str_and_display_round_trip_owned_trees() {
     let filter: Filter<'static> = "a pr".parse().unwrap();
     assert_eq!(Filter::try_from("A PR"), Ok(filter));
     assert!("a".parse::<Path<'static>>().is_ok() && Path::try_from("a b").is_err());
@@ -266,7 +267,7 @@ fn the_standard_traits_read_and_own() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn trees_are_strings_to_serde() {
+fn trees_are_serialized_as_strings() {
     use serde_json::{from_str, json, to_string};
 
     let text = r#""emails[type eq \"work\"]""#;
@@ -285,7 +286,7 @@ fn trees_are_strings_to_serde() {
     assert!(error.contains("a path of SCIM"), "{error}");
 }
 
-/// The text that a walk spells, which is the canonical one but for its parentheses.
+/// Returns the text that a walk gives: the canonical one, except for its parentheses.
 fn spelled(filter: &Filter<'_>) -> String {
     let step = |event| match event {
         Event::Between(Group::Or) => " or ".into(),
@@ -303,20 +304,20 @@ fn spelled(filter: &Filter<'_>) -> String {
 
 proptest! {
     #[test]
-    fn a_walk_misses_nothing(filter in filter()) {
+    fn walks_visit_every_node(filter in filter()) {
         let spelled = spelled(&filter);
         prop_assert_eq!(&parse(&spelled), &filter, "{}", spelled);
     }
 
     #[test]
-    fn what_a_builder_makes_is_read_back(attribute in attribute(), operator in operator(), value in literal()) {
+    fn built_filters_round_trip(attribute in attribute(), operator in operator(), value in literal()) {
         let made = Filter::compare(attribute.to_string().as_str(), operator, value.clone()).unwrap().into_owned();
         prop_assert_eq!(format!("{made:?}"), format!("{:?}", parse(&made.to_string()).into_owned()));
         prop_assert_eq!(Filter::compare(attribute, operator, value), Ok(made));
     }
 
     #[test]
-    fn another_case_is_the_same_filter(filter in filter()) {
+    fn filters_are_equal_in_any_case_of_names(filter in filter()) {
         let mut other = filter.clone();
         other.rename(|_, attribute| {
             attribute.name.to_mut().make_ascii_uppercase();
@@ -329,7 +330,7 @@ proptest! {
     }
 
     #[test]
-    fn renaming_reaches_all_that_is_listed(filter in filter()) {
+    fn rename_visits_every_listed_attribute(filter in filter()) {
         let listed: Vec<_> = filter.attributes().map(|(around, attribute)| (around.cloned(), attribute.clone())).collect();
         let mut renamed = filter.clone();
         let mut seen = Vec::new();

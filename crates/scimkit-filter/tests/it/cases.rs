@@ -1,10 +1,10 @@
-//! Texts that the RFC itself accepts or refuses, one per line of a file.
+//! Texts that the RFC itself accepts or rejects, one per line of a file.
 
 use scimkit_filter::{Filter, Path};
 use serde_json::Value;
 
 #[test]
-fn every_filter_is_judged_as_the_grammar_judges_it() {
+fn every_filter_is_accepted_or_rejected_like_the_grammar_says() {
     let rows = rows(include_str!("cases/filters.jsonl"));
     assert!(rows.len() > 500);
     for row in rows {
@@ -29,7 +29,7 @@ fn every_filter_is_judged_as_the_grammar_judges_it() {
 }
 
 #[test]
-fn every_path_is_taken_apart_as_the_grammar_says() {
+fn every_path_is_parsed_like_the_grammar_says() {
     let rows = rows(include_str!("cases/paths.jsonl"));
     assert!(rows.len() > 70);
     for row in rows {

@@ -1,12 +1,12 @@
-//! Texts on which the RFC is silent or practice differs: what is decided here, and why.
+//! Texts on which the RFC is silent or practice differs, with the decision and its reason.
 
 use crate::cases::rows;
 use scimkit_filter::{Filter, Leniency, ParseError, ParseOptions, Path};
 use serde_json::Value;
 
-/// Each row says whether the strict reading takes the text, which one leniency does if not, and the reason.
+/// Each row says whether the strict parser accepts the text, otherwise which leniency does, and the reason.
 #[test]
-fn every_choice_is_kept() {
+fn every_documented_choice_holds() {
     for row in rows(include_str!("cases/choices.jsonl")) {
         assert!(
             row["reason"]

@@ -1,4 +1,4 @@
-//! Errors: the place, what stood there, what should have, and how it reads.
+//! Errors: the position, the text there, the expected text, and the message.
 
 use scimkit_filter::{
     AttributePath, Filter, ParseError, ParseErrorKind, ParseLimits, ParseOptions, Path,
@@ -130,7 +130,7 @@ fn places_count_characters_and_spans_count_bytes() {
 }
 
 #[test]
-fn paths_and_attributes_name_theirs() {
+fn errors_of_paths_and_attributes_name_the_place() {
     let error = Path::parse("a b").unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -230,7 +230,7 @@ fn limits_have_their_kinds() {
 }
 
 #[test]
-fn errors_are_small_and_travel() {
+fn errors_are_small_send_and_sync() {
     fn travels<T: std::error::Error + Send + Sync + 'static>() -> usize {
         size_of::<T>()
     }

@@ -1,4 +1,4 @@
-//! Texts that are meant to hurt.
+//! Hostile texts.
 
 use scimkit_filter::{
     AttributePath, Filter, Leniency, MAX_DEPTH, ParseError, ParseErrorKind, ParseLimits,
@@ -8,7 +8,7 @@ use std::thread;
 
 const MEGABYTE: usize = 1 << 20;
 
-/// Everything as large as it can be set.
+/// Returns options with the greatest possible limits.
 fn wide_open() -> ParseOptions {
     let limits = ParseLimits::default()
         .with_depth(u16::MAX)
@@ -23,7 +23,7 @@ fn fill(part: &str) -> String {
     part.repeat(MEGABYTE / part.len())
 }
 
-/// Runs the test on a stack of 128 KiB. How the time grows is a benchmark's question.
+/// Runs the test on a stack of 128 KiB. Benchmarks measure the growth of the time.
 fn on_a_small_stack(test: fn()) {
     let small = thread::Builder::new().stack_size(128 * 1024);
     small.spawn(test).unwrap().join().unwrap();
@@ -49,7 +49,7 @@ const PARTS: [&str; 16] = [
 ];
 
 #[test]
-fn a_text_that_is_too_long_is_refused_unread() {
+fn overlong_texts_are_rejected_unread() {
     for part in PARTS {
         let text = fill(part);
         let error = Filter::parse(&text).unwrap_err();
@@ -67,7 +67,7 @@ fn a_text_that_is_too_long_is_refused_unread() {
 }
 
 #[test]
-fn without_a_limit_on_length_the_others_hold() {
+fn depth_and_terms_are_limited_without_a_length_limit() {
     on_a_small_stack(|| {
         let limits = ParseLimits::default().with_length(usize::MAX);
         let options = ParseOptions::default().with_limits(limits);
@@ -105,7 +105,7 @@ fn without_limits_nothing_hangs_or_panics() {
 }
 
 #[test]
-fn large_texts_that_are_right_are_read() {
+fn large_valid_texts_are_parsed() {
     let text = format!("{}a pr", fill("a pr and b pr or "));
     let filter = Filter::parse_with(&text, &wide_open()).unwrap();
     assert_eq!(filter.to_string(), text);
@@ -128,7 +128,7 @@ fn depth_is_clamped() {
     );
 }
 
-/// The shapes that make the deepest trees for their depth of text.
+/// Returns the texts that give the deepest trees for their length.
 fn deepest() -> Vec<String> {
     let depth = usize::from(MAX_DEPTH);
     let wrap = |open: &str, inner: &str, close: &str, depth: usize| {

@@ -1,4 +1,4 @@
-//! What each leniency lets through, and that it lets through nothing else.
+//! The texts that each leniency accepts, and no others.
 
 use scimkit_filter::{Filter, Leniency, Literal, ParseLimits, ParseOptions, Path};
 
@@ -13,7 +13,7 @@ fn options(choose: fn(&mut Leniency)) -> ParseOptions {
     ParseOptions::default().with_leniency(leniency)
 }
 
-/// `text` is refused strictly, naming `leniency`, and read as `meaning` with it.
+/// Checks that `text` is rejected strictly, naming `leniency`, and parsed as `meaning` with it.
 fn lets_through(leniency: &str, choose: fn(&mut Leniency), text: &str, meaning: &str) {
     let error = Filter::parse(text).unwrap_err();
     assert_eq!(error.leniency(), Some(leniency), "{text:?}: {error}");
@@ -24,7 +24,7 @@ fn lets_through(leniency: &str, choose: fn(&mut Leniency), text: &str, meaning: 
 }
 
 #[test]
-fn a_bare_word_is_a_string_after_eq() {
+fn bare_words_are_strings_after_eq() {
     let table = [
         ("a eq bjensen", r#"a eq "bjensen""#),
         (
@@ -54,7 +54,7 @@ fn a_bare_word_is_a_string_after_eq() {
 }
 
 #[test]
-fn a_word_that_may_mean_something_else_is_no_string() {
+fn ambiguous_bare_words_are_rejected() {
     let words = [
         "undefined",
         "Undefined",
@@ -122,7 +122,7 @@ fn a_word_that_may_mean_something_else_is_no_string() {
 }
 
 #[test]
-fn a_path_holds_no_bare_word() {
+fn bare_words_are_rejected_in_paths() {
     for lenient in [options(BARE_WORDS), ParseOptions::default()] {
         let error = Path::parse_with("e[t eq work].v", &lenient).unwrap_err();
         assert_eq!(error.leniency(), None, "{error}");
@@ -218,7 +218,7 @@ fn sub_after_brackets() {
 }
 
 #[test]
-fn what_is_rewritten_counts_as_what_it_becomes() {
+fn rewritten_brackets_count_as_the_terms_they_become() {
     let limits = ParseLimits::default().with_terms(2);
     let options = ParseOptions::default()
         .with_leniency(Leniency::LENIENT)
@@ -228,7 +228,7 @@ fn what_is_rewritten_counts_as_what_it_becomes() {
 }
 
 #[test]
-fn leniency_changes_nothing_that_is_strict_already() {
+fn leniency_does_not_change_strict_texts() {
     let lenient = ParseOptions::default().with_leniency(Leniency::LENIENT);
     for row in crate::cases::rows(include_str!("cases/filters.jsonl")) {
         let text = row["filter"].as_str().unwrap();

@@ -1,10 +1,10 @@
-//! Everything that is promised about filters and paths, from outside.
+//! The tests of the crate's public interface.
 
 #![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "the lints know tests, but not the functions beside them"
+    reason = "the lints exempt tests, but not the functions next to them"
 )]
 
 mod allocations;

@@ -1,4 +1,4 @@
-//! What texts mean: the trees they become, and how trees are printed.
+//! The meaning of texts: their trees, and how trees are printed.
 
 use scimkit_filter::{AttributePath, Filter, Literal, Operator, Path};
 use std::borrow::Cow;
@@ -33,7 +33,7 @@ fn not_binds_tighter_than_and_and_and_tighter_than_or() {
 }
 
 #[test]
-fn chains_are_flat_wherever_the_parentheses_stand() {
+fn chains_are_flattened_wherever_their_parentheses_are() {
     let and = Filter::And(vec![present("a"), present("b"), present("c")]);
     for text in [
         "a pr and b pr and c pr",
@@ -79,7 +79,7 @@ fn printing_is_canonical() {
 }
 
 #[test]
-fn trees_made_by_hand_print_their_meaning() {
+fn trees_built_in_code_print_their_meaning() {
     let nested = Filter::And(vec![
         present("a"),
         Filter::And(vec![present("b"), present("c")]),
@@ -93,7 +93,7 @@ fn trees_made_by_hand_print_their_meaning() {
 }
 
 #[test]
-fn operators_come_in_any_case() {
+fn operators_ignore_case() {
     let table = [
         ("co", Operator::Contains),
         ("EW", Operator::EndsWith),
@@ -117,7 +117,7 @@ fn operators_come_in_any_case() {
 }
 
 #[test]
-fn strings_are_borrowed_unless_they_hold_an_escape() {
+fn strings_are_borrowed_unless_they_have_an_escape() {
     let literal = |text: &'static str| match parse(text) {
         Filter::Compare(comparison) => comparison.value,
         other => panic!("{other:?}"),
@@ -136,7 +136,7 @@ fn strings_are_borrowed_unless_they_hold_an_escape() {
 }
 
 #[test]
-fn strings_are_json_to_the_letter() {
+fn strings_follow_the_json_grammar() {
     for text in [
         r#""\ud83d\ude00""#,
         r#""\u0000""#,
@@ -151,7 +151,7 @@ fn strings_are_json_to_the_letter() {
         let json: String = serde_json::from_str(text).unwrap();
         assert_eq!(comparison.value, Literal::String(json.into()));
     }
-    let refused = [
+    let rejected = [
         r#""\ud83d""#,
         r#""\ud83dx""#,
         r#""\ud83d\u0041""#,
@@ -165,14 +165,14 @@ fn strings_are_json_to_the_letter() {
         "\"a\\\"",
         "'a'",
     ];
-    for text in refused {
+    for text in rejected {
         assert!(serde_json::from_str::<String>(text).is_err(), "{text:?}");
         assert!(Filter::parse(&format!("a eq {text}")).is_err(), "{text:?}");
     }
 }
 
 #[test]
-fn keywords_are_names_where_no_keyword_can_stand() {
+fn keywords_are_names_where_a_name_is_expected() {
     let texts = [
         "and pr and or pr or not pr and not (not pr)",
         "not eq null",
@@ -188,7 +188,7 @@ fn keywords_are_names_where_no_keyword_can_stand() {
 }
 
 #[test]
-fn all_before_the_last_colon_is_the_urn() {
+fn the_urn_ends_at_the_last_colon() {
     let path =
         AttributePath::parse("urn:example:a.b:2.0:x%2fy~(z)';q=1:User:name.familyName").unwrap();
     assert_eq!(
@@ -203,7 +203,7 @@ fn all_before_the_last_colon_is_the_urn() {
         path.to_string(),
         "urn:example:a.b:2.0:x%2fy~(z)';q=1:User:name.familyName"
     );
-    let refused = [
+    let rejected = [
         "urn:",
         "urn:x",
         "urn::x",
@@ -216,7 +216,7 @@ fn all_before_the_last_colon_is_the_urn() {
         "urn:a:1x",
     ];
     // `urn:x` has nothing between the scheme and the name.
-    for text in refused {
+    for text in rejected {
         assert!(AttributePath::parse(text).is_err(), "{text}");
     }
     assert!(Filter::parse("emails[urn:x:y:type pr]").is_err());
@@ -224,7 +224,7 @@ fn all_before_the_last_colon_is_the_urn() {
 }
 
 #[test]
-fn the_one_name_with_a_dollar_sign_is_ref() {
+fn only_ref_may_start_with_a_dollar_sign() {
     for text in ["$ref", "members.$ref", "$REF.$ref", "urn:x:y:$ref"] {
         assert_eq!(AttributePath::parse(text).unwrap().to_string(), text);
     }
@@ -242,7 +242,7 @@ fn the_one_name_with_a_dollar_sign_is_ref() {
 }
 
 #[test]
-fn an_attribute_is_an_attribute_and_nothing_more() {
+fn attribute_parser_rejects_anything_after_the_attribute() {
     for text in [
         "", " a", "a ", "a b", "a.b.c", "a.", ".a", "a[b pr]", "a,b", "a pr", "é", "aé", "a\0",
     ] {

@@ -1,10 +1,10 @@
-//! What is said about the mistakes that people make, in full.
+//! The error messages for common mistakes, in full.
 
 use scimkit_filter::Filter;
 
-/// Blocks of a text and what `{:#}` makes of it, with a blank line between them.
+/// Blocks of a text and its `{:#}` message, with a blank line between them.
 #[test]
-fn mistakes_are_explained() {
+fn errors_explain_common_mistakes() {
     let blocks = include_str!("mistakes.txt").trim_end().split("\n\n");
     assert!(blocks.clone().count() >= 20);
     for block in blocks {

@@ -1,4 +1,4 @@
-//! The nom parsers: they agree with the others, stop where they should, and compose.
+//! The nom parsers: they agree with the other parsers, stop at the right byte, and compose.
 
 use crate::properties::{self, nearly};
 use allocation_counter::measure;
@@ -27,7 +27,7 @@ fn limited(limits: ParseLimits) -> ParseOptions {
     lenient().with_limits(limits)
 }
 
-/// A parser and the end of the input.
+/// Returns the parser followed by the end of the input.
 fn whole<'a, T>(
     parser: impl Parser<&'a str, Output = T, Error = SyntaxError<'a>>,
     text: &'a str,
@@ -36,7 +36,7 @@ fn whole<'a, T>(
     read.ok().map(|(_, parsed)| parsed)
 }
 
-/// What the parser leaves of the text.
+/// Returns the text that the parser does not consume.
 fn rest<'a, T>(
     parser: impl Fn(&'a str) -> nom::IResult<&'a str, T, SyntaxError<'a>>,
     text: &'a str,
@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn the_part_that_is_read_is_the_same_filter_by_itself(text in nearly()) {
+    fn the_consumed_part_parses_to_the_same_filter(text in nearly()) {
         for options in [strict(), lenient()] {
             if let Ok((rest, filter)) = filter::<SyntaxError<'_>>(options)(&text) {
                 let read = text.strip_suffix(rest).unwrap();
@@ -100,7 +100,7 @@ proptest! {
 }
 
 #[test]
-fn filter_stops_before_what_does_not_continue_it() {
+fn filter_parser_stops_before_text_that_does_not_continue_it() {
     let rests = [
         (r#"userName eq "x""#, ""),
         (r#"userName eq "x" order by name"#, " order by name"),
@@ -132,7 +132,7 @@ fn filter_stops_before_what_does_not_continue_it() {
 }
 
 #[test]
-fn filter_fails_after_and_without_an_operand() {
+fn filter_parser_fails_after_and_without_an_operand() {
     for text in [
         "a pr and",
         "a pr and ",
@@ -169,7 +169,7 @@ fn paths_attributes_and_values_stop_where_they_end() {
 }
 
 #[test]
-fn limits_are_failures_that_alternatives_do_not_hide() {
+fn limit_errors_are_failures_that_alternatives_do_not_hide() {
     let default = ParseLimits::default();
     let cases = [
         (
@@ -213,7 +213,7 @@ fn limits_are_failures_that_alternatives_do_not_hide() {
 }
 
 #[test]
-fn length_bounds_what_is_read_and_not_the_input() {
+fn length_limits_the_consumed_part_and_not_the_input() {
     let options = limited(ParseLimits::default().with_length(4));
     let long = format!("a pr)ü{}", "x".repeat(1000));
     assert_eq!(rest(filter(options), &long), long.get(4..));
@@ -222,7 +222,7 @@ fn length_bounds_what_is_read_and_not_the_input() {
     assert_eq!(rest(literal(options), "false)"), None);
     assert_eq!(rest(attribute(options), "abcd,"), Some(","));
     assert_eq!(rest(attribute(options), "abcde,"), None);
-    // A syntax error within the limit stays one.
+    // A syntax error within the limit remains one.
     let long = format!("a 1 {}", "x".repeat(1000));
     let error: SyntaxError<'_> = filter(options)(&long).finish().unwrap_err();
     assert_eq!(

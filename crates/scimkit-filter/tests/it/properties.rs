@@ -72,7 +72,7 @@ fn term(attribute: BoxedStrategy<AttributePath<'static>>) -> BoxedStrategy<Filte
     prop_oneof![compare, attribute.prop_map(Filter::Present)].boxed()
 }
 
-/// Logic around `leaf`, keeping the invariants of a tree from a parser.
+/// Returns logic around `leaf` with the invariants of a parsed tree.
 fn logic(leaf: BoxedStrategy<Filter<'static>>, depth: u32) -> BoxedStrategy<Filter<'static>> {
     leaf.prop_recursive(depth, 40, 4, |inner| {
         prop_oneof![
@@ -137,7 +137,7 @@ pub(crate) fn path() -> impl Strategy<Value = Path<'static>> {
     )
 }
 
-/// Texts that are nearly filters.
+/// Returns texts that are nearly filters.
 pub(crate) fn nearly() -> impl Strategy<Value = String> {
     let pieces = vec![
         " ", "  ", "\t", "(", ")", "[", "]", ".", ":", "\"", "\\", "\\u", "d83d", "\\ude00", "and",
@@ -179,17 +179,17 @@ fn every_reading(text: &str) {
 
 proptest! {
     #[test]
-    fn printing_and_parsing_a_filter_changes_nothing(filter in filter()) {
+    fn filters_round_trip(filter in filter()) {
         let printed = filter.to_string();
         let parsed = Filter::parse(&printed).unwrap();
         prop_assert_eq!(&parsed, &filter, "{}", printed);
-        // Equality does not see the case of names.
+        // Equality ignores the case of names.
         prop_assert_eq!(format!("{parsed:?}"), format!("{filter:?}"));
         prop_assert_eq!(filter.clone().into_owned(), filter);
     }
 
     #[test]
-    fn printing_and_parsing_a_path_changes_nothing(path in path()) {
+    fn paths_round_trip(path in path()) {
         let printed = path.to_string();
         let parsed = Path::parse(&printed).unwrap();
         prop_assert_eq!(format!("{parsed:?}"), format!("{path:?}"));
@@ -197,37 +197,37 @@ proptest! {
     }
 
     #[test]
-    fn a_leniency_never_changes_what_a_strict_text_means(filter in filter()) {
+    fn leniency_never_changes_the_meaning_of_a_strict_text(filter in filter()) {
         let printed = filter.to_string();
         let lenient = ParseOptions::default().with_leniency(Leniency::LENIENT);
         prop_assert_eq!(Filter::parse_with(&printed, &lenient).unwrap(), filter);
     }
 
     #[test]
-    fn no_text_panics(text in any::<String>()) {
+    fn parsing_any_text_does_not_panic(text in any::<String>()) {
         every_reading(&text);
     }
 
     #[test]
-    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+    fn parsing_any_bytes_does_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         every_reading(&String::from_utf8_lossy(&bytes));
     }
 
     #[test]
-    fn nothing_nearly_right_panics(text in nearly()) {
+    fn parsing_nearly_valid_texts_does_not_panic(text in nearly()) {
         every_reading(&text);
     }
 
     #[test]
-    fn numbers_are_those_of_json(text in "[-+.0-9eE]{1,8}") {
+    fn numbers_agree_with_serde_json(text in "[-+.0-9eE]{1,8}") {
         let json = serde_json::from_str::<serde_json::Value>(&text);
-        // The grammar has no range, the reader of the other side has.
+        // The grammar has no range for numbers, but serde_json has one.
         prop_assume!(!json.as_ref().is_err_and(|error| error.to_string().contains("out of range")));
         prop_assert_eq!(Filter::parse(&format!("a eq {text}")).is_ok(), json.is_ok(), "{}", text);
     }
 
     #[test]
-    fn strings_are_those_of_json(text in "\"([a\"ü\u{0}\n]|\\\\|\\\\u|d83d|de00|0041|n){0,6}\"") {
+    fn strings_agree_with_serde_json(text in "\"([a\"ü\u{0}\n]|\\\\|\\\\u|d83d|de00|0041|n){0,6}\"") {
         let json = serde_json::from_str::<String>(&text);
         let filter = format!("a eq {text}");
         let parsed = Filter::parse(&filter);
