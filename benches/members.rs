@@ -22,7 +22,7 @@ use scimkit::{
     BearerTokens, MemoryStore, RequestContext, Server, Settings, SqliteStore, Store, TenantId,
     Token, Tolerance,
     core::message::PatchRequest,
-    patch::{Before, Patch},
+    patch::{CurrentState, Patch},
     registry::{Budget, Change, Resource, ResourceId, ResourceType},
     store::{Batch, ExpectedVersion, WriteOp, WriteOutcome},
 };
@@ -191,7 +191,7 @@ impl Directory {
         let request = PatchRequest::from_value(body, 100).unwrap();
         let limits = self.scope.settings.limits.filter;
         let patch = Patch::decode(self.kind("Group"), request, limits, &Tolerance::DEFAULT);
-        let before = Before {
+        let before = CurrentState {
             document: &Resource::default(),
             edges: &[],
         };

@@ -18,7 +18,7 @@ use std::{hint::black_box, sync::Arc, time::Instant};
 
 use scimkit::{
     core::message::PatchRequest,
-    patch::{Before, Patch},
+    patch::{CurrentState, Patch},
 };
 use scimkit_registry::{Budget, Change, Registry, Resource, ResourceId, ResourceType, Tolerance};
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ fn main() {
 fn patched(kind: &Arc<ResourceType>, document: &Resource, body: Value) -> Change {
     let request = PatchRequest::from_value(body, 1_000).unwrap();
     let patch = Patch::decode(kind, request, Default::default(), &Tolerance::DEFAULT).unwrap();
-    let before = Before {
+    let before = CurrentState {
         document,
         edges: &[],
     };

@@ -1,4 +1,4 @@
-//! From an operation's text and JSON to actions.
+//! Decoding: from an operation's text and JSON to actions.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     refusal::{invalid, no_value, read_only},
-    step::{Absent, Action, Edit, Step},
+    step::{Action, Edit, OnNoMatch, Step},
 };
 
 /// Decodes one operation after the other.
@@ -23,16 +23,15 @@ pub(crate) struct Decoder<'a> {
     pub(crate) kind: &'a Arc<ResourceType>,
     pub(crate) leeway: &'a dyn QuirkPolicy,
     pub(crate) limits: ParseLimits,
-    /// The operation's place in the request, from 1.
+    /// The number of the operation in the request, from 1.
     number: usize,
     steps: Vec<Step>,
 }
 
-/// What a path with a filter selects; also, with a filter that holds for all, one sub-attribute of
-/// every element.
+/// The elements that a path with a filter selects, or with an empty filter one sub-attribute of every element.
 pub(crate) struct Selection<'a> {
     pub(crate) attr: &'a Attr,
-    /// The sub-attributes that an element made to be selected must have.
+    /// The sub-attributes that a new element needs for the filter to select it.
     pub(crate) seed: Option<Map<String, Value>>,
     pub(crate) sub: Option<&'a Attr>,
     pub(crate) which: Predicate,
@@ -85,7 +84,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// An operation whose path is the URI of the core schema and nothing more.
+    /// Decodes an operation whose path is only the URI of the core schema.
     fn core_container(
         &mut self,
         op: PatchOperationKind,
@@ -100,7 +99,7 @@ impl<'a> Decoder<'a> {
         self.resource(op, Map::from_iter([(urn, value)]))
     }
 
-    /// A value without a path: each member is an operation on what it names.
+    /// Decodes a value without a path: each member is an operation on the attribute that it names.
     fn resource(
         &mut self,
         op: PatchOperationKind,
@@ -124,7 +123,7 @@ impl<'a> Decoder<'a> {
                 (Some(attr), value) if attr.role() == AttributeRole::Schemas => {
                     self.schemas(op, Some(value).filter(|value| !value.is_null()))?;
                 }
-                // Some providers repeat the resource's own id.
+                // Some identity providers repeat the resource's own id.
                 (Some(attr), value) if attr.role() == AttributeRole::Id && !value.is_null() => {
                     self.push(Action::Id(match value {
                         Value::String(id) => id,
@@ -197,7 +196,7 @@ impl<'a> Decoder<'a> {
             (AttributeRole::Membership, Some(members)) => {
                 return self.some_members(op, Selection::all(members, attr), value);
             }
-            // The `$ref` of a reference is made from its `value`, so it stands for that.
+            // The server computes the `$ref` of a reference from its `value`, so a `$ref` changes the `value`.
             (AttributeRole::Reference, Some(reference)) if attr.name() == "$ref" => {
                 let (target, value) = self.reference(op, reference, attr, value)?;
                 return self.attribute(op, target, value);
@@ -246,20 +245,21 @@ impl<'a> Decoder<'a> {
             (_, None) if !attr.is_complex() => self.simple(op, attr, value)?,
             (_, None) => self.merge(attr, value.ok_or_else(|| no_value(op))?)?,
         };
-        // A sub-attribute of all elements is no selection that could fail.
+        // Selecting a sub-attribute of all elements can't fail.
         let all = which == Predicate::All(Vec::new());
         let needs = |quirk| if all { None } else { Some(quirk) };
         let absent = match (&edit, seed) {
-            (Edit::Take(_) | Edit::Unset, _) => Absent::Pass(needs(Quirk::RemoveAbsent)),
+            (Edit::Take(_) | Edit::Unset, _) => OnNoMatch::Pass(needs(Quirk::RemoveAbsent)),
             (Edit::Merge(merged), _) if merged.is_empty() => {
-                Absent::Pass(needs(Quirk::CreateElements))
+                OnNoMatch::Pass(needs(Quirk::CreateElements))
             }
             (Edit::Append(_) | Edit::Assign(_) | Edit::Merge(_), Some(seed)) => {
-                Absent::Create(seed, needs(Quirk::CreateElements))
+                OnNoMatch::Create(seed, needs(Quirk::CreateElements))
             }
-            _ => Absent::Refuse,
+            _ => OnNoMatch::Reject,
         };
-        let (attr, sub) = (attr.id(), sub.map(Attr::id));
+        let attr = attr.id();
+        let sub = sub.map(Attr::id);
         self.push(Action::Elements {
             absent,
             attr,
@@ -294,7 +294,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// The sub-attribute that a `$ref` stands for, and the value that it gives to it.
+    /// Returns the sub-attribute that a `$ref` sets, and its new value.
     fn reference(
         &self,
         op: PatchOperationKind,
@@ -319,7 +319,7 @@ impl<'a> Decoder<'a> {
         Ok((target, value))
     }
 
-    /// `schemas` follows from the attributes present: naming what is known changes nothing.
+    /// Decodes `schemas`, which follows from the attributes present: naming known schemas changes nothing.
     fn schemas(&self, op: PatchOperationKind, value: Option<Value>) -> Result<(), RequestError> {
         if op == PatchOperationKind::Remove {
             let detail = "`schemas` follows from the attributes and can't be removed";
@@ -338,7 +338,8 @@ impl<'a> Decoder<'a> {
             let mut extensions = self.kind.extensions().iter();
             let known = core || extensions.any(|e| e.urn().as_str().eq_ignore_ascii_case(urn));
             if !known && !self.leeway.allow(Quirk::AnySchemas) {
-                let (urn, kind) = (excerpt(urn), self.kind.name());
+                let urn = excerpt(urn);
+                let kind = self.kind.name();
                 let problem = invalid(format!("`{urn}` is not a schema of {kind}"));
                 return Err(problem.with_quirk(Quirk::AnySchemas));
             }
@@ -365,7 +366,7 @@ pub(crate) fn is_read_only(attr: &Attr) -> bool {
 }
 
 impl<'a> Selection<'a> {
-    /// One sub-attribute of every element.
+    /// Selects one sub-attribute of every element.
     fn all(attr: &'a Attr, sub: &'a Attr) -> Self {
         let which = Predicate::All(Vec::new());
         Selection {

@@ -1,4 +1,4 @@
-//! The resource as a patch leaves it: a copy of what it touches, and nothing else.
+//! The resource during a patch: a copy of only the attributes that it touches.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -12,31 +12,31 @@ use serde_json::Value;
 use crate::{
     elements,
     members::{Members, carry_out_unread},
-    patch::Before,
+    patch::CurrentState,
     refusal::required,
-    step::{Absent, Action, Edit},
+    step::{Action, Edit, OnNoMatch},
     value::{copied, edit_member, edited, keeping, merge_or_clear, non_empty, object},
 };
 
 pub(crate) struct Draft<'a> {
-    before: Before<'a>,
+    before: CurrentState<'a>,
     budget: &'a Budget,
     change: Change,
-    /// Attributes to unset that a document never shows.
+    /// Attributes to unset that documents never contain.
     hidden: BTreeSet<AttrId>,
     kind: &'a Arc<ResourceType>,
     leeway: &'a dyn QuirkPolicy,
     members: Vec<Members<'a>>,
 
     /// The attributes touched so far: few, so a list is enough.
-    // INVARIANT: no attribute is there twice, or beside the complex one that it is a part of.
+    // INVARIANT: contains no attribute twice, and none together with its own complex attribute.
     now: Vec<ReplacedValue<'a>>,
 }
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(
         kind: &'a Arc<ResourceType>,
-        before: Before<'a>,
+        before: CurrentState<'a>,
         read: Vec<AttrId>,
         leeway: &'a dyn QuirkPolicy,
         budget: &'a Budget,
@@ -71,9 +71,10 @@ impl<'a> Draft<'a> {
                 which,
             } => {
                 let attr = self.kind.attr(*attr);
-                match attr.definition().multi_valued {
-                    true => self.elements(attr, which, *sub, edit, absent),
-                    false => self.only_element(attr, which, *sub, edit, absent),
+                if attr.definition().multi_valued {
+                    self.elements(attr, which, *sub, edit, absent)
+                } else {
+                    self.only_element(attr, which, *sub, edit, absent)
                 }
             }
             Action::Id(id) if id == own.as_str() => Ok(()),
@@ -109,13 +110,13 @@ impl<'a> Draft<'a> {
             after,
         } in self.now
         {
-            // What was there is compared with what is now.
+            // The former value is compared with the new one.
             let compared = before.into_iter().chain(&after).map(weight).sum();
             self.budget.charge(compared)?;
             self.change.difference(attr, before, after);
         }
         for id in self.hidden {
-            // What was there can't be told, so it counts as something.
+            // The former value is unknown, so it counts as present.
             self.change.difference(id, Some(&Value::Null), None);
         }
         for members in self.members {
@@ -155,8 +156,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Whether the parts of a complex value can be written one by one, so that the others are not
-    /// copied: nothing asks what the whole of it became.
+    /// Returns whether the parts of a complex value can be written one by one, without copying the others: no
+    /// operation needs the whole value.
     fn is_in_parts(&self, attr: &Attr) -> bool {
         let asks = |attr: &Attr| attr.definition().required || is_immutable(attr);
         !asks(attr)
@@ -172,7 +173,8 @@ impl<'a> Draft<'a> {
     /// Edits an attribute whose old value has no part in the new one, and need not be copied.
     fn rewrite(&mut self, attr: &Attr, edit: &Edit) -> Result<(), RequestError> {
         if is_immutable(attr) || !matches!(edit, Edit::Assign(_) | Edit::Unset) {
-            let (kind, meter) = (self.kind, self.budget.meter());
+            let kind = self.kind;
+            let meter = self.budget.meter();
             return self.touch(attr, |old| edited(kind, attr, old, edit, &meter));
         }
         let mut touched = self.take(attr, |_| Ok(None))?;
@@ -189,9 +191,10 @@ impl<'a> Draft<'a> {
         which: &Predicate,
         sub: Option<AttrId>,
         edit: &Edit,
-        absent: &Absent,
+        absent: &OnNoMatch,
     ) -> Result<(), RequestError> {
-        let (kind, leeway) = (self.kind, self.leeway);
+        let kind = self.kind;
+        let leeway = self.leeway;
         let meter = self.budget.meter();
         let sets = sets_any(kind, &["primary"], sub, edit);
         self.touch(attr, |old| {
@@ -203,17 +206,19 @@ impl<'a> Draft<'a> {
             let mut selected = selected?;
             if !selected.contains(&true) {
                 check_absent(attr, absent, leeway)?;
-                if let Absent::Create(seed, _) = absent {
-                    elements.push(match attr.is_complex() {
-                        true => Value::Object(seed.clone()),
-                        false => Value::Null,
+                if let OnNoMatch::Create(seed, _) = absent {
+                    elements.push(if attr.is_complex() {
+                        Value::Object(seed.clone())
+                    } else {
+                        Value::Null
                     });
                     kind.check_count(attr.id(), elements.len())?;
                     selected.push(true);
                 }
             }
             let created = elements.len() > known;
-            let (mut assigned, mut primary) = (false, Vec::new());
+            let mut assigned = false;
+            let mut primary = Vec::new();
             for (index, (element, _)) in elements
                 .iter_mut()
                 .zip(selected)
@@ -221,7 +226,7 @@ impl<'a> Draft<'a> {
                 .filter(|(_, (_, selected))| *selected)
             {
                 if !attr.is_complex() {
-                    // All would get the same value, which is there once then.
+                    // All elements would get the same value, so that only one of them remains.
                     *element = match edit {
                         Edit::Assign(value) if !assigned => value.clone(),
                         _ => Value::Null,
@@ -246,25 +251,26 @@ impl<'a> Draft<'a> {
                     let value = element.get("value").unwrap_or(element).as_str();
                     meter.compare(value.map_or(0, str::len))?;
                 }
-                elements = match simple {
-                    true => elements::distinct(kind, attr, elements),
-                    false => kind.without_duplicates(attr.id(), elements),
+                elements = if simple {
+                    elements::distinct(kind, attr, elements)
+                } else {
+                    kind.without_duplicates(attr.id(), elements)
                 };
             }
             Ok(elements::assigned(elements))
         })
     }
 
-    /// Edits the value of a single-valued complex attribute where it is the one that a path selects.
+    /// Edits a single-valued complex attribute if the path selects its value.
     ///
-    /// A value is created only where there is none: another one is not what was selected.
+    /// A value is created only if there is none: a different value was not selected.
     fn only_element(
         &mut self,
         attr: &'a Attr,
         which: &Predicate,
         sub: Option<AttrId>,
         edit: &Edit,
-        absent: &Absent,
+        absent: &OnNoMatch,
     ) -> Result<(), RequestError> {
         let kind = self.kind;
         let meter = self.budget.meter();
@@ -277,11 +283,11 @@ impl<'a> Draft<'a> {
         self.now.push(touched);
         if selected != Some(true) {
             let absent = match absent {
-                Absent::Create(..) if selected.is_some() => &Absent::Refuse,
+                OnNoMatch::Create(..) if selected.is_some() => &OnNoMatch::Reject,
                 other => other,
             };
             check_absent(attr, absent, self.leeway)?;
-            let Absent::Create(seed, _) = absent else {
+            let OnNoMatch::Create(seed, _) = absent else {
                 return Ok(());
             };
             let seeded = kind
@@ -292,7 +298,7 @@ impl<'a> Draft<'a> {
         self.attribute(sub.map_or(attr, |sub| kind.attr(sub)), edit)
     }
 
-    /// Edits the copy of one attribute, made on first touch.
+    /// Edits the copy of one attribute, which the first edit creates.
     fn touch(
         &mut self,
         attr: &Attr,
@@ -309,7 +315,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// What became of an attribute so far, taken off the list; at first what `copy` makes of it.
+    /// Takes the current value of an attribute off the list; at first, `copy` computes it.
     fn take(
         &mut self,
         attr: &Attr,
@@ -340,7 +346,7 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// Remembers what is unset but never shown, which no comparison would notice.
+    /// Records attributes that are unset but never in a document, since a comparison can't detect them.
     fn note_hidden(&mut self, attr: &Attr, edit: &Edit) {
         let single = !attr.definition().multi_valued;
         match edit {
@@ -373,7 +379,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// An extension that is required must keep at least one value.
+    /// Checks that each required extension still has a value.
     fn check_extensions(&self) -> Result<(), RequestError> {
         for (index, extension) in self.kind.extensions().iter().enumerate() {
             let of_it = |id: AttrId| self.kind.attr(id).extension() == Some(index);
@@ -398,7 +404,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// A required attribute that has a value keeps one.
+/// Checks that a required attribute that had a value still has one.
 fn check_left(attr: &Attr, had: bool, now: Option<&Value>) -> Result<(), RequestError> {
     if had && now.is_none() && attr.definition().required {
         return Err(required(attr));
@@ -410,10 +416,10 @@ fn is_immutable(attr: &Attr) -> bool {
     attr.definition().mutability == Mutability::Immutable
 }
 
-/// Whether a path may select nothing.
+/// Checks whether a path may select nothing.
 fn check_absent(
     attr: &Attr,
-    absent: &Absent,
+    absent: &OnNoMatch,
     leeway: &dyn QuirkPolicy,
 ) -> Result<(), RequestError> {
     let problem = || {
@@ -421,7 +427,7 @@ fn check_absent(
         RequestError::new(RequestErrorKind::NoTarget, detail)
     };
     match absent {
-        Absent::Create(_, Some(quirk)) | Absent::Pass(Some(quirk)) => {
+        OnNoMatch::Create(_, Some(quirk)) | OnNoMatch::Pass(Some(quirk)) => {
             let fine = leeway.allow(*quirk);
             if fine {
                 Ok(())
@@ -429,12 +435,12 @@ fn check_absent(
                 Err(problem().with_quirk(*quirk))
             }
         }
-        Absent::Create(_, None) | Absent::Pass(None) => Ok(()),
-        Absent::Refuse => Err(problem()),
+        OnNoMatch::Create(_, None) | OnNoMatch::Pass(None) => Ok(()),
+        OnNoMatch::Reject => Err(problem()),
     }
 }
 
-/// Whether an edit of elements is about one of these sub-attributes.
+/// Returns whether an edit of elements sets one of these sub-attributes.
 fn sets_any(kind: &ResourceType, names: &[&str], sub: Option<AttrId>, edit: &Edit) -> bool {
     let is_named = |id: AttrId| names.contains(&kind.attr(id).name());
     match (sub, edit) {

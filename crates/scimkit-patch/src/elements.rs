@@ -13,8 +13,8 @@ use crate::{
     value::{copied, edit_member},
 };
 
-/// The elements with `more` added: what is there already stays as it is, and an element with the
-/// same `value` and `type` is brought up to date.
+/// Returns the elements with `more` added: existing ones stay unchanged, except that an element with the same `value`
+/// and `type` is updated.
 pub(crate) fn append(
     kind: &ResourceType,
     attr: &Attr,
@@ -26,7 +26,7 @@ pub(crate) fn append(
     let keys = ElementKeys::new(kind, attr);
     let mut known: BTreeMap<ElementKey, usize> = BTreeMap::new();
     for (at, element) in elements.iter().enumerate() {
-        // Of several that are the same, the first is meant.
+        // If several elements have the same key, the first one is updated.
         known.entry(keys.key(element)).or_insert(at);
     }
     let mut primary = Vec::new();
@@ -53,17 +53,17 @@ pub(crate) fn append(
     Ok(elements)
 }
 
-/// Each element is looked up by its identity, which is made of what is in it.
+/// Charges the lookup of each element by its key, which is made from its content.
 fn charge_lookups(known: &[Value], given: &[Value], meter: &Meter<'_>) -> Result<(), RequestError> {
     for element in known.iter().chain(given) {
-        // Made, folded, and compared with some others.
+        // The key is created, folded, and compared with some others.
         meter.charge(weight(element).saturating_mul(4))?;
     }
     Ok(())
 }
 
-/// The elements without those listed: by `value` (and `type`, where both have one), or else by
-/// everything that is listed of them.
+/// Returns the elements without the listed ones: by `value` (and `type`, if both have one), otherwise by all members
+/// of the listed one.
 pub(crate) fn take(
     kind: &ResourceType,
     attr: &Attr,
@@ -81,7 +81,7 @@ pub(crate) fn take(
     Ok(elements)
 }
 
-/// Leaves `primary` to the element that was just given it.
+/// Makes the new primary element the only one.
 pub(crate) fn settle_primary(
     attr: &Attr,
     elements: &mut [Value],
@@ -111,7 +111,7 @@ pub(crate) fn is_primary(members: &Map<String, Value>) -> bool {
     members.get("primary") == Some(&Value::Bool(true))
 }
 
-/// Simple values without those that are equal to one before them.
+/// Removes duplicates of simple values.
 pub(crate) fn distinct(kind: &ResourceType, attr: &Attr, mut elements: Vec<Value>) -> Vec<Value> {
     let keys = ElementKeys::new(kind, attr);
     let mut known = BTreeSet::new();
@@ -119,7 +119,7 @@ pub(crate) fn distinct(kind: &ResourceType, attr: &Attr, mut elements: Vec<Value
     elements
 }
 
-/// The elements as a value, without the empty ones; `None` when none is left.
+/// Returns the elements as a value, without the empty ones; `None` if none is left.
 pub(crate) fn assigned(mut elements: Vec<Value>) -> Option<Value> {
     elements.retain(|e| !e.is_null() && !e.as_object().is_some_and(Map::is_empty));
     (!elements.is_empty()).then_some(Value::Array(elements))
@@ -133,14 +133,14 @@ pub(crate) fn array(value: Option<Value>) -> Vec<Value> {
     }
 }
 
-/// The elements to be taken out, in the order that looking them up needs: a request can list
-/// thousands, and comparing each with each that is there would take the square of that.
+/// The elements to remove, ordered for fast lookup: a request can list thousands, and comparing each with each
+/// existing one would take quadratic time.
 struct Listed<'a> {
-    /// Those without a `value`, by some of their sub-attributes.
+    /// Elements without a `value`, by some of their sub-attributes.
     described: HashSet<&'a Map<String, Value>>,
     simple: BTreeSet<ElementKey>,
     keys: ElementKeys<'a>,
-    /// The types listed with each `value`.
+    /// The listed types of each `value`.
     valued: BTreeMap<Scalar, BTreeSet<Option<Scalar>>>,
 }
 
@@ -168,7 +168,7 @@ impl<'a> Listed<'a> {
         this
     }
 
-    /// Whether the element is listed by its value.
+    /// Returns whether the element is listed by its value.
     fn names(&self, element: &Value) -> bool {
         match self.keys.key(element) {
             ElementKey::Valued(value, of_type) => self.valued.get(&value).is_some_and(|types| {
@@ -178,7 +178,7 @@ impl<'a> Listed<'a> {
         }
     }
 
-    /// Marks the elements that have everything listed of one.
+    /// Marks the elements that have all members of a listed one.
     fn mark_described(
         &self,
         elements: &[Value],

@@ -1,8 +1,8 @@
-//! SCIM 2.0 PATCH and PUT as pure functions: from a request and what there is, to a [`Change`].
+//! SCIM 2.0 PATCH and PUT as pure functions: from a request and the current resource to a [`Change`].
 //!
 //! ```
 //! use scimkit_core::message::PatchRequest;
-//! use scimkit_patch::{Before, Patch, create};
+//! use scimkit_patch::{CurrentState, Patch, create};
 //! use scimkit_registry::{Budget, Registry, Resource, Tolerance};
 //! use serde_json::json;
 //!
@@ -16,31 +16,31 @@
 //!     "Operations": [{"op": "add", "path": "name.givenName", "value": "Barbara"}],
 //! }), 100).unwrap();
 //! let patch = Patch::decode(user, request, Default::default(), &t)?;
-//! let before = Before { document: &bjensen, edges: &[] };
+//! let before = CurrentState { document: &bjensen, edges: &[] };
 //! let change = patch.apply(&"2819".into(), &before, &t, &Budget::unlimited())?;
 //! assert_eq!(change.entries().next(), Some(("name.givenName", Some(&json!("Barbara")))));
 //! # Ok::<(), scimkit_patch::RequestError>(())
 //! ```
 //!
-//! - [`Patch`]: a PATCH request, decoded once and applied as often as a race asks for
+//! - [`Patch`]: a PATCH request, decoded once and applied again after each lost race
 //! - [`create`] and [`replace`]: POST and PUT
-//! - [`diff`]: what changes from one resource to another
+//! - [`diff`]: the change from one resource to another
 //!
-//! Nothing here does I/O, and nothing is half done: a function gives the whole change or an error.
+//! This crate does no I/O, and its functions return the whole change or an error.
 //!
 //! [`Change`]: scimkit_registry::Change
 
 mod decode;
 mod draft;
 mod elements;
-mod given;
 mod members;
+mod operation_value;
 mod patch;
 mod put;
 mod refusal;
 mod step;
 mod value;
 
-pub use patch::{Before, Needs, Patch};
+pub use patch::{CurrentState, Patch, ReadRequirements};
 pub use put::{Replacement, create, diff, replace};
 pub use scimkit_registry::RequestError;

@@ -1,4 +1,4 @@
-//! Memberships: decoded to edges, and edited without reading what need not be read.
+//! Memberships: decoded to edges, and edited with as little reading as possible.
 
 use std::{
     borrow::Cow,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl Decoder<'_> {
-    /// An operation on a membership attribute itself.
+    /// Decodes an operation on a membership attribute itself.
     pub(crate) fn members(
         &mut self,
         op: PatchOperationKind,
@@ -57,7 +57,7 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    /// An operation on the members that a value path selects, or on a part of each.
+    /// Decodes an operation on the members that a value path selects, or on a part of each.
     pub(crate) fn some_members(
         &mut self,
         op: PatchOperationKind,
@@ -72,7 +72,7 @@ impl Decoder<'_> {
         } = selection;
         self.check_writable(attr)?;
         match (op, sub) {
-            // The name to show is filled in from the member: there is nothing to remove.
+            // The server computes the display name from the member: there is nothing to remove.
             (PatchOperationKind::Remove, Some(sub)) if sub.name() == "display" => Ok(()),
             (_, Some(sub)) => Err(unchangeable(sub.path())),
             (PatchOperationKind::Remove, None) => {
@@ -98,7 +98,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// The one member that a filter's terms and a value make together.
+    /// Returns the single member that a filter's terms and a value describe together.
     fn member(
         &self,
         attr: &Attr,
@@ -114,7 +114,7 @@ impl Decoder<'_> {
         edge.ok_or_else(|| invalid(format!("an element of `{}` has no `value`", attr.path())))
     }
 
-    /// The ids that a predicate names, when it does nothing else: `value eq` terms joined by `or`.
+    /// Returns the ids in a predicate that consists of `value eq` terms joined by `or` only.
     fn ids(&self, which: &Predicate) -> Option<Vec<ResourceId>> {
         match which {
             Predicate::Any(terms) => {
@@ -132,7 +132,7 @@ impl Decoder<'_> {
                 value: Scalar::Text(text),
             } => {
                 let sub = self.kind.attr(*id);
-                // Folded text is no id: then the members decide what it selects.
+                // Folded text is not an id: such a filter is evaluated on the members.
                 let exact = sub.name() == "value" && sub.definition().is_case_exact();
                 exact.then(|| vec![ResourceId::from(text.as_str())])
             }
@@ -148,10 +148,10 @@ impl Decoder<'_> {
     }
 }
 
-/// How many members the filters of one patch may be tried on, after the first filter.
+/// The maximum number of members on which the filters of one patch are evaluated, after the first filter.
 ///
-/// Only a filter that names no `value` is tried on every member; a thousand of those on a large
-/// membership would take minutes.
+/// Only a filter without a `value` is evaluated on every member; a thousand of those on a large membership would take
+/// minutes.
 const MOST_TRIED: usize = 1_000_000;
 
 /// A membership whose edges were read.
@@ -160,13 +160,13 @@ pub(crate) struct Members<'a> {
     attr: &'a Attr,
     before: &'a [Edge],
     now: BTreeMap<Name<'a>, &'a Edge>,
-    /// How many members filters were tried on.
+    /// The number of members on which filters were evaluated.
     tried: usize,
-    /// The sub-attribute that holds the id.
+    /// The sub-attribute with the id.
     value: Option<&'a Attr>,
 }
 
-/// A member's id as filters compare it, and as it is.
+/// A member's id, as filters compare it and as stored.
 type Name<'a> = (Cow<'a, str>, &'a ResourceId);
 
 impl<'a> Members<'a> {
@@ -258,7 +258,7 @@ impl<'a> Members<'a> {
         (if exact { text.into() } else { fold_case(text) }, id)
     }
 
-    /// The members that a filter selects; where it names values, only those are looked at.
+    /// Returns the members that a filter selects; if it names values, only those members are examined.
     fn selected(
         &mut self,
         kind: &ResourceType,
@@ -290,7 +290,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The values of which a member must have one for the predicate to hold; `None` when others may do
+/// Returns values of which a member must have one for the predicate to hold; `None` if other members can satisfy it
 /// as well.
 fn named_values<'p>(kind: &ResourceType, which: &'p Predicate) -> Option<BTreeSet<&'p str>> {
     match which {
@@ -313,7 +313,7 @@ fn named_values<'p>(kind: &ResourceType, which: &'p Predicate) -> Option<BTreeSe
     }
 }
 
-/// What leads from one set of edges to another.
+/// Returns the edit from one set of edges to another.
 pub(crate) fn delta(old: &[Edge], new: &[&Edge]) -> EdgeEdit {
     let had: BTreeSet<&ResourceId> = old.iter().map(|edge| &edge.id).collect();
     let has: BTreeSet<&ResourceId> = new.iter().map(|edge| &edge.id).collect();
@@ -324,7 +324,7 @@ pub(crate) fn delta(old: &[Edge], new: &[&Edge]) -> EdgeEdit {
     }
 }
 
-/// Writes an edit of a membership that nobody read.
+/// Writes an edit of a membership that was not read.
 pub(crate) fn carry_out_unread(change: &mut Change, attr: AttrId, edit: &MembersEdit) {
     change.edit_edges(
         attr,
@@ -338,13 +338,13 @@ pub(crate) fn carry_out_unread(change: &mut Change, attr: AttrId, edit: &Members
                 remove: ids.clone(),
             },
             MembersEdit::Replace(edges) => EdgeEdit::Replace(edges.clone()),
-            // These read the members: see `Action::reads_edges`.
+            // These edits read the members: see `Action::reads_edges`.
             MembersEdit::Keep { .. } | MembersEdit::RemoveWhere(_) => return,
         },
     );
 }
 
-/// Whether a predicate over a member's sub-attributes selects this one.
+/// Returns whether a predicate over a member's sub-attributes selects this one.
 fn is_selected(
     kind: &ResourceType,
     which: &Predicate,
@@ -358,7 +358,7 @@ fn is_selected(
             member.insert(name.to_owned(), Value::from(&**text));
         }
     }
-    // The member is made to be looked at.
+    // The element of the member is created for the evaluation.
     meter.charge(EDGE)?;
     kind.element_matches(which, &Value::Object(member), meter)
 }

@@ -1,4 +1,4 @@
-//! From the value of an operation to what it does to a value.
+//! From the value of an operation to an edit of a value.
 
 use scimkit_core::{DataType, message::PatchOperationKind};
 use scimkit_filter::{Filter, Literal, Operator, ParseOptions, Path};
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Decoder<'_> {
-    /// What an operation does to the value of one attribute.
+    /// Returns the edit that an operation makes to the value of one attribute.
     pub(crate) fn edit(
         &self,
         op: PatchOperationKind,
@@ -36,7 +36,7 @@ impl Decoder<'_> {
         let value = if many { self.array(attr, value) } else { value };
         match (op, self.kind.admit_value(attr.id(), value, self.leeway)?) {
             (_, None) if attr.definition().required => Err(unassigned(attr)),
-            // Adding no elements is not taking those away that are there.
+            // Adding no elements does not remove existing ones.
             (PatchOperationKind::Add, None) if many => Ok(Edit::Append(Vec::new())),
             (PatchOperationKind::Add, Some(Value::Array(elements))) if many => {
                 Ok(Edit::Append(elements))
@@ -46,7 +46,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// What `add` and `replace` make of the simple values that a path selects: another value.
+    /// Returns the edit of `add` or `replace` for the simple values that a path selects: another value.
     pub(crate) fn simple(
         &self,
         op: PatchOperationKind,
@@ -78,10 +78,10 @@ impl Decoder<'_> {
         }
     }
 
-    /// The elements that a `remove` lists in its value, where that is tolerated; `null` is no value.
+    /// Returns the elements that a `remove` lists in its value, if this is tolerated; `null` counts as no value.
     ///
     /// # Errors
-    /// A value where it is not tolerated, since removing everything is never meant by it: `invalidValue`.
+    /// A value that is not tolerated, since no client means to remove everything with it: `invalidValue`.
     pub(crate) fn listed(
         &self,
         attr: &Attr,
@@ -104,8 +104,8 @@ impl Decoder<'_> {
         }
     }
 
-    /// The sub-attributes that a value for a complex attribute, or for elements of one, sets; with
-    /// `null` it unsets them.
+    /// Returns the sub-attributes that a value for a complex attribute, or for elements of one, sets, or unsets by
+    /// `null`.
     pub(crate) fn merge(&self, attr: &Attr, value: Value) -> Result<Edit, RequestError> {
         let value = match parse_json_string(value, self.leeway) {
             Value::Array(mut elements)
@@ -144,7 +144,7 @@ impl Decoder<'_> {
         Ok(Edit::Merge(merged))
     }
 
-    /// The sub-attributes that an object sets to `null` or to no elements.
+    /// Returns the sub-attributes that an object sets to `null` or to no elements.
     fn nulls(
         &self,
         attr: &Attr,
@@ -169,24 +169,27 @@ impl Decoder<'_> {
         Ok(nulls)
     }
 
-    /// The members of one element as sent: an object, or what stands for one where that is tolerated.
+    /// Returns the members of one element as sent: an object, or another value that is tolerated in its place.
     pub(crate) fn members_of(
         &self,
         attr: &Attr,
         value: Value,
     ) -> Result<Map<String, Value>, RequestError> {
-        // Where that is accepted, an array of one was taken off already: this is one in another.
-        let refused = !self.leeway.tolerance().accepts(Quirk::ArrayOfOne);
+        // If arrays of one are accepted, the outer one was removed already: this is a nested one.
+        let rejected = !self.leeway.tolerance().accepts(Quirk::ArrayOfOne);
         let one = matches!(&value, Value::Array(elements)
-            if refused && elements.len() == 1 && elements.iter().all(|e| e.is_object() || e.is_string()));
+            if rejected && elements.len() == 1 && elements.iter().all(|e| e.is_object() || e.is_string()));
         let members = self.kind.members_of(attr.id(), value, self.leeway);
-        members.map_err(|problem| match one {
-            true => problem.with_quirk(Quirk::ArrayOfOne),
-            false => problem,
+        members.map_err(|problem| {
+            if one {
+                problem.with_quirk(Quirk::ArrayOfOne)
+            } else {
+                problem
+            }
         })
     }
 
-    /// In a PATCH one element stands for an array of it.
+    /// Returns the value as an array, since a PATCH accepts one element in its place.
     pub(crate) fn array(&self, attr: &Attr, value: Value) -> Value {
         let value = if attr.is_complex() {
             parse_json_string(value, self.leeway)
@@ -199,7 +202,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// Admits one element of a multi-valued complex attribute; `None` when nothing is left of it.
+    /// Admits one element of a multi-valued complex attribute; `None` if it is empty.
     pub(crate) fn element(
         &self,
         attr: &Attr,
@@ -216,11 +219,11 @@ impl Decoder<'_> {
         })
     }
 
-    /// The sub-attributes that an element must have to be selected by the path: the `eq` terms of
-    /// its filter, admitted. `None` when the filter says anything else. Of a simple value there are none.
+    /// Returns the sub-attributes that an element needs for the path to select it: the admitted `eq` terms of its
+    /// filter. `None` if the filter has any other term. For a simple value there are none.
     pub(crate) fn seed(&self, attr: &Attr, text: &str) -> Option<Map<String, Value>> {
-        // From the text, since a bound predicate no longer knows the spelling of its values. It was
-        // read before, so what it needs of the tolerance is known.
+        // Parsed again, since a bound predicate no longer has the spelling of its values. The quirks that the text
+        // needs are already recorded.
         let options = ParseOptions::default()
             .with_leniency(self.leeway.tolerance().leniency())
             .with_limits(self.limits);

@@ -1,4 +1,4 @@
-//! A PATCH request, decoded and applied.
+//! PATCH requests, decoded and applied.
 
 use std::sync::Arc;
 
@@ -15,19 +15,19 @@ use crate::{
     step::{Action, EDGE, Step},
 };
 
-/// A decoded PATCH request: every path bound and every value admitted, before any store was asked.
+/// A decoded PATCH request: every path is bound and every value admitted, before any request to a store.
 ///
-/// - Operations apply in order, and all of them or none.
-/// - `add` and `replace` merge what is given into a complex attribute; `add` appends to a
-///   multi-valued one what it does not hold yet, `replace` puts another in its place.
-/// - Two values with the same `value` and `type` are one value: adding it again updates it.
-/// - A value that becomes primary takes that from the others.
-/// - A membership attribute is changed edge by edge, without reading the edges it has.
+/// - Operations apply in order, all of them or none.
+/// - `add` and `replace` merge their value into a complex attribute; `add` appends new elements to a multi-valued
+///   one, `replace` replaces all of its elements.
+/// - Two elements with the same `value` and `type` are one element: adding it again updates it.
+/// - If a value becomes primary, the others no longer are.
+/// - A membership attribute is changed edge by edge, without reading its existing edges.
 ///
 /// # Example
 /// ```
 /// use scimkit_core::message::PatchRequest;
-/// use scimkit_patch::{Before, Patch};
+/// use scimkit_patch::{CurrentState, Patch};
 /// use scimkit_registry::{Budget, RequestErrorKind, Registry, Resource, Tolerance};
 /// use serde_json::{Value, json};
 ///
@@ -39,7 +39,7 @@ use crate::{
 ///     let request = json!({"Operations": [operation]});
 ///     let request = PatchRequest::from_value(request, 100).unwrap();
 ///     let patch = Patch::decode(user, request, Default::default(), &Tolerance::DEFAULT)?;
-///     let before = Before { document: &bjensen, edges: &[] };
+///     let before = CurrentState { document: &bjensen, edges: &[] };
 ///     patch.apply(&"2819".into(), &before, &Tolerance::DEFAULT, &Budget::unlimited())
 /// };
 ///
@@ -61,48 +61,46 @@ pub struct Patch {
     steps: Vec<Step>,
 }
 
-/// What a [`Patch`] must know of the resource before it can be applied.
+/// The parts of a resource that must be read before a [`Patch`] can be applied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Needs {
-    /// Whether it reads the document. A patch that only adds, removes by id or replaces members
-    /// does not.
+pub struct ReadRequirements {
+    /// Whether the patch reads the document. A patch that only adds, removes by id or replaces members does not.
     pub document: bool,
-    /// The membership attributes whose edges it reads, all of them.
+    /// The membership attributes of which the patch reads all edges.
     pub edges: Vec<AttrId>,
 }
 
-/// What there is before a [`Patch`] is applied.
+/// The resource before a [`Patch`] is applied.
 #[derive(Debug, Clone, Copy)]
 #[expect(
     clippy::exhaustive_structs,
-    reason = "a caller makes it; it is what `Needs` asks for"
+    reason = "callers build it from `ReadRequirements`"
 )]
-pub struct Before<'a> {
-    /// The document; an empty one will do when [`Needs::document`] is false.
+pub struct CurrentState<'a> {
+    /// The document; it may be empty if [`ReadRequirements::document`] is false.
     pub document: &'a Resource,
-    /// The edges of each attribute in [`Needs::edges`]; one left out counts as having none.
+    /// The edges of each attribute in [`ReadRequirements::edges`]; a missing attribute counts as having none.
     pub edges: &'a [(AttrId, Vec<Edge>)],
 }
 
 impl Patch {
     /// Binds every path of a request and admits every value.
     ///
-    /// An error says of each operation that is wrong which one it is, counted from 1, up to ten of
-    /// them.
+    /// The error names each invalid operation, counted from 1, up to ten of them.
     ///
     /// # Errors
-    /// - no operations, or `schemas` that do not name a patch, unless tolerated: `invalidSyntax`
-    /// - a path that is malformed, names no attribute or, unless tolerated, filters a single value or simple
-    ///   values: `invalidPath`
-    /// - `remove` without a path: `noTarget`
-    /// - `add` or `replace` without a value, with one of the wrong type, or with none for a required
-    ///   attribute: `invalidValue`
-    /// - `remove` of a multi-valued attribute with a value, unless tolerated: `invalidValue`
-    /// - a path to what is read-only, the removal of what is required or of `schemas`, and a
-    ///   part of a member: `mutability`
-    /// - without a path: a read-only attribute, unless tolerated: `mutability`; an unknown one,
-    ///   unless tolerated: `invalidSyntax`
+    /// - there are no operations, or `schemas` do not name a patch, unless tolerated: `invalidSyntax`
+    /// - a path is malformed, names no attribute or, unless tolerated, filters a single value or simple values:
+    ///   `invalidPath`
+    /// - `remove` has no path: `noTarget`
+    /// - `add` or `replace` has no value, one of the wrong type, or an empty one for a required attribute:
+    ///   `invalidValue`
+    /// - `remove` of a multi-valued attribute has a value, unless tolerated: `invalidValue`
+    /// - a path writes a read-only attribute or a part of a member, or removes a required attribute or `schemas`:
+    ///   `mutability`
+    /// - a value without a path has a read-only attribute, unless tolerated: `mutability`; or an unknown one, unless
+    ///   tolerated: `invalidSyntax`
     ///
     /// # Example
     /// ```
@@ -148,10 +146,10 @@ impl Patch {
         })
     }
 
-    /// What must be read before the patch can be applied.
+    /// Returns the parts of the resource that must be read before the patch can be applied.
     #[must_use]
-    pub fn needs(&self) -> Needs {
-        let mut needs = Needs::default();
+    pub fn needs(&self) -> ReadRequirements {
+        let mut needs = ReadRequirements::default();
         for Step { action, .. } in &self.steps {
             needs.document |= action.reads_document();
             if let Some(attr) = action.reads_edges()
@@ -163,8 +161,8 @@ impl Patch {
         needs
     }
 
-    /// Returns the attributes of the document that the patch reads and writes. Others may be left out of
-    /// [`Before::document`], except those of an extension that one of these is in.
+    /// Returns the attributes of the document that the patch reads and writes. Others may be missing in
+    /// [`CurrentState::document`], except the other attributes of an extension to which one of these belongs.
     ///
     /// # Example
     /// ```
@@ -188,31 +186,30 @@ impl Patch {
         })
     }
 
-    /// What the patch changes in the resource `id`.
+    /// Returns the change that the patch makes to the resource `id`.
     ///
-    /// Pure: after a lost race it can be applied again to what is there by then. A patch that
-    /// changes nothing gives an empty change; only an edit of members that it did not read may
-    /// turn out to change nothing later, in the store. What a path may select decides itself
-    /// here, so the tolerance is asked again.
+    /// This is a pure function: after a lost race it can be called again with the new state. A patch that changes
+    /// nothing gives an empty change; only an edit of members that it did not read may turn out later, in the store,
+    /// to change nothing. Whether a path may select nothing is decided here, so this function needs the tolerance
+    /// again.
     ///
     /// # Errors
-    /// The first operation that can't be carried out:
-    /// - a value path that selects nothing, unless tolerated: `noTarget`
-    /// - an immutable attribute that has another value, a required one that would be left without
-    ///   any, and an `id` that is not the resource's: `mutability`
-    /// - two values that would be primary, more than [`MAX_ELEMENTS`](scimkit_registry::MAX_ELEMENTS),
-    ///   and a value without a sub-attribute that is required: `invalidValue`
-    /// - an extension that is changed and left without an attribute that it requires:
-    ///   `invalidValue`
-    /// - many filters without a `value eq` term on a membership so large that trying each member
+    /// The first operation that fails:
+    /// - a value path selects nothing, unless tolerated: `noTarget`
+    /// - an immutable attribute has another value, a required one would lose its last value, or an `id` is not the
+    ///   resource's: `mutability`
+    /// - two values would be primary, there are more than [`MAX_ELEMENTS`](scimkit_registry::MAX_ELEMENTS), or a
+    ///   value lacks a required sub-attribute: `invalidValue`
+    /// - a changed extension lacks one of its required attributes: `invalidValue`
+    /// - many filters without a `value eq` term apply to a membership so large that evaluating them on each member
     ///   would take too long: `invalidPath`
-    /// - the budget, which pays for each comparison, copy and lookup, runs out:
+    /// - the budget, which is charged for each comparison, copy and lookup, runs out:
     ///   [`Exhausted`](scimkit_registry::RequestErrorKind::Exhausted)
     ///
     /// # Example
     /// ```
     /// use scimkit_core::message::PatchRequest;
-    /// use scimkit_patch::{Before, Patch};
+    /// use scimkit_patch::{CurrentState, Patch};
     /// use scimkit_registry::{Budget, RequestErrorKind, Registry, Resource, Tolerance};
     /// use serde_json::json;
     ///
@@ -223,7 +220,7 @@ impl Patch {
     /// ]}), 100).unwrap();
     /// let patch = Patch::decode(group, request, Default::default(), &Tolerance::DEFAULT)?;
     /// let before = Resource::default();
-    /// let before = Before { document: &before, edges: &[] };
+    /// let before = CurrentState { document: &before, edges: &[] };
     /// let apply = |id: &str, budget| patch.apply(&id.into(), &before, &Tolerance::DEFAULT, &budget);
     /// assert!(!apply("g1", Budget::new(10_000))?.is_empty());
     /// let other = apply("g2", Budget::unlimited());
@@ -235,7 +232,7 @@ impl Patch {
     pub fn apply(
         &self,
         id: &ResourceId,
-        before: &Before<'_>,
+        before: &CurrentState<'_>,
         leeway: &dyn QuirkPolicy,
         budget: &Budget,
     ) -> Result<Change, RequestError> {

@@ -11,13 +11,13 @@ use serde_json::Value;
 
 use crate::{members::delta, refusal::immutable};
 
-/// The change that makes a resource from the body of a POST.
+/// Returns the change that creates a resource from the body of a POST.
 ///
-/// Read-only attributes in the body, its `id` among them, are left out.
+/// Read-only attributes in the body, including its `id`, are ignored.
 ///
 /// # Errors
-/// - what [`ResourceType::admit`] refuses: `invalidSyntax` or `invalidValue`
-/// - a required attribute without a value: `invalidValue`
+/// - [`ResourceType::admit`] rejects the body: `invalidSyntax` or `invalidValue`
+/// - a required attribute has no value: `invalidValue`
 ///
 /// # Example
 /// ```
@@ -45,12 +45,11 @@ pub fn create(
 
 /// Decodes the body of a PUT.
 ///
-/// Read-only attributes in the body are ignored, as the RFC asks; so is an `id` that is not the
-/// resource's.
+/// Read-only attributes in the body are ignored, as the RFC requires, and so is a different `id`.
 ///
 /// # Errors
-/// - what [`ResourceType::admit`] refuses: `invalidSyntax` or `invalidValue`
-/// - a required attribute without a value: `invalidValue`
+/// - [`ResourceType::admit`] rejects the body: `invalidSyntax` or `invalidValue`
+/// - a required attribute has no value: `invalidValue`
 ///
 /// # Example
 /// ```
@@ -80,7 +79,7 @@ pub fn replace(
     })
 }
 
-/// A decoded PUT request, before any store was asked.
+/// A decoded PUT request, before any request to a store.
 ///
 /// [RFC 7644 section 3.5.1](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.1)
 #[derive(Debug, Clone)]
@@ -90,21 +89,22 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// What the request changes, the edges of every membership included.
+    /// Returns the change that the request makes, including the edges of every membership.
     ///
-    /// What the body does not mention is cleared, but for two kinds of attributes: an immutable
-    /// one keeps its value, and so does one that is never returned, since a client that sends
-    /// back what it read does not know it. Pure, and can be applied again after a lost race.
+    /// Attributes missing from the body are cleared, with two exceptions: immutable attributes, and attributes that
+    /// are never returned, since a client that sends back the resource as it read it does not know them. This is a
+    /// pure function, which can be called again after a lost race.
     ///
     /// # Errors
-    /// - an immutable attribute that has another value: `mutability`
+    /// - an immutable attribute has another value: `mutability`
     /// - the budget runs out: [`Exhausted`](scimkit_registry::RequestErrorKind::Exhausted)
     ///
     /// # Example
     /// See [`replace`].
     pub fn apply(&self, before: &Resource, budget: &Budget) -> Result<Change, RequestError> {
-        // Either is copied, and compared with the other.
-        let (old, new) = (before.weight(), self.after.weight());
+        // Both are copied, and compared with each other.
+        let old = before.weight();
+        let new = self.after.weight();
         budget.charge(old.saturating_add(new).saturating_mul(2))?;
         let mut change = Change::empty(Arc::clone(&self.kind));
         for attr in kept(&self.kind) {
@@ -147,9 +147,9 @@ impl Replacement {
     }
 }
 
-/// What changes from one resource to another, whatever their mutability.
+/// Returns the change from one resource to another, ignoring mutability.
 ///
-/// Memberships are compared where either resource has them, and change edge by edge.
+/// Memberships are compared if either resource has them, and change edge by edge.
 ///
 /// # Example
 /// ```
@@ -170,10 +170,12 @@ impl Replacement {
 pub fn diff(kind: &Arc<ResourceType>, before: &Resource, after: &Resource) -> Change {
     let mut change = Change::empty(Arc::clone(kind));
     for attr in kept(kind) {
-        let (old, new) = (before.get(kind, attr.id()), after.get(kind, attr.id()));
+        let old = before.get(kind, attr.id());
+        let new = after.get(kind, attr.id());
         if attr.role() == AttributeRole::Membership {
             let edges = |value: Option<&Value>| value.map_or_else(Vec::new, parse_edges);
-            let (old, new) = (edges(old), edges(new));
+            let old = edges(old);
+            let new = edges(new);
             let new: Vec<&Edge> = new.iter().collect();
             change.edit_edges(attr.id(), delta(&old, &new));
         } else {
@@ -183,7 +185,7 @@ pub fn diff(kind: &Arc<ResourceType>, before: &Resource, after: &Resource) -> Ch
     change
 }
 
-/// The top-level attributes that a write can change.
+/// Returns the top-level attributes that a write can change.
 fn kept(kind: &ResourceType) -> impl Iterator<Item = &Attr> {
     kind.attributes().iter().filter(|attr| {
         let kept = matches!(

@@ -1,4 +1,4 @@
-//! The sentences of errors, in one voice.
+//! The error texts, in one style.
 
 use scimkit_core::message::PatchOperationKind;
 use scimkit_registry::{Attr, RequestError, RequestErrorKind};

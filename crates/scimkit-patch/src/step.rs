@@ -1,16 +1,16 @@
-//! What a PATCH request comes down to once it is decoded.
+//! The decoded form of a PATCH request.
 
 use scimkit_registry::{AttrId, Budget, Edge, Predicate, Quirk, ResourceId};
 use serde_json::{Map, Value};
 
-/// Units that it costs to make an element of an edge, or to look one up among others.
+/// The units for creating an element from an edge, or for looking one up among others.
 pub(crate) const EDGE: u64 = 16 * Budget::COMPARISON;
 
-/// One action of one operation; an operation without a path has one for each attribute.
+/// One action of one operation; an operation without a path has one per attribute.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
     pub(crate) action: Action,
-    /// The operation's place in the request, from 1.
+    /// The number of the operation in the request, from 1.
     pub(crate) number: usize,
 }
 
@@ -20,49 +20,49 @@ pub(crate) enum Action {
     Attribute { attr: AttrId, edit: Edit },
     /// Edits some elements of a multi-valued attribute, or one sub-attribute of each.
     Elements {
-        absent: Absent,
+        absent: OnNoMatch,
         attr: AttrId,
         edit: Edit,
         sub: Option<AttrId>,
         which: Predicate,
     },
-    /// The request names an `id`, which must be the resource's own.
+    /// Checks that an `id` in the request is the resource's own.
     Id(String),
     /// Edits a membership.
     Members { attr: AttrId, edit: MembersEdit },
 }
 
-/// What happens to one value. Everything in it was admitted.
+/// The edit of one value. Every value in it was admitted.
 #[derive(Debug, Clone)]
 pub(crate) enum Edit {
     /// Adds elements to a multi-valued attribute.
     Append(Vec<Value>),
-    /// Puts a value in place of the one that is there.
+    /// Replaces the value.
     Assign(Value),
-    /// Sets (or unsets) some sub-attributes and leaves the others.
+    /// Sets (or unsets) some sub-attributes and leaves the others unchanged.
     Merge(Vec<(AttrId, Option<Value>)>),
-    /// Takes these out of a multi-valued attribute.
+    /// Removes these elements from a multi-valued attribute.
     Take(Vec<Value>),
     Unset,
 }
 
-/// What happens when a value path selects nothing, and the quirk that must be accepted for it; else
-/// it is `noTarget`.
+/// The reaction to a value path that selects nothing, with the quirk that must be accepted for it; otherwise it is
+/// `noTarget`.
 #[derive(Debug, Clone)]
-pub(crate) enum Absent {
-    /// An element with these sub-attributes is made, and edited.
+pub(crate) enum OnNoMatch {
+    /// Creates an element with these sub-attributes, and edits it.
     Create(Map<String, Value>, Option<Quirk>),
-    /// Nothing.
+    /// Does nothing.
     Pass(Option<Quirk>),
-    /// `noTarget`, whatever is accepted.
-    Refuse,
+    /// Returns `noTarget`, whatever is tolerated.
+    Reject,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) enum MembersEdit {
     Add(Vec<Edge>),
-    /// The members that the predicate selects stay what they are; when there are none, `edge` is
-    /// added where the predicate says all of it and that is tolerated.
+    /// Leaves the members that the predicate selects unchanged; if there are none, adds `edge`, provided that the
+    /// predicate describes all of it and this is tolerated.
     Keep {
         edge: Edge,
         seeded: bool,
@@ -74,7 +74,7 @@ pub(crate) enum MembersEdit {
 }
 
 impl MembersEdit {
-    /// Units that it costs to carry it out, but for filters, which charge what they try.
+    /// Returns the units for carrying it out, except for filters, which charge each evaluation.
     pub(crate) fn cost(&self) -> u64 {
         let edges = match self {
             MembersEdit::Add(edges) | MembersEdit::Replace(edges) => edges.len(),
@@ -90,7 +90,7 @@ impl Action {
         matches!(self, Action::Attribute { .. } | Action::Elements { .. })
     }
 
-    /// The membership that has to be known to carry it out.
+    /// Returns the membership that must be read to carry it out.
     pub(crate) fn reads_edges(&self) -> Option<AttrId> {
         match self {
             Action::Members {

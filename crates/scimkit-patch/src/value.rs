@@ -1,4 +1,4 @@
-//! One value and what an edit makes of it.
+//! Edits of a single value.
 
 use scimkit_core::Mutability;
 use scimkit_registry::{Attr, Meter, RequestError, ResourceType, weight};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{elements, refusal::immutable, step::Edit};
 
-/// The value of an attribute after an edit.
+/// Returns the value of an attribute after an edit.
 pub(crate) fn edited(
     kind: &ResourceType,
     attr: &Attr,
@@ -78,7 +78,7 @@ pub(crate) fn edit_member(
     Ok(())
 }
 
-/// Edits a value, unless it is immutable and would become another.
+/// Edits a value, unless it is immutable and would change.
 pub(crate) fn keeping(
     attr: &Attr,
     old: Option<Value>,
@@ -88,7 +88,7 @@ pub(crate) fn keeping(
     if attr.definition().mutability != Mutability::Immutable || old.is_none() {
         return edit(old);
     }
-    // It is copied, and compared with what becomes of it.
+    // The value is copied, and compared with the result.
     meter.charge(old.as_ref().map_or(0, weight).saturating_mul(2))?;
     let new = edit(old.clone())?;
     if new == old {
@@ -98,7 +98,7 @@ pub(crate) fn keeping(
     }
 }
 
-/// A copy, which is paid for before it is made.
+/// Returns a copy, which is charged before it is made.
 pub(crate) fn copied(value: &Value, meter: &Meter<'_>) -> Result<Value, RequestError> {
     meter.charge(weight(value))?;
     Ok(value.clone())

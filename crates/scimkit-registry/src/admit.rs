@@ -1,4 +1,4 @@
-//! Admission: the one door through which JSON from outside becomes a [`Resource`].
+//! Admission: the only way in which untrusted JSON becomes a [`Resource`].
 
 use std::collections::BTreeMap;
 
@@ -9,41 +9,41 @@ use serde_json::{Map, Value};
 use crate::{
     Attr, AttrId, AttributeRole, ErrorCollector, PathTarget, Quirk, QuirkPolicy, RequestError,
     RequestErrorKind, Resource, ResourceType,
+    json_string::{but_for_text, parse_json_string},
     read::read_path,
     resource::TopLevel,
-    text::{but_for_text, parse_json_string},
 };
 
-/// One member of a JSON object, bound to what it names: see [`ResourceType::entries`].
+/// A member of a JSON object, bound to the attribute that it names: see [`ResourceType::entries`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct BoundMember {
     /// The member's name as sent.
     pub name: String,
-    /// What the member's name selects.
+    /// The selection of the member's name.
     pub target: PathTarget,
-    /// Its value as sent; `null` stands for unassigned.
+    /// The value as sent; `null` means unassigned.
     pub value: Value,
 }
 
 impl ResourceType {
     /// Admits a resource as sent by a client in POST or PUT.
     ///
-    /// - Names are brought to the schema's spelling; the order of members means nothing.
+    /// - Names get the schema's spelling; the order of members is irrelevant.
     /// - Values are checked against their types and moved, not copied.
-    /// - Read-only attributes are left out; `null`, `[]` and `{}` are taken as unassigned.
-    /// - `schemas` is set to what is present.
-    /// - Required attributes are a question of their own: [`ResourceType::check_required`].
+    /// - Read-only attributes are ignored; `null`, `[]` and `{}` mean unassigned.
+    /// - `schemas` is set to the schemas that have values.
+    /// - Required attributes are checked separately: [`ResourceType::check_required`].
     ///
     /// # Errors
-    /// - a body that is not an object, or names an attribute twice: `invalidSyntax`
-    /// - a value of the wrong type, two elements with `primary`, or more than
-    ///   [`MAX_ELEMENTS`](crate::MAX_ELEMENTS) of them: `invalidValue`
-    /// - an unknown attribute, unless the tolerance ignores it: `invalidSyntax`
-    /// - the sub-attribute of a multi-valued attribute as a member of the resource: `invalidSyntax`
-    /// - `schemas` that miss the core schema or a present extension, or name an unknown one, unless
-    ///   tolerated: `invalidSyntax`
-    /// - `schemas` that name a SCIM message and not the core schema: `invalidSyntax`
+    /// - the body is not an object, or names an attribute twice: `invalidSyntax`
+    /// - a value has the wrong type, two elements are `primary`, or there are more than
+    ///   [`MAX_ELEMENTS`](crate::MAX_ELEMENTS) elements: `invalidValue`
+    /// - an attribute is unknown, unless the tolerance ignores it: `invalidSyntax`
+    /// - a sub-attribute of a multi-valued attribute is a member of the resource: `invalidSyntax`
+    /// - `schemas` lacks the core schema or a present extension, or names an unknown schema, unless tolerated:
+    ///   `invalidSyntax`
+    /// - `schemas` names a SCIM message and not the core schema: `invalidSyntax`
     ///
     /// # Example
     /// ```
@@ -66,11 +66,11 @@ impl ResourceType {
         findings.finish().map(|()| admitted.into_resource(self))
     }
 
-    /// Admits a resource and checks that it has what is required, so that an error tells of both.
+    /// Admits a resource and checks its required attributes, so that one error reports both.
     ///
     /// # Errors
-    /// As for [`admit`](Self::admit) and [`check_required`](Self::check_required): what was found
-    /// wrong, all of it up to the tenth finding.
+    /// See [`admit`](Self::admit) and [`check_required`](Self::check_required): the error contains up to ten
+    /// findings.
     ///
     /// # Example
     /// See [`ErrorCollector`].
@@ -85,7 +85,7 @@ impl ResourceType {
         Ok(admitted.into_resource(self))
     }
 
-    /// Admits the values of a resource, and checks that it has what is required.
+    /// Admits the values of a resource, and checks its required attributes.
     pub(crate) fn admit_required(
         &self,
         body: Value,
@@ -93,11 +93,11 @@ impl ResourceType {
     ) -> Result<Admitted, RequestError> {
         let mut findings = ErrorCollector::default();
         let admitted = self.admit_noting(body, t, &mut findings)?;
-        self.note_missing(&admitted, &admitted.refused, &mut findings)?;
+        self.note_missing(&admitted, &admitted.rejected, &mut findings)?;
         findings.finish().map(|()| admitted)
     }
 
-    /// What can be admitted of a body.
+    /// Admits the valid part of a body.
     fn admit_noting(
         &self,
         body: Value,
@@ -108,7 +108,8 @@ impl ResourceType {
             return Err(RequestError::syntax("the body is not a JSON object"));
         };
         let entries = self.entries_noting(body, t, findings)?;
-        let (mut listed, mut admitted) = (None, Admitted::default());
+        let mut listed = None;
+        let mut admitted = Admitted::default();
         for (id, value) in self.gather(entries)? {
             if self.attr(id).role() == AttributeRole::Schemas {
                 listed = Some(value);
@@ -122,11 +123,12 @@ impl ResourceType {
                     admitted.values.push((id, value));
                 }
                 Some(_) => {}
-                None => admitted.refused.push(id),
+                None => admitted.rejected.push(id),
             }
         }
         if let Some(message) = other_message(listed.as_ref(), self.schema().as_str()) {
-            let (message, kind) = (excerpt(message), self.name());
+            let message = excerpt(message);
+            let kind = self.name();
             let detail = format!("`schemas` names the message `{message}`, expected a {kind}");
             findings.push::<()>(Err(RequestError::syntax(detail)))?;
         } else if let Err(problem) = self.check_schemas(listed.as_ref(), &admitted)
@@ -139,15 +141,14 @@ impl ResourceType {
 
     /// Binds each member of a resource body, or of a path-less PATCH value, to its target.
     ///
-    /// The members of an extension's object are taken one by one; `null` for the object itself
-    /// selects every attribute of the extension. The members of an object under the URI of the core
-    /// schema are those of the resource, where that is tolerated.
+    /// The members of an extension's object are bound one by one; `null` for the object itself selects every
+    /// attribute of the extension. If tolerated, the members of an object under the URI of the core schema are
+    /// members of the resource.
     ///
     /// # Errors
-    /// - an unknown name, unless the tolerance ignores it: `invalidSyntax`
-    /// - an attribute that is named twice, such as in the container of its schema and outside of it:
-    ///   `invalidSyntax`
-    /// - an extension that is not an object: `invalidValue`
+    /// - a name is unknown, unless the tolerance ignores it: `invalidSyntax`
+    /// - an attribute is named twice, for example inside and outside the container of its schema: `invalidSyntax`
+    /// - an extension is not an object: `invalidValue`
     ///
     /// # Example
     /// ```
@@ -206,7 +207,7 @@ impl ResourceType {
             }
             let Some(index) = self.extension_named(&name) else {
                 let target = findings.push(known(self.member(&name, t), t))?.flatten();
-                // A container names no schemas.
+                // The `schemas` of a container do not count.
                 let named = |target: &PathTarget| {
                     container == Container::Resource
                         || *target != PathTarget::Attribute(AttrId::SCHEMAS)
@@ -240,7 +241,7 @@ impl ResourceType {
         Ok(())
     }
 
-    /// The members of a container under the URI of the core schema, where that is tolerated.
+    /// Returns the members of a container under the URI of the core schema, if this is tolerated.
     fn core_container(
         &self,
         name: &str,
@@ -267,7 +268,7 @@ impl ResourceType {
         }
     }
 
-    /// Checks that no attribute is named twice, and no part of one beside its whole.
+    /// Checks that no attribute is named twice, and none together with one of its parts.
     fn check_repeated(&self, entries: &[BoundMember]) -> Result<(), RequestError> {
         let mut values: BTreeMap<AttrId, &Value> = BTreeMap::new();
         for entry in entries {
@@ -323,7 +324,7 @@ impl ResourceType {
         Ok(())
     }
 
-    /// Whether a member of an extension's object is the `schemas` of a resource, out of place.
+    /// Returns whether a member of an extension's object is a misplaced `schemas` of the resource.
     fn is_nested_schemas(&self, urn: &str, name: &str) -> bool {
         name.eq_ignore_ascii_case("schemas") && self.lookup_parts(Some(urn), name, None).is_none()
     }
@@ -349,14 +350,14 @@ impl ResourceType {
         }
     }
 
-    /// What the name of a member selects: an attribute, plainly or by its full URN, and where
-    /// tolerated a dotted name, a value path or an extension's attribute without its URN.
+    /// Binds the name of a member: an attribute, with or without its URN, and if tolerated a dotted name, a value
+    /// path or an extension's attribute without its URN.
     fn member(&self, name: &str, t: &dyn QuirkPolicy) -> Result<PathTarget, RequestError> {
         if let Some(id) = self.lookup_parts(None, name, None) {
             return Ok(PathTarget::Attribute(id));
         }
-        // A name that would do under another tolerance, or whose filter is wrong, says so; another
-        // is just unknown.
+        // If another tolerance accepts the name, or its filter is invalid, the error says so; otherwise the name is
+        // unknown.
         let meant = |problem: RequestError| match problem.quirk() {
             None if !name.contains('[') => self.unknown_name(name),
             _ => problem.of_kind(RequestErrorKind::Syntax),
@@ -377,8 +378,8 @@ impl ResourceType {
         problem.with_quirk(Quirk::UnknownAttributes)
     }
 
-    /// The top-level attributes of a body, each once, with the parts that dotted names gave put
-    /// into the attribute they are parts of.
+    /// Returns the top-level attributes of a body, each once, with the parts from dotted names merged into their
+    /// attributes.
     fn gather(&self, entries: Vec<BoundMember>) -> Result<Vec<(AttrId, Value)>, RequestError> {
         let mut gathered: Vec<(AttrId, Value)> = Vec::with_capacity(entries.len());
         let mut parts = Vec::new();
@@ -434,7 +435,8 @@ impl ResourceType {
         let core = self.schema();
         let unknown = |urn: &&&str| *core != **urn && self.extension_named(urn).is_none();
         if let Some(urn) = listed.iter().find(unknown) {
-            let (urn, kind) = (excerpt(urn), self.name());
+            let urn = excerpt(urn);
+            let kind = self.name();
             return Err(RequestError::syntax(format!(
                 "`{urn}` is not a schema of {kind}"
             )));
@@ -452,12 +454,12 @@ impl ResourceType {
     }
 }
 
-/// What can be admitted of a body.
+/// The valid part of a body.
 #[derive(Debug, Default)]
 pub(crate) struct Admitted {
-    /// The attributes whose values can't.
-    refused: Vec<AttrId>,
-    // INVARIANT: of top-level attributes, by id; no value is null, `[]` or `{}`.
+    /// The attributes with invalid values.
+    rejected: Vec<AttrId>,
+    // INVARIANT: top-level attributes, ordered by id; no value is null, `[]` or `{}`.
     pub(crate) values: Vec<(AttrId, Value)>,
 }
 
@@ -484,16 +486,16 @@ impl TopLevel for Admitted {
     }
 }
 
-/// Where members stand that are bound to attributes of the core schema.
+/// The container of members that are bound to attributes of the core schema.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Container {
-    /// In the object under the URI of the core schema.
+    /// The object under the URI of the core schema.
     Core,
-    /// In the resource itself.
+    /// The resource itself.
     Resource,
 }
 
-/// Adds a sub-attribute to the object that is or will be its parent's value.
+/// Adds a sub-attribute to the object of its parent, which it creates if necessary.
 fn put_part(parent: &mut Value, attr: &Attr, value: Value) -> Result<(), RequestError> {
     if parent.is_null() {
         *parent = Value::Object(Map::new());
@@ -516,9 +518,9 @@ pub(crate) fn is_read_only(attr: &Attr) -> bool {
     attr.definition().mutability == Mutability::ReadOnly
 }
 
-/// What a member names, or nothing where unknown names are left out.
+/// Returns the attribute of a member, or nothing if unknown names are ignored.
 ///
-/// A name that means something, but not under this tolerance, is not unknown.
+/// A name that only another tolerance accepts is not unknown.
 pub(crate) fn known<T>(
     found: Result<T, RequestError>,
     t: &dyn QuirkPolicy,

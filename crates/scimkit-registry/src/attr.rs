@@ -1,12 +1,12 @@
-//! One row of the attribute table.
+//! The rows of the attribute table.
 
 use std::ops::Range;
 
 use scimkit_core::{Attribute, DataType, Returned};
 
-/// The place of an attribute in its [`ResourceType`](crate::ResourceType)'s table.
+/// The index of an attribute in the table of its [`ResourceType`](crate::ResourceType).
 ///
-/// It means nothing without that table: it is never stored, sent or compared across types.
+/// It has no meaning without that table: it is never stored, sent or compared across types.
 ///
 /// # Example
 /// ```
@@ -32,13 +32,13 @@ impl AttrId {
     }
 }
 
-/// What the service provider itself does with an attribute, beside keeping its value.
+/// The special handling of an attribute by the service provider.
 ///
 /// It follows from the schema:
-/// - A multi-valued attribute of the core schema whose sub-attributes are `value`, a `$ref` to
-///   resources, `display` and `type` is a set of edges. In an extension the same shape is
-///   [`AttributeRole::Plain`]: its elements are kept in the document like those of any other.
-/// - One value with such a `$ref` is a reference, also in an extension.
+/// - A multi-valued attribute of the core schema whose sub-attributes are `value`, a `$ref` to resources, `display`
+///   and `type` is a set of edges. In an extension such an attribute is [`AttributeRole::Plain`]: its elements are
+///   stored in the document like those of any other.
+/// - A single-valued attribute with such a `$ref` is a reference, also in an extension.
 /// - Sub-attributes have the role of their parent.
 ///
 /// # Example
@@ -56,20 +56,19 @@ impl AttrId {
 pub enum AttributeRole {
     /// The resource's `id`.
     Id,
-    /// The read-only side of memberships, such as `User.groups`: computed from edges. Never in an
-    /// extension.
+    /// The read-only side of memberships, such as `User.groups`: computed from edges. Never in an extension.
     Inverse,
-    /// Edges to other resources, such as `Group.members`: kept as edges, never in the document, and
-    /// never in an extension.
+    /// Edges to other resources, such as `Group.members`: stored as edges, never in the document, and never in an
+    /// extension.
     Membership,
-    /// `meta` and its sub-attributes: made by the service provider.
+    /// `meta` and its sub-attributes, which the service provider assigns.
     Meta,
-    /// A value kept in the document.
+    /// A value that is stored in the document.
     Plain,
-    /// One reference to a resource, such as the enterprise `manager`: its `$ref` and display name
-    /// are filled in from the target.
+    /// A reference to one resource, such as the enterprise `manager`: its `$ref` and display name are computed from
+    /// the target.
     Reference,
-    /// `schemas`: follows from the attributes present.
+    /// `schemas`, which follows from the attributes present.
     Schemas,
 }
 
@@ -101,12 +100,11 @@ pub struct Attr {
 }
 
 impl Attr {
-    /// The characteristics that take effect ([RFC 7643 section 7]), without sub-attributes.
+    /// Returns the effective characteristics ([RFC 7643 section 7]), without sub-attributes.
     ///
-    /// They are as registered but for those that follow from others:
-    /// - what is write-only, and any part of what is never returned, is never returned
-    /// - any part of what is read-only is read-only, and any other part of what is write-only is
-    ///   write-only
+    /// They are as registered, except for those that follow from others:
+    /// - a write-only attribute, and every part of a never returned one, is never returned
+    /// - every part of a read-only attribute is read-only, and every other part of a write-only one is write-only
     ///
     /// [RFC 7643 section 7]: https://www.rfc-editor.org/rfc/rfc7643#section-7
     #[must_use]
@@ -114,69 +112,69 @@ impl Attr {
         &self.definition
     }
 
-    /// Which of the type's extensions it belongs to; `None` for common and core attributes.
+    /// Returns the index of the attribute's extension; `None` for common and core attributes.
     #[must_use]
     pub fn extension(&self) -> Option<usize> {
         self.extension
     }
 
-    /// Its place in the table.
+    /// Returns the index of the attribute in the table.
     #[must_use]
     pub fn id(&self) -> AttrId {
         self.id
     }
 
-    /// Whether it has sub-attributes.
+    /// Returns whether the attribute has sub-attributes.
     #[must_use]
     pub fn is_complex(&self) -> bool {
         self.definition.data_type == DataType::Complex
     }
 
-    /// Whether its value is never shown, and so can be neither filtered nor sorted on.
+    /// Returns whether responses never contain the value, so that it can't be filtered or sorted on either.
     #[must_use]
     pub fn is_never_returned(&self) -> bool {
         self.definition.returned == Returned::Never
     }
 
-    /// Whether stores are asked to keep a lookup key of it.
+    /// Returns whether stores should have lookup keys for the attribute.
     ///
-    /// What is unique, and what is commonly looked up, has one; the others by
-    /// [`RegistryBuilder::index`](crate::RegistryBuilder::index). What is never returned has none:
-    /// a key would give it away.
+    /// Unique and commonly used attributes have them, others by
+    /// [`RegistryBuilder::index`](crate::RegistryBuilder::index). Attributes that are never returned have none: a key
+    /// would reveal the value.
     #[must_use]
     pub fn is_indexed(&self) -> bool {
         self.indexed
     }
 
-    /// The name as the schema spells it, without its parent.
+    /// Returns the name with the schema's spelling, without the parent's.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.definition.name
     }
 
-    /// The complex attribute it is a sub-attribute of.
+    /// Returns the complex attribute that contains this sub-attribute.
     #[must_use]
     pub fn parent(&self) -> Option<AttrId> {
         self.parent
     }
 
-    /// The canonical path: `userName`, `name.givenName`, `urn:…:User:manager.value`.
+    /// Returns the canonical path: `userName`, `name.givenName`, `urn:…:User:manager.value`.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Whether it is complex and refers to resources: by a `value`, which is their id, or by a `$ref`
-    /// whose `referenceTypes` list types of resources.
+    /// Returns whether the attribute is complex and refers to resources: by a `value` with their id, or by a `$ref`
+    /// whose `referenceTypes` list resource types.
     ///
-    /// A `$ref` without a `value` is resolved when it is admitted:
+    /// Admission resolves a `$ref` without a `value`: see
     /// [`ResourceType::resolve_reference`](crate::ResourceType::resolve_reference).
     #[must_use]
     pub fn is_reference(&self) -> bool {
         self.reference
     }
 
-    /// What the service provider does with it.
+    /// Returns the role of the attribute.
     #[must_use]
     pub fn role(&self) -> AttributeRole {
         self.role

@@ -12,7 +12,7 @@ use crate::{
 
 /// A resource type with its schemas resolved into one flat attribute table.
 ///
-/// Made by a [`Registry`](crate::Registry).
+/// Part of a [`Registry`](crate::Registry).
 ///
 /// # Example
 /// ```
@@ -37,9 +37,9 @@ pub struct ResourceType {
     pub(crate) core: Urn,
     pub(crate) default_projection: Projection,
     pub(crate) definition: ResourceTypeDefinition,
-    /// The attribute by which references and members show a resource.
+    /// The attribute that references and members show of a resource.
     pub(crate) display_name: Option<AttrId>,
-    /// Of every resource type of the registry.
+    /// The endpoints of every resource type of the registry.
     pub(crate) endpoints: Arc<[Endpoint]>,
     pub(crate) extensions: Vec<Extension>,
     pub(crate) fingerprint: Fingerprint,
@@ -60,13 +60,13 @@ pub struct Extension {
 }
 
 impl Extension {
-    /// Whether a resource must have at least one of its attributes.
+    /// Returns whether a resource must have at least one of its attributes.
     #[must_use]
     pub fn is_required(&self) -> bool {
         self.required
     }
 
-    /// The schema's URI, as registered: the name of the member that holds its attributes.
+    /// Returns the schema's URI, as registered: the name of the member that contains its attributes.
     #[must_use]
     pub fn urn(&self) -> &Urn {
         &self.urn
@@ -74,16 +74,16 @@ impl Extension {
 }
 
 impl ResourceType {
-    /// Every attribute and sub-attribute, parents before their children.
+    /// Returns every attribute and sub-attribute, parents before their children.
     #[must_use]
     pub fn attributes(&self) -> &[Attr] {
         &self.attributes
     }
 
-    /// The attribute with that id.
+    /// Returns the attribute with that id.
     ///
-    /// An id of another type answers with whatever stands there, at worst with `schemas`: ids
-    /// travel inside values that hold their own type, so that does not happen by accident.
+    /// An id of another type gives an arbitrary attribute, `schemas` if there is no other. Values that contain ids
+    /// contain their type as well, so this does not happen by accident.
     #[must_use]
     pub fn attr(&self, id: AttrId) -> &Attr {
         match self.attributes.get(id.index()) {
@@ -92,13 +92,13 @@ impl ResourceType {
         }
     }
 
-    /// The sub-attributes of a complex attribute.
+    /// Returns the sub-attributes of a complex attribute.
     pub fn children(&self, id: AttrId) -> impl Iterator<Item = &Attr> {
         self.slice(&self.attr(id).children).iter()
     }
 
-    /// Returns the top-level attributes that the service provider computes or completes when it answers: `id`,
-    /// `meta`, memberships, inverse memberships and references. They are found once per type.
+    /// Returns the top-level attributes that the service provider computes or completes in responses: `id`, `meta`,
+    /// memberships, inverse memberships and references. They are determined once per type.
     ///
     /// # Example
     /// ```
@@ -113,46 +113,46 @@ impl ResourceType {
         self.completed.iter().map(|id| self.attr(*id))
     }
 
-    /// Returns whether references and members show the `displayName` of resources of this type: not if it has none, or one
-    /// that is never returned.
+    /// Returns whether references and members show the `displayName` of resources of this type: `false` if it has
+    /// none, or one that is never returned.
     #[must_use]
     pub fn shows_display_name(&self) -> bool {
         let attr = self.display_name.map(|id| self.attr(id));
         attr.is_some_and(|attr| !attr.is_never_returned())
     }
 
-    /// The definition as registered.
+    /// Returns the definition as registered.
     #[must_use]
     pub fn definition(&self) -> &ResourceTypeDefinition {
         &self.definition
     }
 
-    /// The path below the base URL, with its leading slash: `/Users`.
+    /// Returns the path below the base URL, with its leading slash: `/Users`.
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.definition.endpoint
     }
 
-    /// The schema extensions, in the order of the definition.
+    /// Returns the schema extensions, in the order of the definition.
     #[must_use]
     pub fn extensions(&self) -> &[Extension] {
         &self.extensions
     }
 
-    /// A digest of the attribute table; a store keeps it to notice a changed schema.
+    /// Returns a digest of the attribute table; a store saves it to notice a changed schema.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
 
-    /// Whether the value of that attribute is made by the service provider when it answers, so that
-    /// no document holds it: `id`, `meta`, memberships and the filled-in parts of references.
+    /// Returns whether the service provider computes the value of that attribute in responses, so that documents do
+    /// not contain it: `id`, `meta`, memberships and the computed parts of references.
     #[must_use]
     pub fn is_computed(&self, id: AttrId) -> bool {
         let attr = self.attr(id);
         match attr.role() {
             AttributeRole::Plain | AttributeRole::Schemas => false,
-            // What a client may write is kept.
+            // Parts that a client may write are stored.
             AttributeRole::Reference if attr.parent().is_some() => {
                 attr.name() == "$ref" || is_read_only(attr)
             }
@@ -161,10 +161,10 @@ impl ResourceType {
         }
     }
 
-    /// The attribute that `path` names, ignoring case; `None` when there is none.
+    /// Returns the attribute that `path` names, ignoring case; `None` if there is none.
     ///
-    /// A name without a URN is looked up among the common and core attributes only;
-    /// [`find`](Self::find) also looks into the extensions.
+    /// A name without a URN is looked up only among the common and core attributes; [`find`](Self::find) also
+    /// searches the extensions.
     ///
     /// # Example
     /// ```
@@ -189,7 +189,7 @@ impl ResourceType {
         )
     }
 
-    /// The type's `name`, which `meta.resourceType` carries: `User`.
+    /// Returns the type's `name`, as in `meta.resourceType`: `User`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -201,14 +201,14 @@ impl ResourceType {
         &self.name
     }
 
-    /// The attribute at a path such as `name.givenName`, as [`resolve`](Self::resolve) finds it.
+    /// Returns the attribute at a path such as `name.givenName`: see [`resolve`](Self::resolve).
     #[must_use]
     pub fn attribute_id(&self, path: &str) -> Option<AttrId> {
         let path = AttributePath::parse(path).ok()?;
         self.resolve(&path)
     }
 
-    /// The URI of the core schema.
+    /// Returns the URI of the core schema.
     #[must_use]
     pub fn schema(&self) -> &Urn {
         &self.core
@@ -228,7 +228,7 @@ impl ResourceType {
         self.extensions.iter().position(|e| e.urn == *urn)
     }
 
-    /// A name found in exactly one extension, for senders that leave the URN out.
+    /// Returns the attribute of a name that exactly one extension has, for clients that omit the URN.
     pub(crate) fn lookup_in_extensions(&self, name: &str, sub: Option<&str>) -> Option<AttrId> {
         let mut found = self
             .extensions
@@ -256,7 +256,7 @@ impl ResourceType {
         self.find_in(range, name, sub)
     }
 
-    /// The top-level attributes of the core schema, or of one extension.
+    /// Returns the top-level attributes of the core schema, or of one extension.
     pub(crate) fn top_level(&self, extension: Option<usize>) -> &[Attr] {
         match extension {
             None => self.slice(&self.top),

@@ -1,4 +1,4 @@
-//! Binding: names to attributes, values to their types, case by the schema.
+//! Binding: names become attributes, values get the attribute's type and case.
 
 use scimkit_core::{DataType, did_you_mean, excerpt};
 use scimkit_filter::{AttributePath, Comparison, Filter, Literal, ParseLimits, Path, ValuePath};
@@ -11,20 +11,20 @@ use crate::{
 };
 
 impl ResourceType {
-    /// Binds a filter to this type: names to attributes, values to their types, case by the schema.
+    /// Binds a filter to this type: names become attributes, values get the attribute's type and case.
     ///
-    /// - A complex attribute without a sub-attribute stands for its `value`.
-    /// - `eq null` is "has no value", `ne null` is "has one".
-    /// - The `primary` of an element that does not say is `false`, as the RFC has it.
+    /// - A complex attribute without a sub-attribute means its `value`.
+    /// - `eq null` means "has no value", `ne null` means "has a value".
+    /// - The default of `primary` is `false`, as in the RFC.
     /// - An integer can be compared with any number; no integer is equal to `1.5`.
     ///
     /// # Errors
     /// All are `invalidFilter`:
     /// - an unknown attribute, unless the tolerance ignores it
     /// - a complex attribute that has no `value`
-    /// - a value or an operator that does not fit the type
-    /// - an attribute that is never returned, since a filter must not become an oracle for it
-    /// - the `$ref` of a membership or reference, which is made from its `value`
+    /// - a value or an operator that does not fit the attribute's type
+    /// - an attribute that is never returned, since filters must not reveal it
+    /// - the `$ref` of a membership or reference, which is computed from its `value`
     ///
     /// # Example
     /// ```
@@ -53,8 +53,8 @@ impl ResourceType {
         .filter(filter)
     }
 
-    /// The attribute that a path names, also in an extension when the tolerance lets the URN be
-    /// left out; `None` when there is none, or when two extensions have it.
+    /// Returns the attribute at a path, also in an extension if the tolerance accepts names without a URN; `None` if
+    /// there is none, or if two extensions have it.
     #[must_use]
     pub fn find(&self, path: &AttributePath<'_>, t: &dyn QuirkPolicy) -> Option<AttrId> {
         self.name_or_extension(
@@ -67,13 +67,12 @@ impl ResourceType {
 
     /// Binds a parsed PATCH path to this type.
     ///
-    /// A path changes something, so an unknown name in its filter is refused whatever the tolerance
-    /// says about filters.
+    /// A path selects what to change, so unknown names in its filter are rejected whatever the tolerance for filters.
     ///
     /// # Errors
-    /// - a name that the schemas do not have, a filter on a simple attribute unless it has many values
-    ///   and that is tolerated: `invalidPath`
-    /// - whatever [`bind_filter`](Self::bind_filter) refuses of the filter: `invalidFilter`
+    /// - the schemas do not have a name, or the filter is on a simple attribute, unless that is multi-valued and this
+    ///   is tolerated: `invalidPath`
+    /// - [`bind_filter`](Self::bind_filter) rejects the filter: `invalidFilter`
     ///
     /// # Example
     /// See [`parse_path`](Self::parse_path).
@@ -111,7 +110,7 @@ impl ResourceType {
             inside: Some(attr),
             kind: self,
             leeway: t,
-            unknown: Unknown::Refused,
+            unknown: Unknown::Rejected,
         };
         let which = binder.filter(filter)?;
         let sub = match path.sub_attribute.as_deref() {
@@ -121,10 +120,10 @@ impl ResourceType {
         Ok(PathTarget::Elements { attr, which, sub })
     }
 
-    /// Reads and binds a PATCH path; the bare URI of a schema extension selects all of it.
+    /// Parses and binds a PATCH path; the URI of a schema extension alone selects the whole extension.
     ///
     /// # Errors
-    /// `invalidPath` for text outside the grammar, and what [`ResourceType::bind_path`] refuses.
+    /// `invalidPath` if the text does not follow the grammar; otherwise see [`ResourceType::bind_path`].
     ///
     /// # Example
     /// ```
@@ -153,8 +152,8 @@ impl ResourceType {
         self.bind_path(&read_path(text, limits, t)?, t)
     }
 
-    /// Checks that a value filter can speak of an attribute: a complex one, or where tolerated one with
-    /// many simple values.
+    /// Checks that an attribute can have a value filter: a complex one, or if tolerated a multi-valued one of simple
+    /// values.
     fn check_brackets(&self, id: AttrId, t: &dyn QuirkPolicy) -> Result<(), RequestError> {
         let attr = self.attr(id);
         if attr.is_complex() {
@@ -184,7 +183,8 @@ impl ResourceType {
     }
 
     fn unknown(&self, path: &AttributePath<'_>) -> RequestError {
-        let (path_text, kind) = (path.to_string(), self.name());
+        let path_text = path.to_string();
+        let kind = self.name();
         let suggestion = did_you_mean(&path_text, self.attributes().iter().map(Attr::path));
         let name = excerpt(&path_text);
         let problem = RequestError::filter(format!(
@@ -206,7 +206,8 @@ impl ResourceType {
         let children = self.attributes().iter();
         let children = children.filter(|child| child.parent() == Some(attr));
         let suggestion = did_you_mean(&name, children.map(Attr::name));
-        let (name, attr) = (excerpt(&name), self.attr(attr).path());
+        let name = excerpt(&name);
+        let attr = self.attr(attr).path();
         RequestError::filter(format!(
             "`{name}` is not a sub-attribute of {attr}{suggestion}"
         ))
@@ -214,22 +215,22 @@ impl ResourceType {
 }
 
 struct Binder<'k> {
-    /// The complex attribute whose brackets we are in.
+    /// The complex attribute whose brackets enclose this filter.
     inside: Option<AttrId>,
     kind: &'k ResourceType,
     leeway: &'k dyn QuirkPolicy,
     unknown: Unknown,
 }
 
-/// What becomes of a name that the type does not have.
+/// The handling of a name that the type does not have.
 #[derive(Clone, Copy, PartialEq)]
 enum Unknown {
     ByTolerance,
-    Refused,
+    Rejected,
 }
 
 impl Binder<'_> {
-    // Recursion here and in every walk of a predicate is bounded by the parser's depth limit.
+    // The parser's depth limit bounds the recursion here and in every walk over a predicate.
     fn filter(&self, filter: &Filter<'_>) -> Result<Predicate, RequestError> {
         match filter {
             Filter::And(terms) => self.all(terms).map(Predicate::All),
@@ -304,7 +305,7 @@ impl Binder<'_> {
         })
     }
 
-    /// Decides a comparison of `meta.resourceType`, which all resources of the type share.
+    /// Evaluates a comparison of `meta.resourceType`, which is the same for all resources of the type.
     fn decided(&self, attr: &Attr, op: Operator, value: &Scalar) -> Option<Predicate> {
         if attr.role() != AttributeRole::Meta
             || attr.name() != "resourceType"
@@ -322,7 +323,7 @@ impl Binder<'_> {
         }
     }
 
-    /// The attribute that a comparison means: of a complex one its `value`.
+    /// Returns the attribute of a comparison: for a complex one its `value`.
     fn simple(&self, id: AttrId) -> Result<&Attr, RequestError> {
         let attr = self.kind.attr(id);
         if !attr.is_complex() {
@@ -342,7 +343,7 @@ impl Binder<'_> {
             path.urn.as_deref(),
             path.sub_attribute.as_deref(),
         ) {
-            // A simple value is called `value`.
+            // The name of a simple value is `value`.
             (Some(attr), None, None) if !self.kind.attr(attr).is_complex() => {
                 path.name.eq_ignore_ascii_case("value").then_some(attr)
             }
@@ -388,7 +389,7 @@ impl Binder<'_> {
         Ok(id)
     }
 
-    /// The multi-valued attribute whose elements this marks as primary, if it does.
+    /// Returns the multi-valued attribute whose elements this attribute marks as primary, if there is one.
     fn primary_of(&self, attr: &Attr) -> Option<AttrId> {
         let parent = self.kind.attr(attr.parent()?);
         let many = parent.definition().multi_valued && !attr.definition().multi_valued;
@@ -396,7 +397,7 @@ impl Binder<'_> {
         (marks && attr.name().eq_ignore_ascii_case("primary")).then_some(parent.id())
     }
 
-    /// Whether an element is primary, where saying nothing means `false` (RFC 7643 section 2.4).
+    /// Returns a predicate for whether an element is primary, `false` by default (RFC 7643 section 2.4).
     fn primary(&self, attr: AttrId, parent: AttrId, op: Operator, truth: bool) -> Predicate {
         let value = Scalar::Bool(true);
         let is_primary = Predicate::Compare {
@@ -407,9 +408,10 @@ impl Binder<'_> {
         if op == Operator::Equal && truth {
             return is_primary;
         }
-        let one = match truth == (op == Operator::Equal) {
-            true => is_primary,
-            false => Predicate::Not(Box::new(is_primary)),
+        let one = if truth == (op == Operator::Equal) {
+            is_primary
+        } else {
+            Predicate::Not(Box::new(is_primary))
         };
         if self.inside.is_some() {
             return one;
@@ -421,7 +423,7 @@ impl Binder<'_> {
         if op == Operator::Equal {
             return some(one);
         }
-        // An element without a value that counts as present says so all the same.
+        // An element without a non-empty value is not primary either.
         let any = some(Predicate::All(Vec::new()));
         Predicate::Any(vec![Predicate::Not(Box::new(any)), some(one)])
     }

@@ -13,13 +13,12 @@ use serde_json::{Map, Value};
 
 /// The work that one request may cause, however its sizes multiply.
 ///
-/// Evaluation, PATCH, projection, sorting and stores charge it in *units*: one unit for each byte
-/// that is touched, and [`COMPARISON`](Budget::COMPARISON) units for each comparison. A budget runs
-/// out when its units are spent, when its deadline has passed, or when it is cancelled because the
-/// client is gone; from then on each charge fails. All clones share one balance, so the operations
-/// of a bulk request share one, too.
+/// Evaluation, PATCH, projection, sorting and stores charge it in *units*: one unit per byte that they read or write,
+/// and [`COMPARISON`](Budget::COMPARISON) units per comparison. A budget runs out when its units are spent, when its
+/// deadline has passed, or when it is cancelled because the client has disconnected; from then on every charge fails.
+/// All clones share one balance, and so do the operations of a bulk request.
 ///
-/// It has no clock of its own: [`Budget::with_deadline`] is given one.
+/// It does not read a clock itself: [`Budget::with_deadline`] takes a function for that.
 ///
 /// # Example
 /// ```
@@ -40,7 +39,7 @@ pub struct Budget {
     shared: Arc<Shared>,
 }
 
-/// A part of a request's work, which can be cancelled alone.
+/// A part of a request's work, which can be cancelled separately.
 struct Part {
     cancelled: AtomicBool,
     whole: Option<Arc<Part>>,
@@ -57,22 +56,22 @@ struct Shared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Exhausted {
-    /// The request was cancelled: its client waits no longer for the result.
+    /// The request was cancelled: its client no longer waits for the result.
     #[error("the request was cancelled")]
     Cancelled,
     /// The deadline of the request has passed.
     #[error("the request took longer than this service allows")]
     Deadline,
-    /// The request would cause more work than one request may.
+    /// The request would exceed the limit of work.
     #[error("the request would cause more work than this service allows")]
     Work,
 }
 
 impl Budget {
-    /// Units that one comparison costs, besides those for the bytes that it reads.
+    /// The units of one comparison, besides those for the bytes that it reads.
     pub const COMPARISON: u64 = 16;
 
-    /// Units between two looks at the clock: well under a millisecond of work.
+    /// The units between two checks of the clock: well under a millisecond of work.
     const CLOCK: u64 = 1 << 16;
 
     /// Creates a budget of `units` units, without a deadline.
@@ -123,12 +122,12 @@ impl Budget {
     /// Spends units.
     ///
     /// # Errors
-    /// [`Exhausted`] with the reason why the budget ran out; the work must not be done then.
+    /// [`Exhausted`] with the reason why the budget ran out; the caller must not do the work then.
     pub fn charge(&self, units: u64) -> Result<(), Exhausted> {
         let before = self.shared.spent.fetch_add(units, Ordering::Relaxed);
         let after = before.saturating_add(units);
         if after > self.shared.limit {
-            // Spent for good: the counter can't wrap around, however often it is charged.
+            // Units stay spent after a failure: the counter can't wrap around, however often it is charged.
             self.shared
                 .spent
                 .store(self.shared.limit, Ordering::Relaxed);
@@ -137,9 +136,10 @@ impl Budget {
         if self.is_cancelled() {
             return Err(Exhausted::Cancelled);
         }
-        match before / Self::CLOCK == after / Self::CLOCK {
-            true => Ok(()),
-            false => self.check(),
+        if before / Self::CLOCK == after / Self::CLOCK {
+            Ok(())
+        } else {
+            self.check()
         }
     }
 
@@ -157,8 +157,8 @@ impl Budget {
         }
     }
 
-    /// Ends the budget, because its client waits no longer for the result. Cancelling a [part](Budget::part)
-    /// ends only that part.
+    /// Ends the budget, because its client no longer waits for the result. Cancelling a [part](Budget::part) ends
+    /// only that part.
     pub fn cancel(&self) {
         let cancelled = match &self.part {
             Some(part) => &part.cancelled,
@@ -167,8 +167,8 @@ impl Budget {
         cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Returns the budget of a part of the work, such as one call of a store: it has the same balance
-    /// and deadline and ends with the whole, but cancelling it does not end the whole.
+    /// Returns the budget for a part of the work, such as one call of a store: it has the same balance and deadline
+    /// and ends with the whole, but cancelling it does not end the whole.
     ///
     /// # Example
     /// ```
@@ -236,8 +236,8 @@ impl Budget {
     }
 }
 
-/// Returns the units that it costs to copy, compare or print a JSON value: its bytes, and a comparison
-/// for each value and member in it.
+/// Returns the units for copying, comparing or printing a JSON value: its bytes, and a comparison per value and
+/// member in it.
 ///
 /// # Example
 /// ```
@@ -265,10 +265,10 @@ pub(crate) fn members_weight(members: &Map<String, Value>) -> u64 {
         .sum()
 }
 
-/// Ends a scan of many rows early if it will not fit into its budget, by what the rows so far took.
+/// Ends a scan of many rows early if it is not going to fit into its budget, judging by the rows so far.
 ///
-/// It judges from a thirty-second of the rows on, and ends a scan that would take more than twice what was left of
-/// the budget at its beginning, if the other rows take as much.
+/// It starts to judge after a thirty-second of the rows. It ends a scan that would take more than twice the budget
+/// that was left at the beginning, if the other rows take as much as the rows so far.
 ///
 /// # Example
 /// ```
@@ -289,12 +289,12 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// The part of the rows that must be done, as a divisor.
+    /// The part of the rows that must be done first, as a divisor.
     const SAMPLE: u64 = 32;
-    /// The excess that ends a scan.
+    /// The factor by which a scan may exceed its budget.
     const EXCESS: u64 = 2;
 
-    /// Begins a scan of that number of rows, all of which it needs.
+    /// Begins a scan that needs this number of rows.
     #[must_use]
     pub fn new(budget: &Budget, rows: u64) -> Self {
         Forecast {
@@ -306,20 +306,21 @@ impl Forecast {
     /// Judges the scan after `done` rows.
     ///
     /// # Errors
-    /// [`Exhausted::Work`] if the scan will not fit.
+    /// [`Exhausted::Work`] if the scan is not going to fit.
     pub fn check(&self, budget: &Budget, done: u64) -> Result<(), Exhausted> {
         if done.saturating_mul(Self::SAMPLE) < self.rows {
             return Ok(());
         }
         let spent = u128::from(budget.spent().saturating_sub(self.spent_before));
         let left = u128::from(budget.shared.limit.saturating_sub(self.spent_before));
-        // Spent for each row, times all rows.
+        // The units per row, times all rows.
         let needed = spent * u128::from(self.rows);
         let allowed = left * u128::from(done);
         let allowed = allowed.saturating_mul(u128::from(Self::EXCESS));
-        match needed > allowed {
-            true => Err(Exhausted::Work),
-            false => Ok(()),
+        if needed > allowed {
+            Err(Exhausted::Work)
+        } else {
+            Ok(())
         }
     }
 }
@@ -333,8 +334,8 @@ impl fmt::Debug for Budget {
     }
 }
 
-/// Collects the small charges of one thread and passes them on to a [`Budget`] in larger ones; what is
-/// left is passed on when the meter is dropped.
+/// Collects the small charges of one thread and passes them on to a [`Budget`] in larger ones; dropping the meter
+/// passes on the rest.
 ///
 /// # Example
 /// ```
@@ -348,7 +349,7 @@ impl fmt::Debug for Budget {
 /// ```
 #[derive(Debug)]
 pub struct Meter<'a> {
-    /// None for work that nothing limits.
+    /// `None` for unlimited work.
     budget: Option<&'a Budget>,
     pending: Cell<u64>,
 }
@@ -383,7 +384,7 @@ impl Meter<'_> {
     /// Spends the units of one comparison that reads `bytes` bytes.
     ///
     /// # Errors
-    /// As [`Meter::charge`].
+    /// See [`Meter::charge`].
     #[inline]
     pub fn compare(&self, bytes: usize) -> Result<(), Exhausted> {
         self.charge(Budget::COMPARISON.saturating_add(bytes as u64))
@@ -397,7 +398,7 @@ impl Meter<'_> {
 
 impl Drop for Meter<'_> {
     fn drop(&mut self) {
-        // Work that was done; whether it was allowed is asked by the next charge.
+        // This work is already done; the next charge reports whether it was allowed.
         if self.pending.get() > 0 {
             let _ = self.pass_on(self.pending.get());
         }
@@ -419,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn meter_passes_everything_on_when_dropped() {
+    fn dropped_meters_charge_the_rest() {
         let budget = Budget::unlimited();
         let meter = budget.meter();
         for _ in 0..5_000 {
@@ -430,10 +431,11 @@ mod tests {
     }
 
     #[test]
-    fn part_ends_with_any_whole_but_ends_none() {
+    fn cancelling_the_whole_ends_its_parts_but_not_vice_versa() {
         let budget = Budget::unlimited();
         let part = budget.part();
-        let (first, second) = (part.part(), part.part());
+        let first = part.part();
+        let second = part.part();
         first.cancel();
         assert_eq!(first.charge(1), Err(Exhausted::Cancelled));
         assert_eq!((second.charge(1), part.charge(1)), (Ok(()), Ok(())));
@@ -446,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_is_asked_while_work_goes_on() {
+    fn the_clock_is_checked_while_work_goes_on() {
         let budget = Budget::with_deadline(u64::MAX, || true);
         assert_eq!(budget.charge(1), Ok(()));
         assert_eq!(budget.charge(Budget::CLOCK), Err(Exhausted::Deadline));

@@ -1,4 +1,4 @@
-//! From schemas to the attribute table, checking what only the whole can tell.
+//! From schemas to the attribute table, with the checks that need the whole.
 
 use std::{collections::HashSet, ops::Range, sync::Arc};
 
@@ -11,7 +11,7 @@ use crate::{
     ResourceType, project::Splices,
 };
 
-/// What a store finds useful to look up in any type, where the type has it.
+/// Attributes that are often looked up, indexed in every type that has them.
 const COMMONLY_INDEXED: [&str; 5] = [
     "active",
     "displayName",
@@ -33,7 +33,7 @@ impl ResourceType {
             type_name: definition.name.clone(),
         };
         let mut top = builtin::common_attributes();
-        // A schema may list the common attributes itself; theirs is one definition.
+        // If a schema lists a common attribute itself, the common definition applies.
         let common: Vec<_> = top.iter().map(|a| a.name.clone()).collect();
         let own = |a: &&Attribute| !common.iter().any(|name| name.eq_ignore_ascii_case(&a.name));
         top.extend(core.attributes.iter().filter(own).cloned());
@@ -41,7 +41,8 @@ impl ResourceType {
         let mut built: Vec<Extension> = Vec::with_capacity(extensions.len());
         for (index, (schema, required)) in extensions.iter().enumerate() {
             if schema.id == core.id || built.iter().any(|known| known.urn == schema.id) {
-                let (name, urn) = (definition.name, schema.id.to_string());
+                let name = definition.name;
+                let urn = schema.id.to_string();
                 return Err(RegistrationError::RepeatedSchema { name, urn });
             }
             let prefix = format!("{}:", schema.id.as_str());
@@ -86,7 +87,7 @@ impl ResourceType {
         Ok(this)
     }
 
-    /// A URI in a path or as a member's name must have one meaning.
+    /// A URI in a path or as a member's name must be unambiguous.
     fn check_extensions(&self) -> Result<(), RegistrationError> {
         let urns = self.extensions.iter().map(|e| e.urn.as_str());
         match urns
@@ -102,7 +103,8 @@ impl ResourceType {
     }
 
     fn mark_indexed(&mut self, path: &str) -> Result<(), RegistrationError> {
-        let (name, text) = (self.name().to_owned(), path.to_owned());
+        let name = self.name().to_owned();
+        let text = path.to_owned();
         let Some(id) = self.attribute_id(path) else {
             return Err(RegistrationError::UnknownIndex { path: text, name });
         };
@@ -140,7 +142,7 @@ struct TableBuilder {
 }
 
 impl TableBuilder {
-    /// Appends one level of attributes contiguously, then each one's children.
+    /// Appends one level of attributes contiguously, then the children of each.
     fn level(
         &mut self,
         definitions: &[Attribute],
@@ -190,7 +192,8 @@ impl TableBuilder {
             None => role_of(definition, extension),
             Some(role) => role,
         };
-        // What may also lead outside is no reference to a resource, unless the `$ref` is ours to make.
+        // An attribute that may also refer to external resources is not a reference to a resource, unless the server
+        // computes its `$ref`.
         let outside = |sub: &Attribute| sub.reference_types.iter().any(|t| leads_outside(t));
         let only_resources = !definition
             .sub_attributes
@@ -219,7 +222,7 @@ impl TableBuilder {
     }
 }
 
-/// What is wrong with a definition by itself.
+/// Returns the error in a definition by itself.
 fn problem(definition: &Attribute, parent: Option<AttrId>) -> Option<&'static str> {
     let complex = definition.data_type == DataType::Complex;
     if !scimkit_core::is_attribute_name(&definition.name) {
@@ -237,7 +240,7 @@ fn problem(definition: &Attribute, parent: Option<AttrId>) -> Option<&'static st
     None
 }
 
-/// The characteristics that take effect: see [`Attr::definition`].
+/// Returns the effective characteristics: see [`Attr::definition`].
 fn effective(definition: &Attribute, parent: Option<&Attr>) -> Attribute {
     let mut effective = Attribute {
         sub_attributes: Vec::new(),
@@ -258,9 +261,9 @@ fn effective(definition: &Attribute, parent: Option<&Attr>) -> Attribute {
     effective
 }
 
-/// Whether an attribute refers to resources, by a `value` that is text and a `$ref`.
+/// Returns whether an attribute refers to resources, by a textual `value` and a `$ref`.
 fn refers(definition: &Attribute) -> bool {
-    // Exactly spelled, since edges are read and written by these very names.
+    // The exact spelling, since edges are read and written with these names.
     let sub = |name: &str| definition.sub_attributes.iter().find(|a| a.name == name);
     let is_text = |a: &Attribute| a.data_type == DataType::String && !a.multi_valued;
     let leads_to_resources = |a: &Attribute| !a.reference_types.iter().all(|t| leads_outside(t));
@@ -271,7 +274,7 @@ fn leads_outside(reference_type: &str) -> bool {
     matches!(reference_type, "external" | "uri")
 }
 
-/// The role of a top-level attribute.
+/// Returns the role of a top-level attribute.
 fn role_of(definition: &Attribute, extension: Option<usize>) -> AttributeRole {
     match definition.name.as_str() {
         "id" if extension.is_none() => return AttributeRole::Id,

@@ -1,4 +1,4 @@
-//! What a write changes, in the narrowest terms.
+//! Changes by a write, as narrow as possible.
 
 mod document;
 mod text;
@@ -23,12 +23,12 @@ use crate::{
 
 pub use self::{document::ChangedValue, text::TextEdit};
 
-/// What one write changes: attributes set and unset, and edges.
+/// The changes by one write: attributes to set and to unset, and edges.
 ///
-/// - It names the narrowest single-valued attribute (`name.givenName`, not `name`), so that a host's
-///   own edit of another is not overwritten; a multi-valued attribute is set whole.
-/// - It holds its own [`ResourceType`], so that an [`AttrId`] never meets another table.
-/// - What the service provider computes can't be changed by it.
+/// - It names the narrowest single-valued attribute (`name.givenName`, not `name`), so that it does not overwrite an
+///   edit of another one by the application; a multi-valued attribute is set as a whole.
+/// - It contains its [`ResourceType`], so that an [`AttrId`] is never used with another table.
+/// - It can't change computed attributes.
 ///
 /// # Example
 /// ```
@@ -53,18 +53,18 @@ pub use self::{document::ChangedValue, text::TextEdit};
 /// ```
 #[derive(Clone)]
 pub struct Change {
-    /// Combined when asked for.
+    /// Combined at the first use.
     edges: OnceLock<Vec<EdgeChange>>,
     edits: Vec<EdgeChange>,
     kind: Arc<ResourceType>,
-    // INVARIANT: no id is both set and unset or occurs twice; none is complex and single-valued, a
-    // part of a multi-valued attribute, or computed; no value is null, `[]` or `{}`.
+    // INVARIANT: no id is both set and unset or occurs twice; none is complex and single-valued, a part of a
+    // multi-valued attribute, or computed; no value is null, `[]` or `{}`.
     set: Vec<(AttrId, Value)>,
     unset: Vec<AttrId>,
 }
 
 impl Change {
-    /// A change that does nothing yet.
+    /// Creates an empty change.
     #[must_use]
     pub fn empty(kind: Arc<ResourceType>) -> Self {
         Change {
@@ -76,7 +76,7 @@ impl Change {
         }
     }
 
-    /// The change that makes `resource` out of nothing.
+    /// Returns the change that creates `resource`.
     #[must_use]
     pub fn create(kind: Arc<ResourceType>, mut resource: Resource) -> Self {
         let top = kind.attributes().iter().filter(|a| a.parent().is_none());
@@ -85,10 +85,10 @@ impl Change {
         Change::from_values(kind, values)
     }
 
-    /// Admits the body of a POST, which must have what is required, as the change that creates its resource.
+    /// Admits the body of a POST, including its required attributes, as the change that creates its resource.
     ///
     /// # Errors
-    /// As for [`ResourceType::admit_complete`].
+    /// See [`ResourceType::admit_complete`].
     ///
     /// # Example
     /// ```
@@ -113,7 +113,7 @@ impl Change {
         Ok(Change::from_values(Arc::clone(kind), admitted.values))
     }
 
-    /// The change that sets these top-level attributes, which come by id.
+    /// Returns the change that sets these top-level attributes, which are ordered by id.
     fn from_values(kind: Arc<ResourceType>, values: Vec<(AttrId, Value)>) -> Self {
         let mut change = Change::empty(kind);
         change.set.reserve(values.len());
@@ -136,7 +136,8 @@ impl Change {
         change
     }
 
-    /// Returns the change that leads from one document to another, or creates the second one if `before` is none.
+    /// Returns the change from one document to another, or the change that creates the second one if `before` is
+    /// `None`.
     ///
     /// # Example
     /// ```
@@ -167,31 +168,31 @@ impl Change {
         change
     }
 
-    /// The resource type it is about.
+    /// Returns the resource type of the change.
     #[must_use]
     pub fn kind(&self) -> &Arc<ResourceType> {
         &self.kind
     }
 
-    /// The attributes to set, by id.
+    /// Returns the attributes to set, ordered by id.
     #[must_use]
     pub fn assignments(&self) -> &[(AttrId, Value)] {
         &self.set
     }
 
-    /// The attributes to unset, by id.
+    /// Returns the attributes to unset, ordered by id.
     #[must_use]
     pub fn removals(&self) -> &[AttrId] {
         &self.unset
     }
 
-    /// The changes of membership, one for each attribute.
+    /// Returns the changes of memberships, one per attribute.
     #[must_use]
     pub fn edge_changes(&self) -> &[EdgeChange] {
         self.edges.get_or_init(|| combined(&self.edits))
     }
 
-    /// Every attribute that changes, by its canonical path, with its new value or `None`.
+    /// Returns every changed attribute by its canonical path, with its new value or `None`.
     pub fn entries(&self) -> impl Iterator<Item = (&str, Option<&Value>)> {
         let set = self
             .set
@@ -204,8 +205,8 @@ impl Change {
         )
     }
 
-    /// Returns the units that it costs to apply the change, besides those for the stored document: its
-    /// values, and the lookup, check and storage of each edge.
+    /// Returns the units for applying the change, besides those for the stored document: its values, and the lookup,
+    /// check and storage of each edge.
     ///
     /// # Example
     /// ```
@@ -232,8 +233,8 @@ impl Change {
         values.saturating_add(edges.saturating_mul(EDGE))
     }
 
-    /// Returns an upper bound of the bytes by which the change makes the text of a document longer. Like
-    /// [`Resource::max_text_len`], it is cheap to compute, and several times the real growth in most cases.
+    /// Returns an upper bound of the number of bytes by which the change extends the text of a document. Like
+    /// [`Resource::max_text_len`], it is cheap to compute, and in most cases several times the real growth.
     ///
     /// # Example
     /// ```
@@ -292,14 +293,14 @@ impl Change {
         edits.any(|edges| matches!(edges.edit, EdgeEdit::Replace(_)))
     }
 
-    /// Whether it changes nothing at all.
+    /// Returns whether the change is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.set.is_empty() && self.unset.is_empty() && self.edits.is_empty()
     }
 
-    /// Whether it sets or unsets what is never returned. No document holds that, so nobody who keeps
-    /// only documents can say that it is the same.
+    /// Returns whether the change sets or unsets an attribute that is never returned. Documents do not contain such
+    /// attributes, so their comparison can't show whether the value changes.
     ///
     /// # Example
     /// ```
@@ -323,7 +324,7 @@ impl Change {
         written.any(|id| self.kind.attr(*id).is_never_returned())
     }
 
-    /// For every indexed attribute that changes: its new lookup keys, none when it is unassigned.
+    /// Returns the new lookup keys of every indexed attribute that changes; none for an unassigned one.
     ///
     /// # Example
     /// ```
@@ -367,14 +368,13 @@ impl Change {
         }
     }
 
-    /// Adds the difference of one attribute between two values, of a single-valued complex
-    /// attribute sub-attribute by sub-attribute.
+    /// Adds the difference between two values of one attribute; for a single-valued complex attribute, sub-attribute
+    /// by sub-attribute.
     ///
-    /// - `before` is what the change made so far leads to; where the two values are equal nothing is
-    ///   added.
-    /// - `null`, `[]` and `{}` in `after` stand for unassigned.
-    /// - What is computed is passed over, and so is a part of a multi-valued attribute, which is set
-    ///   only whole. Memberships change by [`edit_edges`](Self::edit_edges).
+    /// - `before` is the value after the existing changes; if the two values are equal, nothing is added.
+    /// - `null`, `[]` and `{}` in `after` mean unassigned.
+    /// - Computed attributes are ignored, and so are parts of a multi-valued attribute, which is set only as a whole.
+    ///   Memberships change by [`edit_edges`](Self::edit_edges).
     ///
     /// # Example
     /// ```
@@ -430,8 +430,8 @@ impl Change {
         }
     }
 
-    /// The same change with other values: `revise` is asked about each attribute, with its new value
-    /// or `None` where it is unset.
+    /// Returns the same change with other values: `revise` is called for each attribute, with its new value or `None`
+    /// if it is unset.
     ///
     /// # Example
     /// ```
@@ -481,8 +481,7 @@ impl Change {
 
     /// Adds an edit of a membership, combined with earlier ones of the same attribute.
     ///
-    /// Of several edits the last word about a resource counts; in one edit that both adds and
-    /// removes it, it is added.
+    /// The last edit of a resource counts; if one edit both adds and removes it, it is added.
     ///
     /// # Example
     /// ```
@@ -507,8 +506,7 @@ impl Change {
         self.edits.push(EdgeChange { attr, edit });
     }
 
-    /// Takes the edges that it adds to some resources out of it, into a change for when those are
-    /// there.
+    /// Removes the added edges to some resources, and returns them as a change to apply once those resources exist.
     ///
     /// # Example
     /// ```
@@ -541,7 +539,7 @@ impl Change {
     }
 }
 
-/// Values that are never returned are not shown.
+/// Values that are never returned are omitted.
 impl fmt::Debug for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |(id, value): &(AttrId, Value)| {
@@ -562,22 +560,22 @@ impl fmt::Debug for Change {
     }
 }
 
-/// What becomes of one attribute of a change: see [`Change::map_values`].
+/// The edit of one attribute of a change: see [`Change::map_values`].
 #[derive(Debug, Clone, PartialEq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "a change sets, unsets, or says nothing"
 )]
 pub enum ValueEdit {
-    /// The change does not speak of it.
+    /// Removes the attribute from the change.
     Leave,
-    /// It gets this value.
+    /// Sets this value.
     Set(Value),
-    /// It has no value any more.
+    /// Unsets the attribute.
     Unset,
 }
 
-/// Whether documents hold an attribute.
+/// Returns whether documents contain an attribute.
 fn is_kept(kind: &ResourceType, attr: &Attr) -> bool {
     matches!(attr.role(), AttributeRole::Plain | AttributeRole::Reference)
         && !kind.is_computed(attr.id())
@@ -589,7 +587,7 @@ fn scalars<'v>(attr: &'v Attr, value: Option<&'v Value>) -> impl Iterator<Item =
         .filter_map(|value| Scalar::of(attr, value))
 }
 
-/// The elements of an array, or the one value.
+/// Returns the elements of an array, or the single value.
 fn elements(value: Option<&Value>) -> &[Value] {
     match value {
         Some(Value::Array(elements)) => elements,

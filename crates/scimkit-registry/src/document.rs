@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use crate::Resource;
 
-/// The attributes of one resource as canonical JSON text: compact, `schemas` first, names as the schema
-/// spells them, without `id`, `meta` and memberships.
+/// The attributes of one resource as canonical JSON text: compact, `schemas` first, names with the schema's spelling,
+/// without `id`, `meta` and memberships.
 ///
 /// A document is stored, sent and searched as text. A change is computed on its [tree](Document::tree).
 ///
@@ -30,19 +30,19 @@ use crate::Resource;
 pub struct Document {
     is_exact: bool,
     text: Bytes,
-    /// The tree of the text, if it was at hand.
+    /// The tree of the text, if it is already known.
     tree: Option<Arc<Resource>>,
 }
 
-/// A text that is not the JSON object of a document.
+/// The error for a text that is not the JSON object of a document.
 #[derive(Debug, Error)]
 #[error("a stored document can't be read: {0}")]
 pub struct InvalidDocument(#[source] crate::RequestError);
 
 impl Document {
-    /// Creates a document from its text, as [`Document::text`] returned it.
+    /// Creates a document from its text, as returned by [`Document::text`].
     ///
-    /// The text is not checked: whatever reads it finds nothing in text that is not JSON.
+    /// The text is not checked: readers find no values in text that is not JSON.
     #[must_use]
     pub fn from_text(text: impl Into<Bytes>) -> Self {
         Document {
@@ -59,18 +59,18 @@ impl Document {
         self
     }
 
-    /// Adds the tree, if it was parsed from this text already.
+    /// Adds the tree that was parsed from this text.
     #[must_use]
     pub fn with_tree(mut self, tree: Arc<Resource>) -> Self {
         self.tree = Some(tree);
         self
     }
 
-    /// Returns whether it has only attributes that its current resource type has and may return, so that its
-    /// text can be sent unchanged.
+    /// Returns whether the document contains only attributes that its current resource type has and may return, so
+    /// that its text can be sent unchanged.
     ///
-    /// A store that keeps documents over changes of the schema says `false` for one that was written under
-    /// another schema; then every answer is projected.
+    /// A store that has documents from before a change of the schema returns `false` for them; every response with
+    /// them is then projected.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.is_exact
@@ -82,7 +82,7 @@ impl Document {
         &self.text
     }
 
-    /// Returns the text without a tree that may be at hand.
+    /// Returns the text, without the tree.
     #[must_use]
     pub fn into_text(self) -> Bytes {
         self.text
@@ -94,7 +94,7 @@ impl Document {
         self.text.len() as u64
     }
 
-    /// Returns the tree, parsed from the text if it is not at hand.
+    /// Returns the tree, parsed from the text if it is not known yet.
     ///
     /// # Errors
     /// The text is not a JSON object.
@@ -105,7 +105,7 @@ impl Document {
         }
     }
 
-    /// Returns the tree, parsed from the text if it is not at hand.
+    /// Returns the tree, parsed from the text if it is not known yet.
     ///
     /// # Errors
     /// The text is not a JSON object.

@@ -1,4 +1,4 @@
-//! Memberships as edges, and the combination of edits to them.
+//! Memberships as edges, and the combination of their edits.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use crate::AttrId;
 
-/// A resource's identifier, assigned by the service provider and case exact.
+/// The identifier of a resource, assigned by the service provider and case exact.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceId(Arc<str>);
 
 impl ResourceId {
-    /// The text of the identifier.
+    /// Returns the text of the identifier.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -42,7 +42,7 @@ impl fmt::Display for ResourceId {
     }
 }
 
-/// One end of a membership: the resource it points to. Its texts are shared, since many edges show the same.
+/// One end of a membership: the resource that it leads to. Its texts are shared, since many edges have the same ones.
 ///
 /// # Example
 /// ```
@@ -55,19 +55,19 @@ impl fmt::Display for ResourceId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Edge {
-    /// The target's display name; filled in by a store, never taken from a client.
+    /// The target's display name, which the store sets; never taken from a client.
     pub display: Option<Arc<str>>,
     /// The target.
     pub id: ResourceId,
-    /// The target's resource type, by name; a client's word until a store knows better.
+    /// The target's resource type, by name; as sent by the client until the store sets it.
     pub kind: Option<Arc<str>>,
-    /// Whether the target must be of that type: a `$ref` named it as one. A store rejects the edge
-    /// if it knows the target as another type.
+    /// Whether the target must be of that type, because a `$ref` named it. A store rejects the edge if the target is
+    /// of another type.
     pub kind_required: bool,
 }
 
 impl Edge {
-    /// An edge to `id`.
+    /// Creates an edge to `id`.
     #[must_use]
     pub fn to(id: impl Into<ResourceId>) -> Self {
         Edge {
@@ -78,14 +78,14 @@ impl Edge {
         }
     }
 
-    /// With the target's display name.
+    /// Sets the target's display name.
     #[must_use]
     pub fn with_display(mut self, display: Option<impl Into<Arc<str>>>) -> Self {
         self.display = display.map(Into::into);
         self
     }
 
-    /// The name of the resource type that the target must be of.
+    /// Returns the name of the resource type that the target must be of.
     ///
     /// # Example
     /// ```
@@ -114,7 +114,7 @@ impl Edge {
         self
     }
 
-    /// With the name of the target's resource type.
+    /// Sets the name of the target's resource type.
     #[must_use]
     pub fn with_kind(mut self, kind: Option<impl Into<Arc<str>>>) -> Self {
         self.kind = kind.map(Into::into);
@@ -122,7 +122,7 @@ impl Edge {
     }
 }
 
-/// What a write does to the edges of one membership attribute.
+/// The change of the edges of one membership attribute by a write.
 ///
 /// # Example
 /// See [`Change::edit_edges`](crate::Change::edit_edges).
@@ -130,7 +130,7 @@ impl Edge {
 pub struct EdgeChange {
     /// The membership attribute.
     pub attr: AttrId,
-    /// How its edges change.
+    /// The edit of its edges.
     pub edit: EdgeEdit,
 }
 
@@ -141,18 +141,18 @@ pub struct EdgeChange {
     reason = "every store must carry out every edit"
 )]
 pub enum EdgeEdit {
-    /// Add these that are not there, remove those that are; the two sets are disjoint.
+    /// Adds the missing ones of some edges and removes others; the two sets are disjoint.
     Delta {
-        /// To be added.
+        /// The edges to add.
         add: Vec<Edge>,
-        /// To be removed.
+        /// The edges to remove.
         remove: Vec<ResourceId>,
     },
-    /// These and no others.
+    /// Replaces all edges by these.
     Replace(Vec<Edge>),
 }
 
-/// The edges that an admitted value of a membership attribute stands for.
+/// Returns the edges for an admitted value of a membership attribute.
 ///
 /// # Example
 /// ```
@@ -171,17 +171,17 @@ pub fn parse_edges(value: &Value) -> Vec<Edge> {
         let id = e.get("value").and_then(Value::as_str)?;
         let kind = e.get("type").and_then(Value::as_str);
         let mut edge = Edge::to(id).with_kind(kind);
-        // Admission leaves a `$ref` only where it named the member.
+        // Admission leaves only a `$ref` that identified the member.
         edge.kind_required = e.get("$ref").is_some();
         Some(edge)
     };
     elements.iter().filter_map(edge).collect()
 }
 
-/// Combines edits of memberships, each attribute's in their order.
+/// Combines edits of memberships, those of each attribute in their order.
 ///
-/// In one pass over all of them: a request can hold thousands, and combining each with what came
-/// before would take the square of that.
+/// One pass over all of them: a request can contain thousands, and combining each with the previous ones would take
+/// quadratic time.
 pub(crate) fn combined(edits: &[EdgeChange]) -> Vec<EdgeChange> {
     let mut combinations: Vec<(AttrId, Combination<'_>)> = Vec::new();
     for EdgeChange { attr, edit } in edits {
@@ -201,10 +201,10 @@ pub(crate) fn combined(edits: &[EdgeChange]) -> Vec<EdgeChange> {
     combinations.into_iter().map(change).collect()
 }
 
-/// Edits of one membership so far.
+/// The combined edits of one membership.
 #[derive(Default)]
 struct Combination<'e> {
-    /// What happens to each resource that was named, in the order of first mention.
+    /// The edit of each resource that was named, in the order of first mention.
     fates: Vec<(&'e ResourceId, Option<&'e Edge>)>,
     // INVARIANT: `places[id]` is the index of `id` in `fates`.
     places: HashMap<&'e ResourceId, usize>,
@@ -212,7 +212,7 @@ struct Combination<'e> {
 }
 
 impl<'e> Combination<'e> {
-    /// This and then `edit`; within one edit what is added wins over what is removed.
+    /// Adds `edit` to the combination; within one edit, additions take precedence over removals.
     fn then(&mut self, edit: &'e EdgeEdit) {
         let added = match edit {
             EdgeEdit::Delta { add, remove } => {
@@ -240,7 +240,7 @@ impl<'e> Combination<'e> {
     fn put(&mut self, id: &'e ResourceId, fate: Option<&'e Edge>) {
         let place = *self.places.entry(id).or_insert(self.fates.len());
         match self.fates.get_mut(place) {
-            // What is there already stays as it is.
+            // An existing edge stays as it is.
             Some((_, Some(_))) if fate.is_some() => {}
             Some((_, known)) => *known = fate,
             None => self.fates.push((id, fate)),

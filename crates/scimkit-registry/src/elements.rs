@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{Attr, AttrId, AttributeRole, ResourceType, Scalar};
 
-/// The identity of an element: two elements with the same key are one element.
+/// The identity of an element: two elements with the same key are the same element.
 ///
 /// # Example
 /// See [`ElementKeys`].
@@ -20,14 +20,13 @@ pub enum ElementKey {
     Simple(Scalar),
     /// The `value` of an element, and its `type`.
     Valued(Scalar, Option<Scalar>),
-    /// An element without a `value`: everything in it, as text.
+    /// An element without a `value`: all of it, as text.
     Whole(String),
 }
 
 /// Computes the identity of the elements of one attribute.
 ///
-/// Two elements with the same `type` and `value` are the same element; both are compared as their
-/// `caseExact` says.
+/// Two elements with the same `type` and `value` are the same element; both are compared by their `caseExact`.
 ///
 /// # Example
 /// ```
@@ -51,7 +50,7 @@ pub struct ElementKeys<'k> {
 }
 
 impl<'k> ElementKeys<'k> {
-    /// Prepares the keys of an attribute's elements.
+    /// Prepares the keys for an attribute's elements.
     #[must_use]
     pub fn new(kind: &'k ResourceType, attr: &'k Attr) -> Self {
         let named = |name| kind.children(attr.id()).find(|sub| sub.name() == name);
@@ -74,7 +73,7 @@ impl<'k> ElementKeys<'k> {
         }
     }
 
-    /// The key of an element that has a `value`.
+    /// Returns the key of an element that has a `value`.
     fn valued(&self, element: &Value) -> Option<ElementKey> {
         let part = |sub: Option<&Attr>| Scalar::of(sub?, element.get(sub?.name())?);
         Some(ElementKey::Valued(part(self.value)?, part(self.of_type)))
@@ -84,9 +83,9 @@ impl<'k> ElementKeys<'k> {
 impl ResourceType {
     /// Returns the admitted elements of an attribute, each pair of `value` and `type` once.
     ///
-    /// - Of elements with the same pair the first one stays, updated with the members of the later ones;
-    ///   it is primary if any of them is.
-    /// - Elements without a `value`, simple values and members stay as they are.
+    /// - The first of the elements with the same pair remains, updated with the members of the later ones; it is
+    ///   primary if any of them is.
+    /// - Elements without a `value`, simple values and members remain unchanged.
     ///
     /// # Example
     /// ```
@@ -107,7 +106,7 @@ impl ResourceType {
     #[must_use]
     pub fn without_duplicates(&self, id: AttrId, elements: Vec<Value>) -> Vec<Value> {
         let attr = self.attr(id);
-        // Members become edges, of which there is one for each resource.
+        // Members become edges, one per resource.
         let kept = !attr.is_complex() || attr.role() == AttributeRole::Membership;
         if kept || elements.len() < 2 {
             return elements;
@@ -129,7 +128,7 @@ impl ResourceType {
     }
 }
 
-/// Brings an element up to date; what is primary stays so.
+/// Updates an element; a primary one remains primary.
 fn update(known: &mut Map<String, Value>, given: Map<String, Value>) {
     let primary = known.get("primary") == Some(&Value::Bool(true));
     known.extend(given);

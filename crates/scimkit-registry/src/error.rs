@@ -1,8 +1,8 @@
-//! What the registry and the PATCH engine can find wrong.
+//! The errors of the registry and the PATCH engine.
 
 use crate::{Exhausted, Quirk, QuirkPolicy};
 
-/// What a request got wrong, with a sentence for the administrator who reads it.
+/// An error in a request, with a sentence for the administrator.
 ///
 /// The kind decides the `scimType` of the response ([RFC 7644 section 3.12]).
 ///
@@ -27,19 +27,19 @@ pub struct RequestError {
     quirk: Option<Quirk>,
 }
 
-/// The part of a request that an [`RequestError`] is about.
+/// The part of a request that a [`RequestError`] is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestErrorKind {
-    /// The request's [`Budget`](crate::Budget) ran out: too much work, or too much time.
+    /// The request's [`Budget`](crate::Budget) ran out: too much work, too much time, or cancelled.
     Exhausted(Exhausted),
-    /// A filter that can't be read or bound: `invalidFilter`.
+    /// A filter that can't be parsed or bound: `invalidFilter`.
     Filter,
-    /// A write to what can't be written: `mutability`.
+    /// A write to an attribute that can't be written: `mutability`.
     Mutability,
     /// A path that selects nothing: `noTarget`.
     NoTarget,
-    /// A path that can't be read or bound: `invalidPath`.
+    /// A path that can't be parsed or bound: `invalidPath`.
     Path,
     /// A body of the wrong shape: `invalidSyntax`.
     Syntax,
@@ -48,7 +48,7 @@ pub enum RequestErrorKind {
 }
 
 impl RequestError {
-    /// An error of that kind; `detail` in lower case, without a full stop.
+    /// Creates an error of that kind; `detail` is in lower case, without a full stop.
     #[must_use]
     pub fn new(kind: RequestErrorKind, detail: impl Into<String>) -> Self {
         RequestError {
@@ -58,26 +58,25 @@ impl RequestError {
         }
     }
 
-    /// The sentence for the administrator.
+    /// Returns the sentence for the administrator.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// Which part of the request it is about.
+    /// Returns the part of the request that the error is about.
     #[must_use]
     pub fn kind(&self) -> RequestErrorKind {
         self.kind
     }
 
-    /// The quirk that is needed to let it pass, the first where it takes several; the sentence names
-    /// it too.
+    /// Returns the quirk that would accept the request, the first if it takes several; the sentence names it too.
     #[must_use]
     pub fn quirk(&self) -> Option<Quirk> {
         self.quirk
     }
 
-    /// The same error, and the quirk that must be accepted for it not to be one.
+    /// Adds the quirk that must be accepted to avoid the error.
     #[must_use]
     pub fn with_quirk(mut self, quirk: Quirk) -> Self {
         let name = quirk.name();
@@ -87,10 +86,10 @@ impl RequestError {
         self
     }
 
-    /// Checks that the `schemas` of a message name it, unless anything else is tolerated.
+    /// Checks that the `schemas` of a message name it, unless other schemas are tolerated.
     ///
-    /// `mismatch` is true if they name something else, such as a resource schema, or nothing. `message` is the name of the
-    /// message in the error text, with its article: `a patch`.
+    /// `mismatch` is true if they name something else, such as a resource schema, or nothing. `message` is the name
+    /// of the message in the error text, with its article: `a patch`.
     ///
     /// # Errors
     /// `invalidSyntax`, unless the tolerance `any_schemas` accepts it.
@@ -115,7 +114,7 @@ impl RequestError {
         Err(problem.with_quirk(Quirk::AnySchemas))
     }
 
-    /// Both errors in one sentence, of the kind of the first.
+    /// Returns both errors in one sentence, of the kind of the first.
     pub(crate) fn and(mut self, next: &RequestError) -> Self {
         self.detail.push_str("; ");
         self.detail.push_str(&next.detail);
@@ -123,14 +122,14 @@ impl RequestError {
         self
     }
 
-    /// The same error, said of a larger thing: `operation 2: …`.
+    /// Adds the context of the error: `operation 2: …`.
     #[must_use]
     pub fn with_context(mut self, place: &str) -> Self {
         self.detail = format!("{place}: {}", self.detail);
         self
     }
 
-    /// The same error, of another part of the request.
+    /// Sets the kind of the error.
     pub(crate) fn of_kind(mut self, kind: RequestErrorKind) -> Self {
         self.kind = kind;
         self
@@ -159,7 +158,7 @@ impl From<Exhausted> for RequestError {
     }
 }
 
-/// Why a schema or resource type can't be registered.
+/// The reason why a schema or resource type can't be registered.
 ///
 /// # Example
 /// ```
@@ -177,7 +176,7 @@ pub enum RegistrationError {
     Attribute {
         /// The canonical path.
         path: String,
-        /// What is wrong with it.
+        /// The contradiction.
         problem: &'static str,
     },
     /// Two resource types share an endpoint or a name.
@@ -188,20 +187,20 @@ pub enum RegistrationError {
         /// The shared text.
         text: String,
     },
-    /// An endpoint that the protocol itself uses, or that is not one path segment.
+    /// An endpoint that the protocol itself uses, or that is not a single path segment.
     #[error("resource type `{name}` can't have the endpoint `{endpoint}`")]
     Endpoint {
         /// The resource type.
         name: String,
-        /// What it asked for.
+        /// The endpoint.
         endpoint: String,
     },
-    /// Text that is not the expected JSON.
+    /// A text that is not the expected JSON.
     #[error("not a {what} document or a JSON array of them: {problem}")]
     Json {
         /// `schema` or `resource type`.
         what: &'static str,
-        /// What the JSON reader said.
+        /// The error of the JSON parser.
         problem: String,
     },
     /// A resource type that names one schema twice, as its own or as an extension.
@@ -212,37 +211,37 @@ pub enum RegistrationError {
         /// The schema's URI.
         urn: String,
     },
-    /// More attributes than a table can number.
+    /// More attributes than a table can have.
     #[error("resource type `{name}` has more than 65,535 attributes")]
     TooMany {
         /// The resource type.
         name: String,
     },
-    /// An attribute to be indexed that can have no lookup key.
+    /// An attribute that can't have lookup keys but should be indexed.
     #[error("attribute `{path}` of resource type `{name}` can't be indexed: {problem}")]
     Unindexable {
         /// The resource type.
         name: String,
-        /// The path asked for.
+        /// The path of the attribute.
         path: String,
-        /// Why not.
+        /// The reason.
         problem: &'static str,
     },
-    /// An attribute whose characteristics are to change, and that no schema has.
+    /// An attribute whose characteristics should change, but that no schema has.
     #[error("no registered schema has the attribute `{path}`; name it with the schema's URI")]
     UnknownAttribute {
-        /// The path asked for.
+        /// The path of the attribute.
         path: String,
     },
-    /// An attribute to be indexed that the type does not have, or a type that nobody registered.
+    /// An attribute that should be indexed, but that the type does not have, or an unknown type.
     #[error("resource type `{name}` has no attribute `{path}` to index")]
     UnknownIndex {
         /// The resource type.
         name: String,
-        /// The path asked for.
+        /// The path of the attribute.
         path: String,
     },
-    /// A resource type that names a schema nobody registered.
+    /// A resource type that names an unknown schema.
     #[error("resource type `{name}` needs schema `{urn}`, which is not registered")]
     UnknownSchema {
         /// The resource type.

@@ -1,10 +1,10 @@
-//! Several things wrong with one request, told together.
+//! Several errors in one request, reported together.
 
 use crate::RequestError;
 
-/// What was found wrong so far, so that whoever sent it can mend all of it at once.
+/// Collects the errors in a request, so that the sender can fix all of them at once.
 ///
-/// It ends with the tenth finding: a hostile body must not be answered with a book.
+/// It stops at the tenth error, so that the response to a hostile body stays small.
 ///
 /// # Example
 /// ```
@@ -23,13 +23,13 @@ use crate::RequestError;
 pub struct ErrorCollector(Vec<RequestError>);
 
 impl ErrorCollector {
-    /// How many are gathered at most.
+    /// The maximum number of errors.
     const MOST: usize = 10;
 
-    /// Goes on after an error, unless there are enough of them.
+    /// Adds an error, and returns all of them if there are enough.
     ///
     /// # Errors
-    /// All that was found, of the kind of the first.
+    /// All errors so far, of the kind of the first one.
     pub fn push<T>(&mut self, outcome: Result<T, RequestError>) -> Result<Option<T>, RequestError> {
         match outcome {
             Ok(value) => Ok(Some(value)),
@@ -43,10 +43,10 @@ impl ErrorCollector {
         }
     }
 
-    /// Whether nothing was found wrong.
+    /// Returns the collected errors, if there are any.
     ///
     /// # Errors
-    /// All that was found, of the kind of the first.
+    /// All errors, of the kind of the first one.
     pub fn finish(self) -> Result<(), RequestError> {
         let mut errors = self.0.into_iter();
         match errors.next() {

@@ -1,4 +1,4 @@
-//! The one evaluation walk over a [`Predicate`].
+//! The only evaluation of a [`Predicate`].
 
 use std::{borrow::Cow, cmp::Ordering};
 
@@ -9,7 +9,7 @@ use crate::{
     Scalar, fold_case, node::Node, scan,
 };
 
-/// A resource as a predicate sees it: its document, and beside it what the document does not hold.
+/// The input of an evaluation: a document, and the computed attributes next to it.
 ///
 /// # Example
 /// ```
@@ -36,7 +36,7 @@ pub struct ResourceView<'a> {
     source: Source<'a>,
 }
 
-/// Where the values of a document come from.
+/// The source of the values of a document.
 #[derive(Debug, Clone, Copy)]
 enum Source<'a> {
     Tree(&'a Resource),
@@ -63,7 +63,7 @@ impl<'a> ResourceView<'a> {
     }
 
     /// Creates a view of a tree with top-level attributes that take precedence over its own: `id`, `meta`,
-    /// memberships, and references filled in.
+    /// memberships, and completed references.
     #[must_use]
     pub fn with(document: &'a Resource, computed: &'a Map<String, Value>) -> Self {
         ResourceView::new(document).with_computed(Some(computed))
@@ -79,7 +79,7 @@ impl<'a> ResourceView<'a> {
     fn top(self, kind: &ResourceType, attr: &Attr) -> Option<Node<'a>> {
         let computed = self.computed.and_then(|computed| match attr.extension() {
             None => computed.get(attr.name()),
-            // Extension attributes are computed under their full path.
+            // Computed attributes of an extension have their full path as name.
             Some(_) => computed.get(attr.path()),
         });
         if let Some(computed) = computed {
@@ -96,13 +96,13 @@ impl<'a> ResourceView<'a> {
 }
 
 impl ResourceType {
-    /// Whether the resource satisfies the predicate.
+    /// Returns whether the resource satisfies the predicate.
     ///
-    /// Each term costs a comparison, each element that it looks at another one, and each text its
-    /// bytes. A predicate bound by another type asks nonsense, but harms nothing.
+    /// Each term costs a comparison, each examined element another one, and each text its bytes. The result for a
+    /// predicate of another type is meaningless, but harmless.
     ///
     /// # Errors
-    /// The budget ran out: nothing is known of the resource.
+    /// The budget ran out: the result is unknown.
     ///
     /// # Example
     /// See [`ResourceView`].
@@ -122,11 +122,11 @@ impl ResourceType {
         .holds(predicate)
     }
 
-    /// Whether one element of an attribute satisfies a predicate over its sub-attributes, or over the
-    /// element itself where it is a simple value.
+    /// Returns whether one element of an attribute satisfies a predicate over its sub-attributes, or over the element
+    /// itself if it is a simple value.
     ///
     /// # Errors
-    /// The budget ran out: nothing is known of the element.
+    /// The budget ran out: the result is unknown.
     pub fn element_matches(
         &self,
         predicate: &Predicate,
@@ -141,10 +141,10 @@ impl ResourceType {
         .holds(predicate)
     }
 
-    /// What the resource is sorted by: of several values the primary or else the first one.
+    /// Returns the sort key of the resource: of several values the primary one, otherwise the first.
     ///
-    /// `None` sorts last in ascending order; a complex attribute has no sort key. A key costs a
-    /// comparison for each element that is looked at, and its bytes.
+    /// `None` sorts last in ascending order; a complex attribute has no sort key. A key costs a comparison per
+    /// examined element, and its bytes.
     ///
     /// # Errors
     /// The budget ran out.
@@ -217,12 +217,12 @@ struct Eval<'a> {
     place: Place<'a>,
 }
 
-/// What a term asks of one value.
+/// The test of a term for one value.
 #[derive(Clone, Copy)]
 enum Test<'a> {
     Always,
     Compare(Operator, &'a Scalar),
-    /// A value other than this one.
+    /// The value differs from this one.
     Differs(&'a Scalar),
     Present,
 }
@@ -264,7 +264,7 @@ impl<'a> Eval<'a> {
         }
     }
 
-    /// Whether an element satisfies a predicate, whose terms find the members of the element together.
+    /// Returns whether an element satisfies a predicate, whose terms find the members of the element together.
     fn holds_in(&self, element: Node<'_>, inner: &Predicate) -> Result<bool, Exhausted> {
         let has_terms = matches!(inner, Predicate::All(_) | Predicate::Any(_));
         let members: Vec<_> = match element {
@@ -273,9 +273,10 @@ impl<'a> Eval<'a> {
             }
             _ => Vec::new(),
         };
-        let element = match members.is_empty() {
-            true => element,
-            false => Node::Members(&members),
+        let element = if members.is_empty() {
+            element
+        } else {
+            Node::Members(&members)
         };
         let place = Place::Element(element);
         (Eval { place, ..*self }).holds(inner)
@@ -290,7 +291,7 @@ impl<'a> Eval<'a> {
         }
     }
 
-    /// Whether a value of the attribute, in whatever element, passes the test.
+    /// Returns whether a value of the attribute, in any element, passes the test.
     fn any(&self, id: AttrId, test: Test<'_>) -> Result<bool, Exhausted> {
         self.meter.compare(0)?;
         let attr = self.kind.attr(id);
@@ -364,14 +365,15 @@ impl<'a> Eval<'a> {
     }
 }
 
-/// The units that it costs to read a text for a comparison.
+/// Returns the units for reading a text for a comparison.
 fn reading(attr: &Attr, text: &str) -> u64 {
-    // Folding what is not ASCII goes through two normalizations.
+    // Folding of text that is not ASCII includes two normalizations.
     const FOLDING: u64 = 16;
     let bytes = text.len() as u64;
-    match attr.definition().is_case_exact() || text.is_ascii() {
-        true => bytes,
-        false => bytes.saturating_mul(FOLDING),
+    if attr.definition().is_case_exact() || text.is_ascii() {
+        bytes
+    } else {
+        bytes.saturating_mul(FOLDING)
     }
 }
 
@@ -400,7 +402,7 @@ fn ordered(op: Operator, ordering: Ordering) -> bool {
         Operator::LessOrEqual => ordering.is_le(),
         Operator::LessThan => ordering.is_lt(),
         Operator::NotEqual => ordering.is_ne(),
-        // Of parts of text, for which see above.
+        // Parts of text are compared above.
         Operator::Contains | Operator::EndsWith | Operator::StartsWith => false,
     }
 }

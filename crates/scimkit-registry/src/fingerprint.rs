@@ -1,20 +1,19 @@
-//! Digests of attribute tables, and the definitions that stored keys and texts depend on.
+//! Digests of attribute tables, and the definitions on which stored keys and texts depend.
 
 use std::{collections::BTreeSet, fmt};
 
 use crate::{Attr, AttrId, AttributeRole, ResourceType};
 
-/// Raised when folding changes, so that keys folded otherwise are made anew.
+/// Increased when folding changes, so that stored keys are computed again.
 const FOLDING: &str = "2";
 
 /// A digest of a resource type's attribute table.
 ///
-/// Stores keep it beside their data: another fingerprint means that documents may be of another
-/// shape. It depends on every characteristic that shapes documents and lookup keys and on nothing
-/// else: not on descriptions, canonical values or the order of
-/// attributes and extensions. It is the same on every machine.
+/// Stores save it next to their data: if it changes, documents may have another shape. It depends on every
+/// characteristic that affects documents and lookup keys and on nothing else: not on descriptions, canonical values
+/// or the order of attributes and extensions. It is the same on every machine.
 ///
-/// [`ResourceType::key_fingerprint`] covers lookup keys alone.
+/// [`ResourceType::key_fingerprint`] covers lookup keys only.
 ///
 /// # Example
 /// ```
@@ -44,7 +43,7 @@ impl Fingerprint {
     }
 
     fn of_lines(lines: &[String]) -> Self {
-        // FNV-1a: stable across builds and machines, which std's hasher does not promise.
+        // FNV-1a is stable across builds and machines, unlike the standard library's hasher.
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         for byte in lines.iter().flat_map(|line| line.bytes().chain([0])) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -75,11 +74,11 @@ fn line(attr: &Attr) -> String {
 }
 
 impl ResourceType {
-    /// A digest of the [definitions of all lookup keys](Self::key_definition); a store keeps it with
-    /// each resource to know whether the resource's keys can answer a filter.
+    /// Returns a digest of the [definitions of all lookup keys](Self::key_definition); a store saves it with each
+    /// resource to know whether the resource's keys can be used for a filter.
     ///
-    /// An attribute without lookup keys does not change it, nor does uniqueness: what is unique is
-    /// looked up by the same keys.
+    /// It does not depend on attributes without lookup keys, nor on uniqueness: unique attributes are looked up by
+    /// the same keys.
     ///
     /// # Example
     /// ```
@@ -97,13 +96,11 @@ impl ResourceType {
         self.key_fingerprint
     }
 
-    /// Returns the definition of an attribute's lookup keys: everything that they depend on besides the
-    /// document, as one line of text; `None` for an attribute without lookup keys.
+    /// Returns the definition of an attribute's lookup keys: everything on which they depend besides the document, as
+    /// one line of text; `None` for an attribute without lookup keys.
     ///
-    /// - Keys made under one definition can be compared with those made under an equal one, whatever
-    ///   else differs between the schemas.
-    /// - An attribute has lookup keys if it is [indexed](Attr::is_indexed) and documents hold its
-    ///   values.
+    /// - Keys with equal definitions can be compared, whatever else differs between the schemas.
+    /// - An attribute has lookup keys if it is [indexed](Attr::is_indexed) and documents contain its values.
     ///
     /// # Example
     /// ```
@@ -141,8 +138,8 @@ impl ResourceType {
         lines
     }
 
-    /// Whether stores keep lookup keys of an attribute: it is [indexed](Attr::is_indexed), and
-    /// documents hold its values.
+    /// Returns whether stores have lookup keys for an attribute: it is [indexed](Attr::is_indexed), and documents
+    /// contain its values.
     #[must_use]
     pub fn has_keys(&self, attr: AttrId) -> bool {
         let attr = self.attr(attr);
@@ -153,22 +150,21 @@ impl ResourceType {
             && !attr.is_never_returned()
     }
 
-    /// Returns the attributes that a stored document may hold and show, one per line of text.
+    /// Returns the attributes that a stored document may contain and show, one per line of text.
     ///
-    /// A store keeps this text to find out later, under another schema, whether the document can
-    /// still be sent as it is stored: see [`shows_all`](Self::shows_all).
+    /// A store saves this text to find out later, under another schema, whether the document can still be sent as it
+    /// is stored: see [`shows_all`](Self::shows_all).
     #[must_use]
     pub fn shown_attributes(&self) -> String {
         let lines: Vec<_> = self.shown_lines().into_iter().collect();
         lines.join("\n")
     }
 
-    /// Whether this type shows everything that a document may hold which was stored under a type
-    /// with these [shown attributes](Self::shown_attributes): then its text can be sent as it is
-    /// stored.
+    /// Returns whether this type shows everything in documents that were stored under a type with these [shown
+    /// attributes](Self::shown_attributes): then their text can be sent unchanged.
     ///
-    /// An attribute that was added does not matter. One that was removed, hidden, or given another
-    /// type does: the text may hold it.
+    /// Added attributes do not matter. Attributes that were removed, hidden, or given another type do: the text may
+    /// contain them.
     ///
     /// # Example
     /// ```
@@ -187,7 +183,7 @@ impl ResourceType {
 
     fn shown_lines(&self) -> BTreeSet<String> {
         let attrs = self.attributes().iter();
-        // Memberships and the like are no part of a document.
+        // Documents do not contain memberships and other computed attributes.
         let shown = attrs.filter(|a| !a.is_never_returned() && !self.is_computed(a.id()));
         let line = |attr: &Attr| {
             let d = attr.definition();

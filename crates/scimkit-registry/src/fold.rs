@@ -8,12 +8,12 @@ use unicode_normalization::{UnicodeNormalization, char::decompose_compatible};
 
 use crate::{Attr, node::Node};
 
-/// The text as it is compared where case does not matter, and as uniqueness sees it.
+/// Returns the text for comparisons and uniqueness that ignore case.
 ///
-/// - Unicode default case folding between canonical normalizations, so that it does not matter
-///   either how a letter's accents are encoded.
-/// - Full-width and half-width forms are those that people type without an East Asian keyboard.
-/// - Folding twice changes nothing more.
+/// - Unicode default case folding between canonical normalizations, so that the encoding of accents is irrelevant as
+///   well.
+/// - Full-width and half-width forms become the forms that people type without an East Asian keyboard.
+/// - Folding is idempotent.
 ///
 /// # Example
 /// ```
@@ -46,7 +46,7 @@ pub fn fold_case(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 
-/// `true` or `false` in any case.
+/// Parses `true` or `false` in any case.
 pub(crate) fn boolean(text: &str) -> Option<bool> {
     if text.eq_ignore_ascii_case("true") {
         return Some(true);
@@ -54,8 +54,8 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
     text.eq_ignore_ascii_case("false").then_some(false)
 }
 
-/// A value ready to be compared: text is folded unless its attribute is case exact, instants are
-/// microseconds since 1970 in UTC.
+/// A value ready for comparison: text is folded unless its attribute is case exact, instants are microseconds since
+/// 1970 in UTC.
 ///
 /// Values of one type are ordered by value, text by code point; values of two types are never equal.
 ///
@@ -89,10 +89,10 @@ pub enum Scalar {
     Text(String),
 }
 
-/// A folded lookup key: what a store indexes and compares for uniqueness.
+/// A folded lookup key, which a store indexes and compares for uniqueness.
 pub type Key = Scalar;
 
-/// As databases take it: an instant as its microseconds.
+/// The value for databases: an instant as its microseconds.
 impl From<Scalar> for Value {
     fn from(scalar: Scalar) -> Self {
         match scalar {
@@ -105,14 +105,13 @@ impl From<Scalar> for Value {
 }
 
 impl Scalar {
-    /// The value of a stored JSON value under `attr`'s type and case rule; `None` when the value
-    /// is not of that type.
+    /// Returns a stored JSON value under `attr`'s type and case rule; `None` if it is not of that type.
     #[must_use]
     pub fn of(attr: &Attr, value: &Value) -> Option<Scalar> {
         Node::Tree(value).scalar(attr)
     }
 
-    /// Text under `attr`'s case rule.
+    /// Returns text under `attr`'s case rule.
     #[must_use]
     pub fn text(attr: &Attr, text: &str) -> Scalar {
         Scalar::Text(if attr.definition().is_case_exact() {
@@ -148,11 +147,11 @@ impl PartialOrd for Scalar {
 }
 
 impl Ord for Scalar {
-    /// By value within one type (text by code point), by type otherwise.
+    /// Compares by value within one type (text by code point), otherwise by type.
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Scalar::Bool(a), Scalar::Bool(b)) => a.cmp(b),
-            // -0 and 0 are one number to a reader of JSON.
+            // -0 and 0 are the same number in JSON.
             (Scalar::Decimal(a), Scalar::Decimal(b)) => (a + 0.0).total_cmp(&(b + 0.0)),
             (Scalar::Instant(a), Scalar::Instant(b)) | (Scalar::Integer(a), Scalar::Integer(b)) => {
                 a.cmp(b)

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-/// The length of the compact text of a JSON object in bytes.
+/// Returns the length of the compact text of a JSON object in bytes.
 pub(crate) fn object_len(members: &Map<String, Value>) -> u64 {
     let inside = members
         .iter()
@@ -10,16 +10,15 @@ pub(crate) fn object_len(members: &Map<String, Value>) -> u64 {
     2 + separators(members.len()) + inside.sum::<u64>()
 }
 
-/// An upper bound of the length of the compact text of a JSON value that has this
-/// [weight](crate::weight).
+/// Returns an upper bound of the length of the compact text of a JSON value with this [weight](crate::weight).
 ///
-/// A byte of text takes at most six bytes, as the escape of a control character. Any other value, and the
-/// punctuation around a name and its value, takes less than the weight of six comparisons.
+/// A byte of text takes at most six bytes, as the escape of a control character. Any other value, and the punctuation
+/// around a name and its value, takes less than the weight of six comparisons.
 pub(crate) fn max_len(weight: u64) -> u64 {
     weight.saturating_mul(6)
 }
 
-/// The length of the compact text of a JSON value in bytes.
+/// Returns the length of the compact text of a JSON value in bytes.
 pub(crate) fn value_len(value: &Value) -> u64 {
     match value {
         Value::Array(elements) => {
@@ -59,13 +58,13 @@ fn string_len(text: &str) -> u64 {
     2 + text.len() as u64 + escapes
 }
 
-/// Not 0 where the byte is escaped.
+/// Returns a value other than 0 if the byte is escaped.
 #[inline]
 fn flag(byte: u8) -> u8 {
     u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\')
 }
 
-/// The bytes of an escape besides the one that it replaces.
+/// Returns the length of an escape without the byte that it replaces.
 fn escape_len(byte: u8) -> u64 {
     match byte {
         b'"' | b'\\' | b'\x08' | b'\t' | b'\n' | b'\x0c' | b'\r' => 1,

@@ -1,12 +1,12 @@
-//! JSON text in a string, where the value itself belongs.
+//! JSON text in a string, in place of the value itself.
 
 use scimkit_core::parse_json;
 use serde_json::Value;
 
 use crate::{MAX_TEXT, Quirk, QuirkPolicy, RequestError};
 
-/// An object, or an array of values, that was sent as JSON text in a string, where that is
-/// tolerated; any other value as it is.
+/// Returns the object, or array of values, that was sent as JSON text in a string, if this is tolerated; any other
+/// value unchanged.
 ///
 /// The text may have [`MAX_TEXT`] bytes, 16 levels and 10,000 values.
 ///
@@ -34,7 +34,7 @@ pub fn parse_json_string(value: Value, t: &dyn QuirkPolicy) -> Value {
     }
 }
 
-/// The error about a value that should be an object; it names the quirk if the value is one as text.
+/// Returns the error for a value that should be an object; it names the quirk if the value is an object as text.
 #[must_use]
 pub fn but_for_text(problem: RequestError, value: &Value, t: &dyn QuirkPolicy) -> RequestError {
     let is_object = || read(value).is_some_and(|inner| inner.is_object());
@@ -45,7 +45,7 @@ pub fn but_for_text(problem: RequestError, value: &Value, t: &dyn QuirkPolicy) -
     }
 }
 
-/// Whether a value is, as text, an array of what can be complex values, and would be read were that
+/// Returns whether a value is the text of an array of possible complex values, which would be parsed if this were
 /// tolerated.
 pub(crate) fn is_array_text(value: &Value, t: &dyn QuirkPolicy) -> bool {
     let may_be_complex = |element: &Value| !element.is_boolean() && !element.is_number();

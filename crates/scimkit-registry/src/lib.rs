@@ -1,5 +1,5 @@
-//! SCIM 2.0 schemas at work: text is bound to schema here, once, and nothing above asks about case
-//! or unknown names again.
+//! SCIM 2.0 schemas in use: this crate binds text to schemas once, so that the crates above never handle case or
+//! unknown names.
 //!
 //! ```
 //! use scimkit_filter::Filter;
@@ -16,15 +16,16 @@
 //! ```
 //!
 //! - [`Registry`]: schemas and resource types, from code and from JSON
-//! - [`ResourceType::bind_filter`], [`ResourceType::parse_path`]: names to attributes
-//! - [`ResourceType::admit`]: JSON from outside to a [`Resource`]
-//! - [`ResourceType::projection`]: which attributes an answer shows
-//! - [`Budget`]: the work that one request may cause, charged by whatever evaluates
-//! - [`Change`]: what a write changes, and the lookup keys that follow from it
-//! - [`Tolerance`]: what is accepted beyond the RFC, as data; [`QuirkRecorder`]: what of it was needed
+//! - [`ResourceType::bind_filter`], [`ResourceType::parse_path`]: from names to attributes
+//! - [`ResourceType::admit`]: from untrusted JSON to a [`Resource`]
+//! - [`ResourceType::projection`]: the attributes that a response shows
+//! - [`Budget`]: the work that one request may cause, charged by every evaluation
+//! - [`Change`]: the changes by a write, and the resulting lookup keys
+//! - [`Tolerance`]: the accepted deviations from the RFC, as data; [`QuirkRecorder`]: those that a request needed
 
 mod admit;
 mod attr;
+mod attribute_table;
 mod bind;
 mod budget;
 mod build;
@@ -33,17 +34,18 @@ mod document;
 mod edges;
 mod elements;
 mod error;
+mod error_collector;
 mod eval;
-mod findings;
 mod fingerprint;
 mod fold;
 mod json_len;
-mod kept;
+mod json_string;
 mod literal;
 mod node;
 mod predicate;
 mod profile;
 mod project;
+mod quirk_recorder;
 mod read;
 mod reader;
 mod reference;
@@ -52,26 +54,27 @@ mod required;
 mod resource;
 mod scan;
 mod shown;
-mod table;
-mod text;
+mod stored;
 mod tolerance;
 mod value;
-mod witness;
 
 pub use admit::BoundMember;
 pub use attr::{Attr, AttrId, AttributeRole};
+pub use attribute_table::{Extension, ResourceType};
 pub use budget::{Budget, Exhausted, Forecast, Meter, weight};
 pub use change::{Change, ChangedValue, TextEdit, ValueEdit};
 pub use document::{Document, InvalidDocument};
 pub use edges::{Edge, EdgeChange, EdgeEdit, ResourceId, parse_edges};
 pub use elements::{ElementKey, ElementKeys};
 pub use error::{RegistrationError, RequestError, RequestErrorKind};
+pub use error_collector::ErrorCollector;
 pub use eval::ResourceView;
-pub use findings::ErrorCollector;
 pub use fingerprint::Fingerprint;
 pub use fold::{Key, Scalar, fold_case};
+pub use json_string::{but_for_text, parse_json_string};
 pub use predicate::{PathTarget, Predicate};
 pub use project::Projection;
+pub use quirk_recorder::{QuirkRecorder, QuirkSet};
 pub use read::parse_filter;
 pub use reader::{AttrReader, AttrValues};
 pub use reference::ResourceRef;
@@ -80,8 +83,5 @@ pub use required::ReplacedValue;
 pub use resource::{Resource, to_json_text};
 pub use scimkit_filter::Operator;
 pub use shown::DocumentPrinter;
-pub use table::{Extension, ResourceType};
-pub use text::{but_for_text, parse_json_string};
 pub use tolerance::{Quirk, QuirkPolicy, Tolerance};
 pub use value::{MAX_ELEMENTS, MAX_TEXT};
-pub use witness::{QuirkRecorder, QuirkSet};

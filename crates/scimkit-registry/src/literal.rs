@@ -1,11 +1,11 @@
-//! The values that filters compare with.
+//! The values of comparisons in filters.
 
 use scimkit_core::{DataType, excerpt};
 use scimkit_filter::Literal;
 
 use crate::{Attr, Operator, Predicate, Quirk, QuirkPolicy, RequestError, Scalar, fold::boolean};
 
-/// The value that an attribute is compared with, under the attribute's type.
+/// Returns the value of a comparison under the attribute's type.
 pub(crate) fn scalar(
     attr: &Attr,
     op: Operator,
@@ -57,13 +57,13 @@ fn is_part(op: Operator) -> bool {
     )
 }
 
-/// An integer compared with a number that may be none: the same in terms of integers.
+/// Compares an integer with a number that may not be an integer, in terms of integers.
 pub(crate) fn integer(attr: &Attr, op: Operator, text: &str) -> Result<Predicate, RequestError> {
     const BOUND: f64 = 9_223_372_036_854_775_808.0;
     let Some(wanted) = number(text).filter(|_| !is_part(op)) else {
         return Err(misfit(attr, op, &excerpt(text)));
     };
-    // The cast takes what is out of range to the nearest integer.
+    // The cast turns out-of-range numbers into the nearest integer.
     let compare = |op, wanted: f64| Predicate::Compare {
         attr: attr.id(),
         op,
@@ -87,7 +87,9 @@ fn number(lexeme: &str) -> Option<f64> {
 }
 
 pub(crate) fn misfit(attr: &Attr, op: Operator, literal: &str) -> RequestError {
-    let (path, data_type, op) = (attr.path(), attr.definition().data_type, op.as_str());
+    let path = attr.path();
+    let data_type = attr.definition().data_type;
+    let op = op.as_str();
     RequestError::filter(format!(
         "`{path}` of type {data_type} can't be compared by `{op}` with {literal}"
     ))

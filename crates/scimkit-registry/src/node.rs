@@ -1,4 +1,4 @@
-//! A JSON value as the evaluation walk reads it: part of a tree, or of a text that is read no further than needed.
+//! A JSON value for the evaluation: part of a tree, or of a text that is read only as far as needed.
 
 use std::{borrow::Cow, slice};
 
@@ -10,14 +10,14 @@ use crate::{Attr, Scalar, scan};
 /// A JSON value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Node<'a> {
-    /// An object whose members were found already.
+    /// An object whose members were already found.
     Members(&'a [scan::Member<'a>]),
     Text(&'a [u8]),
     Tree(&'a Value),
 }
 
 impl<'a> Node<'a> {
-    /// The elements of an array, or the one value.
+    /// Returns the elements of an array, or the single value.
     pub(crate) fn elements(self) -> Elements<'a> {
         match self {
             Node::Text(text) if text.first() == Some(&b'[') => {
@@ -28,7 +28,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The member of an object.
+    /// Returns a member of an object.
     pub(crate) fn get(self, name: &str) -> Option<Node<'a>> {
         match self {
             Node::Members(members) => {
@@ -44,9 +44,9 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The units that it costs to search it.
+    /// Returns the units for searching the value.
     pub(crate) fn units(self) -> usize {
-        /// Bytes of text that are searched for one unit.
+        /// The number of bytes of text that are searched for one unit.
         const SEARCHED: usize = 4;
         match self {
             Node::Text(text) => text.len() / SEARCHED,
@@ -70,7 +70,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Whether there is a value: text that is not empty, or a value inside an array or object.
+    /// Returns whether there is a value: text that is not empty, or a value inside an array or object.
     pub(crate) fn is_present(self) -> bool {
         match self {
             Node::Members(members) => {
@@ -106,22 +106,23 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The text of a string, unescaped.
+    /// Returns the text of a string, unescaped.
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
         match self {
             Node::Members(_) => None,
             Node::Text(text) => {
                 let inner = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-                match inner.contains(&b'\\') {
-                    false => std::str::from_utf8(inner).ok().map(Cow::Borrowed),
-                    true => serde_json::from_slice(text).ok().map(Cow::Owned),
+                if inner.contains(&b'\\') {
+                    serde_json::from_slice(text).ok().map(Cow::Owned)
+                } else {
+                    std::str::from_utf8(inner).ok().map(Cow::Borrowed)
                 }
             }
             Node::Tree(value) => value.as_str().map(Cow::Borrowed),
         }
     }
 
-    /// The value under an attribute's type and case rule; `None` if it is not of that type.
+    /// Returns the value under an attribute's type and case rule; `None` if it is not of that type.
     pub(crate) fn scalar(self, attr: &Attr) -> Option<Scalar> {
         match attr.definition().data_type {
             DataType::Boolean => match self {
@@ -151,7 +152,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// The elements of an array, or one value.
+/// The elements of an array, or a single value.
 #[derive(Debug)]
 pub(crate) enum Elements<'a> {
     One(Option<Node<'a>>),

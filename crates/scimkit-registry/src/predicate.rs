@@ -1,13 +1,13 @@
-//! Filters after binding: no text, no case questions, no unknown names.
+//! Bound filters: without text, case rules and unknown names.
 
 use crate::{AttrId, Operator, Scalar};
 
 /// A bound filter over one [`ResourceType`](crate::ResourceType).
 ///
-/// - A comparison of a multi-valued attribute holds when any of its values compares so.
-/// - `NotEqual` also holds when there is no value.
-/// - [`bind_filter`](crate::ResourceType::bind_filter) compares values of the attribute's own type
-///   only; a comparison with another type made by hand is never equal.
+/// - A comparison of a multi-valued attribute holds if it holds for any of its values.
+/// - `NotEqual` also holds if there is no value.
+/// - [`bind_filter`](crate::ResourceType::bind_filter) compares values of the attribute's own type only; a comparison
+///   with another type, built in code, is never equal.
 ///
 /// # Example
 /// ```
@@ -36,36 +36,36 @@ use crate::{AttrId, Operator, Scalar};
     reason = "every store must answer every kind of predicate"
 )]
 pub enum Predicate {
-    /// All of them hold; of none: always.
+    /// All of them hold; without any it always holds.
     All(Vec<Predicate>),
-    /// One of them holds; of none: never.
+    /// One of them holds; without any it never holds.
     Any(Vec<Predicate>),
-    /// An attribute's value compares so.
+    /// The comparison holds for an attribute's value.
     Compare {
         /// A simple attribute or sub-attribute.
         attr: AttrId,
-        /// How.
+        /// The operator.
         op: Operator,
-        /// With what, folded by the attribute's case rule.
+        /// The value, folded by the attribute's case rule.
         value: Scalar,
     },
-    /// One element (or the one value) of an attribute satisfies `inner`.
+    /// One element (or the single value) of an attribute satisfies `inner`.
     ElementMatches {
         /// A complex attribute, or a multi-valued one of simple values.
         attr: AttrId,
-        /// A predicate over its sub-attributes; where it has none, over the attribute itself.
+        /// A predicate over its sub-attributes; over the attribute itself if it has none.
         inner: Box<Predicate>,
     },
-    /// Nothing satisfies it.
+    /// No resource satisfies it.
     Never,
-    /// The other does not hold.
+    /// The predicate does not hold.
     Not(Box<Predicate>),
     /// The attribute has a value that is not empty.
     Present(AttrId),
 }
 
 impl Predicate {
-    /// The attributes it asks about.
+    /// Returns the attributes in the predicate.
     #[must_use]
     pub fn attributes(&self) -> Vec<AttrId> {
         let mut found = Vec::new();
@@ -86,7 +86,7 @@ impl Predicate {
     }
 }
 
-/// What a PATCH path selects: see [`ResourceType::parse_path`](crate::ResourceType::parse_path).
+/// The target of a PATCH path: see [`ResourceType::parse_path`](crate::ResourceType::parse_path).
 ///
 /// [RFC 7644 section 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2)
 #[derive(Debug, Clone, PartialEq)]
@@ -99,9 +99,9 @@ pub enum PathTarget {
     Attribute(AttrId),
     /// The elements of an attribute that satisfy a predicate, or one sub-attribute of each.
     Elements {
-        /// A complex attribute, which may have one value only, or a multi-valued one of simple values.
+        /// A complex attribute, which may be single-valued, or a multi-valued one of simple values.
         attr: AttrId,
-        /// Which of its elements.
+        /// The predicate that selects elements.
         which: Predicate,
         /// The sub-attribute.
         sub: Option<AttrId>,

@@ -1,4 +1,4 @@
-//! Profiles: tolerances with a name, in code and in JSON.
+//! Profiles: named tolerances, in code and in JSON.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -12,22 +12,21 @@ use serde::{
 use crate::{Quirk, Tolerance};
 
 impl Tolerance {
-    /// Everything that does no harm: the profile for a public endpoint.
+    /// Every harmless tolerance: the profile for a public endpoint.
     pub const DEFAULT: Tolerance = Tolerance::STRICT
         .accepting(Quirk::ALL)
         .refusing(&[Quirk::UnknownInFilter])
         .called("default");
 
-    /// The letter of RFC 7643 and RFC 7644, apart from a `schemas` inside an extension, which clients
-    /// send that are strict otherwise.
+    /// The letter of RFC 7643 and RFC 7644, except for `schemas` inside an extension, which otherwise strict clients
+    /// send.
     pub const STRICT: Tolerance = Tolerance::NONE
         .accepting(&[Quirk::NestedSchemas])
         .called("strict");
 
-    /// Microsoft Entra ID as it provisions by default, as far as the scenarios `entra/…` show it.
+    /// Microsoft Entra ID with its default settings, as in the scenarios `entra/…`.
     ///
-    /// Attributes that no schema has are left out, as the default profile does, so that choosing this
-    /// one rejects no body for them.
+    /// Unknown attributes are ignored, as in the default profile, so that this profile rejects no body for them.
     pub const ENTRA: Tolerance = Tolerance::STRICT
         .accepting(&[
             Quirk::AnySchemas,
@@ -46,29 +45,28 @@ impl Tolerance {
 
     /// Microsoft Entra ID with `aadOptscim062020` in the tenant URL: booleans are booleans.
     ///
-    /// It also removes members by value paths then; their removal by a list stays accepted, since
-    /// without it a connection whose URL lacks the flag could remove nobody.
+    /// With this flag it also removes members by value paths; their removal by a list remains accepted, since
+    /// otherwise a connection whose URL lacks the flag could not remove members.
     pub const ENTRA_AAD_OPT_SCIM_062020: Tolerance = Tolerance::ENTRA
         .refusing(&[Quirk::BooleanStrings])
         .called("entra-aad-opt-scim-062020");
 
-    /// JumpCloud, as far as the scenarios `jumpcloud/…` show it.
+    /// JumpCloud, as in the scenarios `jumpcloud/…`.
     pub const JUMPCLOUD: Tolerance = Tolerance::STRICT
         .accepting(&[Quirk::RemoveValues])
         .called("jumpcloud");
 
-    /// Okta, whose scenarios `okta/…` keep to the RFC, apart from a removal of members by a list.
+    /// Okta, whose scenarios `okta/…` conform to the RFC, except for a removal of members by a list.
     pub const OKTA: Tolerance = Tolerance::STRICT
         .accepting(&[Quirk::RemoveValues])
         .called("okta");
 
-    /// OneLogin, whose scenarios `onelogin/…` keep to the RFC, apart from a removal of members by a
-    /// list.
+    /// OneLogin, whose scenarios `onelogin/…` conform to the RFC, except for a removal of members by a list.
     pub const ONELOGIN: Tolerance = Tolerance::STRICT
         .accepting(&[Quirk::RemoveValues])
         .called("onelogin");
 
-    /// Every profile.
+    /// All profiles.
     pub const PROFILES: [Tolerance; 7] = [
         Tolerance::DEFAULT,
         Tolerance::ENTRA,
@@ -79,7 +77,7 @@ impl Tolerance {
         Tolerance::STRICT,
     ];
 
-    /// The profile of that name, ignoring case.
+    /// Returns the profile of that name, ignoring case.
     ///
     /// # Example
     /// ```
@@ -94,7 +92,7 @@ impl Tolerance {
         profiles.find(|known| known.profile.eq_ignore_ascii_case(profile))
     }
 
-    /// The name of the profile that it is, or that it was before fields were changed.
+    /// Returns the name of the profile, also if fields were changed since.
     #[must_use]
     pub const fn profile(&self) -> &'static str {
         self.profile
@@ -122,8 +120,8 @@ impl Tolerance {
     }
 }
 
-/// A profile by its name, or an object with the `profile` to start from (`default` unless said) and
-/// the fields that differ.
+/// A profile by its name, or an object with a `profile` as the base (`default` if omitted) and the fields that
+/// differ.
 ///
 /// # Example
 /// ```

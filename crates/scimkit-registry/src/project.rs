@@ -1,4 +1,4 @@
-//! Which attributes of a resource an answer shows.
+//! The attributes of a resource that a response shows.
 
 use memchr::memmem::Finder;
 use scimkit_core::Returned;
@@ -7,19 +7,19 @@ use serde_json::{Map, Value};
 
 use crate::{Attr, AttrId, AttributeRole, ResourceType};
 
-/// Which attributes of a resource an answer shows, by the `returned` characteristics and the
-/// request's `attributes` and `excludedAttributes`: see [`ResourceType::projection`].
+/// The attributes of a resource that a response shows, by the `returned` characteristics and the request's
+/// `attributes` and `excludedAttributes`: see [`ResourceType::projection`].
 #[derive(Debug, Clone)]
 pub struct Projection {
-    // INVARIANT: a sub-attribute is kept only with its parent.
+    // INVARIANT: a sub-attribute is shown only with its parent.
     keep: Vec<bool>,
     whole: bool,
-    /// What the request leaves out, whatever else is shown.
+    /// The attributes that the request excludes, whatever else is shown.
     withheld: Vec<bool>,
 }
 
 impl Projection {
-    /// The projection that shows nothing.
+    /// Returns the projection that shows no attribute.
     pub(crate) fn nothing() -> Self {
         Projection {
             keep: Vec::new(),
@@ -28,14 +28,13 @@ impl Projection {
         }
     }
 
-    /// Whether it shows the attribute, or some of its sub-attributes.
+    /// Returns whether it shows the attribute, or some of its sub-attributes.
     #[must_use]
     pub fn shows(&self, id: AttrId) -> bool {
         self.keep.get(id.index()).copied().unwrap_or(false)
     }
 
-    /// Shows, too, what a write was given and what is returned on request, unless the request left
-    /// it out.
+    /// Also shows attributes that a write set and that are returned on request, unless the request excluded them.
     ///
     /// [RFC 7643 section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7): such an attribute is
     /// returned by a POST, PUT or PATCH that specified it.
@@ -57,10 +56,9 @@ impl Projection {
         self
     }
 
-    /// Does not show a computed attribute and its parts, whatever was asked for.
+    /// Hides a computed attribute and its parts, whatever the request selects.
     ///
-    /// No document holds such an attribute, so one that [goes out as it is kept](Self::is_whole) still
-    /// does.
+    /// Documents do not contain such an attribute, so this does not change [`is_whole`](Self::is_whole).
     ///
     /// # Example
     /// ```
@@ -83,7 +81,7 @@ impl Projection {
         self
     }
 
-    /// Whether a stored document can go out as it is kept: nothing in it is hidden.
+    /// Returns whether a stored document can be sent unchanged: no attribute in it is hidden.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.whole
@@ -91,16 +89,15 @@ impl Projection {
 }
 
 impl ResourceType {
-    /// The projection for a request's `attributes` and `excludedAttributes`; both empty for the
-    /// default one.
+    /// Returns the projection for a request's `attributes` and `excludedAttributes`; both empty for the default one.
     ///
-    /// - An extension's URI stands for all of its attributes, the core schema's for all others.
-    /// - An attribute stands for all of its sub-attributes, and is shown with any of them.
-    /// - What is always returned can't be excluded; of a complex attribute that is not shown, it is
-    ///   not shown either.
-    /// - What is never returned can't be asked for.
-    /// - What is returned on request has to be named.
-    /// - A name that this type does not have selects nothing, a blank one is no name.
+    /// - An extension's URI selects all of its attributes, the core schema's URI all others.
+    /// - An attribute selects all of its sub-attributes, and is shown with any of them.
+    /// - Attributes that are always returned can't be excluded; a sub-attribute of this kind is hidden only with its
+    ///   complex attribute.
+    /// - Attributes that are never returned can't be selected.
+    /// - Attributes that are returned on request must be named.
+    /// - A name that this type does not have selects nothing; blank names are ignored.
     ///
     /// # Example
     /// ```
@@ -139,7 +136,7 @@ impl ResourceType {
             });
         }
         self.settle(&mut keep, &asked);
-        // No document holds what is never returned or computed.
+        // Documents contain no never returned or computed attributes.
         let visible = |a: &Attr| !a.is_never_returned() && !self.is_computed(a.id());
         let whole = self
             .attributes()
@@ -155,7 +152,7 @@ impl ResourceType {
         }
     }
 
-    /// Shows an attribute of which a part was asked for, and then no part of what is not shown.
+    /// Shows an attribute if a part of it was selected, and hides all parts of a hidden one.
     fn settle(&self, keep: &mut [bool], asked: &[bool]) {
         for (attr, asked) in self.attributes().iter().zip(asked) {
             let shown = keep.get(attr.id().index()).copied().unwrap_or(false);
@@ -176,7 +173,7 @@ impl ResourceType {
         }
     }
 
-    /// For every attribute whether one of the names selects it, itself or by its parent.
+    /// Returns for every attribute whether one of the names selects it, directly or by its parent.
     fn marks<S: AsRef<str>>(&self, names: &[S]) -> Vec<bool> {
         let mut marks = vec![false; self.attributes().len()];
         for name in names {
@@ -205,8 +202,7 @@ impl ResourceType {
         }
     }
 
-    /// Takes out of a complete resource what the projection does not show, and what no schema of
-    /// this type knows.
+    /// Removes hidden and unknown attributes from a complete resource.
     ///
     /// # Example
     /// ```
@@ -271,7 +267,7 @@ impl ResourceType {
     }
 }
 
-/// The places of a resource type's documents where computed values are printed.
+/// The positions in a resource type's documents at which computed values are printed.
 #[derive(Debug, Default)]
 pub(crate) struct Splices {
     /// The computed attributes of the resource itself: `id`, `meta` and memberships.
@@ -279,18 +275,18 @@ pub(crate) struct Splices {
     pub(crate) references: Vec<Reference>,
 }
 
-/// A reference attribute, into whose value computed sub-attributes are printed.
+/// A reference attribute with computed sub-attributes.
 #[derive(Debug)]
 pub(crate) struct Reference {
     attr: AttrId,
-    /// Finds the name in the text of a document, if no other attribute has that name.
+    /// Finds the name in the text of a document, if no other attribute has the same name.
     finder: Option<Finder<'static>>,
     /// Its computed sub-attributes.
     pub(crate) parts: Vec<AttrId>,
 }
 
 impl Splices {
-    /// The reference attribute with that id.
+    /// Returns the reference attribute with that id.
     pub(crate) fn reference(&self, id: AttrId) -> Option<&Reference> {
         self.references.iter().find(|known| known.attr == id)
     }
@@ -301,7 +297,7 @@ impl Splices {
         let references = completed().filter(|a| a.role() == AttributeRole::Reference);
         let reference = |attr: &Attr| {
             let same = kind.attributes().iter().filter(|a| a.name() == attr.name());
-            // In a string, the quotes would be escaped.
+            // Inside a string, the quotes would be escaped.
             let name = format!("\"{}\":", attr.name());
             Reference {
                 attr: attr.id(),
@@ -316,7 +312,7 @@ impl Splices {
     }
 }
 
-/// The sub-attributes of a reference that follow from its target.
+/// Returns the sub-attributes of a reference that are computed from its target.
 pub(crate) fn reference_parts<'k>(
     kind: &'k ResourceType,
     attr: &Attr,
@@ -327,7 +323,7 @@ pub(crate) fn reference_parts<'k>(
 }
 
 impl Reference {
-    /// Finds its value in the text of an exact document.
+    /// Finds the reference's value in the text of an exact document.
     pub(crate) fn place(&self, text: &[u8]) -> Place {
         let Some(finder) = &self.finder else {
             return Place::Unknown;
@@ -343,11 +339,11 @@ impl Reference {
     }
 }
 
-/// The place of a reference's value in the text of a document.
+/// The position of a reference's value in the text of a document.
 pub(crate) enum Place {
-    /// An object begins there.
+    /// At the start of this object.
     At(usize),
     Nowhere,
-    /// It takes a scan to tell.
+    /// Only a scan can tell.
     Unknown,
 }

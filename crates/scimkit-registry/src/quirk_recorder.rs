@@ -1,4 +1,4 @@
-//! Which quirks a request needed.
+//! The quirks that a request needed.
 
 use std::{
     fmt,
@@ -12,13 +12,13 @@ use crate::{Quirk, QuirkPolicy, Tolerance};
 pub struct QuirkSet(u32);
 
 impl QuirkSet {
-    /// Whether there are none.
+    /// Returns whether the set is empty.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The quirks, in the order of their names.
+    /// Returns the quirks, ordered by name.
     pub fn iter(self) -> impl Iterator<Item = Quirk> {
         let quirks = Quirk::ALL.iter().copied();
         quirks.filter(move |quirk| self.0 & bit(*quirk) != 0)
@@ -42,8 +42,7 @@ impl fmt::Display for QuirkSet {
     }
 }
 
-/// A tolerance that remembers which of its quirks were needed, whether or not the request that
-/// needed them succeeds in the end.
+/// A tolerance that records which of its quirks were needed, whether or not the request succeeds in the end.
 ///
 /// # Example
 /// ```
@@ -70,7 +69,7 @@ pub struct QuirkRecorder {
 }
 
 impl QuirkRecorder {
-    /// A witness that has seen nothing yet.
+    /// Creates a recorder without any recorded quirks.
     #[must_use]
     pub fn new(tolerance: Tolerance) -> Self {
         QuirkRecorder {
@@ -80,7 +79,7 @@ impl QuirkRecorder {
         }
     }
 
-    /// Sets the base URL that references are resolved against.
+    /// Sets the base URL for resolving references.
     ///
     /// # Example
     /// See [`ResourceType::resolve_reference`](crate::ResourceType::resolve_reference).
@@ -90,7 +89,7 @@ impl QuirkRecorder {
         self
     }
 
-    /// The quirks that were needed so far.
+    /// Returns the quirks recorded so far.
     #[must_use]
     pub fn quirks(&self) -> QuirkSet {
         QuirkSet(self.needed.load(Ordering::Relaxed))

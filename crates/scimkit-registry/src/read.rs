@@ -1,13 +1,13 @@
-//! Filter and path text: strictly first, and leniently only where that is needed and accepted.
+//! Parsing of filters and paths: strictly first, and leniently only if this is necessary and accepted.
 
 use scimkit_filter::{Filter, Leniency, ParseError, ParseLimits, ParseOptions, Path};
 
 use crate::{Quirk, QuirkPolicy, RequestError};
 
-/// Reads the text of a filter.
+/// Parses the text of a filter.
 ///
 /// # Errors
-/// `invalidFilter` for text outside the grammar, but for what is tolerated, and beyond the limits.
+/// `invalidFilter` if the text exceeds a limit, or does not follow the grammar and this is not tolerated.
 ///
 /// # Example
 /// ```
@@ -33,7 +33,7 @@ pub fn parse_filter<'t>(
     })
 }
 
-/// Reads the text of a path.
+/// Parses the text of a path.
 pub(crate) fn read_path<'t>(
     text: &'t str,
     limits: ParseLimits,
@@ -52,7 +52,7 @@ fn with_quirk(error: RequestError, quirk: Option<Quirk>) -> RequestError {
     }
 }
 
-/// Reads strictly, and again with each leniency that turns out to be needed.
+/// Parses strictly, and again with each leniency that turns out to be necessary.
 fn read<T>(
     limits: ParseLimits,
     t: &dyn QuirkPolicy,
@@ -78,7 +78,7 @@ fn read<T>(
     }
 }
 
-/// The leniency that would have got past the problem.
+/// Returns the leniency that would accept the text up to the next error.
 fn asked_for<'l>(
     problem: &ParseError,
     leniency: &'l mut Leniency,

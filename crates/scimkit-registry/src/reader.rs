@@ -28,9 +28,9 @@ use crate::{AttrId, Document, ResourceId, ResourceType, node::Node, project::Pla
 /// ```
 #[derive(Debug, Clone)]
 pub struct AttrReader {
-    /// The wanted members of the document.
+    /// The members of the document to find.
     members: Vec<Member>,
-    /// How many attributes are wanted.
+    /// The number of attributes to find.
     wanted: usize,
 }
 
@@ -47,7 +47,7 @@ pub struct AttrValues<'d> {
 }
 
 impl ResourceType {
-    /// Prepares to read these attributes; of a sub-attribute the attribute that it is part of.
+    /// Prepares to read these attributes; for a sub-attribute, the attribute that contains it.
     #[must_use]
     pub fn reader(&self, attrs: impl IntoIterator<Item = AttrId>) -> AttrReader {
         let tops = attrs
@@ -131,7 +131,7 @@ impl Document {
         }
     }
 
-    /// Returns the `displayName` of the resource, by which references and members show it.
+    /// Returns the `displayName` of the resource, which references and members show.
     #[must_use]
     pub fn display_name(&self, kind: &ResourceType) -> Option<String> {
         let attr = kind.attr(kind.display_name?);
@@ -140,7 +140,7 @@ impl Document {
             let values = values.read(self.text());
             return values.node(attr.id())?.string().map(Cow::into_owned);
         }
-        // A group has thousands of members: nothing is prepared for each.
+        // A group has thousands of members, so this prepares nothing per member.
         let name = Node::Text(self.text()).get(attr.name())?.string();
         name.map(Cow::into_owned)
     }

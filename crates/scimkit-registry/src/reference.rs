@@ -20,12 +20,12 @@ pub struct ResourceRef {
     pub kind: String,
 }
 
-/// Where the resources of a type are, below the base URL.
+/// The location of the resources of a type, below the base URL.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     /// The name of the resource type.
     pub(crate) kind: String,
-    /// With its leading slash.
+    /// The path with its leading slash.
     pub(crate) path: String,
 }
 
@@ -34,15 +34,15 @@ impl ResourceType {
     ///
     /// - A reference is the absolute URL of a resource below [`QuirkPolicy::base_url`], or relative:
     ///   `Users/{id}`, `../Users/{id}`, `/Users/{id}`, or the path of such an absolute URL.
-    /// - Scheme and host ignore case, and the default port may be left out. The id is
-    ///   percent-decoded; a final slash, a query and a fragment are ignored.
-    /// - Whether the resource exists is not checked.
+    /// - Scheme and host ignore case, and the default port can be omitted. The id is percent-decoded; a final slash,
+    ///   a query and a fragment are ignored.
+    /// - It does not check whether the resource exists.
     ///
     /// # Errors
     /// All are `invalidValue`:
-    /// - a reference that is none of these, such as a URL of another server or tenant
-    /// - a resource type that the `referenceTypes` of the attribute do not list
-    /// - `bulkId:` in place of an id: it names a resource in a bulk request only
+    /// - a reference of another form, such as a URL of another server or tenant
+    /// - a resource type that is not in the `referenceTypes` of the attribute
+    /// - `bulkId:` in place of an id: it is valid only in bulk requests
     ///
     /// # Example
     /// ```
@@ -95,7 +95,7 @@ impl ResourceType {
         })
     }
 
-    /// Whether an attribute may refer to resources of that type.
+    /// Returns whether an attribute may refer to resources of that type.
     fn refers_to(&self, id: AttrId, kind: &str) -> bool {
         let reference = self.children(id).find(|sub| sub.name() == "$ref");
         let types = reference.map_or(&[][..], |sub| &sub.definition().reference_types);
@@ -103,12 +103,12 @@ impl ResourceType {
     }
 }
 
-/// The sub-attribute that a `$ref` stands in for.
+/// Returns whether a `$ref` can replace this sub-attribute.
 pub(crate) fn is_reference_part(attr: &Attr, sub: &Attr) -> bool {
     attr.is_reference() && sub.name() == "$ref"
 }
 
-/// The endpoint, without its slash, and the id of a reference to a resource.
+/// Returns the endpoint, without its slash, and the id of a reference to a resource.
 fn parts<'r>(reference: &'r str, base: Option<&str>) -> Option<[Cow<'r, str>; 2]> {
     let end = reference.find(['?', '#']).unwrap_or(reference.len());
     let reference = reference.get(..end)?;
@@ -127,7 +127,7 @@ fn parts<'r>(reference: &'r str, base: Option<&str>) -> Option<[Cow<'r, str>; 2]
     below(path, base_path).or_else(|| below(path, ""))
 }
 
-/// The two segments of a path below another path.
+/// Returns the two segments of a path below another path.
 fn below<'p>(path: &'p str, base: &str) -> Option<[Cow<'p, str>; 2]> {
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     for known in base.split('/').filter(|segment| !segment.is_empty()) {
@@ -139,7 +139,7 @@ fn below<'p>(path: &'p str, base: &str) -> Option<[Cow<'p, str>; 2]> {
     segments.next().is_none().then_some(found)
 }
 
-/// The text of a segment, unless it is a dot segment, not text, or has a `%` that encodes nothing.
+/// Returns the text of a segment, unless it is a dot segment, not UTF-8, or has an invalid `%`.
 fn decoded(segment: &str) -> Option<Cow<'_, str>> {
     let encodes = |rest: &str| {
         rest.get(..2)
@@ -179,7 +179,7 @@ impl<'u> Location<'u> {
             && self.host().eq_ignore_ascii_case(other.host())
     }
 
-    /// Host and port, without the port that the scheme implies.
+    /// Returns host and port, without the default port of the scheme.
     fn host(&self) -> &'u str {
         let implied = match self.scheme.to_ascii_lowercase().as_str() {
             "https" => ":443",
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn own_references_name_a_resource() {
+    fn references_to_own_resources_are_resolved() {
         for reference in [
             "https://app.example/scim/acme%2Fx/v2/Users/42",
             "HTTPS://APP.EXAMPLE:443/scim/acme%2fx/v2/Users/42",
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn other_references_name_nothing() {
+    fn other_references_are_rejected() {
         for reference in [
             "",
             "42",

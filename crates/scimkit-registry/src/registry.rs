@@ -10,9 +10,9 @@ use crate::{AttrId, RegistrationError, ResourceType, reference::Endpoint};
 
 /// The schemas and resource types of a service provider.
 ///
-/// - It starts from User, with the enterprise extension, and Group; both can be replaced.
+/// - It starts with User, including the enterprise extension, and Group; both can be replaced.
 /// - Schemas and resource types come from code or from the JSON that the discovery endpoints serve.
-/// - Nothing is looked up while it grows: [`build`](RegistryBuilder::build) checks the whole.
+/// - References between them are resolved only by [`build`](RegistryBuilder::build), which checks the whole.
 ///
 /// # Example
 /// ```
@@ -43,7 +43,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Starts from User, with the enterprise extension, and Group.
+    /// Returns a builder with User, including the enterprise extension, and Group.
     #[must_use]
     pub fn builder() -> RegistryBuilder {
         RegistryBuilder {
@@ -60,7 +60,7 @@ impl Registry {
         }
     }
 
-    /// User, with the enterprise extension, and Group.
+    /// Returns a registry with User, including the enterprise extension, and Group.
     #[must_use]
     #[expect(
         clippy::expect_used,
@@ -72,13 +72,13 @@ impl Registry {
             .expect("the built-in schemas fit together")
     }
 
-    /// The resource type at an endpoint such as `/Users`, exactly spelled.
+    /// Returns the resource type at an endpoint such as `/Users`, with exactly this spelling.
     #[must_use]
     pub fn resource_type_at(&self, endpoint: &str) -> Option<&Arc<ResourceType>> {
         self.types.iter().find(|t| t.endpoint() == endpoint)
     }
 
-    /// The resource type of that name, ignoring case.
+    /// Returns the resource type of that name, ignoring case.
     #[must_use]
     pub fn resource_type(&self, name: &str) -> Option<&Arc<ResourceType>> {
         self.types
@@ -86,20 +86,20 @@ impl Registry {
             .find(|t| t.name().eq_ignore_ascii_case(name))
     }
 
-    /// The schemas that the resource types use, and those of the discovery endpoints.
+    /// Returns the schemas of the resource types and of the discovery endpoints.
     #[must_use]
     pub fn schemas(&self) -> &[Arc<Schema>] {
         &self.schemas
     }
 
-    /// The resource types, in order of registration.
+    /// Returns the resource types, in order of registration.
     #[must_use]
     pub fn resource_types(&self) -> &[Arc<ResourceType>] {
         &self.types
     }
 
     /// Returns the resource types that a membership, inverse or reference attribute may lead to, in order of
-    /// registration: those that its `$ref` names, all if it names none.
+    /// registration: those that its `$ref` names, or all if it names none.
     #[must_use]
     pub fn target_types(&self, kind: &ResourceType, attr: AttrId) -> Vec<&Arc<ResourceType>> {
         let reference = kind.children(attr).find(|sub| sub.name() == "$ref");
@@ -112,7 +112,7 @@ impl Registry {
     }
 }
 
-/// Collects what a [`Registry`] is made of; the default one starts from nothing.
+/// The builder of a [`Registry`]; the default one is empty.
 ///
 /// # Example
 /// See [`Registry`].
@@ -124,10 +124,10 @@ pub struct RegistryBuilder {
 }
 
 impl RegistryBuilder {
-    /// Asks stores to keep a lookup key of one more attribute, by its path.
+    /// Asks stores for a lookup key of one more attribute, by its path.
     ///
-    /// [`build`](Self::build) refuses a resource type or path that is not there, and an attribute
-    /// that can have no key: a complex, computed or never returned one.
+    /// [`build`](Self::build) rejects an unknown resource type or path, and an attribute that can't have a key: a
+    /// complex, computed or never returned one.
     ///
     /// # Example
     /// ```
@@ -146,7 +146,7 @@ impl RegistryBuilder {
         self
     }
 
-    /// Adds a resource type; one with a known id takes that one's place.
+    /// Adds a resource type, which replaces one with the same id.
     #[must_use]
     pub fn resource_type(mut self, definition: ResourceTypeDefinition) -> Self {
         match self
@@ -163,7 +163,7 @@ impl RegistryBuilder {
     /// Adds resource types from JSON: an array of RFC 7643 section 6 documents, or one of them.
     ///
     /// # Errors
-    /// [`RegistrationError::Json`] for text that is not such JSON.
+    /// [`RegistrationError::Json`] if the text is not such JSON.
     ///
     /// [RFC 7643 section 6](https://www.rfc-editor.org/rfc/rfc7643#section-6)
     pub fn resource_types_json(mut self, json: &str) -> Result<Self, RegistrationError> {
@@ -173,7 +173,7 @@ impl RegistryBuilder {
         Ok(self)
     }
 
-    /// Adds a schema or extension; one with a known URI takes that one's place.
+    /// Adds a schema or extension, which replaces one with the same URI.
     #[must_use]
     pub fn schema(mut self, schema: Schema) -> Self {
         match self.schemas.iter_mut().find(|s| s.id == schema.id) {
@@ -186,7 +186,7 @@ impl RegistryBuilder {
     /// Adds schemas from JSON: an array of RFC 7643 section 7 documents, or one of them.
     ///
     /// # Errors
-    /// [`RegistrationError::Json`] for text that is not such JSON.
+    /// [`RegistrationError::Json`] if the text is not such JSON.
     ///
     /// [RFC 7643 section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7)
     pub fn schemas_json(mut self, json: &str) -> Result<Self, RegistrationError> {
@@ -196,14 +196,12 @@ impl RegistryBuilder {
         Ok(self)
     }
 
-    /// Changes the characteristics of one attribute of a schema that is there already, by its path
-    /// with the schema's URI.
+    /// Changes the characteristics of one attribute of an existing schema, by its path with the schema's URI.
     ///
-    /// `/Schemas` shows the attribute as changed. A later [`schema`](Self::schema) of the same URI
-    /// takes its place.
+    /// `/Schemas` shows the changed attribute. A later [`schema`](Self::schema) with the same URI replaces it.
     ///
     /// # Errors
-    /// [`RegistrationError::UnknownAttribute`] when no schema has it.
+    /// [`RegistrationError::UnknownAttribute`] if no schema has the attribute.
     ///
     /// # Example
     /// ```
@@ -249,10 +247,11 @@ impl RegistryBuilder {
     /// Resolves every resource type against the schemas.
     ///
     /// # Errors
-    /// The first definition that contradicts itself or another: see [`RegistrationError`].
+    /// The first contradictory definition: see [`RegistrationError`].
     pub fn build(self) -> Result<Registry, RegistrationError> {
         if let Some((name, path)) = self.indexes.iter().find(|(name, _)| !self.has_type(name)) {
-            let (path, name) = (path.clone(), name.clone());
+            let path = path.clone();
+            let name = name.clone();
             return Err(RegistrationError::UnknownIndex { path, name });
         }
         let schemas: Vec<_> = self.schemas.into_iter().map(Arc::new).collect();
@@ -266,7 +265,8 @@ impl RegistryBuilder {
             check(&definition, &types)?;
             let find = |urn: &scimkit_core::Urn| {
                 schemas.iter().find(|s| s.id == *urn).ok_or_else(|| {
-                    let (name, urn) = (definition.name.clone(), urn.to_string());
+                    let name = definition.name.clone();
+                    let urn = urn.to_string();
                     RegistrationError::UnknownSchema { name, urn }
                 })
             };
@@ -297,7 +297,7 @@ impl RegistryBuilder {
     }
 }
 
-/// The schemas that the resource types use, and those of the discovery endpoints.
+/// Returns the schemas of the resource types and of the discovery endpoints.
 fn served(schemas: &[Arc<Schema>], types: &[Arc<ResourceType>]) -> Vec<Arc<Schema>> {
     let used = |s: &&Arc<Schema>| {
         let uses = |t: &ResourceType| {
@@ -318,7 +318,7 @@ fn served(schemas: &[Arc<Schema>], types: &[Arc<ResourceType>]) -> Vec<Arc<Schem
         .collect()
 }
 
-/// Path segments that the protocol itself answers on.
+/// The path segments of the protocol itself.
 const RESERVED: [&str; 6] = [
     "/Bulk",
     "/Me",
@@ -332,13 +332,15 @@ fn check(
     definition: &ResourceTypeDefinition,
     known: &[Arc<ResourceType>],
 ) -> Result<(), RegistrationError> {
-    let (name, endpoint) = (&definition.name, &definition.endpoint);
+    let name = &definition.name;
+    let endpoint = &definition.endpoint;
     let segment = endpoint.strip_prefix('/').unwrap_or("");
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     let only_dots = segment.bytes().all(|b| b == b'.');
     let reserved = RESERVED.iter().any(|r| r.eq_ignore_ascii_case(endpoint));
     if only_dots || !segment.bytes().all(plain) || reserved {
-        let (name, endpoint) = (name.clone(), endpoint.clone());
+        let name = name.clone();
+        let endpoint = endpoint.clone();
         return Err(RegistrationError::Endpoint { name, endpoint });
     }
     if known.iter().any(|t| t.name().eq_ignore_ascii_case(name)) {

@@ -1,4 +1,4 @@
-//! What a resource must have.
+//! Required attributes of a resource.
 
 use std::collections::BTreeSet;
 
@@ -9,34 +9,34 @@ use crate::{
     admit::is_read_only, resource::TopLevel,
 };
 
-/// An attribute that a write rewrites, or a sub-attribute of one: see [`ResourceType::check_required_after`].
+/// An attribute or sub-attribute that a write replaces: see [`ResourceType::check_required_after`].
 #[derive(Debug, Clone)]
 #[expect(
     clippy::exhaustive_structs,
     reason = "a caller makes it; there is nothing else to say"
 )]
 pub struct ReplacedValue<'a> {
-    /// Its value after the write.
+    /// The value after the write.
     pub after: Option<Value>,
-    /// Which one.
+    /// The attribute.
     pub attr: AttrId,
-    /// Its value in the document before.
+    /// The value in the document before the write.
     pub before: Option<&'a Value>,
 }
 
 impl ResourceType {
     /// Checks that every required attribute has a value.
     ///
-    /// - Sub-attributes are required only of a complex value that is there, and of each element.
-    /// - The attributes of an extension are required once one of them is there, or when the
-    ///   extension itself is required.
-    /// - What the service provider makes is not asked for.
+    /// - Sub-attributes are required only in a complex value that is present, and in each element.
+    /// - The attributes of an extension are required if one of them is present, or if the extension itself is
+    ///   required.
+    /// - Attributes that the service provider computes are not checked.
     ///
-    /// It is meant for what a client sent in whole: a stored document lacks memberships and what is
+    /// It is meant for a complete resource from a client: a stored document lacks memberships and attributes that are
     /// never returned.
     ///
     /// # Errors
-    /// The required attributes without a value, by name: `invalidValue`.
+    /// Required attributes have no value; the error names them: `invalidValue`.
     ///
     /// # Example
     /// ```
@@ -61,18 +61,18 @@ impl ResourceType {
         findings.finish()
     }
 
-    /// Notes what is missing, but for attributes that are wrong and known to be.
+    /// Adds the missing attributes to the errors, except for those with another error.
     pub(crate) fn note_missing(
         &self,
         resource: &impl TopLevel,
-        refused: &[AttrId],
+        rejected: &[AttrId],
         findings: &mut ErrorCollector,
     ) -> Result<(), RequestError> {
-        self.note_level(resource, None, refused, findings)?;
+        self.note_level(resource, None, rejected, findings)?;
         for (index, extension) in self.extensions().iter().enumerate() {
             let of_it = |id: &AttrId| self.attr(*id).extension() == Some(index);
-            if resource.has_extension(self, index) || refused.iter().any(of_it) {
-                self.note_level(resource, Some(index), refused, findings)?;
+            if resource.has_extension(self, index) || rejected.iter().any(of_it) {
+                self.note_level(resource, Some(index), rejected, findings)?;
             } else if extension.is_required() {
                 findings.push::<()>(Err(missing(extension.urn().as_str())))?;
             }
@@ -80,14 +80,14 @@ impl ResourceType {
         Ok(())
     }
 
-    /// Checks that a stored document has the attributes that no write can leave out: the required ones
-    /// at the top level, and those of each extension that it has.
+    /// Checks that a stored document has the attributes that no write can remove: the required ones at the top level,
+    /// and those of each extension that it has.
     ///
-    /// Attributes that are never returned, and memberships, are not checked: no document has them.
-    /// Neither are sub-attributes, which a PATCH may write one by one.
+    /// Attributes that are never returned, and memberships, are not checked, since documents do not contain them.
+    /// Sub-attributes are not checked either, since a PATCH may write them one by one.
     ///
     /// # Errors
-    /// The first required attribute without a value, by name: `invalidValue`.
+    /// A required attribute has no value; the error names the first: `invalidValue`.
     ///
     /// # Example
     /// ```
@@ -116,17 +116,17 @@ impl ResourceType {
         Ok(())
     }
 
-    /// Checks what a write left of the attributes it changed: `written` has those that it wrote, and
-    /// `before` is the document without them. A sub-attribute alone is not checked: it may be
-    /// written so where nothing is required beside it.
+    /// Checks the attributes that a write changed: `written` has those that it wrote, and `before` is the document
+    /// before the write. A sub-attribute alone is not checked: it may be written to an object without its required
+    /// ones.
     ///
-    /// - A changed complex value has its required sub-attributes, and so does each of its elements.
-    /// - An extension that was changed and has a value has its required attributes.
-    /// - What is never returned is asked for only where there was nothing before: of what was there
-    ///   a document does not tell.
+    /// - A changed complex value, and each of its elements, must have the required sub-attributes.
+    /// - A changed extension that has a value must have its required attributes.
+    /// - An attribute that is never returned is required only if the value is new: a document does not show whether
+    ///   an existing value has it.
     ///
     /// # Errors
-    /// The first required attribute without a value, by name: `invalidValue`.
+    /// A required attribute has no value; the error names the first: `invalidValue`.
     ///
     /// # Example
     /// ```
@@ -199,12 +199,12 @@ impl ResourceType {
         &self,
         resource: &impl TopLevel,
         extension: Option<usize>,
-        refused: &[AttrId],
+        rejected: &[AttrId],
         findings: &mut ErrorCollector,
     ) -> Result<(), RequestError> {
         for attr in self.top_level(extension) {
             let value = resource.value(self, attr.id());
-            if value.is_none() && is_required(attr) && !refused.contains(&attr.id()) {
+            if value.is_none() && is_required(attr) && !rejected.contains(&attr.id()) {
                 findings.push::<()>(Err(missing(attr.path())))?;
             }
             findings.push(self.check_parts(attr, value, false))?;
@@ -212,8 +212,8 @@ impl ResourceType {
         Ok(())
     }
 
-    /// Checks the sub-attributes of a complex value, or of each of its elements; `known` says
-    /// whether there was a value before.
+    /// Checks the sub-attributes of a complex value, or of each of its elements; `known` tells whether there was a
+    /// value before.
     fn check_parts(
         &self,
         attr: &Attr,
@@ -236,7 +236,7 @@ impl ResourceType {
     }
 }
 
-/// Whether it is required and, where there was something before, can be seen.
+/// Returns whether the attribute is required and, if there was a value before, visible.
 fn is_asked_for(attr: &Attr, known: bool) -> bool {
     is_required(attr) && !(known && attr.is_never_returned())
 }

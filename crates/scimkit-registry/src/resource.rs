@@ -1,4 +1,4 @@
-//! A resource's attributes as kept: a JSON object with the schema's spelling of every name.
+//! A resource's attributes as stored: a JSON object with the schema's spelling of every name.
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -11,10 +11,9 @@ use crate::{
 
 /// The attributes of one resource, with the schema's spelling of every name and no unassigned value.
 ///
-/// Made by [`ResourceType::admit`] from what a client sent, or by [`Resource::restore`] from what a
-/// store kept. `id`, `meta` and the computed parts of references are not in it; a membership
-/// attribute and one that is never returned are in it only between admission and
-/// [`Change`](crate::Change).
+/// [`ResourceType::admit`] creates it from the body of a request, [`Resource::restore`] from the text in a store. It
+/// does not contain `id`, `meta` and the computed parts of references; memberships and attributes that are never
+/// returned are in it only between admission and [`Change`](crate::Change).
 ///
 /// # Example
 /// ```
@@ -36,18 +35,18 @@ use crate::{
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resource {
-    // INVARIANT: keys are spelled as in the schema; no null, `[]` or `{}` anywhere.
+    // INVARIANT: keys have the schema's spelling; no null, `[]` or `{}` anywhere.
     pub(crate) members: Map<String, Value>,
 }
 
 impl Resource {
-    /// The JSON object.
+    /// Returns the JSON object.
     #[must_use]
     pub fn as_map(&self) -> &Map<String, Value> {
         &self.members
     }
 
-    /// The value of a top-level attribute, or of a sub-attribute of a single-valued one.
+    /// Returns the value of a top-level attribute, or of a sub-attribute of a single-valued one.
     #[must_use]
     pub fn get(&self, kind: &ResourceType, id: AttrId) -> Option<&Value> {
         let attr = kind.attr(id);
@@ -58,22 +57,22 @@ impl Resource {
         holder.get(attr.name())
     }
 
-    /// The JSON object, given away.
+    /// Returns the JSON object by value.
     #[must_use]
     pub fn into_map(self) -> Map<String, Value> {
         self.members
     }
 
-    /// Returns the units that it costs to copy, compare or print it: see [`weight`](crate::weight).
+    /// Returns the units for copying, comparing or printing the resource: see [`weight`](crate::weight).
     #[must_use]
     pub fn weight(&self) -> u64 {
         members_weight(&self.members)
     }
 
-    /// Reads back the text of [`Resource::to_text`].
+    /// Parses the text of [`Resource::to_text`].
     ///
     /// # Errors
-    /// `invalidSyntax` for text that is not a JSON object.
+    /// `invalidSyntax` if the text is not a JSON object.
     pub fn restore(text: &[u8]) -> Result<Resource, RequestError> {
         match serde_json::from_slice(text) {
             Ok(members) => Ok(Resource { members }),
@@ -81,7 +80,7 @@ impl Resource {
         }
     }
 
-    /// The JSON text, `schemas` first.
+    /// Returns the JSON text, `schemas` first.
     #[must_use]
     pub fn to_text(&self) -> String {
         to_json_text(&self.members)
@@ -93,15 +92,15 @@ impl Resource {
         object_len(&self.members)
     }
 
-    /// Returns an upper bound of [`Resource::text_len`] that is cheaper to compute, and several times as large in
-    /// most cases.
+    /// Returns an upper bound of [`Resource::text_len`] that is cheaper to compute, and in most cases several times
+    /// as large.
     #[must_use]
     pub fn max_text_len(&self) -> u64 {
-        // Its braces, too.
+        // Including its braces.
         max_len(self.weight()).saturating_add(2)
     }
 
-    /// The object that holds the top-level attributes of the core schema or of one extension.
+    /// Returns the object with the top-level attributes of the core schema or of one extension.
     pub(crate) fn holder(
         &self,
         kind: &ResourceType,
@@ -118,9 +117,8 @@ impl Resource {
 
     /// Sets one attribute and creates the objects that enclose it.
     ///
-    /// - `value` is not empty and was admitted for the attribute: see
-    ///   [`ResourceType::admit_value`].
-    /// - A sub-attribute of a multi-valued attribute is ignored, since it has no single place.
+    /// - `value` must not be empty and must be admitted for the attribute: see [`ResourceType::admit_value`].
+    /// - A sub-attribute of a multi-valued attribute is ignored, since it is ambiguous.
     /// - `schemas` does not change: see [`refresh_schemas`](Self::refresh_schemas).
     pub fn set(&mut self, kind: &ResourceType, id: AttrId, value: Value) {
         let attr = kind.attr(id);
@@ -158,7 +156,7 @@ impl Resource {
         }
     }
 
-    /// Takes one top-level attribute's value; the objects around it stay.
+    /// Removes and returns the value of one top-level attribute; the objects around it remain.
     pub(crate) fn take(&mut self, kind: &ResourceType, attr: &Attr) -> Option<Value> {
         let holder = match attr.extension().and_then(|index| kind.extension_at(index)) {
             None => &mut self.members,
@@ -177,18 +175,18 @@ impl Resource {
             .insert("schemas".to_owned(), Value::Array(schemas));
     }
 
-    /// Whether `schemas` is what [`refresh_schemas`](Self::refresh_schemas) would write.
+    /// Returns whether `schemas` is what [`refresh_schemas`](Self::refresh_schemas) would write.
     pub(crate) fn has_fresh_schemas(&self, kind: &ResourceType) -> bool {
         self.lists(self.used_schemas(kind))
     }
 
-    /// Whether `schemas` has these URNs in this order.
+    /// Returns whether `schemas` consists of these URNs in this order.
     pub(crate) fn lists<'k>(&'k self, schemas: impl Iterator<Item = &'k str>) -> bool {
         let listed = self.members.get("schemas").and_then(Value::as_array);
         listed.is_some_and(|listed| listed.iter().map(Value::as_str).eq(schemas.map(Some)))
     }
 
-    /// The core schema, and each extension that has values.
+    /// Returns the core schema, and each extension that has values.
     fn used_schemas<'k>(&self, kind: &'k ResourceType) -> impl Iterator<Item = &'k str> {
         kind.schemas_with(|urn| self.members.contains_key(urn))
     }
@@ -196,7 +194,7 @@ impl Resource {
 
 /// The values of a resource's top-level attributes.
 pub(crate) trait TopLevel {
-    /// Whether any is of that extension.
+    /// Returns whether any value belongs to that extension.
     fn has_extension(&self, kind: &ResourceType, index: usize) -> bool;
 
     fn value(&self, kind: &ResourceType, id: AttrId) -> Option<&Value>;
@@ -213,14 +211,14 @@ impl TopLevel for Resource {
 }
 
 impl ResourceType {
-    /// The core schema, and each extension that a document has.
+    /// Returns the core schema, and each extension that a document has.
     pub(crate) fn schemas_with(&self, has: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
         let extensions = self.extensions().iter().map(|e| e.urn().as_str());
         let used = extensions.filter(move |urn| has(urn));
         std::iter::once(self.schema().as_str()).chain(used)
     }
 
-    /// The name of the top-level member of a document that an attribute is in.
+    /// Returns the name of the top-level member of a document that contains an attribute.
     pub(crate) fn member_of(&self, id: AttrId) -> &str {
         let attr = self.attr(id);
         let extension = attr.extension().and_then(|index| self.extension_at(index));
@@ -251,7 +249,7 @@ fn take_out(kind: &ResourceType, holder: &mut Map<String, Value>, attr: &Attr) {
     }
 }
 
-/// The object at `name`, made when there is none.
+/// Returns the object at `name`, which it creates if necessary.
 fn object_at<'m>(
     map: &'m mut Map<String, Value>,
     name: &str,
@@ -262,7 +260,7 @@ fn object_at<'m>(
     map.get_mut(name)?.as_object_mut()
 }
 
-/// A JSON object as text, `schemas` first.
+/// Returns a JSON object as text, `schemas` first.
 ///
 /// # Example
 /// ```
@@ -277,10 +275,10 @@ pub fn to_json_text(members: &Map<String, Value>) -> String {
     schemas_first(members.iter().map(|(name, value)| (name.as_str(), value)))
 }
 
-/// The text of a JSON object with these members, `schemas` first.
+/// Returns the text of a JSON object with these members, `schemas` first.
 fn schemas_first<'m>(members: impl Iterator<Item = (&'m str, &'m Value)> + Clone) -> String {
     let mut text = Vec::with_capacity(1024);
-    // Writing into a vector does not fail, and JSON is UTF-8.
+    // Writing to a vector does not fail, and JSON is UTF-8.
     let _ = serde_json::to_writer(&mut text, &SchemasFirst(members));
     String::from_utf8(text).unwrap_or_default()
 }

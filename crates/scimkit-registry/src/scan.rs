@@ -1,6 +1,6 @@
-//! A scanner over JSON text that was written by this library: it finds values without parsing them.
+//! A scanner for JSON text that this library wrote: it finds values without parsing them.
 //!
-//! Text that is not JSON ends a scan early, wherever that is noticed; it is never read beyond its end.
+//! Text that is not JSON ends a scan early, as soon as this is noticed; the scanner never reads beyond its end.
 
 /// The raw text of a member's name, without its quotes, and of its value.
 pub(crate) type Member<'t> = (&'t [u8], &'t [u8]);
@@ -14,19 +14,19 @@ pub(crate) struct Members<'t>(Items<'t>);
 pub(crate) struct Elements<'t>(Items<'t>);
 
 impl<'t> Members<'t> {
-    /// The members of an object; none of any other text.
+    /// Returns the members of an object; none for any other text.
     pub(crate) fn of(text: &'t [u8]) -> Self {
         Members(Items::of(text, b'{'))
     }
 
-    /// Whether the scan, after its last member, has come to the end of the object and of the text.
+    /// Returns whether the scan, after its last member, has reached the end of the object and of the text.
     pub(crate) fn is_complete(&self) -> bool {
         self.0.text.get(self.0.at..) == Some(b"}")
     }
 }
 
 impl<'t> Elements<'t> {
-    /// The elements of an array; none of any other text.
+    /// Returns the elements of an array; none for any other text.
     pub(crate) fn of(text: &'t [u8]) -> Self {
         Elements(Items::of(text, b'['))
     }
@@ -88,7 +88,7 @@ impl<'t> Items<'t> {
     }
 }
 
-/// The end of the value that starts at `at`.
+/// Returns the end of the value that starts at `at`.
 pub(crate) fn value_end(text: &[u8], at: usize) -> Option<usize> {
     match text.get(at)? {
         b'"' => string_end(text, at),
@@ -103,7 +103,7 @@ pub(crate) fn value_end(text: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// The end of the object or array that starts at `at`.
+/// Returns the end of the object or array that starts at `at`.
 fn container_end(text: &[u8], mut at: usize) -> Option<usize> {
     let mut depth = 0_usize;
     loop {
@@ -125,7 +125,7 @@ fn container_end(text: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// The end of the string whose opening quote is at `at`, behind its closing quote.
+/// Returns the end of the string whose opening quote is at `at`, after its closing quote.
 fn string_end(text: &[u8], at: usize) -> Option<usize> {
     let mut at = at + 1;
     loop {
@@ -133,13 +133,13 @@ fn string_end(text: &[u8], at: usize) -> Option<usize> {
         let special = position_of_special(rest)?;
         match rest.get(special)? {
             b'"' => return Some(at + special + 1),
-            // The backslash and what it escapes.
+            // The backslash and the escaped byte.
             _ => at += special + 2,
         }
     }
 }
 
-/// The place of the first quote or backslash.
+/// Returns the position of the first quote or backslash.
 fn position_of_special(text: &[u8]) -> Option<usize> {
     let (words, rest) = text.as_chunks::<8>();
     for (at, word) in words.iter().enumerate() {
@@ -213,7 +213,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn scan_finds_what_a_parser_finds(value in values()) {
+        fn scan_agrees_with_a_parser(value in values()) {
             check(value.to_string().as_bytes(), &value);
             check(&spaced(&value), &value);
         }
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_text_ends_a_scan() {
+    fn malformed_text_ends_a_scan() {
         for text in [
             "",
             "{",

@@ -1,4 +1,4 @@
-//! Prints resources as responses show them, from the text of their documents.
+//! Printing of resources for responses, from the text of their documents.
 
 use std::sync::OnceLock;
 
@@ -8,10 +8,11 @@ use crate::{
     scan,
 };
 
-/// Prints the documents of one resource type with their computed attributes, as far as a projection shows them.
+/// Prints the documents of one resource type with their computed attributes, according to a projection.
 ///
-/// The printed text is that of the tree that [`ResourceType::project`] leaves. What the document shows is copied from its
-/// text: the whole text of an [exact](Document::is_exact) document if nothing of it is hidden, else value by value.
+/// The printed text is that of the tree after [`ResourceType::project`]. Shown attributes are copied from the text of
+/// the document: the whole text of an [exact](Document::is_exact) document if the projection hides none of it,
+/// otherwise value by value.
 ///
 /// # Example
 /// ```
@@ -36,12 +37,12 @@ use crate::{
 pub struct DocumentPrinter<'k> {
     kind: &'k ResourceType,
     projection: &'k Projection,
-    /// What is shown, by name; only made if a document is not copied as a whole.
+    /// The shown attributes, by name; only created if a document is not copied as a whole.
     table: OnceLock<Level>,
 }
 
 impl<'k> DocumentPrinter<'k> {
-    /// Creates a printer of a type's documents.
+    /// Creates a printer for a type's documents.
     #[must_use]
     pub fn new(kind: &'k ResourceType, projection: &'k Projection) -> Self {
         DocumentPrinter {
@@ -53,10 +54,10 @@ impl<'k> DocumentPrinter<'k> {
 
     /// Appends the JSON object of one resource.
     ///
-    /// `computed` appends the JSON value of a computed attribute, if the resource has one, and returns whether it has one. It
-    /// is called for `id`, `meta`, and membership and inverse attributes that are shown, and for the sub-attributes of
-    /// references that follow from the target. What it appends without having a value is removed again; a value of which
-    /// nothing is shown is one of no bytes.
+    /// `computed` appends the JSON value of a computed attribute, if the resource has one, and returns whether it has
+    /// one. It is called for `id`, `meta`, and membership and inverse attributes that are shown, and for the
+    /// sub-attributes of references that are computed from the target. If it returns `false`, the appended bytes are
+    /// removed; if it returns `true` without appending any, no part of the value is shown.
     pub fn print(
         &self,
         document: &Document,
@@ -87,8 +88,8 @@ impl<'k> DocumentPrinter<'k> {
         out.push(b'}');
     }
 
-    /// Copies a document without its closing brace, with what references show of their targets. None if a reference can't be
-    /// found.
+    /// Copies a document without its closing brace, with the computed parts of references. `None` if a reference
+    /// can't be found.
     fn copy(
         &self,
         text: &[u8],
@@ -101,7 +102,7 @@ impl<'k> DocumentPrinter<'k> {
         }
         let mut inserted: Vec<(usize, Vec<u8>)> = Vec::new();
         for reference in &self.kind.splices.references {
-            // Printed at the end of the text and taken from there, so that nothing is allocated for nothing.
+            // Printed at the end of the text and moved from there, to avoid an allocation.
             let start = out.len();
             out.push(b'{');
             for part in &reference.parts {
@@ -132,7 +133,7 @@ impl<'k> DocumentPrinter<'k> {
         Some(())
     }
 
-    /// What the projection shows.
+    /// Returns the attributes that the projection shows.
     fn table(&self) -> Level {
         let mut top = self.level(self.kind.top_level(None));
         for (index, extension) in self.kind.extensions().iter().enumerate() {
@@ -166,9 +167,10 @@ impl<'k> DocumentPrinter<'k> {
             level.entries.push(Entry {
                 attr: Some(attr.id()),
                 name: attr.name().to_owned(),
-                shows: match attr.is_complex() {
-                    true => self.parts(attr),
-                    false => Shows::Value,
+                shows: if attr.is_complex() {
+                    self.parts(attr)
+                } else {
+                    Shows::Value
                 },
             });
         }
@@ -179,43 +181,45 @@ impl<'k> DocumentPrinter<'k> {
     fn parts(&self, attr: &Attr) -> Shows {
         let subs = || self.kind.children(attr.id());
         let level = self.level(subs());
-        match level.spliced.is_empty() && subs().all(|sub| self.projection.shows(sub.id())) {
-            true => Shows::Everything(level),
-            false => Shows::Parts(level),
+        if level.spliced.is_empty() && subs().all(|sub| self.projection.shows(sub.id())) {
+            Shows::Everything(level)
+        } else {
+            Shows::Parts(level)
         }
     }
 }
 
-/// The members of an object that are shown.
+/// The shown members of an object.
 #[derive(Debug, Default)]
 struct Level {
     entries: Vec<Entry>,
-    /// Those that are computed.
+    /// The computed members.
     spliced: Vec<AttrId>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// None for an extension.
+    /// `None` for an extension.
     attr: Option<AttrId>,
     name: String,
     shows: Shows,
 }
 
-/// What is shown of a member.
+/// The shown part of a member.
 #[derive(Debug)]
 enum Shows {
     /// All sub-attributes of a complex attribute.
     Everything(Level),
     Extension(Level),
-    /// Some of the sub-attributes, or such as have computed ones beside them.
+    /// Some of the sub-attributes, or sub-attributes together with computed ones.
     Parts(Level),
     /// A simple value.
     Value,
 }
 
 impl Level {
-    /// The entry of that name. The search begins behind the one that was found last, since documents have the same order.
+    /// Returns the entry of that name. The search begins after the last entry that was found, since documents have
+    /// the same order.
     fn find(&self, name: &[u8], last: &mut usize) -> Option<&Entry> {
         let (before, after) = self.entries.split_at_checked(*last)?;
         let mut entries = after.iter().chain(before);
@@ -243,18 +247,19 @@ enum Splicing {
     Wanted,
 }
 
-/// The walk along a document that is not copied as a whole.
+/// The walk over a document that is not copied as a whole.
 struct Walk<'w> {
     computed: &'w dyn Fn(AttrId, &mut Vec<u8>) -> bool,
-    /// Whether the document has only what its type knows.
+    /// Whether the document contains only attributes that its type has.
     is_exact: bool,
     kind: &'w ResourceType,
 }
 
 impl Walk<'_> {
-    /// Prints the members of an object that are shown, with the computed ones in the place of those that it has.
+    /// Prints the shown members of an object, with computed ones in place of its own.
     fn members(&self, level: &Level, text: &[u8], splicing: Splicing, out: &mut Vec<u8>) {
-        let (mut last, mut done) = (0, Vec::new());
+        let mut last = 0;
+        let mut done = Vec::new();
         for (name, value) in scan::Members::of(text) {
             let Some(entry) = level.find(name, &mut last) else {
                 continue;
@@ -282,7 +287,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Prints a value as far as it is shown; returns whether anything of it is.
+    /// Prints the shown part of a value; returns whether there is one.
     fn value(&self, shows: &Shows, text: &[u8], out: &mut Vec<u8>) -> bool {
         match shows {
             Shows::Value => {
@@ -320,7 +325,7 @@ impl Walk<'_> {
         is_shown
     }
 
-    /// Prints an object as far as it is shown, or any other value as it is; returns whether anything is shown.
+    /// Prints the shown part of an object, or any other value unchanged; returns whether anything is shown.
     fn object(&self, level: &Level, text: &[u8], splicing: Splicing, out: &mut Vec<u8>) -> bool {
         if text.first() != Some(&b'{') {
             out.extend_from_slice(text);
@@ -335,7 +340,8 @@ impl Walk<'_> {
     }
 }
 
-/// Prints a computed attribute, if the resource has it and shows anything of it; returns whether it has it.
+/// Prints a computed attribute, if the resource has it and a part of it is shown; returns whether the resource has
+/// it.
 fn splice(attr: &Attr, out: &mut Vec<u8>, computed: &dyn Fn(AttrId, &mut Vec<u8>) -> bool) -> bool {
     let start = out.len();
     member(out, attr.name().as_bytes());

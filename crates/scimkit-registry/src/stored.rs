@@ -1,4 +1,4 @@
-//! Documents that some store kept, checked before another one takes them.
+//! Checks of stored documents before they are imported.
 
 use scimkit_core::excerpt;
 use serde_json::{Map, Value};
@@ -6,15 +6,13 @@ use serde_json::{Map, Value};
 use crate::{Attr, MAX_ELEMENTS, MAX_TEXT, RequestError, Resource, ResourceType, Scalar};
 
 impl ResourceType {
-    /// Checks a document that comes out of an archive or another store: one that is kept and shown
-    /// as it is, without [admission](Self::admit).
+    /// Checks a document from an archive or another store, which is stored and shown without
+    /// [admission](Self::admit).
     ///
-    /// - Every attribute that the schema has must have a value of its type; none is `null`, `[]` or
-    ///   `{}`.
-    /// - As in admission, an attribute has at most [`MAX_ELEMENTS`] values, and a text at most
-    ///   [`MAX_TEXT`] bytes.
-    /// - What the schema does not have is passed over. It is not shown, as after a change of the
-    ///   schema under a store that keeps the document.
+    /// - Every attribute of the schema must have a value of its type; none is `null`, `[]` or `{}`.
+    /// - As in admission, an attribute has at most [`MAX_ELEMENTS`] values, and a text at most [`MAX_TEXT`] bytes.
+    /// - Attributes that the schema does not have are ignored. They are not shown, as after a change of the schema in
+    ///   a store that has the document.
     ///
     /// # Errors
     /// `invalidValue` with the attribute's path.
@@ -47,8 +45,8 @@ impl ResourceType {
         Ok(())
     }
 
-    /// Takes out of a document what is never returned, such as `password`, however its name is
-    /// written, and whatever then has nothing left in it; tells whether that was anything.
+    /// Removes attributes that are never returned, such as `password`, in any spelling of their names, and objects
+    /// that become empty; returns whether there were any.
     ///
     /// # Example
     /// ```
@@ -125,7 +123,7 @@ impl ResourceType {
     }
 }
 
-/// Takes out the member at a path, and whatever is empty without it.
+/// Removes the member at a path, and the objects that become empty.
 fn take_out(members: &mut Map<String, Value>, path: &[&str]) -> bool {
     let Some((name, below)) = path.split_first() else {
         return false;
@@ -142,7 +140,7 @@ fn take_out(members: &mut Map<String, Value>, path: &[&str]) -> bool {
     is_taken
 }
 
-/// The same in an object, or in each element of an array.
+/// Does the same in an object, or in each element of an array.
 fn take_below(value: &mut Value, path: &[&str]) -> bool {
     match value {
         Value::Object(members) => take_out(members, path),
@@ -192,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_admitted_can_be_kept() {
+    fn admitted_documents_are_valid_stored_documents() {
         let registry = Registry::standard();
         let user = registry.resource_type("User").unwrap();
         let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -209,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused() {
+    fn invalid_stored_documents_are_rejected() {
         let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
         let path = |document: Value| {
             let problem = check(&document).unwrap_err();
@@ -233,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_never_returned_is_taken_out_wherever_it_stands() {
+    fn never_returned_attributes_are_removed_at_every_level() {
         let urn = "urn:example:Secrets";
         let secret = json!({"name": "secret", "type": "string", "mutability": "writeOnly"});
         let shown = json!({"name": "shown", "type": "string"});

@@ -1,20 +1,19 @@
-//! What is accepted from providers beyond the RFC, as data.
+//! Accepted deviations of identity providers from the RFC, as data.
 
 use scimkit_filter::Leniency;
 
-/// Makes the fields of [`Tolerance`] and the variants of [`Quirk`] from one list.
+/// Defines the fields of [`Tolerance`] and the variants of [`Quirk`] from one list.
 macro_rules! quirks {
     ($($(#[doc = $doc:literal])+ $field:ident $variant:ident,)+) => {
-        /// What is accepted from providers beyond the letter of the RFC: one field for each [`Quirk`].
+        /// The accepted deviations of identity providers from the letter of the RFC: one field per [`Quirk`].
         ///
-        /// - The documentation of a field says what the RFC asks for, who departs from it, the
-        ///   scenario of this workspace's corpus that shows it, and what accepting it can cost.
-        /// - A field without a scenario is there so that the strict reading can refuse what does
-        ///   no harm.
-        /// - A profile is a value of this type: [`Tolerance::DEFAULT`] accepts whatever is harmless,
-        ///   [`Tolerance::STRICT`] only [`nested_schemas`](Self::nested_schemas), and those of the
-        ///   providers what their scenarios show as well. Any of them can be changed field by field,
-        ///   and read from JSON.
+        /// - The documentation of a field states the rule of the RFC, who deviates from it, the scenario of this
+        ///   workspace's corpus that shows the deviation, and the cost of accepting it.
+        /// - A field without a scenario exists so that the strict profile can reject a harmless deviation.
+        /// - A profile is a value of this type: [`Tolerance::DEFAULT`] accepts every harmless deviation,
+        ///   [`Tolerance::STRICT`] only [`nested_schemas`](Self::nested_schemas), and the profiles of identity
+        ///   providers also those in their scenarios. Every field of a profile can be changed, and profiles can be
+        ///   read from JSON.
         ///
         /// # Example
         /// ```
@@ -28,8 +27,8 @@ macro_rules! quirks {
         /// let active = user.attribute_id("active").unwrap();
         /// assert!(user.admit_value(active, "True".into(), &tolerance).is_ok());
         ///
-        /// let refused = user.admit_value(active, "True".into(), &Tolerance::STRICT).unwrap_err();
-        /// assert!(refused.detail().ends_with("(the tolerance `boolean_strings` would accept it)"));
+        /// let rejected = user.admit_value(active, "True".into(), &Tolerance::STRICT).unwrap_err();
+        /// assert!(rejected.detail().ends_with("(the tolerance `boolean_strings` would accept it)"));
         /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[non_exhaustive]
@@ -38,7 +37,7 @@ macro_rules! quirks {
             $($(#[doc = $doc])+ pub $field: bool,)+
         }
 
-        /// One way in which providers depart from the RFC; [`Tolerance`] has a field for each.
+        /// A deviation of identity providers from the RFC; [`Tolerance`] has a field for each.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Quirk {
@@ -46,10 +45,10 @@ macro_rules! quirks {
         }
 
         impl Quirk {
-            /// All of them, in the order of their names.
+            /// All quirks, ordered by name.
             pub const ALL: &'static [Quirk] = &[$(Quirk::$variant),+];
 
-            /// The name of the field of [`Tolerance`].
+            /// Returns the name of the field of [`Tolerance`].
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -61,7 +60,7 @@ macro_rules! quirks {
         impl Tolerance {
             pub(crate) const NONE: Tolerance = Tolerance { profile: "strict", $($field: false,)+ };
 
-            /// Whether that quirk is accepted.
+            /// Returns whether that quirk is accepted.
             #[must_use]
             pub const fn accepts(&self, quirk: Quirk) -> bool {
                 match quirk {
@@ -69,7 +68,7 @@ macro_rules! quirks {
                 }
             }
 
-            /// Accepts or refuses a quirk that is named at run time.
+            /// Accepts or rejects a quirk that is named at run time.
             pub(crate) const fn set(&mut self, quirk: Quirk, accepted: bool) {
                 match quirk {
                     $(Quirk::$variant => self.$field = accepted,)+
@@ -80,193 +79,183 @@ macro_rules! quirks {
 }
 
 quirks! {
-    /// `schemas` may be missing, incomplete or name URIs that nobody registered.
+    /// `schemas` may be missing, incomplete or name unknown URIs.
     ///
-    /// The RFC wants each schema of a body named, and each message to say what it is (RFC 7643
-    /// section 3). Entra ID leaves out URIs of extensions, misspells them and adds its own:
-    /// `entra/30`, `entra/42`, `entra/45`; others name a resource's schema in a message: `field/31`. A
-    /// body that names another SCIM message is rejected all the same. Cost: a body sent to the wrong
-    /// endpoint is noticed only by its attributes.
+    /// The RFC requires that a body names its schemas, and that a message names itself (RFC 7643 section 3). Entra ID
+    /// omits URIs of extensions, misspells them and adds its own: `entra/30`, `entra/42`, `entra/45`; other clients
+    /// name a resource's schema in a message: `field/31`. A body that names another SCIM message is always rejected.
+    /// Cost: only the attributes of a body show that it was sent to the wrong endpoint.
     any_schemas AnySchemas,
     /// An array of one for a single-valued attribute.
     ///
-    /// The RFC gives such an attribute one value (RFC 7643 section 2.4). Entra ID sends the
-    /// manager so: `entra/19`. Cost: none; an array of two is refused all the same.
+    /// The RFC gives such an attribute one value (RFC 7643 section 2.4). Entra ID sends the manager this way:
+    /// `entra/19`. Cost: none; an array of two is always rejected.
     array_of_one ArrayOfOne,
     /// A bare string for a complex attribute that has a `value`.
     ///
-    /// The RFC wants an object (RFC 7643 section 2.3.8). Entra ID sends managers and members so:
-    /// `entra/18`, `entra/21`, `entra/57`. Cost: a string sent by mistake becomes a `value`.
+    /// The RFC requires an object (RFC 7643 section 2.3.8). Entra ID sends managers and members this way: `entra/18`,
+    /// `entra/21`, `entra/57`. Cost: a string sent by mistake becomes a `value`.
     bare_values BareValues,
     /// A word without quotes as the value of `eq` on a string attribute, in filters.
     ///
-    /// The grammar has quotes around a string (RFC 7644 section 3.4.2.2). authentik 2025.8 looks for a
-    /// user with `userName eq akadmin`: `field/filter-value-without-quotes`. Which words count is
-    /// documented at [`Leniency::bare_words`]: no number, no keyword, nothing like `undefined`. In the
-    /// path of a PATCH such a word is always an error. Cost: a client that forgets the quotes gets no error.
+    /// The grammar has quotes around a string (RFC 7644 section 3.4.2.2). authentik 2025.8 finds a user with
+    /// `userName eq akadmin`: `field/filter-value-without-quotes`. [`Leniency::bare_words`] documents the accepted
+    /// words: no number, no keyword, no word such as `undefined`. In the path of a PATCH such a word is always an
+    /// error. Cost: a client that forgets the quotes gets no error.
     bare_words BareWords,
-    /// Several blanks or tabs where a filter or path has one space, and blanks at its ends and
-    /// inside its brackets.
+    /// Several blanks or tabs in place of one space in a filter or path, and blanks at its ends and inside its
+    /// brackets.
     ///
-    /// The grammar has one space (RFC 7644 section 3.4.2.2). People who type filters depart from
-    /// it; no provider is known to. Cost: none.
+    /// The grammar has one space (RFC 7644 section 3.4.2.2). People who type filters deviate from it; no identity
+    /// provider is known to. Cost: none.
     blanks Blanks,
     /// `"True"` and `"False"`, in any case, for a boolean.
     ///
-    /// A boolean is `true` or `false` in JSON (RFC 7643 section 2.3.2). Entra ID sends strings
-    /// unless its `aadOptscim062020` flag is set: `entra/03`, `entra/31`. Cost: none; any other
-    /// string is refused.
+    /// A boolean is `true` or `false` in JSON (RFC 7643 section 2.3.2). Entra ID sends strings unless its
+    /// `aadOptscim062020` flag is set: `entra/03`, `entra/31`. Cost: none; any other string is rejected.
     boolean_strings BooleanStrings,
     /// A UTF-8 byte order mark before the JSON of a body.
     ///
-    /// JSON has none, and a reader may ignore it (RFC 8259 section 8.1). Scripts in PowerShell send it:
+    /// JSON has none, but a parser may ignore it (RFC 8259 section 8.1). PowerShell scripts send it:
     /// `field/byte-order-mark`. Cost: none.
     byte_order_mark ByteOrderMark,
     /// The URI of the core schema as a container of its attributes, like the container of an extension.
     ///
-    /// Only extensions have one (RFC 7643 section 3.3). Clients that put the attributes of every schema
-    /// under its URI send it: `field/22`. Cost: none; an attribute that is given outside of the container
-    /// as well is rejected.
+    /// Only extensions have a container (RFC 7643 section 3.3). Clients that put the attributes of every schema under
+    /// its URI send it: `field/22`. Cost: none; an attribute that is also outside the container is rejected.
     core_container CoreContainer,
-    /// `add` or `replace` on a value path that selects nothing creates the element from the `eq`
-    /// terms of its filter, beside the others; several such operations build one element.
+    /// `add` or `replace` on a value path that selects nothing creates an element from the `eq` terms of its filter,
+    /// in addition to existing ones; several such operations build one element.
     ///
-    /// The RFC answers `noTarget` (RFC 7644 section 3.5.2.3). Entra ID fills in addresses, e-mails
-    /// and telephone numbers so: `entra/13`, `entra/15`. Cost: a filter that is wrong makes an
-    /// element instead of failing.
+    /// The RFC requires `noTarget` (RFC 7644 section 3.5.2.3). Entra ID sets addresses, e-mails and telephone numbers
+    /// this way: `entra/13`, `entra/15`. Cost: a wrong filter creates an element instead of failing.
     create_elements CreateElements,
     /// A path as a key of an object: `name.familyName`, or a value path.
     ///
-    /// The name of an attribute has no dot (RFC 7643 section 2.1). Entra ID sends path-less
-    /// operations so: `entra/09`, `entra/10`. Cost: none; no attribute can be called so.
+    /// The name of an attribute has no dot (RFC 7643 section 2.1). Entra ID sends operations without a path this way:
+    /// `entra/09`, `entra/10`. Cost: none; no attribute can have such a name.
     dotted_keys DottedKeys,
     /// A PATCH request without operations, which changes nothing.
     ///
-    /// The RFC asks for one or more (RFC 7644 section 3.5.2). No provider is known to send it.
-    /// Cost: a client whose operations got lost is told that all is well.
+    /// The RFC requires one or more operations (RFC 7644 section 3.5.2). No identity provider is known to send none.
+    /// Cost: a client that lost its operations gets a success.
     empty_operations EmptyOperations,
     /// `""` for a reference, or for its `value`, unassigns it.
     ///
-    /// Unassigned is `null` or leaving it out (RFC 7643 section 2.5), and no resource has an empty
-    /// `id` (section 3.1). Feeds that write empty text for what they do not know send it so:
-    /// `field/empty-text-for-a-manager`. Cost: a client whose value got lost removes the reference.
+    /// Unassigned is `null` or an absent member (RFC 7643 section 2.5), and no resource has an empty `id` (section
+    /// 3.1). Feeds that write empty text for unknown values send this: `field/empty-text-for-a-manager`. Cost: a
+    /// client that lost its value removes the reference.
     empty_references EmptyReferences,
-    /// JSON text in a string where a complex value, or an array of them, belongs.
+    /// JSON text in a string, in place of a complex value or an array of them.
     ///
-    /// The RFC wants the object itself (RFC 7643 section 2.3.8). Expressions in the attribute
-    /// mappings of Entra ID give text, and some build JSON with it; where that text is the `value`
-    /// of an element it stays text (`entra/39`). Cost: text that is an object in JSON is never a bare
-    /// value.
+    /// The RFC requires the object itself (RFC 7643 section 2.3.8). Expressions in the attribute mappings of Entra ID
+    /// return text, and some build JSON with it; as the `value` of an element such text stays text (`entra/39`).
+    /// Cost: text that is an object in JSON is never a bare value.
     json_strings JsonStrings,
-    /// `True`, `FALSE`, `Null` in filters: the literals of JSON in any case.
+    /// `True`, `FALSE`, `Null` in filters: JSON's literals in any case.
     ///
-    /// Literals are those of JSON (RFC 7644 section 3.4.2.2). People who type filters depart from
-    /// it; no provider is known to. Cost: none.
+    /// Literals are those of JSON (RFC 7644 section 3.4.2.2). People who type filters deviate from this; no identity
+    /// provider is known to. Cost: none.
     literal_case LiteralCase,
     /// `schemas` inside the object of an extension is ignored; [`Tolerance::STRICT`] accepts it as well.
     ///
-    /// `schemas` is an attribute of the resource (RFC 7643 section 3). Client libraries repeat it in the
-    /// object, strict as they are otherwise: `field/schemas-inside-an-extension`. Cost: none; an
-    /// extension that has such an attribute keeps it.
+    /// `schemas` is an attribute of the resource (RFC 7643 section 3). Otherwise strict client libraries repeat it in
+    /// the object: `field/schemas-inside-an-extension`. Cost: none; an extension that has an attribute of this name
+    /// is not affected.
     nested_schemas NestedSchemas,
     /// The names of query parameters in any case: `?Filter=`, `?startindex=`.
     ///
-    /// RFC 7644 section 3.4.2 spells them, and the names of parameters have case. A parameter that is
-    /// overlooked would answer with everybody, so without this it is an error. The same parameter in
-    /// two cases is given twice. Clients of other servers send it: `field/query-parameter-in-another-case`.
-    /// Cost: none.
+    /// RFC 7644 section 3.4.2 spells them, and the names of parameters are case-sensitive. An ignored filter would
+    /// return every resource, so without this quirk such a parameter is an error. The same parameter in two spellings
+    /// counts as repeated. Clients of other servers send it: `field/query-parameter-in-another-case`. Cost: none.
     parameter_case ParameterCase,
-    /// A raw `+` in a filter whose spaces are `%20` is a plus.
+    /// A raw `+` is a plus in a filter whose spaces are `%20`.
     ///
-    /// In the query of a URL `+` is a plus (RFC 3986 section 3.4), in a form it stands for a space.
-    /// Where a filter has both, a plus is meant, unless the filter can be read only with spaces. Clients
-    /// that leave `+` in addresses as it is: `field/raw-plus-between-percent-twenties`. Cost: a client
-    /// that mixes both spellings of a space inside one string finds nobody.
+    /// In the query of a URL `+` is a plus (RFC 3986 section 3.4), in a form it is a space. If a filter has both, `+`
+    /// means a plus, unless the filter is valid only with spaces. Clients that do not escape the `+` in addresses
+    /// send it: `field/raw-plus-between-percent-twenties`. Cost: a client that mixes both spellings of a space inside
+    /// one string finds no user.
     raw_plus RawPlus,
     /// Read-only attributes in a path-less PATCH value are ignored, as they are in PUT.
     ///
-    /// The RFC refuses to change them (RFC 7644 section 3.5.2). No provider is known to send them
-    /// beside the resource's own `id` (`okta/18`), which is always taken, as any other `id` is
-    /// always refused. Cost: a client that means to change one is told that all is well.
+    /// The RFC forbids changing them (RFC 7644 section 3.5.2). No identity provider is known to send them, except the
+    /// resource's own `id` (`okta/18`), which is always accepted, while any other `id` is always rejected. Cost: a
+    /// client that tries to change one gets a success.
     read_only_in_patch ReadOnlyInPatch,
     /// `remove` with a value path that selects nothing succeeds, so that a retry does not fail.
     ///
-    /// The RFC answers `noTarget` (RFC 7644 section 3.12). Of a membership it always succeeds
-    /// (`entra/52`); elsewhere no provider is known to depend on it. Cost: a filter that is wrong
-    /// removes nothing and says nothing.
+    /// The RFC requires `noTarget` (RFC 7644 section 3.12). On a membership it always succeeds (`entra/52`); no
+    /// identity provider is known to depend on it elsewhere. Cost: a wrong filter silently removes nothing.
     remove_absent RemoveAbsent,
-    /// `remove` of a multi-valued attribute with a `value` array removes only what it lists.
+    /// `remove` of a multi-valued attribute with a `value` array removes only the listed elements.
     ///
-    /// The RFC knows no `value` in a `remove` (RFC 7644 section 3.5.2.2). Entra ID, JumpCloud and
-    /// authentik remove members so: `entra/48`, `jumpcloud/03`, `authentik/05`. What a workflow or a
-    /// proxy sends in the name of Okta or OneLogin is read the same way: `okta/34`, `onelogin/07`.
-    /// Cost: none. Without it such a request is an error, since it is no plausible way to remove everything; `null`
-    /// counts as no value.
+    /// The RFC has no `value` in a `remove` (RFC 7644 section 3.5.2.2). Entra ID, JumpCloud and authentik remove
+    /// members this way: `entra/48`, `jumpcloud/03`, `authentik/05`. Requests that a workflow or a proxy sends on
+    /// behalf of Okta or OneLogin are treated alike: `okta/34`, `onelogin/07`. Cost: none. Without this quirk such a
+    /// request is an error, since no client plausibly means to remove all elements with it; `null` counts as no
+    /// value.
     remove_values RemoveValues,
     /// `attr[value eq "x"]` on a multi-valued attribute of simple values, in filters and paths.
     ///
-    /// A value filter speaks of sub-attributes (RFC 7644 section 3.4.2.2), and simple values have none;
-    /// but no other path removes one of them. Clients do so: `field/remove-one-of-simple-values`.
-    /// `replace` puts another value in the place of what is selected. Cost: none; an attribute of
-    /// complex values is not concerned.
+    /// A value filter compares sub-attributes (RFC 7644 section 3.4.2.2), and simple values have none; but no other
+    /// path removes one of them. Clients do so: `field/remove-one-of-simple-values`. `replace` puts another value in
+    /// the place of the selected ones. Cost: none; attributes of complex values are not affected.
     simple_value_paths SimpleValuePaths,
-    /// One value where the schema has an array of them; as the value of a PATCH operation it always
-    /// stands for one.
+    /// One value in place of an array of them in a resource; as the value of a PATCH operation it is always accepted.
     ///
-    /// A multi-valued attribute is an array (RFC 7643 section 2.4). No provider is known to send it
+    /// A multi-valued attribute is an array (RFC 7643 section 2.4). No identity provider is known to send one value
     /// in a resource. Cost: none.
     single_for_many SingleForMany,
     /// A value filter on a single-valued complex attribute in a PATCH path: `manager[value eq "26"]`.
     ///
-    /// Value filters select among many values (RFC 7644 section 3.5.2). Entra ID was seen to remove a
-    /// manager so: `entra/70`. The one value is edited where it matches; where it
-    /// does not, the path selects nothing, and no second value is created. Cost: none.
+    /// Value filters select among many values (RFC 7644 section 3.5.2). Entra ID removes a manager this way:
+    /// `entra/70`. The single value is edited if it matches; otherwise the path selects nothing, and no second value
+    /// is created. Cost: none.
     single_value_paths SingleValuePaths,
-    /// `emails[type eq "work"].value eq "x"` in a filter, read as
-    /// `emails[type eq "work" and value eq "x"]`.
+    /// `emails[type eq "work"].value eq "x"` in a filter, parsed as `emails[type eq "work" and value eq "x"]`.
     ///
-    /// The grammar ends at the bracket (RFC 7644 section 3.4.2.2). Entra ID matches users so:
-    /// `entra/24`. Cost: none; it can mean nothing else.
+    /// The grammar ends at the bracket (RFC 7644 section 3.4.2.2). Entra ID matches users this way: `entra/24`. Cost:
+    /// none; it has no other meaning.
     sub_after_brackets SubAfterBrackets,
-    /// Attributes in a body that no schema knows are left out.
+    /// Attributes in a body that no schema has are dropped.
     ///
-    /// A body is made of schema attributes (RFC 7644 section 3.3). Entra ID sends attributes under
-    /// no schema: `entra/30`, where [`unqualified_extensions`](Self::unqualified_extensions) is
-    /// off, and `entra/72`. Cost: a misspelt attribute gets lost, which only its count tells.
+    /// A body consists of schema attributes (RFC 7644 section 3.3). Entra ID sends attributes without a schema:
+    /// `entra/30`, if [`unqualified_extensions`](Self::unqualified_extensions) is off, and `entra/72`. Cost: a
+    /// misspelt attribute is lost, and only the count of dropped attributes shows it.
     unknown_attributes UnknownAttributes,
-    /// Attributes in a filter that no schema knows have no value.
+    /// Attributes in a filter that no schema has count as unassigned.
     ///
-    /// The RFC answers `invalidFilter` (RFC 7644 section 3.4.2.2); in the filter of a PATCH path
-    /// they are refused whatever this says. No provider is known to send them, and no profile
-    /// accepts them. Cost: a misspelt filter finds nobody, and a provider creates everybody twice.
+    /// The RFC requires `invalidFilter` (RFC 7644 section 3.4.2.2); in the filter of a PATCH path they are always
+    /// rejected. No identity provider is known to send them, and no profile accepts them. Cost: a misspelt filter
+    /// finds no user, and an identity provider creates every user twice.
     unknown_in_filter UnknownInFilter,
     /// The name of an extension's attribute without the extension's URN.
     ///
-    /// The RFC asks for the URN (RFC 7644 section 3.10). Entra ID calls the manager so: `entra/19`,
-    /// `entra/22`. Cost: none; a name that two extensions have is not found.
+    /// The RFC requires the URN (RFC 7644 section 3.10). Entra ID sends the manager this way: `entra/19`, `entra/22`.
+    /// Cost: none; a name that two extensions have is not found.
     unqualified_extensions UnqualifiedExtensions,
 }
 
-/// A [`Tolerance`], or a [`QuirkRecorder`](crate::QuirkRecorder) of one: what decides about quirks, and learns of each that is
-/// let through.
+/// A [`Tolerance`], or a [`QuirkRecorder`](crate::QuirkRecorder) of one: decides which quirks are accepted, and
+/// records each one.
 ///
 /// # Example
 /// See [`QuirkRecorder`](crate::QuirkRecorder).
 pub trait QuirkPolicy {
-    /// The base URL of the service provider, which absolute references to its resources begin with.
+    /// Returns the base URL of the service provider, with which absolute references to its resources begin.
     ///
-    /// Without one only relative references can be resolved.
+    /// Without it, only relative references can be resolved.
     fn base_url(&self) -> Option<&str> {
         None
     }
 
-    /// What is accepted.
+    /// Returns the accepted quirks.
     fn tolerance(&self) -> &Tolerance;
 
-    /// Learns that a quirk was needed, and accepted.
+    /// Records that a quirk was needed and accepted.
     fn record(&self, quirk: Quirk);
 
-    /// Whether a quirk that was just met is accepted, which is then noted.
+    /// Returns whether a quirk is accepted, and records it if so.
     fn allow(&self, quirk: Quirk) -> bool {
         let accepted = self.tolerance().accepts(quirk);
         if accepted {
@@ -285,7 +274,7 @@ impl QuirkPolicy for Tolerance {
 }
 
 impl Tolerance {
-    /// What filters and paths may hold outside the grammar.
+    /// Returns the accepted deviations from the grammar of filters and paths.
     #[must_use]
     pub fn leniency(&self) -> Leniency {
         let mut leniency = Leniency::STRICT;

@@ -7,15 +7,14 @@ use crate::{
     Attr, AttrId, AttributeRole, Quirk, QuirkPolicy, RequestError, ResourceType, Tolerance,
     admit::{is_read_only, known, twice},
     fold::boolean,
+    json_string::{but_for_text, is_array_text, parse_json_string},
     reference::is_reference_part,
-    text::{but_for_text, is_array_text, parse_json_string},
 };
 
-/// How many elements a multi-valued attribute, or a multi-valued sub-attribute of one value, may
-/// have.
+/// The maximum number of elements of a multi-valued attribute, or of a multi-valued sub-attribute of one value.
 ///
-/// - It bounds what a resource can grow to, one PATCH after another, and so the work on each.
-/// - Memberships ([`AttributeRole::Membership`]) are exempt: their elements are edges beside the document.
+/// - It limits the size to which a resource can grow, one PATCH after another, and thereby the work on each.
+/// - Memberships ([`AttributeRole::Membership`]) are exempt: their elements are edges next to the document.
 ///
 /// # Example
 /// ```
@@ -30,27 +29,25 @@ use crate::{
 /// ```
 pub const MAX_ELEMENTS: usize = 1_000;
 
-/// How many bytes one text, reference or binary may have: 64 KiB.
+/// The maximum length of one text, reference or binary in bytes: 64 KiB.
 ///
-/// A PATCH may put one value into every element of an attribute, so that it is kept many times.
+/// A PATCH may put one value into every element of an attribute, so that it is stored many times.
 pub const MAX_TEXT: usize = 64 << 10;
 
 impl ResourceType {
-    /// Admits the value of one attribute; `None` when it stands for unassigned.
+    /// Admits the value of one attribute; `None` if it means unassigned.
     ///
-    /// - An empty object stays one: a PATCH that writes it changes nothing.
-    /// - Two elements with the same `value` and `type` are one, brought up to date by the later one:
-    ///   see [`ElementKeys`](crate::ElementKeys).
+    /// - An empty object remains one: a PATCH that writes it changes nothing.
+    /// - Two elements with the same `value` and `type` are merged, and the later one takes precedence: see
+    ///   [`ElementKeys`](crate::ElementKeys).
     ///
     /// # Errors
-    /// - a value that does not fit the attribute: `invalidValue`
-    /// - more elements than [`MAX_ELEMENTS`], unless they are members: `invalidValue`
-    /// - text of more than [`MAX_TEXT`] bytes: `invalidValue`
-    /// - two elements with `primary`, a member without `value`, and text that is blank where a value
-    ///   is required: `invalidValue`
-    /// - a `$ref` without a `value` that [`resolve_reference`](Self::resolve_reference) rejects:
-    ///   `invalidValue`
-    /// - a sub-attribute that is given twice, or unknown and not tolerated: `invalidSyntax`
+    /// - the value does not fit the attribute: `invalidValue`
+    /// - there are more elements than [`MAX_ELEMENTS`], unless they are members: `invalidValue`
+    /// - a text has more than [`MAX_TEXT`] bytes: `invalidValue`
+    /// - two elements are `primary`, a member has no `value`, or a required text is blank: `invalidValue`
+    /// - [`resolve_reference`](Self::resolve_reference) rejects a `$ref` without a `value`: `invalidValue`
+    /// - a sub-attribute occurs twice, or is unknown and not tolerated: `invalidSyntax`
     ///
     /// # Example
     /// ```
@@ -102,11 +99,10 @@ impl ResourceType {
         }
     }
 
-    /// Returns the value, with `null` in place of an empty string that stands for a reference or its
-    /// `value`.
+    /// Returns the value, with `null` in place of an empty string for a reference or its `value`.
     ///
     /// # Errors
-    /// An empty string there, unless tolerated: `invalidValue`.
+    /// The string is empty, unless tolerated: `invalidValue`.
     ///
     /// # Example
     /// ```
@@ -142,8 +138,8 @@ impl ResourceType {
         Err(problem.with_quirk(Quirk::EmptyReferences))
     }
 
-    /// Whether a value is an empty string that stands for a reference or for its `value`. An empty
-    /// `$ref` resolves to nothing and is an error.
+    /// Returns whether a value is an empty string for a reference or for its `value`. An empty `$ref` can't be
+    /// resolved and is an error.
     #[must_use]
     pub fn is_empty_reference(&self, id: AttrId, value: &Value) -> bool {
         let attr = self.attr(id);
@@ -151,7 +147,7 @@ impl ResourceType {
         attr.role() == AttributeRole::Reference && names && value.as_str() == Some("")
     }
 
-    /// Checks that one value may stand for an array of it, or the other way round.
+    /// Checks whether one value may take the place of an array of it, and vice versa.
     fn check_shape(
         &self,
         attr: &Attr,
@@ -179,10 +175,10 @@ impl ResourceType {
         })
     }
 
-    /// Checks the number of an attribute's elements, whatever they are.
+    /// Checks the number of an attribute's elements.
     ///
     /// # Errors
-    /// More than [`MAX_ELEMENTS`], unless they are members: `invalidValue`.
+    /// There are more than [`MAX_ELEMENTS`], unless they are members: `invalidValue`.
     pub fn check_count(&self, id: AttrId, elements: usize) -> Result<(), RequestError> {
         let attr = self.attr(id);
         if elements <= MAX_ELEMENTS || attr.role() == AttributeRole::Membership {
@@ -216,7 +212,7 @@ impl ResourceType {
         Ok((!admitted.is_empty()).then_some(Value::Array(admitted)))
     }
 
-    /// Admits one value: an element of a multi-valued attribute, or the value of another.
+    /// Admits one value: an element of a multi-valued attribute, or the value of a single-valued one.
     fn admit_single(
         &self,
         attr: &Attr,
@@ -263,11 +259,10 @@ impl ResourceType {
         Ok(value)
     }
 
-    /// The members of a complex value as sent: an object, or what stands for one where that is
-    /// tolerated.
+    /// Returns the members of a complex value as sent: an object, or another value that is tolerated in its place.
     ///
     /// # Errors
-    /// Anything else: `invalidValue`.
+    /// The value is something else: `invalidValue`.
     pub fn members_of(
         &self,
         id: AttrId,
@@ -353,8 +348,8 @@ impl ResourceType {
 }
 
 impl ResourceType {
-    /// The sub-attributes that members name, if each has the schema's spelling and is kept as it is: then the
-    /// object can be admitted in place.
+    /// Returns the sub-attributes that members name, if each has the schema's spelling and is stored unchanged: then
+    /// the object can be admitted in place.
     fn plain_parts(&self, attr: &Attr, members: &Map<String, Value>) -> Option<Vec<AttrId>> {
         if attr.role() == AttributeRole::Membership {
             return None;
@@ -367,8 +362,7 @@ impl ResourceType {
         members.keys().map(plain).collect()
     }
 
-    /// Admits the `$ref` of a value: it stands in for a `value` that was not sent, and means nothing
-    /// beside one.
+    /// Admits the `$ref` of a value: it replaces a missing `value`, and is ignored next to one.
     fn admit_reference(
         &self,
         attr: &Attr,
@@ -381,7 +375,7 @@ impl ResourceType {
         if !by_value {
             let target = self.resolve_reference(attr.id(), &reference, t)?;
             if attr.role() == AttributeRole::Membership {
-                // Kept until the member becomes an edge, which must lead to that type.
+                // Stored until the member becomes an edge, which must lead to that type.
                 let given = admitted.get("type").and_then(Value::as_str);
                 if given.is_some_and(|given| !given.eq_ignore_ascii_case(&target.kind)) {
                     let path = attr.path();
@@ -394,7 +388,7 @@ impl ResourceType {
             }
             admitted.insert("value".to_owned(), Value::from(target.id.as_str()));
         }
-        // Where the service provider does not make it, it is kept as sent.
+        // A `$ref` that the service provider does not compute is stored as sent.
         if attr.role() == AttributeRole::Plain && own("$ref").is_some_and(|sub| !is_read_only(sub))
         {
             admitted.insert("$ref".to_owned(), Value::String(reference));
@@ -403,7 +397,7 @@ impl ResourceType {
     }
 }
 
-/// Whether a value stands for none: `null`, `[]` and `{}`.
+/// Returns whether a value means unassigned: `null`, `[]` and `{}`.
 pub(crate) fn is_unassigned(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -418,7 +412,7 @@ fn misfit(attr: &Attr, value: &Value, wanted: &str) -> RequestError {
         Value::Array(_) => "an array".to_owned(),
         Value::Null => "null".to_owned(),
         Value::Object(_) => "an object".to_owned(),
-        // A value that is never returned is not repeated in an error either.
+        // Errors do not repeat values that are never returned.
         _ if attr.is_never_returned() => "another type".to_owned(),
         Value::String(text) => format!("the string `{}`", excerpt(text)),
         other => format!("`{other}`"),
@@ -439,7 +433,8 @@ fn wanted(data_type: DataType) -> &'static str {
     }
 }
 
-/// Base64 in the standard or the URL-safe alphabet, padded or not (RFC 7643 section 2.3.6).
+/// Returns whether the text is Base64 in the standard or the URL-safe alphabet, padded or not (RFC 7643 section
+/// 2.3.6).
 fn is_base64(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     let padding = text.len() - body.len();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_core::{ErrorResponse, excerpt};
-use scimkit_patch::{Before, Patch, Replacement};
+use scimkit_patch::{CurrentState, Patch, Replacement};
 use scimkit_registry::{
     AttrId, Budget, Change, Edge, EdgeChange, EdgeEdit, QuirkPolicy, RequestError, Resource,
     ResourceId,
@@ -38,7 +38,9 @@ impl Edit {
         let nothing = Resource::default();
         let document = document.as_deref().unwrap_or(&nothing);
         match self {
-            Edit::Patch(patch) => patch.apply(id, &Before { document, edges }, leeway, budget),
+            Edit::Patch(patch) => {
+                patch.apply(id, &CurrentState { document, edges }, leeway, budget)
+            }
             Edit::Replace(replacement) => replacement.apply(document, budget),
         }
     }

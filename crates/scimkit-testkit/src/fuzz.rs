@@ -18,7 +18,7 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use scimkit_core::message::PatchRequest;
 use scimkit_filter::{Filter, ParseLimits, ParseOptions, Path};
-use scimkit_patch::{Before, Patch};
+use scimkit_patch::{CurrentState, Patch};
 use scimkit_registry::{
     AttributeRole, Budget, Meter, Predicate, Registry, Resource, ResourceId, ResourceType,
     ResourceView, Tolerance,
@@ -185,7 +185,7 @@ pub fn patch(data: &[u8]) {
             let Ok(patch) = Patch::decode(kind, request, ParseLimits::default(), &tolerance) else {
                 continue;
             };
-            let known = Before {
+            let known = CurrentState {
                 document: &before,
                 edges: &[],
             };

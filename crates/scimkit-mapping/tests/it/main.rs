@@ -4,7 +4,7 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "the lints know tests, but not the functions beside them"
+    reason = "the lints exempt tests, but not the functions next to them"
 )]
 
 mod filter_change;

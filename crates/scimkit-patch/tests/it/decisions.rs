@@ -1,25 +1,25 @@
-//! What the RFC leaves open, row by row: what is done, and why.
+//! Cases that the RFC leaves open, row by row: the decision and its reason.
 
 use scimkit_registry::Tolerance;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Refused, state},
+    harness::{Rejected, state},
     rows::{PATCH, Row, rows},
 };
 
-/// What is done with a row.
+/// The decision on a row.
 enum Done {
-    /// What the row says.
+    /// The result in the row.
     AsRow,
-    /// The patch succeeds, and this attribute has that value afterwards.
+    /// The patch succeeds, and the attribute then has this value.
     Instead(&'static str, Value),
     /// The patch succeeds and changes nothing.
     Unchanged,
 }
 
-/// Row, what the default profile does, and why. The strict profile does as the row says, but for one
-/// removal.
+/// Returns the row, the result in the default profile, and the reason. The strict profile gives the row's result,
+/// except for one removal.
 fn decisions() -> Vec<(&'static str, Done, &'static str)> {
     use Done::{AsRow, Instead, Unchanged};
     let fax = json!([
@@ -119,7 +119,7 @@ fn expected(row: &Row, attribute: &str, value: Value) -> Value {
 }
 
 #[test]
-fn the_default_profile_does_what_was_decided() {
+fn the_default_profile_follows_the_decisions() {
     let rows = rows(PATCH);
     for (id, done, reason) in decisions() {
         let row = rows.iter().find(|row| row.id() == id).unwrap();
@@ -139,27 +139,27 @@ fn the_default_profile_does_what_was_decided() {
 }
 
 #[test]
-fn the_strict_profile_does_what_the_rows_say() {
+fn the_strict_profile_follows_the_rows() {
     for row in rows(PATCH)
         .iter()
         .filter(|row| row.is_choice() && row.id() != LISTED)
     {
-        let outcome: Result<Value, Refused> = row.outcome(&Tolerance::STRICT);
+        let outcome: Result<Value, Rejected> = row.outcome(&Tolerance::STRICT);
         assert_eq!(row.objection(&outcome), None);
     }
 }
 
-/// The row that removes some members by a list: strictly it would empty the group, which is never meant.
+/// The row that removes some members by a list: strictly it would empty the group, which no client means to do.
 const LISTED: &str = "P165";
 
 #[test]
-fn a_removal_with_a_list_is_an_error_in_the_strict_profile() {
+fn removing_listed_values_is_an_error_in_the_strict_profile() {
     let rows = rows(PATCH);
     let row = rows.iter().find(|row| row.id() == LISTED).unwrap();
-    let refused = row.outcome(&Tolerance::STRICT).unwrap_err();
-    assert_eq!(refused.scim_type, "invalidValue");
+    let rejected = row.outcome(&Tolerance::STRICT).unwrap_err();
+    assert_eq!(rejected.scim_type, "invalidValue");
     assert!(
-        refused
+        rejected
             .detail
             .ends_with("(the tolerance `remove_values` would accept it)")
     );
@@ -176,7 +176,7 @@ fn a_removal_with_a_list_is_an_error_in_the_strict_profile() {
 }
 
 #[test]
-fn every_open_row_was_decided() {
+fn every_open_row_has_a_decision() {
     let rows = rows(PATCH);
     let open = rows
         .iter()

@@ -1,11 +1,11 @@
-//! What a patch leaves of an extension.
+//! Extensions after a patch.
 
 use std::sync::{Arc, LazyLock};
 
 use scimkit_registry::{Registry, ResourceType, Tolerance};
 use serde_json::{Value, json};
 
-use crate::harness::{Refused, World, patch};
+use crate::harness::{Rejected, World, patch};
 
 const DESK: &str = "urn:example:2.0:Desk";
 
@@ -41,9 +41,10 @@ fn person() -> &'static Arc<ResourceType> {
     PEOPLE.resource_type("Person").unwrap()
 }
 
-/// The desk of a person after a patch.
-fn patched(desk: Value, operations: Value) -> Result<Value, Refused> {
-    let (mut before, mut body) = (json!({"nick": "b"}), json!({}));
+/// Returns a person's desk after a patch.
+fn patched(desk: Value, operations: Value) -> Result<Value, Rejected> {
+    let mut before = json!({"nick": "b"});
+    let mut body = json!({});
     before[DESK] = desk;
     body["Operations"] = operations;
     let mut world = World::of(person(), before);
@@ -55,10 +56,10 @@ fn patched(desk: Value, operations: Value) -> Result<Value, Refused> {
 
 #[track_caller]
 fn missing(name: &str, desk: Value, operations: Value) {
-    let refused = patched(desk, operations).unwrap_err();
+    let rejected = patched(desk, operations).unwrap_err();
     let detail = format!("`{DESK}:{name}` is required but missing");
     assert_eq!(
-        (refused.scim_type.as_str(), refused.detail),
+        (rejected.scim_type.as_str(), rejected.detail),
         ("invalidValue", detail)
     );
 }
@@ -70,7 +71,7 @@ fn add(name: &str, value: Value) -> Value {
 }
 
 #[test]
-fn an_extension_begins_with_what_it_requires() {
+fn new_extensions_need_their_required_attributes() {
     let (floor, room, code) = (
         add("floor", json!(3)),
         add("room", json!("12")),
@@ -82,10 +83,10 @@ fn an_extension_begins_with_what_it_requires() {
     missing("floor", json!(null), json!([whole]));
     let desk = patched(json!(null), json!([room, floor, code]));
     assert_eq!(desk, Ok(json!({"floor": 3, "room": "12"})));
-    // What is gone again was not begun.
+    // An attribute that is removed again does not start the extension.
     let remove = json!({"op": "remove", "path": format!("{DESK}:room")});
     assert_eq!(patched(json!(null), json!([room, remove])), Ok(json!(null)));
-    // Nor is what is not touched asked for anything.
+    // An untouched extension is not checked.
     let nick = json!({"op": "replace", "path": "nick", "value": "x"});
     assert_eq!(
         patched(json!({"room": "1"}), json!([nick])),
@@ -95,7 +96,7 @@ fn an_extension_begins_with_what_it_requires() {
 }
 
 #[test]
-fn what_is_never_shown_counts_as_there() {
+fn never_returned_attributes_count_as_present() {
     let before = json!({"floor": 3, "lamp": {"watts": 5}});
     let operations = json!([add("room", json!("12")), add("lamp.colour", json!("red"))]);
     let desk = json!({"floor": 3, "room": "12", "lamp": {"watts": 5, "colour": "red"}});
@@ -103,7 +104,7 @@ fn what_is_never_shown_counts_as_there() {
 }
 
 #[test]
-fn a_complex_value_begins_with_what_it_requires() {
+fn new_complex_values_need_their_required_sub_attributes() {
     let before = || json!({"floor": 3});
     let red = add("lamp", json!({"colour": "red"}));
     missing("lamp.watts", before(), json!([red]));
@@ -115,14 +116,14 @@ fn a_complex_value_begins_with_what_it_requires() {
     let whole = add("lamp", json!({"watts": 5, "key": "k"}));
     let desk = json!({"floor": 3, "lamp": {"watts": 5}});
     assert_eq!(patched(before(), json!([whole])), Ok(desk));
-    // The service provider makes the `$ref`.
+    // The service provider computes the `$ref`.
     let boss = add("boss", json!({"value": "7"}));
     let desk = json!({"floor": 3, "boss": {"value": "7"}});
     assert_eq!(patched(before(), json!([boss])), Ok(desk));
 }
 
 #[test]
-fn what_looks_like_a_membership_is_kept_in_the_document() {
+fn membership_shaped_attributes_of_extensions_are_stored_in_the_document() {
     let before = json!({"floor": 3, "mates": [{"value": "a", "type": "Person"}]});
     let operations = json!([
         add("mates", json!([{"value": "b", "display": "B"}])),
@@ -135,13 +136,13 @@ fn what_looks_like_a_membership_is_kept_in_the_document() {
 }
 
 #[test]
-fn references_of_an_extension_name_resources() {
+fn references_of_extensions_are_resolved() {
     let before = || json!({"floor": 3, "mates": [{"value": "a", "type": "x"}]});
     for path in ["mates", "mates[type eq \"x\"]"] {
         for url in ["https://elsewhere.example/People/b", "Users/b", "b", ""] {
             let operations = json!([add(path, json!({"$ref": url}))]);
-            let refused = patched(before(), operations).unwrap_err();
-            assert_eq!(refused.scim_type, "invalidValue", "{path} {url}");
+            let rejected = patched(before(), operations).unwrap_err();
+            assert_eq!(rejected.scim_type, "invalidValue", "{path} {url}");
         }
     }
     for path in [
@@ -150,8 +151,8 @@ fn references_of_an_extension_name_resources() {
         "mates[type eq \"y\"].$ref",
     ] {
         let operations = json!([add(path, json!("https://elsewhere.example/People/b"))]);
-        let refused = patched(before(), operations).unwrap_err();
-        assert_eq!(refused.scim_type, "invalidValue", "{path}");
+        let rejected = patched(before(), operations).unwrap_err();
+        assert_eq!(rejected.scim_type, "invalidValue", "{path}");
     }
     let operations = json!([
         add("mates", json!([{"$ref": "../People/b"}])),
@@ -162,7 +163,7 @@ fn references_of_an_extension_name_resources() {
         patched(before(), operations),
         Ok(json!({"floor": 3, "mates": mates}))
     );
-    // Beside a value it is kept as it was sent.
+    // Next to a `value` it is stored as sent.
     let mate = json!([{"value": "d", "$ref": "https://elsewhere.example/"}]);
     let replace = json!([{"op": "replace", "path": format!("{DESK}:mates"), "value": mate}]);
     assert_eq!(
@@ -171,8 +172,8 @@ fn references_of_an_extension_name_resources() {
     );
 }
 
-/// The keys on a desk after an operation on `path`, with a value where there is one.
-fn keys(op: &str, path: &str, value: Option<Value>) -> Result<Value, Refused> {
+/// Returns the keys on a desk after an operation on `path`, with an optional value.
+fn keys(op: &str, path: &str, value: Option<Value>) -> Result<Value, Rejected> {
     let desk =
         json!({"floor": 1, "code": "c", "keys": ["Red", "green", "blue"], "doors": [1, 2, 3]});
     let mut operation = json!({"op": op, "path": format!("{DESK}:{path}")});
@@ -184,7 +185,7 @@ fn keys(op: &str, path: &str, value: Option<Value>) -> Result<Value, Refused> {
 }
 
 #[test]
-fn a_value_filter_selects_simple_values() {
+fn value_filters_select_simple_values() {
     let all = json!([1, 2, 3]);
     let cases = [
         (
@@ -260,7 +261,7 @@ fn a_value_filter_selects_simple_values() {
             Some(json!(5)),
             json!([["Red", "green", "blue"], [1, 5, 3]]),
         ),
-        // Nothing is selected: as with the elements of a complex attribute.
+        // Nothing is selected: as for the elements of a complex attribute.
         (
             "remove",
             r#"keys[value eq "none"]"#,
@@ -284,7 +285,7 @@ fn a_value_filter_selects_simple_values() {
 }
 
 #[test]
-fn a_value_filter_on_simple_values_has_its_errors() {
+fn invalid_value_filters_on_simple_values_are_rejected() {
     let cases = [
         (
             "replace",
@@ -322,11 +323,11 @@ fn a_value_filter_on_simple_values_has_its_errors() {
         ("remove", r#"room[value eq "red"]"#, None, "invalidPath"),
     ];
     for (op, path, value, scim_type) in cases {
-        let refused = keys(op, path, value).unwrap_err();
+        let rejected = keys(op, path, value).unwrap_err();
         assert_eq!(
-            refused.scim_type, scim_type,
+            rejected.scim_type, scim_type,
             "{op} {path}: {}",
-            refused.detail
+            rejected.detail
         );
     }
 }

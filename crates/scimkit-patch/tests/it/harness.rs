@@ -1,9 +1,9 @@
-//! A resource in memory, just enough of one to apply changes to.
+//! A minimal resource in memory to which changes can be applied.
 
 use std::sync::{Arc, LazyLock};
 
 use scimkit_core::{ErrorResponse as CoreError, message::PatchRequest};
-use scimkit_patch::{Before, Patch, RequestError};
+use scimkit_patch::{CurrentState, Patch, RequestError};
 use scimkit_registry::{
     Budget, Change, Edge, EdgeEdit, Registry, RequestErrorKind, Resource, ResourceType, Tolerance,
 };
@@ -15,7 +15,7 @@ pub(crate) fn kind(name: &str) -> &'static Arc<ResourceType> {
     REGISTRY.resource_type(name).unwrap()
 }
 
-/// A document and its edges, kept apart as a store keeps them.
+/// A document and its edges, apart from each other as in a store.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct World {
     pub(crate) document: Resource,
@@ -58,7 +58,7 @@ impl World {
         self.edges.retain(|(_, edges)| !edges.is_empty());
     }
 
-    /// What a client would be shown.
+    /// Returns the representation for a client.
     pub(crate) fn shown(&self, kind: &ResourceType) -> Value {
         let mut shown = self.document.as_map().clone();
         for (attr, edges) in &self.edges {
@@ -77,14 +77,14 @@ impl World {
     }
 }
 
-/// Decodes and applies a PATCH body. What was not asked for is not given either.
+/// Decodes and applies a PATCH body, with only the parts of the resource that the patch requires.
 pub(crate) fn patch(
     kind: &Arc<ResourceType>,
     id: &str,
     before: &World,
     body: Value,
     t: &Tolerance,
-) -> Result<Change, Refused> {
+) -> Result<Change, Rejected> {
     let request = PatchRequest::from_value(body, 1_000)?;
     let patch = Patch::decode(kind, request, Default::default(), t)?;
     let needs = patch.needs();
@@ -101,7 +101,7 @@ pub(crate) fn patch(
         .filter(|(attr, _)| wanted(attr))
         .cloned()
         .collect();
-    let given = Before {
+    let given = CurrentState {
         document,
         edges: &edges,
     };
@@ -119,24 +119,24 @@ pub(crate) fn patch(
     Ok(change)
 }
 
-/// Why a PATCH was refused: its `scimType` and detail.
+/// The reason why a PATCH was rejected: its `scimType` and detail.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Refused {
+pub(crate) struct Rejected {
     pub(crate) scim_type: String,
     pub(crate) detail: String,
 }
 
-impl From<CoreError> for Refused {
+impl From<CoreError> for Rejected {
     fn from(error: CoreError) -> Self {
         let scim_type = error.scim_type.map_or("", |t| t.as_str()).to_owned();
-        Refused {
+        Rejected {
             scim_type,
             detail: error.detail,
         }
     }
 }
 
-impl From<RequestError> for Refused {
+impl From<RequestError> for Rejected {
     fn from(error: RequestError) -> Self {
         let scim_type = match error.kind() {
             RequestErrorKind::Filter => "invalidFilter",
@@ -147,15 +147,15 @@ impl From<RequestError> for Refused {
             RequestErrorKind::Value => "invalidValue",
             other => panic!("{other:?} has no scimType here"),
         };
-        Refused {
+        Rejected {
             scim_type: scim_type.to_owned(),
             detail: error.detail().to_owned(),
         }
     }
 }
 
-/// Two representations of one state compare equal: order of elements, `id`, `meta` and what is made
-/// from edges aside.
+/// Returns the value in a form that is equal for two representations of one state: without the order of elements,
+/// `id`, `meta` and the parts computed from edges.
 pub(crate) fn state(value: &Value) -> Value {
     let mut value = value.clone();
     for member in value

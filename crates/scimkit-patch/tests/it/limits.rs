@@ -1,4 +1,4 @@
-//! What a patch may make of a resource, and how much it may take to get there.
+//! Limits on the result of a patch, and on the work for it.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use scimkit_registry::{Edge, MAX_ELEMENTS, Registry, ResourceType, Tolerance, fold_case};
 use serde_json::{Value, json};
 
-use crate::harness::{Refused, World, kind, patch};
+use crate::harness::{Rejected, World, kind, patch};
 
 fn email(number: usize) -> Value {
     json!({"value": format!("{number}@example.com"), "type": "work"})
@@ -16,7 +16,7 @@ fn emails(numbers: std::ops::Range<usize>) -> Value {
     numbers.map(email).collect()
 }
 
-fn patched(world: &World, operations: Value) -> Result<World, Refused> {
+fn patched(world: &World, operations: Value) -> Result<World, Rejected> {
     let kind = kind("User");
     let mut body = json!({});
     body["Operations"] = operations;
@@ -32,7 +32,7 @@ fn count(world: &World) -> usize {
 }
 
 #[test]
-fn no_step_leaves_more_elements_than_the_limit() {
+fn the_element_limit_holds_after_every_operation() {
     let body = json!({"userName": "u", "emails": emails(0..MAX_ELEMENTS - 1)});
     let world = World::of(kind("User"), body);
     let add = |number| json!({"op": "add", "path": "emails", "value": email(number)});
@@ -44,25 +44,25 @@ fn no_step_leaves_more_elements_than_the_limit() {
 
     let remove = json!({"op": "remove", "path": "emails[value eq \"1@example.com\"]"});
     for one_more in [add(MAX_ELEMENTS + 1), create] {
-        let refused = patched(&full, json!([one_more, remove])).unwrap_err();
-        assert_eq!(refused.scim_type, "invalidValue");
+        let rejected = patched(&full, json!([one_more, remove])).unwrap_err();
+        assert_eq!(rejected.scim_type, "invalidValue");
         let detail = "operation 1: `emails` has more than 1000 values";
-        assert_eq!(refused.detail, detail);
+        assert_eq!(rejected.detail, detail);
         let replaced = patched(&full, json!([remove, one_more])).unwrap();
         assert_eq!(count(&replaced), MAX_ELEMENTS);
     }
     let all = emails(0..MAX_ELEMENTS + 1);
     for op in ["add", "replace", "remove"] {
-        let refused = patched(
+        let rejected = patched(
             &world,
             json!([{"op": op, "path": "emails", "value": all.clone()}]),
         );
-        assert_eq!(refused.unwrap_err().scim_type, "invalidValue", "{op}");
+        assert_eq!(rejected.unwrap_err().scim_type, "invalidValue", "{op}");
     }
 }
 
 #[test]
-fn the_limit_holds_inside_of_elements_too() {
+fn the_element_limit_holds_inside_elements() {
     let schema = json!({"id": "urn:example:2.0:Shelf", "attributes": [
         {"name": "boxes", "type": "complex", "multiValued": true, "subAttributes": [
             {"name": "value"}, {"name": "tags", "multiValued": true}]}]});
@@ -83,7 +83,7 @@ fn the_limit_holds_inside_of_elements_too() {
 }
 
 #[test]
-fn members_have_no_such_limit() {
+fn members_are_exempt_from_the_element_limit() {
     let group = kind("Group");
     let members: Value = (0..=MAX_ELEMENTS)
         .map(|n| json!({"value": n.to_string()}))
@@ -112,7 +112,7 @@ fn registry(schemas: &Value, types: &Value) -> Registry {
     builder.unwrap().build().unwrap()
 }
 
-/// A type with a membership whose `value` is not case exact, as in the RFC's own JSON.
+/// Returns a type with a membership whose `value` is not case exact, as in the RFC's own JSON.
 fn folded() -> Arc<ResourceType> {
     let schema = json!({"id": "urn:example:2.0:Crew", "attributes": [
         {"name": "members", "type": "complex", "multiValued": true, "subAttributes": [
@@ -144,7 +144,7 @@ fn filters(filter: impl Fn(usize) -> String) -> Value {
 }
 
 #[test]
-fn filters_that_name_values_are_many() {
+fn many_filters_by_value_are_accepted() {
     for (kind, case) in [(kind("Group"), "Id"), (&folded(), "iD")] {
         let world = crowd(kind, 2_000);
         let body = filters(|n| format!("type eq \"User\" and value eq \"{case}{n}\""));
@@ -162,7 +162,7 @@ fn filters_that_name_values_are_many() {
 }
 
 #[test]
-fn a_folded_value_selects_all_that_are_spelled_otherwise() {
+fn filters_on_folded_values_select_every_spelling() {
     let crew = folded();
     let mut world = crowd(&crew, 0);
     world.edges[0].1 = ["a", "A", "b", "\u{e4}", "a\u{308}"].map(Edge::to).to_vec();
@@ -174,14 +174,14 @@ fn a_folded_value_selects_all_that_are_spelled_otherwise() {
 }
 
 #[test]
-fn filters_on_every_member_of_a_crowd_are_few() {
+fn many_filters_on_all_members_of_a_large_group_are_rejected() {
     let group = kind("Group");
     let world = crowd(group, 10_000);
     let body = filters(|n| format!("display eq \"{n}\""));
-    let refused = patch(group, "g", &world, body, &Tolerance::DEFAULT).unwrap_err();
-    assert_eq!(refused.scim_type, "invalidPath");
+    let rejected = patch(group, "g", &world, body, &Tolerance::DEFAULT).unwrap_err();
+    assert_eq!(rejected.scim_type, "invalidPath");
     let detail = "operation 101: too many filters to try on each of `members`: select by `value`";
-    assert_eq!(refused.detail, detail);
+    assert_eq!(rejected.detail, detail);
 
     let small = crowd(group, 100);
     let body = filters(|n| format!("display eq \"{n}\""));
@@ -189,7 +189,7 @@ fn filters_on_every_member_of_a_crowd_are_few() {
 }
 
 #[test]
-fn what_a_client_said_is_cut_short() {
+fn errors_quote_only_the_beginning_of_long_values() {
     let world = World::of(kind("User"), json!({"userName": "u"}));
     let long = format!("\u{1b}{}", "x".repeat(100_000));
     let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.$ref";
@@ -201,9 +201,13 @@ fn what_a_client_said_is_cut_short() {
     ] {
         let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
             "Operations": [operation]});
-        let refused = patch(kind("User"), "1", &world, body, &Tolerance::STRICT).unwrap_err();
-        assert!(refused.detail.len() < 200, "{}", refused.detail.len());
-        assert!(refused.detail.contains("`\u{fffd}xx"), "{}", refused.detail);
+        let rejected = patch(kind("User"), "1", &world, body, &Tolerance::STRICT).unwrap_err();
+        assert!(rejected.detail.len() < 200, "{}", rejected.detail.len());
+        assert!(
+            rejected.detail.contains("`\u{fffd}xx"),
+            "{}",
+            rejected.detail
+        );
     }
 }
 
@@ -219,7 +223,7 @@ fn part() -> impl Strategy<Value = Value> {
     )
 }
 
-/// Whether a listed element stands for one that is there.
+/// Returns whether a listed element matches an existing one.
 fn stands_for(listed: &Value, element: &Value) -> bool {
     let text = |value: &Value| value.as_str().map(|text| fold_case(text).into_owned());
     let [value, of_type] =
@@ -242,7 +246,7 @@ fn stands_for(listed: &Value, element: &Value) -> bool {
 
 proptest! {
     #[test]
-    fn what_is_listed_is_taken(elements in vec(part(), 0..6), listed in vec(part(), 0..6)) {
+    fn listed_elements_are_removed(elements in vec(part(), 0..6), listed in vec(part(), 0..6)) {
         let user = kind("User");
         let world = World::of(user, json!({"userName": "u", "emails": elements}));
         let elements = world.document.as_map().get("emails").cloned().unwrap_or_default();

@@ -1,10 +1,10 @@
-//! Cases from files, the decisions on what the RFC leaves open, and properties.
+//! Cases from files, the decisions on open points of the RFC, and properties.
 
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "the lints know tests, but not the functions beside them"
+    reason = "the lints exempt tests, but not the functions next to them"
 )]
 
 mod decisions;

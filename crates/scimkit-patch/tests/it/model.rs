@@ -1,12 +1,12 @@
-//! What PATCH means, said as plainly as possible: whole documents, copied and compared, for the
-//! operations that the properties make.
+//! The meaning of PATCH in the simplest form: whole documents, copied and compared, for the operations of the
+//! property tests.
 
 use scimkit_registry::fold_case;
 use serde_json::{Map, Value, json};
 
 use crate::properties::ENTERPRISE;
 
-/// The document after the operations; `None` when one of them can't be carried out.
+/// Returns the document after the operations; `None` if one of them fails.
 pub(crate) fn patched(document: &Value, operations: &[Value], create: bool) -> Option<Value> {
     let mut document = document.clone();
     for operation in operations {
@@ -69,7 +69,7 @@ fn one(document: &mut Value, op: &str, path: &str, value: &Value, create: bool) 
     Some(())
 }
 
-/// What an operation leaves in a single-valued place.
+/// Returns the single value after an operation.
 fn given(op: &str, value: &Value) -> Value {
     if op == "remove" {
         Value::Null
@@ -85,7 +85,7 @@ fn set(object: &mut Value, name: &str, value: &Value) {
     object[name] = value.clone();
 }
 
-/// `add`, `replace` or `remove` of the whole attribute.
+/// Carries out `add`, `replace` or `remove` on the whole attribute.
 fn emails(all: &mut Value, op: &str, value: &Value) -> Option<()> {
     let old = array(all);
     let listed: Vec<Value> = array(value).into_iter().map(cleaned).collect();
@@ -125,7 +125,7 @@ fn emails(all: &mut Value, op: &str, value: &Value) -> Option<()> {
     Some(())
 }
 
-/// An operation on the elements that a filter selects, or on a part of each.
+/// Carries out an operation on the elements that a filter selects, or on a part of each.
 fn elements(
     all: &mut Value,
     op: &str,
@@ -185,7 +185,7 @@ fn elements(
     Some(())
 }
 
-/// Each pair of value and type once.
+/// Removes duplicates of a value and type.
 fn unique(elements: Vec<Value>) -> Vec<Value> {
     let mut unique: Vec<Value> = Vec::new();
     for element in elements {
@@ -207,7 +207,7 @@ fn unique(elements: Vec<Value>) -> Vec<Value> {
     unique
 }
 
-/// Takes `primary` from all but the one that was just given it.
+/// Makes the given element the only primary one.
 fn only(elements: &mut [Value], primary: Option<usize>) {
     for (at, element) in elements.iter_mut().enumerate() {
         if primary.is_some_and(|known| known != at) && element["primary"] == true {
@@ -233,7 +233,7 @@ fn holds(filter: &str, element: &Value) -> bool {
     }
 }
 
-/// What makes two e-mails the same one.
+/// Returns the identity of an e-mail.
 fn identity(element: &Value) -> Value {
     let folded = |name: &str| {
         element[name]
@@ -254,7 +254,7 @@ fn array(value: &Value) -> Vec<Value> {
     }
 }
 
-/// Without what stands for nothing.
+/// Removes unassigned values.
 fn cleaned(value: Value) -> Value {
     let empty = |value: &Value| match value {
         Value::Array(elements) => elements.is_empty(),

@@ -1,11 +1,11 @@
-//! A resource type with every characteristic that the built-in ones lack.
+//! A resource type with the characteristics that the built-in types lack.
 
 use std::sync::{Arc, LazyLock};
 
 use scimkit_registry::{Change, Registry, ResourceType, Tolerance};
 use serde_json::{Value, json};
 
-use crate::harness::{Refused, World, patch};
+use crate::harness::{Rejected, World, patch};
 
 static BADGES: LazyLock<Registry> = LazyLock::new(|| {
     let schemas = json!([
@@ -50,7 +50,7 @@ fn before() -> Value {
     })
 }
 
-fn patched(operations: Value) -> Result<(Value, Change), Refused> {
+fn patched(operations: Value) -> Result<(Value, Change), Rejected> {
     let mut world = World::of(badge(), before());
     let body = Value::Object(
         [("Operations".to_owned(), operations)]
@@ -65,10 +65,10 @@ fn patched(operations: Value) -> Result<(Value, Change), Refused> {
 }
 
 #[track_caller]
-fn refused(scim_type: &str, detail: &str, operations: Value) {
-    let refused = patched(operations).unwrap_err();
+fn rejected(scim_type: &str, detail: &str, operations: Value) {
+    let rejected = patched(operations).unwrap_err();
     assert_eq!(
-        (refused.scim_type.as_str(), refused.detail.as_str()),
+        (rejected.scim_type.as_str(), rejected.detail.as_str()),
         (scim_type, detail)
     );
 }
@@ -81,19 +81,19 @@ fn becomes(key: &str, value: Value, operations: Value) {
 }
 
 #[test]
-fn an_immutable_attribute_keeps_its_value() {
+fn changing_immutable_attributes_is_rejected() {
     let detail = "operation 1: `serial` is immutable and has another value";
-    refused(
+    rejected(
         "mutability",
         detail,
         json!([{"op": "replace", "path": "serial", "value": "s2"}]),
     );
-    refused(
+    rejected(
         "mutability",
         detail,
         json!([{"op": "remove", "path": "serial"}]),
     );
-    refused(
+    rejected(
         "mutability",
         detail,
         json!([{"op": "replace", "value": {"serial": null}}]),
@@ -105,19 +105,19 @@ fn an_immutable_attribute_keeps_its_value() {
     );
 
     let detail = "operation 1: `seal.maker` is immutable and has another value";
-    refused(
+    rejected(
         "mutability",
         detail,
         json!([{"op": "add", "value": {"seal": {"maker": "X"}}}]),
     );
-    refused(
+    rejected(
         "mutability",
         detail,
         json!([{"op": "remove", "path": "seal.maker"}]),
     );
     let detail = "operation 1: `keys.value` is immutable and has another value";
     let path = r#"keys[value eq "k1"].value"#;
-    refused(
+    rejected(
         "mutability",
         detail,
         json!([{"op": "replace", "path": path, "value": "k9"}]),
@@ -125,56 +125,56 @@ fn an_immutable_attribute_keeps_its_value() {
 }
 
 #[test]
-fn an_immutable_attribute_is_set_once() {
+fn immutable_attributes_can_be_set_once() {
     let seal = json!({"maker": "Other"});
     let remove = json!({"op": "remove", "path": "seal"});
     let add = json!({"op": "add", "path": "seal.maker", "value": "Other"});
     becomes("seal", seal, json!([remove, add]));
     let again = json!({"op": "add", "path": "seal.maker", "value": "Third"});
     let detail = "operation 3: `seal.maker` is immutable and has another value";
-    refused("mutability", detail, json!([remove, add, again]));
+    rejected("mutability", detail, json!([remove, add, again]));
 }
 
 #[test]
-fn what_is_required_stays() {
+fn removing_required_attributes_is_rejected() {
     let gone = "operation 1: `doors` is required and can't be removed";
-    refused(
+    rejected(
         "mutability",
         gone,
         json!([{"op": "remove", "path": "doors"}]),
     );
-    refused(
+    rejected(
         "mutability",
         gone,
         json!([{"op": "remove", "path": "doors", "value": ["north"]}]),
     );
     let empty = "operation 1: `doors` is required and can't be null or empty";
-    refused(
+    rejected(
         "invalidValue",
         empty,
         json!([{"op": "replace", "path": "doors", "value": []}]),
     );
-    refused(
+    rejected(
         "invalidValue",
         empty,
         json!([{"op": "replace", "value": {"doors": null}}]),
     );
 
     let issuer = "operation 1: `keys.issuer` is required and can't be removed";
-    refused(
+    rejected(
         "mutability",
         issuer,
         json!([{"op": "remove", "path": "keys.issuer"}]),
     );
     let missing = "`keys.issuer` is required but missing";
-    refused(
+    rejected(
         "invalidValue",
         missing,
         json!([{"op": "add", "path": "keys", "value": {"value": "k3"}}]),
     );
 
     let office = "`urn:example:2.0:Office` is required and can't be removed";
-    refused(
+    rejected(
         "mutability",
         office,
         json!([{"op": "remove", "path": "urn:example:2.0:Office"}]),
@@ -187,7 +187,7 @@ fn what_is_required_stays() {
 }
 
 #[test]
-fn read_only_parts_of_a_given_value_are_left_out() {
+fn read_only_sub_attributes_in_values_are_ignored() {
     let given = json!({"value": "k3", "issuer": "hq", "uses": 5});
     let mut keys = before()["keys"].clone();
     keys.as_array_mut()
@@ -199,7 +199,7 @@ fn read_only_parts_of_a_given_value_are_left_out() {
         json!([{"op": "add", "path": "keys", "value": given}]),
     );
     let detail = "operation 1: `keys.uses` is read-only";
-    refused(
+    rejected(
         "mutability",
         detail,
         json!([{"op": "replace", "path": "keys.uses", "value": 5}]),
@@ -207,10 +207,10 @@ fn read_only_parts_of_a_given_value_are_left_out() {
 }
 
 #[test]
-fn the_same_value_is_updated_and_not_added_twice() {
+fn adding_an_existing_element_updates_it() {
     let given = json!({"value": "K1", "issuer": "hq"});
     let detail = "operation 1: `keys.value` is immutable and has another value";
-    refused(
+    rejected(
         "mutability",
         detail,
         json!([{"op": "add", "path": "keys", "value": given}]),
@@ -234,7 +234,7 @@ fn the_same_value_is_updated_and_not_added_twice() {
 }
 
 #[test]
-fn what_is_never_shown_is_set_and_unset_all_the_same() {
+fn never_returned_attributes_are_set_and_unset() {
     let entries = |operations| {
         let change = patched(operations).unwrap().1;
         let owned = change
@@ -264,7 +264,7 @@ fn what_is_never_shown_is_set_and_unset_all_the_same() {
 }
 
 #[test]
-fn null_unsets_a_part_and_an_empty_object_does_nothing() {
+fn null_unsets_a_sub_attribute_and_an_empty_object_changes_nothing() {
     let colour = json!([{"op": "replace", "path": "seal", "value": {"colour": null}}]);
     becomes("seal", json!({"maker": "Acme"}), colour);
     assert!(

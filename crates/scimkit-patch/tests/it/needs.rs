@@ -1,13 +1,13 @@
-//! What a patch asks to be read.
+//! The parts of a resource that a patch reads.
 
 use scimkit_core::message::PatchRequest;
-use scimkit_patch::{Needs, Patch};
+use scimkit_patch::{Patch, ReadRequirements};
 use scimkit_registry::{EdgeEdit, RequestErrorKind, Tolerance};
 use serde_json::{Value, json};
 
 use crate::harness::{World, kind, patch};
 
-fn needs(operations: &Value) -> Needs {
+fn needs(operations: &Value) -> ReadRequirements {
     let body = json!({"Operations": operations});
     let request = PatchRequest::from_value(body, 100).unwrap();
     let kind = kind("Group");
@@ -17,7 +17,7 @@ fn needs(operations: &Value) -> Needs {
 }
 
 #[test]
-fn members_by_id_need_nothing() {
+fn member_edits_by_id_read_nothing() {
     let a = json!([{"value": "a"}]);
     let blind = needs(&json!([
         {"op": "add", "path": "members", "value": a},
@@ -27,11 +27,11 @@ fn members_by_id_need_nothing() {
         {"op": "remove", "path": "members"},
         {"op": "replace", "value": {"id": "g1", "schemas": [], "members": a}},
     ]));
-    assert_eq!(blind, Needs::default());
+    assert_eq!(blind, ReadRequirements::default());
 }
 
 #[test]
-fn members_by_anything_else_need_the_members() {
+fn other_member_edits_read_the_members() {
     let members = kind("Group").attribute_id("members").unwrap();
     for filter in [
         "type eq \"User\"",
@@ -45,13 +45,13 @@ fn members_by_anything_else_need_the_members() {
 }
 
 #[test]
-fn attributes_need_the_document() {
+fn attribute_edits_read_the_document() {
     let seen = needs(&json!([{"op": "replace", "path": "displayName", "value": "x"}]));
     assert_eq!((seen.document, seen.edges), (true, vec![]));
 }
 
 #[test]
-fn members_that_were_read_change_by_what_differs() {
+fn member_edits_after_reading_contain_only_differences() {
     let group = kind("Group");
     let members = json!([{"value": "a", "type": "User"}, {"value": "b", "type": "Group"}]);
     let before = World::of(group, json!({"displayName": "g", "members": members}));
@@ -73,7 +73,7 @@ fn members_that_were_read_change_by_what_differs() {
 }
 
 #[test]
-fn a_request_without_anything_in_it() {
+fn empty_patch_requests_change_nothing_if_tolerated() {
     let decode = |body, t| {
         let request = PatchRequest::from_value(body, 100).unwrap();
         Patch::decode(kind("Group"), request, Default::default(), &t)

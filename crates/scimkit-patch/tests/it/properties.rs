@@ -1,4 +1,4 @@
-//! What holds for every patch.
+//! Properties of all patches.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ fn element() -> impl Strategy<Value = Value> {
         )
 }
 
-/// Elements of which one at most is primary.
+/// Returns elements of which at most one is primary.
 fn elements() -> impl Strategy<Value = Value> {
     vec(element(), 0..4).prop_map(|mut elements| {
         let mut seen = false;
@@ -57,7 +57,7 @@ fn user() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Operations that a strict service understands; some can't be carried out.
+/// Returns operations that a strict service understands; some fail.
 fn operation() -> impl Strategy<Value = Value> {
     let op = || select(vec!["add", "replace"]);
     let manager = format!("{ENTERPRISE}:manager.value");
@@ -112,7 +112,7 @@ fn profile() -> impl Strategy<Value = Tolerance> {
     select(vec![Tolerance::DEFAULT, Tolerance::STRICT])
 }
 
-/// The least that PATCH could mean, for paths of single values: set it, or take it out.
+/// Applies the simplest meaning of PATCH for paths of single values: set the value, or remove it.
 fn model(state: &mut Map<String, Value>, path: &[&str], value: Option<&Value>) {
     let [name, rest @ ..] = path else { return };
     if rest.is_empty() {
@@ -129,7 +129,7 @@ fn model(state: &mut Map<String, Value>, path: &[&str], value: Option<&Value>) {
     }
 }
 
-/// Any JSON at all, of names that mean something.
+/// Returns arbitrary JSON with meaningful names.
 fn json_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -202,7 +202,7 @@ fn any_operation() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn whatever_is_sent_a_resource_stays_one(
+    fn arbitrary_operations_leave_a_valid_resource(
         before in user(), operations in vec(any_operation(), 1..4), t in profile(),
     ) {
         let kind = kind("User");
@@ -216,7 +216,7 @@ proptest! {
     }
 
     #[test]
-    fn a_refusal_names_no_quirk_that_is_accepted_already(
+    fn errors_name_no_quirk_that_is_already_accepted(
         before in user(), operations in vec(any_operation(), 1..4), accepted in any::<u32>(),
     ) {
         let mut json = json!({"profile": "strict"});
@@ -225,16 +225,16 @@ proptest! {
         }
         let t: Tolerance = serde_json::from_value(json).unwrap();
         let kind = kind("User");
-        if let Err(refused) = patch(kind, "1", &World::of(kind, before), body(&operations), &t) {
+        if let Err(rejected) = patch(kind, "1", &World::of(kind, before), body(&operations), &t) {
             for quirk in Quirk::ALL.iter().filter(|quirk| t.accepts(**quirk)) {
-                let named = refused.detail.contains(&format!("`{}` would accept", quirk.name()));
-                prop_assert!(!named, "{}", refused.detail);
+                let named = rejected.detail.contains(&format!("`{}` would accept", quirk.name()));
+                prop_assert!(!named, "{}", rejected.detail);
             }
         }
     }
 
     #[test]
-    fn a_patched_resource_is_one_that_could_have_been_sent(
+    fn patched_resources_can_be_admitted(
         before in user(), operations in vec(operation(), 1..6), t in profile(),
     ) {
         let kind = kind("User");
@@ -247,7 +247,7 @@ proptest! {
     }
 
     #[test]
-    fn a_change_names_only_what_differs(
+    fn changes_contain_only_differences(
         before in user(), operations in vec(operation(), 1..6), t in profile(),
     ) {
         let kind = kind("User");
@@ -266,7 +266,7 @@ proptest! {
     }
 
     #[test]
-    fn replacing_twice_is_replacing_once(before in user(), after in user(), t in profile()) {
+    fn replacing_is_idempotent(before in user(), after in user(), t in profile()) {
         let kind = kind("User");
         let mut world = World::of(kind, before);
         let operations = [json!({"op": "replace", "value": after})];
@@ -276,7 +276,7 @@ proptest! {
     }
 
     #[test]
-    fn adding_twice_is_adding_once(before in user(), given in elements(), t in profile()) {
+    fn adding_is_idempotent(before in user(), given in elements(), t in profile()) {
         let kind = kind("User");
         let mut world = World::of(kind, before);
         let operations = [json!({"op": "add", "path": "emails", "value": given})];
@@ -286,7 +286,7 @@ proptest! {
     }
 
     #[test]
-    fn operations_in_one_patch_do_what_they_do_one_by_one(
+    fn operations_of_one_patch_equal_separate_patches(
         before in user(), operations in vec(operation(), 1..5), t in profile(),
     ) {
         let kind = kind("User");
@@ -296,7 +296,7 @@ proptest! {
             let operation = std::slice::from_ref(operation);
             let change = patch(kind, "1", &one_by_one, body(operation), &t)?;
             one_by_one.apply(kind, &change);
-            Ok::<(), crate::harness::Refused>(())
+            Ok::<(), crate::harness::Rejected>(())
         });
         match patch(kind, "1", &together, body(&operations), &t) {
             Ok(change) => {
@@ -309,7 +309,7 @@ proptest! {
     }
 
     #[test]
-    fn the_change_leads_to_what_the_model_says(
+    fn changes_agree_with_the_model(
         before in user(), operations in vec(operation(), 1..6), t in profile(),
     ) {
         let kind = kind("User");
@@ -325,13 +325,13 @@ proptest! {
                 now.remove("schemas");
                 prop_assert_eq!(Some(Value::Object(now)), model);
             }
-            Err(refused) => prop_assert_eq!(model, None, "{}", refused.detail),
+            Err(rejected) => prop_assert_eq!(model, None, "{}", rejected.detail),
         }
     }
 
-    /// Where an operation does not change what its own path selects.
+    /// Checks operations that do not change the selection of their own path.
     #[test]
-    fn twice_is_once(
+    fn repeating_an_operation_changes_nothing(
         before in user(),
         operation in prop_oneof![
             operation().prop_filter("of single values", |o| {
@@ -356,7 +356,7 @@ proptest! {
     }
 
     #[test]
-    fn the_difference_of_members_leads_from_one_to_the_other(
+    fn applying_a_difference_of_members_gives_the_other_members(
         before in vec(0..9u8, 0..6), after in vec(0..9u8, 0..6),
     ) {
         let kind = kind("Group");
@@ -376,7 +376,7 @@ proptest! {
     }
 
     #[test]
-    fn single_values_follow_the_model(
+    fn single_values_agree_with_the_model(
         before in user(),
         edits in vec(
             (select(vec!["title", "nickName", "name/givenName", "name/familyName"]),
@@ -403,7 +403,7 @@ proptest! {
     }
 
     #[test]
-    fn sending_back_what_was_patched_changes_nothing(
+    fn putting_a_patched_resource_changes_nothing(
         before in user(), operations in vec(operation(), 1..4),
     ) {
         let kind = kind("User");
@@ -416,7 +416,7 @@ proptest! {
     }
 
     #[test]
-    fn putting_makes_the_resource_what_was_put(before in user(), after in user()) {
+    fn put_gives_the_resource_that_was_sent(before in user(), after in user()) {
         let kind = kind("User");
         let mut world = World::of(kind, before);
         let put = replace(kind, after.clone(), &Tolerance::DEFAULT).unwrap();
@@ -425,10 +425,11 @@ proptest! {
     }
 
     #[test]
-    fn the_difference_leads_from_one_to_the_other(before in user(), after in user()) {
+    fn applying_a_diff_gives_the_other_resource(before in user(), after in user()) {
         let kind = kind("User");
         let admit = |body| kind.admit(body, &Tolerance::DEFAULT).unwrap();
-        let (mut before, after) = (admit(before), admit(after));
+        let mut before = admit(before);
+        let after = admit(after);
         let change = diff(kind, &before, &after);
         prop_assert_eq!(change.is_empty(), before == after);
         change.apply(&mut before);
@@ -436,19 +437,19 @@ proptest! {
     }
 
     #[test]
-    fn an_error_names_the_first_operation_that_fails(
+    fn errors_name_the_first_operation_that_fails(
         before in user(), operations in vec(operation(), 0..4), t in profile(),
     ) {
         let kind = kind("User");
         let world = World::of(kind, before);
         let bad = [&operations[..], &[json!({"op": "add", "path": "nosuch", "value": 1})]].concat();
-        let refused = patch(kind, "1", &world, body(&bad), &t).unwrap_err();
-        let number = refused.detail.strip_prefix("operation ").and_then(|d| d.split(':').next());
+        let rejected = patch(kind, "1", &world, body(&bad), &t).unwrap_err();
+        let number = rejected.detail.strip_prefix("operation ").and_then(|d| d.split(':').next());
         prop_assert!(number.unwrap().parse::<usize>().unwrap() <= bad.len());
     }
 
     #[test]
-    fn members_are_a_set(
+    fn duplicate_members_are_merged(
         before in vec(0..6u8, 0..6),
         edits in vec((0..5u8, vec(0..6u8, 1..4)), 1..8),
         t in profile(),
@@ -496,14 +497,14 @@ proptest! {
 }
 
 #[test]
-fn an_array_in_an_array_is_no_array_of_one() {
+fn nested_arrays_are_rejected() {
     let path = r#"emails[type eq "work"]"#;
     let operation = json!({"op": "replace", "path": path, "value": [["a"]]});
     let kind = kind("User");
     let world = World::of(kind, json!({"userName": "a"}));
-    let refused = patch(kind, "1", &world, body(&[operation]), &Tolerance::DEFAULT).unwrap_err();
+    let rejected = patch(kind, "1", &world, body(&[operation]), &Tolerance::DEFAULT).unwrap_err();
     assert_eq!(
-        refused.detail,
+        rejected.detail,
         "operation 1: `emails` must be an object but is an array"
     );
 }

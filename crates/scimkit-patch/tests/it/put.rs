@@ -1,4 +1,4 @@
-//! PUT: what is kept, what is cleared, what is refused.
+//! PUT: preserved, cleared and rejected attributes.
 
 use scimkit_patch::{diff, replace};
 use scimkit_registry::{Budget, Registry, RequestErrorKind, Tolerance};
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::{World, kind};
 
 #[test]
-fn what_is_not_mentioned_is_cleared() {
+fn put_clears_attributes_missing_from_the_body() {
     let user = kind("User");
     let mut world = World::of(
         user,
@@ -28,7 +28,7 @@ fn what_is_not_mentioned_is_cleared() {
 }
 
 #[test]
-fn a_password_that_is_not_mentioned_is_kept() {
+fn put_leaves_a_password_missing_from_the_body() {
     let user = kind("User");
     let world = World::of(user, json!({"userName": "u", "password": "secret"}));
     let put = |body| replace(user, body, &Tolerance::DEFAULT).unwrap();
@@ -48,7 +48,7 @@ fn a_password_that_is_not_mentioned_is_kept() {
 }
 
 #[test]
-fn members_become_those_of_the_body() {
+fn put_replaces_members() {
     let group = kind("Group");
     let before = json!({"displayName": "g", "members": [{"value": "a"}, {"value": "b"}]});
     let mut world = World::of(group, before);
@@ -74,7 +74,7 @@ fn members_become_those_of_the_body() {
 }
 
 #[test]
-fn an_immutable_attribute_is_kept_set_once_and_never_changed() {
+fn put_sets_immutable_attributes_once() {
     let schema = r#"[{"id": "urn:example:2.0:Badge", "name": "Badge", "attributes": [
         {"name": "serial", "type": "string", "mutability": "immutable"},
         {"name": "seal", "type": "complex", "subAttributes": [
@@ -98,7 +98,8 @@ fn an_immutable_attribute_is_kept_set_once_and_never_changed() {
     };
 
     let change = put(json!({"serial": "s1", "seal": {"colour": "red"}})).unwrap();
-    let (serial, red) = (json!("s1"), json!("red"));
+    let serial = json!("s1");
+    let red = json!("red");
     let expected = [("serial", Some(&serial)), ("seal.colour", Some(&red))];
     assert_eq!(change.entries().collect::<Vec<_>>(), expected);
     let error = put(json!({"seal": {"maker": "Other"}})).unwrap_err();
@@ -110,7 +111,7 @@ fn an_immutable_attribute_is_kept_set_once_and_never_changed() {
 }
 
 #[test]
-fn a_difference_of_groups_is_one_of_edges() {
+fn diff_of_groups_changes_single_edges() {
     let group = kind("Group");
     let admit = |body| group.admit(body, &Tolerance::DEFAULT).unwrap();
     let before = admit(json!({"displayName": "g", "members": [{"value": "a"}, {"value": "b"}]}));

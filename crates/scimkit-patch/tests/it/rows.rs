@@ -1,9 +1,9 @@
-//! Every row that the RFC decides, and what providers send, from files.
+//! Every row that the RFC decides, and the requests of identity providers, from files.
 
 use scimkit_registry::Tolerance;
 use serde_json::Value;
 
-use crate::harness::{Refused, World, kind, patch, state};
+use crate::harness::{Rejected, World, kind, patch, state};
 
 /// One case: a resource, a PATCH body, and the state or the error afterwards.
 pub(crate) struct Row(Value);
@@ -25,8 +25,8 @@ impl Row {
         &self.0["before"]
     }
 
-    /// The state afterwards, or why not; on an error the resource is what it was.
-    pub(crate) fn outcome(&self, t: &Tolerance) -> Result<Value, Refused> {
+    /// Returns the resource afterwards, or the error; after an error the resource must be unchanged.
+    pub(crate) fn outcome(&self, t: &Tolerance) -> Result<Value, Rejected> {
         let kind = kind(self.0["schema"].as_str().unwrap());
         let mut world = World::of(kind, self.before().clone());
         let untouched = world.clone();
@@ -44,21 +44,23 @@ impl Row {
                 }
                 Ok(state(&world.shown(kind)))
             }
-            Err(refused) => {
+            Err(rejected) => {
                 assert_eq!(world, untouched);
-                Err(refused)
+                Err(rejected)
             }
         }
     }
 
-    /// What is wrong with an outcome, if anything.
-    pub(crate) fn objection(&self, outcome: &Result<Value, Refused>) -> Option<String> {
+    /// Returns the difference between the expected and the actual outcome, if there is one.
+    pub(crate) fn objection(&self, outcome: &Result<Value, Rejected>) -> Option<String> {
         let expected = &self.0["after"];
         let also = self.0["error_also"].as_array().into_iter().flatten();
         let mut allowed = also.chain(std::iter::once(&self.0["error_scim_type"]));
         let right = match outcome {
             Ok(after) => !expected.is_null() && *after == state(expected),
-            Err(refused) => expected.is_null() && allowed.any(|t| *t == refused.scim_type.as_str()),
+            Err(rejected) => {
+                expected.is_null() && allowed.any(|t| *t == rejected.scim_type.as_str())
+            }
         };
         (!right).then(|| format!("{}: {outcome:?}\n  expected {}", self.id(), self.0))
     }
@@ -80,7 +82,7 @@ fn objections<'r>(rows: impl Iterator<Item = &'r Row>, t: &Tolerance) -> Vec<Str
 }
 
 #[test]
-fn what_the_rfc_decides_holds_in_the_strict_profile() {
+fn rows_of_the_rfc_hold_in_the_strict_profile() {
     let rows = rows(PATCH);
     let wrong = objections(
         rows.iter().filter(|row| !row.is_choice()),
@@ -91,7 +93,7 @@ fn what_the_rfc_decides_holds_in_the_strict_profile() {
 }
 
 #[test]
-fn what_the_rfc_decides_holds_in_the_default_profile() {
+fn rows_of_the_rfc_hold_in_the_default_profile() {
     let rows = rows(PATCH);
     let must = rows
         .iter()
@@ -101,14 +103,14 @@ fn what_the_rfc_decides_holds_in_the_default_profile() {
 }
 
 #[test]
-fn what_providers_send_works_in_the_default_profile() {
+fn identity_provider_rows_hold_in_the_default_profile() {
     let wrong = objections(rows(PROVIDERS).iter(), &Tolerance::DEFAULT);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Rows marked `both` are right under the letter of the RFC as well.
+/// Rows marked `both` also conform to the letter of the RFC.
 #[test]
-fn what_providers_send_by_the_letter_works_in_the_strict_profile() {
+fn conforming_identity_provider_rows_hold_in_the_strict_profile() {
     let rows = rows(PROVIDERS);
     let wrong = objections(
         rows.iter().filter(|row| row.0["mode"] == "both"),
@@ -117,9 +119,9 @@ fn what_providers_send_by_the_letter_works_in_the_strict_profile() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What the RFC decides and the other files leave out; `mode` names the profile.
+/// Cases that the RFC decides and the other files lack; `mode` names the profile.
 #[test]
-fn our_own_rows_hold() {
+fn additional_rows_hold() {
     let rows = rows(OWN);
     let of = |mode: &'static str| {
         let mode = move |row: &&Row| row.0["mode"] == "both" || row.0["mode"] == mode;

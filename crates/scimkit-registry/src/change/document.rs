@@ -1,4 +1,4 @@
-//! What a change makes of a document.
+//! The effect of a change on a document.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::{Attr, Resource, ResourceType, value::is_unassigned};
 impl Change {
     /// Applies the attribute changes to a document. Edges are not part of it.
     ///
-    /// Attributes that are never returned are left out, also those inside elements: a document has only what may be
+    /// Attributes that are never returned are omitted, also inside elements: a document contains only what may be
     /// shown.
     pub fn apply(&self, document: &mut Resource) {
         for (id, value) in &self.set {
@@ -57,7 +57,7 @@ impl Change {
 
     /// Returns the value of each attribute that the change sets or unsets, in a document before and after the change.
     ///
-    /// Attributes that are never returned have no value, since no document holds them.
+    /// Attributes that are never returned have no value, since documents do not contain them.
     ///
     /// # Example
     /// ```
@@ -99,7 +99,7 @@ impl Change {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ChangedValue<'c> {
-    /// The value after the change; none if it is unset or never returned.
+    /// The value after the change; `None` if it is unset or never returned.
     pub after: Option<Cow<'c, Value>>,
     /// The attribute.
     pub attr: &'c Attr,
@@ -107,7 +107,7 @@ pub struct ChangedValue<'c> {
     pub before: Option<&'c Value>,
 }
 
-/// The part of a value that a document holds: without attributes that are never returned.
+/// Returns the part of a value that documents contain: without attributes that are never returned.
 pub(super) fn shown<'v>(
     kind: &ResourceType,
     attr: &Attr,

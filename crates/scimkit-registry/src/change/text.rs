@@ -1,4 +1,4 @@
-//! The text of a changed document, printed without a changed tree.
+//! The text of a changed document, printed without building the changed tree.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -9,7 +9,7 @@ use super::{Change, document::shown};
 use crate::{Attr, AttrId, Document, InvalidDocument, Resource, ResourceType, scan};
 
 impl Change {
-    /// Returns the text of the document that [applying](Self::apply) the change to another one leads to.
+    /// Returns the text of the document after [applying](Self::apply) the change.
     ///
     /// It copies no values, however large the document and the change are.
     ///
@@ -36,7 +36,7 @@ impl Change {
         print_document(self.kind(), &self.members_after(before).0)
     }
 
-    /// The members of a document as the change leaves them, without `schemas`.
+    /// Returns the members of the document after the change, without `schemas`.
     fn members_after<'v>(&'v self, before: &'v Resource) -> Members<'v> {
         let kind = &**self.kind();
         let mut members = Members::of(&before.members);
@@ -57,7 +57,7 @@ impl Change {
 /// The members of an object.
 #[derive(Default)]
 struct Members<'v>(
-    // INVARIANT: each name once, in their order.
+    // INVARIANT: each name once, ordered by name.
     Vec<(&'v str, Part<'v>)>,
 );
 
@@ -93,7 +93,7 @@ impl<'v> Members<'v> {
         }
     }
 
-    /// The members of the object of that name, which is there then.
+    /// Returns the members of the object of that name, which it creates if necessary.
     fn object(&mut self, name: &'v str) -> Option<&mut Members<'v>> {
         if self.get_mut(name).and_then(Part::members).is_none() {
             self.insert(name, Part::Members(Members::default()));
@@ -104,15 +104,15 @@ impl<'v> Members<'v> {
 
 /// A value of a document that is about to be printed.
 enum Part<'v> {
-    /// An object some of whose members change.
+    /// An object of which some members change.
     Members(Members<'v>),
-    /// The text of a value that stays as it is.
+    /// The text of an unchanged value.
     Text(&'v [u8]),
     Value(Cow<'v, Value>),
 }
 
 impl<'v> Part<'v> {
-    /// The members of the object; none if it is another value.
+    /// Returns the members of the object; `None` if the value is not an object.
     fn members(&mut self) -> Option<&mut Members<'v>> {
         if let Part::Value(Cow::Borrowed(Value::Object(members))) = self {
             *self = Part::Members(Members::of(members));
@@ -135,7 +135,7 @@ impl<'v> Part<'v> {
     }
 }
 
-/// The names of the objects around an attribute: an extension, a complex attribute.
+/// Returns the names of the objects around an attribute: an extension, a complex attribute.
 fn around<'k>(kind: &'k ResourceType, attr: &'k Attr) -> impl Iterator<Item = &'k str> {
     let extension = attr.extension().and_then(|index| kind.extension_at(index));
     let parent = attr.parent().map(|parent| kind.attr(parent).name());
@@ -145,7 +145,7 @@ fn around<'k>(kind: &'k ResourceType, attr: &'k Attr) -> impl Iterator<Item = &'
         .chain(parent)
 }
 
-/// Does what [`Resource::set`] does.
+/// Does the same as [`Resource::set`].
 fn set<'v>(members: &mut Members<'v>, kind: &'v ResourceType, id: AttrId, value: Cow<'v, Value>) {
     let attr = kind.attr(id);
     let parent = attr.parent().map(|parent| kind.attr(parent));
@@ -161,7 +161,7 @@ fn set<'v>(members: &mut Members<'v>, kind: &'v ResourceType, id: AttrId, value:
     }
 }
 
-/// Does what [`Resource::unset`] does.
+/// Does the same as [`Resource::unset`].
 fn unset(members: &mut Members<'_>, kind: &ResourceType, id: AttrId) {
     let attr = kind.attr(id);
     let around: Vec<_> = around(kind, attr).collect();
@@ -182,7 +182,7 @@ fn take_out(members: &mut Members<'_>, around: &[&str], name: &str) {
     }
 }
 
-/// Prints a document, `schemas` first, from its other members in the order of their names.
+/// Prints a document, `schemas` first, from its other members ordered by name.
 fn print_document(kind: &ResourceType, members: &[(&str, Part<'_>)]) -> String {
     let mut text = Vec::with_capacity(1024);
     text.extend_from_slice(br#"{"schemas":["#);
@@ -222,7 +222,7 @@ fn print_value(value: &Value, text: &mut Vec<u8>) {
             let members = members.iter().map(|(name, value)| (name.as_str(), value));
             print_object(text, members, print_value);
         }
-        // Writing into a vector does not fail.
+        // Writing to a vector does not fail.
         other => drop(serde_json::to_writer(text, other)),
     }
 }
@@ -253,7 +253,7 @@ pub struct TextEdit<'a> {
 }
 
 impl Change {
-    /// Prepares to change a document of which only the members that the change touches are parsed.
+    /// Prepares a change of a document, parsing only the members that the change touches.
     ///
     /// # Errors
     /// The text is not a JSON object.
@@ -318,7 +318,7 @@ impl TextEdit<'_> {
         self.before
     }
 
-    /// Returns the text of the changed document. What the change does not touch is copied.
+    /// Returns the text of the changed document. Unchanged members are copied.
     #[must_use]
     pub fn text(&self) -> String {
         let changed = self.change.members_after(&self.before);
@@ -332,8 +332,8 @@ impl TextEdit<'_> {
 }
 
 impl Document {
-    /// Returns the tree of the members that some attributes are in, and of `schemas`, without the rest of the
-    /// document. An attribute of an extension brings the whole extension along.
+    /// Returns the tree of the members that contain some attributes, and of `schemas`, without the rest of the
+    /// document. For an attribute of an extension this is the whole extension.
     ///
     /// # Errors
     /// The text is not a JSON object.
@@ -359,10 +359,10 @@ impl Document {
     }
 }
 
-/// The members of a document, not parsed.
+/// The unparsed members of a document.
 #[derive(Debug)]
 struct RawMembers<'t>(
-    // INVARIANT: each name once, in their order.
+    // INVARIANT: each name once, ordered by name.
     Vec<(Cow<'t, str>, &'t [u8])>,
 );
 
@@ -378,7 +378,7 @@ impl<'t> RawMembers<'t> {
         if !scan.is_complete() {
             return Err(InvalidDocument::not_json());
         }
-        // Behind `schemas`, documents have their names in order.
+        // After `schemas`, the names in a document are ordered.
         members.sort_by(|(a, _), (b, _)| a.cmp(b));
         if members
             .windows(2)
@@ -416,13 +416,12 @@ impl<'t> RawMembers<'t> {
     }
 }
 
-/// The name of a member, borrowed where it has no escapes; none if it is not UTF-8 or has a wrong escape.
+/// Returns the name of a member, borrowed if it has no escapes; `None` if it is not UTF-8 or has an invalid escape.
 fn unescaped(name: &[u8]) -> Option<Cow<'_, str>> {
-    match name.contains(&b'\\') {
-        false => std::str::from_utf8(name).ok().map(Cow::Borrowed),
-        true => {
-            let quoted = [b"\"", name, b"\""].concat();
-            serde_json::from_slice(&quoted).ok().map(Cow::Owned)
-        }
+    if name.contains(&b'\\') {
+        let quoted = [b"\"", name, b"\""].concat();
+        serde_json::from_slice(&quoted).ok().map(Cow::Owned)
+    } else {
+        std::str::from_utf8(name).ok().map(Cow::Borrowed)
     }
 }

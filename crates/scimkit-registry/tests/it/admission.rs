@@ -13,7 +13,7 @@ use crate::world::{EXTRA, GADGET, MORE, gadget, kind, tolerance};
 #[derive(serde::Deserialize)]
 struct Case {
     admits: Option<Map<String, Value>>,
-    /// Whether `schemas` is left as it is; otherwise it is added where it is missing.
+    /// Whether `schemas` is left unchanged; otherwise it is added if it is missing.
     #[serde(default)]
     bare: bool,
     body: Map<String, Value>,
@@ -65,7 +65,7 @@ fn cases() {
 }
 
 #[test]
-fn a_body_is_an_object() {
+fn bodies_must_be_objects() {
     for body in [json!(null), json!([]), json!("x"), json!(5)] {
         let error = gadget().admit(body, &Tolerance::DEFAULT).unwrap_err();
         assert_eq!(error.kind(), RequestErrorKind::Syntax);
@@ -99,7 +99,7 @@ fn errors_show_no_control_characters() {
 }
 
 #[test]
-fn elements_are_so_many_at_most() {
+fn the_number_of_elements_is_limited() {
     let gadget = gadget();
     let texts = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>();
     let members = |count| -> Vec<_> {
@@ -128,7 +128,7 @@ fn elements_are_so_many_at_most() {
 }
 
 #[test]
-fn the_order_of_members_means_nothing() {
+fn admission_ignores_the_order_of_members() {
     let gadget = gadget();
     let bodies = [
         r#"{"place.zip": "1", "label": "l", "place": {"street": "s"}, "LABELS": ["a"]}"#,
@@ -143,7 +143,7 @@ fn the_order_of_members_means_nothing() {
 }
 
 #[test]
-fn what_is_admitted_is_admitted_again_as_it_is() {
+fn admission_is_idempotent() {
     let user = kind("User");
     let body = json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
@@ -200,7 +200,7 @@ fn member_name() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Whether the document is what a `Resource` promises to be.
+/// Checks that the document satisfies the invariants of `Resource`.
 fn assert_kept(kind: &ResourceType, resource: &Resource) {
     let mut members = resource.as_map().clone();
     assert!(
@@ -253,7 +253,7 @@ fn assert_level(
 
 proptest! {
     #[test]
-    fn arbitrary_json_is_admitted_whole_or_refused(
+    fn arbitrary_json_is_admitted_or_rejected(
         members in prop::collection::vec((member_name(), json_value()), 0..8),
         strict in any::<bool>(),
     ) {
@@ -269,7 +269,7 @@ proptest! {
     }
 
     #[test]
-    fn change_of_a_body_is_that_of_the_resource(
+    fn admitted_change_equals_the_creation_of_the_admitted_resource(
         members in prop::collection::vec((member_name(), json_value()), 0..8),
         code in prop::option::of("[a-c]{0,2}"),
     ) {
@@ -290,7 +290,7 @@ proptest! {
     }
 
     #[test]
-    fn spelling_of_sub_attributes_means_nothing(
+    fn admission_ignores_the_case_of_sub_attributes(
         elements in prop::collection::vec(prop::collection::vec((any::<prop::sample::Index>(), json_value()), 0..5), 1..4),
     ) {
         let gadget = gadget();
@@ -303,10 +303,7 @@ proptest! {
                     let members = members.map(|(at, value)| (spell(names[at.index(names.len())]), value.clone()));
                     Value::Object(members.collect())
                 };
-                let value = match attr.definition().multi_valued {
-                    true => elements.iter().map(element).collect(),
-                    false => element(&elements[0]),
-                };
+                let value = if attr.definition().multi_valued { elements.iter().map(element).collect() } else { element(&elements[0]) };
                 gadget.admit_value(attr.id(), value, &Tolerance::DEFAULT)
             };
             prop_assert_eq!(spelled(str::to_owned), spelled(str::to_uppercase));
@@ -314,7 +311,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_values_are_admitted_or_refused(value in json_value()) {
+    fn arbitrary_values_are_admitted_or_rejected(value in json_value()) {
         let gadget = gadget();
         for attr in gadget.attributes() {
             let admitted = gadget.admit_value(attr.id(), value.clone(), &Tolerance::DEFAULT);
@@ -324,7 +321,7 @@ proptest! {
 }
 
 #[test]
-fn one_text_has_a_limit() {
+fn the_length_of_a_text_is_limited() {
     let registry = scimkit_registry::Registry::standard();
     let user = registry.resource_type("User").unwrap();
     let admit = |length| {

@@ -1,4 +1,4 @@
-//! Binding of filters and paths: what is refused, and what the rest comes to.
+//! Binding of filters and paths: rejected ones, and the predicates of the others.
 
 use scimkit_filter::ParseLimits;
 use scimkit_registry::{
@@ -10,7 +10,7 @@ use crate::world::{bind, gadget, id, tolerance};
 
 const OPERATORS: [&str; 9] = ["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le"];
 
-/// Which operators an attribute takes with a literal; every other one is refused.
+/// The operators that an attribute accepts with a literal; every other one is rejected.
 #[test]
 fn operators_and_literals_fit_the_type() {
     let gadget = gadget();
@@ -98,7 +98,7 @@ fn null_means_unassigned() {
 }
 
 #[test]
-fn what_can_not_be_asked() {
+fn unfilterable_attributes_are_rejected() {
     let gadget = gadget();
     let cases = [
         ("nothing pr", "`nothing` is not an attribute of Gadget"),
@@ -160,7 +160,7 @@ fn what_can_not_be_asked() {
             "`vault.value` can't be filtered on",
         ),
         (r#"vault[value sw "a"]"#, "`vault` can't be filtered on"),
-        // The `value` that a complex attribute stands for is no way around it.
+        // The implicit `value` of a complex attribute does not bypass the check.
         (r#"lock eq "a""#, "`lock.value` can't be filtered on"),
         (
             r#"crew.$ref eq "a""#,
@@ -197,9 +197,9 @@ fn what_can_not_be_asked() {
     }
 }
 
-/// Words without quotes, and the attributes that they can be compared with.
+/// Words without quotes, and the attributes with which they can be compared.
 #[test]
-fn a_bare_word_is_bound_to_string_attributes_only() {
+fn bare_words_are_bound_to_string_attributes_only() {
     let gadget = gadget();
     let bound = |text: &str| {
         let filter = parse_filter(text, ParseLimits::default(), &Tolerance::DEFAULT)?;
@@ -254,7 +254,7 @@ fn a_bare_word_is_bound_to_string_attributes_only() {
 }
 
 #[test]
-fn a_value_filter_on_simple_values_is_tolerated_or_named() {
+fn value_filters_on_simple_values_are_accepted_or_named_as_a_quirk() {
     let gadget = gadget();
     let path = r#"labels[value eq "red"]"#;
     let target = gadget
@@ -264,27 +264,27 @@ fn a_value_filter_on_simple_values_is_tolerated_or_named() {
         matches!(target, PathTarget::Elements { sub: None, .. }),
         "{target:?}"
     );
-    let refused = gadget
+    let rejected = gadget
         .parse_path(path, ParseLimits::default(), &Tolerance::STRICT)
         .unwrap_err();
     assert_eq!(
-        (refused.kind(), refused.quirk()),
+        (rejected.kind(), rejected.quirk()),
         (RequestErrorKind::Path, Some(Quirk::SimpleValuePaths))
     );
-    let refused = bind(&gadget, path, &Tolerance::STRICT).unwrap_err();
+    let rejected = bind(&gadget, path, &Tolerance::STRICT).unwrap_err();
     assert_eq!(
-        (refused.kind(), refused.quirk()),
+        (rejected.kind(), rejected.quirk()),
         (RequestErrorKind::Filter, Some(Quirk::SimpleValuePaths))
     );
     for path in [
         r#"labels[value eq "red"].value"#,
         r#"label[value eq "red"]"#,
     ] {
-        let refused = gadget
+        let rejected = gadget
             .parse_path(path, ParseLimits::default(), &Tolerance::DEFAULT)
             .unwrap_err();
         assert_eq!(
-            (refused.kind(), refused.quirk()),
+            (rejected.kind(), rejected.quirk()),
             (RequestErrorKind::Path, None),
             "{path}"
         );
@@ -306,7 +306,7 @@ fn errors_do_not_repeat_whole_texts() {
 }
 
 #[test]
-fn tolerances_of_filters() {
+fn filter_quirks_are_accepted_by_tolerance() {
     let gadget = gadget();
     let always = Predicate::All(Vec::new());
     let cases = [
@@ -373,7 +373,7 @@ fn compared(kind: &ResourceType, filter: &str) -> (Operator, Scalar) {
 }
 
 #[test]
-fn values_are_made_ready_to_compare() {
+fn bound_values_are_folded() {
     let gadget = gadget();
     let text = |text: &str| Scalar::Text(text.into());
     let cases = [
@@ -429,7 +429,7 @@ fn integers_compare_with_any_number() {
 }
 
 #[test]
-fn the_attributes_of_a_predicate() {
+fn predicate_attributes_are_listed() {
     let gadget = gadget();
     let filter = r#"label pr and (not (count eq 1) or parts[type eq "a" and value pr])"#;
     let bound = bind(&gadget, filter, &Tolerance::DEFAULT).unwrap();
@@ -472,7 +472,7 @@ fn paths() {
         parse("solo", "default"),
         Ok(attribute("urn:example:2.0:More:solo"))
     );
-    let refused = [
+    let rejected = [
         ("solo", "strict"),
         ("note", "default"),
         ("nothing", "default unknown_in_filter"),
@@ -485,17 +485,17 @@ fn paths() {
         ("/label", "default"),
         ("parts[", "default"),
     ];
-    for (text, t) in refused {
+    for (text, t) in rejected {
         let error = parse(text, t).unwrap_err();
         assert_eq!(error.kind(), RequestErrorKind::Path, "{text}: {error}");
     }
-    // Of what stands in brackets, RFC 7644 section 3.12 speaks as of any other filter.
-    let refused = [
+    // RFC 7644 section 3.12 treats filters in brackets like any other filter.
+    let rejected = [
         ("parts[nothing pr]", "default unknown_in_filter"),
         ("parts[pin pr]", "default"),
         ("parts[value eq 5].type", "default"),
     ];
-    for (text, t) in refused {
+    for (text, t) in rejected {
         let error = parse(text, t).unwrap_err();
         assert_eq!(error.kind(), RequestErrorKind::Filter, "{text}: {error}");
     }

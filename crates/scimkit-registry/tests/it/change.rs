@@ -1,4 +1,4 @@
-//! What writes change: against naive models, and in the narrowest terms.
+//! Changes by writes: compared with naive models, and as narrow as possible.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::world::{EXTRA, MORE, admit, gadget, id, kind};
 
-/// The bodies of resources without memberships and without what is never returned.
+/// Returns the bodies of resources without memberships and never returned attributes.
 fn body() -> impl Strategy<Value = Value> {
     let text = || prop::option::of(prop::sample::select(vec!["a", "b", ""]));
     let number = || prop::option::of(0..3_i64);
@@ -53,14 +53,15 @@ fn without_empty_place(mut body: Value) -> Value {
 fn difference_of(kind: &Arc<ResourceType>, before: &Resource, after: &Resource) -> Change {
     let mut change = Change::empty(Arc::clone(kind));
     for attr in kind.attributes().iter().filter(|a| a.parent().is_none()) {
-        let (old, new) = (before.get(kind, attr.id()), after.get(kind, attr.id()));
+        let old = before.get(kind, attr.id());
+        let new = after.get(kind, attr.id());
         change.difference(attr.id(), old, new.cloned());
     }
     change
 }
 
 #[test]
-fn text_that_is_no_object_is_not_edited() {
+fn editing_text_that_is_no_object_is_an_error() {
     let gadget = gadget();
     let change = Change::empty(gadget);
     let broken: [&[u8]; 8] = [
@@ -83,9 +84,10 @@ fn text_that_is_no_object_is_not_edited() {
 
 proptest! {
     #[test]
-    fn differences_lead_from_one_to_the_other(before in body(), after in body()) {
+    fn applying_a_difference_gives_the_other_document(before in body(), after in body()) {
         let gadget = gadget();
-        let (before, after) = (admit(&gadget, before), admit(&gadget, after));
+        let before = admit(&gadget, before);
+        let after = admit(&gadget, after);
         let change = difference_of(&gadget, &before, &after);
         let mut document = before.clone();
         change.apply(&mut document);
@@ -105,7 +107,7 @@ proptest! {
     }
 
     #[test]
-    fn alters_tells_whether_applying_makes_another_document(
+    fn alters_agrees_with_apply(
         before in body(),
         after in body(),
         other in body(),
@@ -168,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn create_leads_from_nothing(after in body()) {
+    fn applying_a_creation_to_nothing_gives_the_document(after in body()) {
         let gadget = gadget();
         let after = admit(&gadget, after);
         let change = Change::create(gadget.clone(), after.clone());
@@ -183,7 +185,7 @@ proptest! {
     }
 
     #[test]
-    fn differences_add_up(bodies in prop::collection::vec(body(), 1..5)) {
+    fn differences_can_be_combined(bodies in prop::collection::vec(body(), 1..5)) {
         let gadget = gadget();
         let start = admit(&gadget, json!({"label": "start", "place": {"zip": "9"}}));
         let mut change = Change::empty(gadget.clone());
@@ -214,7 +216,8 @@ proptest! {
             .resource_type("Gadget")
             .unwrap()
             .clone();
-        let (before, after) = (admit(&kind, before), admit(&kind, after));
+        let before = admit(&kind, before);
+        let after = admit(&kind, after);
         let change = difference_of(&kind, &before, &after);
         let texts = |value: Option<&Value>| -> Vec<Scalar> {
             let text = value.and_then(Value::as_str);
@@ -261,12 +264,12 @@ fn carry_out(edit: &EdgeEdit, members: &mut BTreeSet<ResourceId>) {
 
 proptest! {
     #[test]
-    fn edits_of_edges_add_up(
+    fn edge_edits_are_combined(
         start in ids(),
         edits in prop::collection::vec((any::<bool>(), edge_edit()), 0..8),
     ) {
         let gadget = gadget();
-        // `seenBy` stands in for a second membership: it is the store that knows them.
+        // `seenBy` replaces a second membership: only the store knows them.
         let attrs = [id(&gadget, "crew"), id(&gadget, "seenBy")];
         let start: BTreeSet<_> = start.into_iter().map(ResourceId::from).collect();
         let mut change = Change::empty(gadget);
@@ -293,7 +296,7 @@ proptest! {
 }
 
 #[test]
-fn many_edits_of_edges_take_no_time() {
+fn combining_edge_edits_takes_linear_time() {
     let gadget = gadget();
     let crew = id(&gadget, "crew");
     let mut change = Change::empty(gadget);
@@ -309,7 +312,7 @@ fn many_edits_of_edges_take_no_time() {
 }
 
 #[test]
-fn edits_that_say_nothing_are_none() {
+fn empty_edge_edits_are_no_change() {
     let gadget = gadget();
     let crew = id(&gadget, "crew");
     let mut change = Change::empty(gadget);
@@ -326,7 +329,7 @@ fn edits_that_say_nothing_are_none() {
 }
 
 #[test]
-fn the_first_word_about_a_present_edge_stays() {
+fn adding_a_present_edge_leaves_it_as_it_is() {
     let gadget = gadget();
     let crew = id(&gadget, "crew");
     let edge = |kind: &str| Edge::to("1").with_kind(Some(kind));
@@ -338,7 +341,7 @@ fn the_first_word_about_a_present_edge_stays() {
     change.edit_edges(crew, add(edge("User")));
     change.edit_edges(crew, add(edge("Gadget")));
     assert_eq!(change.edge_changes()[0].edit, add(edge("User")));
-    // Removed in between, it is another edge.
+    // After a removal in between, it is another edge.
     let remove = EdgeEdit::Delta {
         add: vec![],
         remove: vec!["1".into()],
@@ -371,7 +374,7 @@ fn memberships_become_edges() {
 }
 
 #[test]
-fn what_is_never_returned_is_set_and_unset_unseen() {
+fn never_returned_attributes_are_changed_but_not_in_the_document() {
     let gadget = gadget();
     let body = json!({"code": "c", "token": "t", "vault": {"value": "v"}});
     let after = admit(&gadget, body);
@@ -393,7 +396,7 @@ fn what_is_never_returned_is_set_and_unset_unseen() {
 }
 
 #[test]
-fn what_a_change_can_not_say() {
+fn changes_ignore_computed_attributes_and_parts_of_elements() {
     let gadget = gadget();
     let mut change = Change::empty(gadget.clone());
     let computed = [
@@ -423,7 +426,7 @@ fn what_a_change_can_not_say() {
 }
 
 #[test]
-fn what_is_left_empty_goes_away() {
+fn empty_objects_are_removed() {
     let gadget = gadget();
     let body = json!({"place": {"zip": "1"}, EXTRA: {"box": {"a": "1"}}});
     let mut document = admit(&gadget, body);

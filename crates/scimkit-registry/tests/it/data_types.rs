@@ -1,4 +1,4 @@
-//! Every data type against every sort of JSON value.
+//! Every data type with every kind of JSON value.
 
 use scimkit_registry::{RequestErrorKind, Tolerance};
 use serde_json::{Value, json};
@@ -60,10 +60,13 @@ fn values_fit_their_types() {
 }
 
 #[test]
-fn other_values_are_refused() {
+fn values_of_other_types_are_rejected() {
     let gadget = gadget();
-    let (number, text, truth) = (json!(1), json!("a"), json!(true));
-    let (array, object) = (json!(["a"]), json!({"value": "a"}));
+    let number = json!(1);
+    let text = json!("a");
+    let truth = json!(true);
+    let array = json!(["a"]);
+    let object = json!({"value": "a"});
     let all = [&number, &text, &truth, &array, &object];
     let fits: [(&str, &[&Value]); 10] = [
         ("label", &[&text]),
@@ -96,7 +99,7 @@ fn other_values_are_refused() {
 }
 
 #[test]
-fn near_misses_are_refused() {
+fn nearly_valid_values_are_rejected() {
     let gadget = gadget();
     let cases = [
         (
@@ -146,7 +149,7 @@ fn near_misses_are_refused() {
 }
 
 #[test]
-fn an_empty_object_stays_one_where_a_patch_may_write_it() {
+fn empty_objects_are_admitted_as_values_of_a_patch() {
     let gadget = gadget();
     let admit = |path, value| gadget.admit_value(id(&gadget, path), value, &Tolerance::DEFAULT);
     assert_eq!(admit("place", json!({})).unwrap(), Some(json!({})));

@@ -147,10 +147,11 @@ const FALSE: &[&str] = &[
 
 #[test]
 fn cases() {
-    let (gadget, document) = (gadget(), document());
+    let gadget = gadget();
+    let document = document();
     for (filters, expected) in [(TRUE, true), (FALSE, false)] {
         for filter in filters {
-            // An attribute that the type has and the document has not.
+            // An attribute that the type has but the document does not.
             let text = filter.replace("title0", "hint");
             let bound = bind(&gadget, &text, &Tolerance::DEFAULT).unwrap();
             assert_eq!(
@@ -165,7 +166,7 @@ fn cases() {
 }
 
 #[test]
-fn without_elements_nothing_is_primary() {
+fn primary_matches_nothing_without_elements() {
     let gadget = gadget();
     let empty = admit(&gadget, json!({}));
     let cases = [
@@ -188,7 +189,7 @@ fn without_elements_nothing_is_primary() {
 }
 
 #[test]
-fn an_element_that_is_blank_is_still_not_primary() {
+fn blank_elements_count_as_not_primary() {
     let gadget = gadget();
     let blank = admit(&gadget, json!({"parts": [{"value": ""}]}));
     let holds = |text| {
@@ -202,8 +203,9 @@ fn an_element_that_is_blank_is_still_not_primary() {
 }
 
 #[test]
-fn predicates_of_nothing() {
-    let (gadget, document) = (gadget(), document());
+fn empty_predicates_are_evaluated() {
+    let gadget = gadget();
+    let document = document();
     let cases = [
         (Predicate::All(vec![]), true),
         (Predicate::Any(vec![]), false),
@@ -225,8 +227,9 @@ fn predicates_of_nothing() {
 }
 
 #[test]
-fn what_is_computed_stands_beside_the_document() {
-    let (gadget, document) = (gadget(), document());
+fn computed_attributes_are_evaluated_next_to_the_document() {
+    let gadget = gadget();
+    let document = document();
     let computed = json!({
         "id": "Seven",
         "meta": {"created": "2011-05-13T04:42:34Z", "resourceType": "Gadget"},
@@ -278,8 +281,10 @@ fn elements_are_objects() {
 }
 
 #[test]
-fn a_predicate_of_another_type_harms_nothing() {
-    let (user, group, document) = (kind("User"), kind("Group"), document());
+fn predicates_of_another_type_do_not_panic() {
+    let user = kind("User");
+    let group = kind("Group");
+    let document = document();
     let filter = r#"emails[type eq "work"] or name.familyName co "x" or x509Certificates pr"#;
     let bound = bind(&user, filter, &Tolerance::DEFAULT).unwrap();
     let _ = group.matches(&bound, ResourceView::new(&document), &Meter::unlimited());
@@ -287,7 +292,8 @@ fn a_predicate_of_another_type_harms_nothing() {
 
 #[test]
 fn sort_keys() {
-    let (gadget, document) = (gadget(), document());
+    let gadget = gadget();
+    let document = document();
     let key = |path: &str| {
         gadget
             .sort_key(

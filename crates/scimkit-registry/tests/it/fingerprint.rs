@@ -1,4 +1,4 @@
-//! What a fingerprint depends on.
+//! The characteristics that affect a fingerprint.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::gadget_type;
 
-/// The fingerprint of `Gadget` after `edit` changed the documents of its schemas and its type.
+/// Returns the fingerprint of `Gadget` after `edit` changed the documents of its schemas and its type.
 fn after(edit: impl FnOnce(&mut Value, &mut Value)) -> Fingerprint {
     let mut schemas: Value = serde_json::from_str(include_str!("schemas/gadget.json")).unwrap();
     let mut definition = gadget_type();
@@ -29,7 +29,7 @@ fn set(name: &str, member: &str, value: Value) -> Fingerprint {
 }
 
 #[test]
-fn it_changes_with_what_shapes_documents_and_keys() {
+fn fingerprint_depends_on_characteristics_of_documents_and_keys() {
     let plain = after(|_, _| {});
     let changed = [
         set("label", "name", json!("Label")),
@@ -68,7 +68,7 @@ fn it_changes_with_what_shapes_documents_and_keys() {
 }
 
 #[test]
-fn it_stays_with_everything_else() {
+fn fingerprint_ignores_everything_else() {
     let plain = after(|_, _| {});
     let same = [
         set("label", "description", json!("said otherwise")),
@@ -94,7 +94,7 @@ fn it_stays_with_everything_else() {
 }
 
 #[test]
-fn it_prints_as_sixteen_digits() {
+fn fingerprint_prints_as_sixteen_digits() {
     let text = after(|_, _| {}).to_string();
     assert!(
         text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit()),
@@ -102,7 +102,7 @@ fn it_prints_as_sixteen_digits() {
     );
 }
 
-/// `Gadget` after `edit` changed one attribute's definition.
+/// Returns `Gadget` after `edit` changed one attribute's definition.
 fn gadget(edit: impl FnOnce(&mut Value, &mut Value)) -> Arc<ResourceType> {
     let mut schemas: Value = serde_json::from_str(include_str!("schemas/gadget.json")).unwrap();
     let mut definition = gadget_type();
@@ -159,7 +159,7 @@ fn key_fingerprint_depends_on_keys_alone() {
 }
 
 #[test]
-fn added_attributes_leave_stored_text_sendable() {
+fn stored_text_is_whole_after_attributes_are_added() {
     let plain = gadget(|_, _| {});
     let more = with_attribute(json!({"name": "added", "type": "string"}));
     assert!(more.shows_all(&plain.shown_attributes()));

@@ -1,4 +1,4 @@
-//! Case folding and what scalars compare like.
+//! Case folding and the comparison of scalars.
 
 use proptest::prelude::*;
 use scimkit_registry::{Scalar, fold_case};
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::world::{gadget, id};
 
 #[test]
-fn texts_that_are_the_same_without_case() {
+fn texts_that_fold_to_the_same_text() {
     let cases = [
         ("BJENSEN", "bjensen"),
         ("Straße", "STRASSE"),
@@ -30,7 +30,7 @@ fn texts_that_are_the_same_without_case() {
 }
 
 #[test]
-fn texts_that_are_not() {
+fn texts_that_fold_to_different_texts() {
     let cases = [
         ("e", "é"),
         ("ı", "i"),
@@ -45,7 +45,7 @@ fn texts_that_are_not() {
 }
 
 #[test]
-fn folding_every_letter_twice_changes_nothing() {
+fn folding_every_letter_is_idempotent() {
     for letter in '\0'..=char::MAX {
         let once = fold_case(letter.encode_utf8(&mut [0; 4])).into_owned();
         assert_eq!(fold_case(&once), once, "{letter:?}");
@@ -54,7 +54,7 @@ fn folding_every_letter_twice_changes_nothing() {
 
 proptest! {
     #[test]
-    fn folding_twice_changes_nothing(text in "\\PC*") {
+    fn folding_is_idempotent(text in "\\PC*") {
         let once = fold_case(&text).into_owned();
         prop_assert_eq!(fold_case(&once), once.clone());
     }

@@ -1,11 +1,11 @@
-//! What is promised about schemas at work, from outside.
+//! The tests of the crate's public interface.
 
 #![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "the lints know tests, but not the functions beside them"
+    reason = "the lints exempt tests, but not the functions next to them"
 )]
 
 mod admission;

@@ -1,4 +1,4 @@
-//! A naive evaluator: straight from the filter's text to JSON, knowing the attributes by a list.
+//! A naive evaluator: directly from the filter's text to JSON, with a list of the attributes.
 
 use std::cmp::Ordering;
 
@@ -17,7 +17,7 @@ enum Type {
     Text,
 }
 
-/// Attributes and their types; those of `parts` can also stand in brackets.
+/// Attributes and their types; those of `parts` can also be in brackets.
 const ATTRIBUTES: [(&str, Type); 15] = [
     ("label", Type::Text),
     ("exact", Type::Exact),
@@ -36,7 +36,7 @@ const ATTRIBUTES: [(&str, Type); 15] = [
     ("urn:example:2.0:Extra:note", Type::Text),
 ];
 
-/// The same instant twice, one earlier, and one later by a little.
+/// The same instant twice, an earlier one, and a slightly later one.
 pub(crate) const INSTANTS: [&str; 4] = [
     "2011-05-13T04:42:34Z",
     "2011-05-13T06:42:34+02:00",
@@ -63,7 +63,7 @@ fn joined(term: BoxedStrategy<String>) -> impl Strategy<Value = String> {
     })
 }
 
-/// A test of one of the attributes that start so, named by the rest.
+/// Returns a test of one of the attributes with this prefix, named by the rest.
 fn term(
     attributes: &'static [(&'static str, Type)],
     prefix: &'static str,
@@ -138,7 +138,7 @@ fn compared(comparison: &Comparison<'_>, members: &Map<String, Value>, prefix: &
         return values.iter().any(present) == (*operator == Operator::NotEqual);
     }
     if *kind == Type::Primary {
-        // Whoever does not say whether it is primary is not.
+        // An element without `primary` is not primary.
         let elements = match prefix {
             "" => crate::oracle::values(&AttributePath::parse("parts").unwrap(), members),
             _ => vec![Value::Object(members.clone())],
@@ -157,7 +157,7 @@ fn compared(comparison: &Comparison<'_>, members: &Map<String, Value>, prefix: &
     }
 }
 
-/// All values at a path, out of whatever arrays they are in.
+/// Returns all values at a path, from all arrays.
 fn values(path: &AttributePath<'_>, members: &Map<String, Value>) -> Vec<Value> {
     let holder = match &path.urn {
         None => Some(members),
@@ -182,7 +182,7 @@ fn flat(value: Option<&Value>) -> Vec<Value> {
 }
 
 fn present(value: &Value) -> bool {
-    // Whatever is in a document is not empty, but for strings and objects and arrays of such.
+    // No value in a document is empty, except for strings and objects and arrays of these.
     match value {
         Value::String(text) => !text.is_empty(),
         Value::Array(elements) => elements.iter().any(present),
@@ -234,14 +234,14 @@ fn orders(operator: Operator, ordering: Ordering) -> bool {
     }
 }
 
-/// Enough for the letters that the tests use.
+/// Sufficient for the letters in the tests.
 fn lower(text: &str) -> String {
     text.to_lowercase()
         .replace('ß', "ss")
         .replace("e\u{301}", "é")
 }
 
-/// Where an instant stands among the others.
+/// Returns the rank of an instant among the others.
 fn rank(text: &str) -> u8 {
     match text {
         "1969-12-31T23:59:59Z" | "1969-12-31T23:59:59" => 0,

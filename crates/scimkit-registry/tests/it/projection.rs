@@ -1,4 +1,4 @@
-//! Which attributes an answer shows.
+//! The attributes that a response shows.
 
 use scimkit_registry::{Change, Document, DocumentPrinter, Resource};
 use serde_json::{Map, Value, json};
@@ -27,7 +27,7 @@ fn complete() -> Map<String, Value> {
     gadget.as_object().cloned().unwrap()
 }
 
-/// Names separated by blanks, and the paths that are left, with `[]` behind what has elements.
+/// Names separated by blanks, and the remaining paths, with `[]` after those with elements.
 const CASES: [(&str, &str, &str); 26] = [
     ("", "", "DEFAULT"),
     ("label", "", "ALWAYS label"),
@@ -151,14 +151,14 @@ fn cases() {
             let parent = attr.parent().is_none_or(|parent| projection.shows(parent));
             assert!(parent || !projection.shows(attr.id()), "{}", attr.path());
         }
-        // Nothing is left behind empty.
+        // No empty value remains.
         let empty = |v: &Value| v == &json!({}) || v == &json!([]);
         assert!(!members.values().any(empty), "{attributes} / {excluded}");
     }
 }
 
 #[test]
-fn blank_names_are_no_names() {
+fn blank_names_are_ignored() {
     let gadget = gadget();
     let (none, blank) = (
         gadget.projection::<&str>(&[], &[]),
@@ -180,7 +180,7 @@ fn blank_names_are_no_names() {
 }
 
 #[test]
-fn what_goes_out_as_it_is_kept() {
+fn whole_projections_show_the_stored_document() {
     let user = kind("User");
     assert!(user.projection::<&str>(&[], &[]).is_whole());
     assert!(!user.projection(&["userName"], &[]).is_whole());
@@ -189,7 +189,7 @@ fn what_goes_out_as_it_is_kept() {
         user.projection(&[], &["id", "password", "nothing"])
             .is_whole()
     );
-    // Something is returned only on request.
+    // Some attribute is returned only on request.
     assert!(!gadget().projection::<&str>(&[], &[]).is_whole());
     assert!(
         gadget()
@@ -199,7 +199,7 @@ fn what_goes_out_as_it_is_kept() {
 }
 
 #[test]
-fn what_is_never_returned_does_not_go_out_even_if_it_is_there() {
+fn never_returned_attributes_are_not_shown_even_if_stored() {
     let user = kind("User");
     let mut members = json!({"userName": "bjensen", "password": "secret"});
     let projection = user.projection::<&str>(&[], &[]);
@@ -208,7 +208,7 @@ fn what_is_never_returned_does_not_go_out_even_if_it_is_there() {
 }
 
 #[test]
-fn no_document_holds_what_is_never_returned() {
+fn documents_contain_no_never_returned_attributes() {
     let gadget = gadget();
     let body = json!({
         "code": "c",
@@ -256,7 +256,7 @@ fn printed_document_is_the_projected_tree() {
             }
             gadget.project(&mut tree, &projection);
             let text = serde_json::to_vec(&document).unwrap();
-            // It holds what its type hides or does not know.
+            // The document contains attributes that its type hides or does not have.
             let document = Document::from_text(text).with_exactness(false);
             let mut shown = Vec::new();
             printer.print(&document, &mut shown, |attr, out| {

@@ -1,4 +1,4 @@
-//! What is tolerated, and what is known of it afterwards.
+//! Tolerated deviations, and their records.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use scimkit_filter::{Filter, Leniency, ParseLimits, ParseOptions};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::world::{EXTRA, GADGET, MORE, gadget, tolerance};
 
 #[test]
-fn profiles_go_through_json() {
+fn profiles_round_trip_as_json() {
     for profile in Tolerance::PROFILES {
         let text = serde_json::to_string(&profile).unwrap();
         assert_eq!(text, format!(r#"{{"profile":"{}"}}"#, profile.profile()));
@@ -18,8 +18,8 @@ fn profiles_go_through_json() {
 }
 
 #[test]
-fn what_is_no_tolerance_is_refused() {
-    let refused = [
+fn invalid_tolerances_are_rejected() {
+    let rejected = [
         (r#""acme""#, "there is no profile `acme`"),
         (r#"{"profile": "acme"}"#, "there is no profile `acme`"),
         (
@@ -37,7 +37,7 @@ fn what_is_no_tolerance_is_refused() {
         ),
         ("[]", "expected the name of a profile"),
     ];
-    for (text, problem) in refused {
+    for (text, problem) in rejected {
         let error = serde_json::from_str::<Tolerance>(text)
             .unwrap_err()
             .to_string();
@@ -47,7 +47,7 @@ fn what_is_no_tolerance_is_refused() {
 
 /// The table in `docs/tolerances.md` has a row for each quirk and a column for each profile.
 #[test]
-fn the_documented_profiles_are_the_real_ones() {
+fn documented_profiles_match_the_code() {
     let text = include_str!("../../../../docs/tolerances.md");
     let cells = |line: &str| -> Vec<String> {
         let cells = line.trim_matches('|').split('|');
@@ -68,13 +68,13 @@ fn the_documented_profiles_are_the_real_ones() {
 }
 
 #[test]
-fn quirks_are_in_the_order_of_their_names() {
+fn quirks_are_ordered_by_name() {
     assert!(Quirk::ALL.is_sorted_by_key(|quirk| quirk.name()));
 }
 
 /// A body, and a quirk that it needs.
 #[test]
-fn a_quirk_is_seen_where_it_is_needed() {
+fn needed_quirks_are_recorded() {
     let gadget = gadget();
     let schemas = json!([GADGET]);
     let cases = [
@@ -120,8 +120,8 @@ fn a_quirk_is_seen_where_it_is_needed() {
         let witness = QuirkRecorder::new(Tolerance::DEFAULT);
         gadget.admit(body.clone(), &witness).unwrap();
         assert_eq!(witness.quirks().to_string(), quirk, "{body}");
-        let refused = gadget.admit(body.clone(), &Tolerance::STRICT).unwrap_err();
-        assert_eq!(refused.quirk().unwrap().name(), quirk, "{body}");
+        let rejected = gadget.admit(body.clone(), &Tolerance::STRICT).unwrap_err();
+        assert_eq!(rejected.quirk().unwrap().name(), quirk, "{body}");
         let only = tolerance(&format!("strict {quirk}"));
         gadget
             .admit(body.clone(), &only)
@@ -140,12 +140,12 @@ fn schemas_inside_an_extension_are_ignored_unless_it_has_them() {
         assert_eq!(witness.quirks().to_string(), "nested_schemas");
     }
     let without = tolerance("strict nested_schemas");
-    let refused = gadget.admit(body, &without).unwrap_err();
-    assert_eq!(refused.quirk(), Some(Quirk::NestedSchemas));
+    let rejected = gadget.admit(body, &without).unwrap_err();
+    assert_eq!(rejected.quirk(), Some(Quirk::NestedSchemas));
 }
 
 #[test]
-fn a_quirk_that_would_not_help_is_not_named() {
+fn errors_name_no_quirk_that_would_not_help() {
     let gadget = gadget();
     let cases = [
         json!({"flag": "maybe"}),
@@ -157,8 +157,8 @@ fn a_quirk_that_would_not_help_is_not_named() {
     ];
     for mut body in cases {
         body["schemas"] = json!([GADGET]);
-        let refused = gadget.admit(body.clone(), &Tolerance::STRICT).unwrap_err();
-        assert_eq!(refused.quirk(), None, "{body}: {refused}");
+        let rejected = gadget.admit(body.clone(), &Tolerance::STRICT).unwrap_err();
+        assert_eq!(rejected.quirk(), None, "{body}: {rejected}");
     }
 }
 
@@ -169,8 +169,8 @@ fn json_text_has_limits() {
     let twins = r#"{"zip": "a", "zip": "b"}"#;
     let long = format!(r#"{{"zip": "{}"}}"#, "x".repeat(1 << 16));
     for text in [deep.as_str(), twins, &long] {
-        let refused = gadget.admit(json!({"place": text}), &Tolerance::DEFAULT);
-        assert!(refused.is_err(), "{}", text.len());
+        let rejected = gadget.admit(json!({"place": text}), &Tolerance::DEFAULT);
+        assert!(rejected.is_err(), "{}", text.len());
     }
 }
 
@@ -227,7 +227,7 @@ fn body() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A filter as people might type it.
+/// Returns a filter as people might type it.
 fn filter_text() -> impl Strategy<Value = String> {
     let piece = select(vec![
         "parts",
@@ -256,7 +256,7 @@ fn filter_text() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn quirks_are_needed_exactly_where_the_strict_reading_refuses(body in body()) {
+    fn quirks_are_recorded_exactly_if_strict_parsing_fails(body in body()) {
         let gadget = gadget();
         let witness = QuirkRecorder::new(Tolerance::DEFAULT);
         let tolerant = gadget.admit(body.clone(), &witness);
@@ -265,12 +265,12 @@ proptest! {
                 prop_assert_eq!(Ok(strict), tolerant);
                 prop_assert!(witness.quirks().is_empty());
             }
-            Err(refused) => prop_assert!(
-                tolerant.is_err() || witness.quirks().iter().any(|q| refused.quirk() == Some(q)),
-                "{} needs {} but is refused so: {}", body, witness.quirks(), refused
+            Err(rejected) => prop_assert!(
+                tolerant.is_err() || witness.quirks().iter().any(|q| rejected.quirk() == Some(q)),
+                "{} needs {} but is rejected so: {}", body, witness.quirks(), rejected
             ),
         }
-        // And what was needed is enough.
+        // The recorded quirks are sufficient.
         if let Ok(tolerant) = gadget.admit(body.clone(), &Tolerance::DEFAULT) {
             let needed = tolerance(&format!("strict {}", witness.quirks().to_string().replace(',', " ")));
             prop_assert_eq!(gadget.admit(body, &needed), Ok(tolerant));
@@ -278,20 +278,20 @@ proptest! {
     }
 
     #[test]
-    fn a_refusal_names_no_quirk_that_is_accepted_already(body in body(), accepted in any::<u32>()) {
+    fn errors_name_no_quirk_that_is_already_accepted(body in body(), accepted in any::<u32>()) {
         let quirks = Quirk::ALL.iter().enumerate().filter(|(at, _)| accepted & (1 << at) != 0);
         let names: Vec<_> = quirks.map(|(_, quirk)| quirk.name()).collect();
         let t = tolerance(&format!("strict {}", names.join(" ")));
-        if let Err(refused) = gadget().admit(body.clone(), &t) {
+        if let Err(rejected) = gadget().admit(body.clone(), &t) {
             for (at, quirk) in Quirk::ALL.iter().enumerate() {
-                let named = refused.detail().contains(&format!("`{}` would accept", quirk.name()));
-                prop_assert!(!named || accepted & (1 << at) == 0, "{}: {}", body, refused);
+                let named = rejected.detail().contains(&format!("`{}` would accept", quirk.name()));
+                prop_assert!(!named || accepted & (1 << at) == 0, "{}: {}", body, rejected);
             }
         }
     }
 
     #[test]
-    fn a_filter_is_read_as_leniently_as_it_needs(text in filter_text()) {
+    fn filters_are_parsed_with_only_the_leniency_they_need(text in filter_text()) {
         let witness = QuirkRecorder::new(Tolerance::DEFAULT);
         let lenient = ParseOptions::default().with_leniency(Leniency::LENIENT);
         let read = parse_filter(&text, ParseLimits::default(), &witness);

@@ -1,4 +1,4 @@
-//! Registration from code and JSON, and everything that is refused.
+//! Registration from code and JSON, and the rejected definitions.
 
 use scimkit_core::{
     Attribute, DataType, ResourceTypeDefinition, Schema, SchemaExtension, Urn, builtin,
@@ -80,7 +80,7 @@ fn json_takes_one_document_or_an_array() {
 }
 
 #[test]
-fn schemas_of_other_people_register() {
+fn schemas_of_other_servers_are_registered() {
     let registry = Registry::builder()
         .schemas_json(include_str!("schemas/extensions.json"))
         .and_then(|b| {
@@ -125,7 +125,7 @@ fn a_known_id_or_uri_is_replaced_in_place() {
 }
 
 #[test]
-fn a_schema_nobody_uses_is_not_served() {
+fn unused_schemas_are_not_served() {
     let registry = Registry::builder()
         .schema(Schema::new(urn("urn:example:Idle"), "Idle"))
         .build()
@@ -139,7 +139,7 @@ fn a_schema_nobody_uses_is_not_served() {
 }
 
 #[test]
-fn common_attributes_overrule_those_of_a_schema() {
+fn common_attributes_override_those_of_a_schema() {
     let registry = thing(
         vec![
             text("ID").with_canonical_values(["1"]),
@@ -166,7 +166,7 @@ fn common_attributes_overrule_those_of_a_schema() {
 }
 
 #[test]
-fn definitions_that_contradict_themselves_are_refused() {
+fn contradictory_definitions_are_rejected() {
     let cases = [
         (
             vec![text("2fa")],
@@ -202,8 +202,8 @@ fn definitions_that_contradict_themselves_are_refused() {
 }
 
 #[test]
-fn endpoints_are_one_free_segment() {
-    let refused = [
+fn endpoints_are_one_unreserved_segment() {
+    let rejected = [
         "",
         "/",
         "Things",
@@ -222,7 +222,7 @@ fn endpoints_are_one_free_segment() {
         "/ServiceProviderConfig",
         "/.search",
     ];
-    for endpoint in refused {
+    for endpoint in rejected {
         let error = thing(vec![], endpoint).unwrap_err();
         let expected = RegistrationError::Endpoint {
             name: "Thing".into(),
@@ -236,7 +236,7 @@ fn endpoints_are_one_free_segment() {
 }
 
 #[test]
-fn names_and_endpoints_are_used_once() {
+fn duplicate_names_and_endpoints_are_rejected() {
     let definition = |id: &str, name: &str, endpoint: &str| {
         ResourceTypeDefinition::new(name, endpoint, urn(builtin::USER))
             .unwrap()
@@ -262,7 +262,7 @@ fn names_and_endpoints_are_used_once() {
 }
 
 #[test]
-fn json_that_is_something_else_is_refused() {
+fn registration_rejects_other_json() {
     let cases = [
         "",
         "[",
@@ -292,7 +292,7 @@ fn json_that_is_something_else_is_refused() {
 }
 
 #[test]
-fn schemas_of_a_type_are_known_and_distinct() {
+fn unknown_and_repeated_schemas_are_rejected() {
     let error = Registry::builder()
         .resource_types_json(&gadget_type().to_string())
         .and_then(|b| b.build())
@@ -327,7 +327,7 @@ fn schemas_of_a_type_are_known_and_distinct() {
 }
 
 #[test]
-fn an_extension_is_not_called_like_an_attribute() {
+fn extension_uris_must_differ_from_attribute_paths() {
     let clash = format!("{GADGET}:LABEL");
     let registered = builder()
         .schema(Schema::new(urn(&clash), "Clash"))
@@ -344,7 +344,7 @@ fn an_extension_is_not_called_like_an_attribute() {
 }
 
 #[test]
-fn a_table_ends_at_65_535_attributes() {
+fn tables_are_limited_to_65_535_attributes() {
     let common = 9; // `schemas`, `id`, `externalId`, `meta` and its five
     let some = |count: usize| (0..count).map(|n| text(&format!("a{n}"))).collect();
     let registry = thing(some(65_535 - common), "/Things").unwrap();
@@ -362,7 +362,7 @@ fn a_table_ends_at_65_535_attributes() {
 }
 
 #[test]
-fn what_is_indexed() {
+fn unique_and_commonly_used_attributes_are_indexed() {
     let registry = builder()
         .index("gadget", "LABEL")
         .index("Gadget", "parts.weight")
@@ -399,7 +399,7 @@ fn what_is_indexed() {
 }
 
 #[test]
-fn what_can_not_be_indexed() {
+fn unindexable_attributes_are_rejected() {
     for (kind, path) in [
         ("Gadget", "nothing"),
         ("Gadget", "a b"),

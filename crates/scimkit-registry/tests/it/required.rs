@@ -1,4 +1,4 @@
-//! What a resource must have.
+//! Required attributes of a resource.
 
 use scimkit_core::Schema;
 use scimkit_registry::{RequestErrorKind, Tolerance};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::world::{EXTRA, admit, builder, gadget_type};
 
 #[test]
-fn missing_attributes_are_named() {
+fn errors_name_missing_attributes() {
     let gadget = crate::world::gadget();
     let place = |place: Value| json!({"code": "a", "place": place});
     let extra = |extra: Value| json!({"code": "a", EXTRA: extra});
@@ -16,7 +16,7 @@ fn missing_attributes_are_named() {
         (json!({"code": null}), Some("code")),
         (json!({"code": "a"}), None),
         (place(json!({"zip": "1"})), Some("place.street")),
-        // The second required part is asked for as well as the first.
+        // The second required part is checked like the first.
         (place(json!({"street": "s"})), Some("place.zip")),
         (place(json!({"street": "s", "zip": "1"})), None),
         (place(json!({})), None),
@@ -45,7 +45,7 @@ fn missing_attributes_are_named() {
 }
 
 #[test]
-fn each_element_has_its_required_parts() {
+fn each_element_needs_its_required_sub_attributes() {
     let schema = r#"{"id": "urn:example:Box", "attributes": [
         {"name": "keys", "type": "complex", "multiValued": true, "subAttributes": [
             {"name": "value", "required": true},
@@ -71,7 +71,7 @@ fn each_element_has_its_required_parts() {
         kind.admit(json!({"keys": [{"value": ""}]}), &Tolerance::DEFAULT)
             .is_err()
     );
-    // An element without any value is no element, so it is not asked for one.
+    // An element without any value is not an element, so it needs none.
     assert_eq!(
         check(json!({"keys": [{"value": "1"}, {"value": null}]})),
         Ok(())
@@ -79,7 +79,7 @@ fn each_element_has_its_required_parts() {
 }
 
 #[test]
-fn a_required_extension_is_asked_for() {
+fn required_extensions_are_checked() {
     let mut definition = gadget_type();
     definition["schemaExtensions"][0]["required"] = json!(true);
     let registry = builder()

@@ -1,4 +1,4 @@
-//! Documents as text, and what they hold.
+//! Documents as text, and their values.
 
 use proptest::prelude::*;
 use scimkit_registry::{RequestErrorKind, Resource, to_json_text};
@@ -26,7 +26,7 @@ fn values_by_attribute() {
     assert_eq!(get("urn:example:2.0:Extra:box.a"), Some(json!("1")));
     assert_eq!(get("urn:example:2.0:More:solo"), None);
     assert_eq!(get("place.street"), None);
-    // A sub-attribute of several values has no one value.
+    // A sub-attribute of several values does not have a single value.
     assert_eq!(get("parts.value"), None);
     assert_eq!(document.clone().into_map(), *document.as_map());
 }
@@ -48,7 +48,7 @@ fn text_begins_with_schemas() {
 }
 
 #[test]
-fn other_texts_are_no_documents() {
+fn invalid_document_texts_are_rejected() {
     for text in ["", "[]", "null", "{", "{}x", r#"{"a":1"#, "\u{feff}{}"] {
         let error = Resource::restore(text.as_bytes()).unwrap_err();
         assert_eq!(error.kind(), RequestErrorKind::Syntax);
@@ -60,7 +60,7 @@ fn other_texts_are_no_documents() {
 
 proptest! {
     #[test]
-    fn text_round_trips(
+    fn document_texts_round_trip(
         members in prop::collection::btree_map(any::<String>(), any::<String>(), 0..6),
         number in any::<f64>().prop_filter("JSON has no others", |n| n.is_finite()),
     ) {

@@ -43,7 +43,7 @@ fn names_ignore_case_and_take_urns() {
 }
 
 #[test]
-fn extensions_without_their_urn_are_found_by_tolerance_and_when_unique() {
+fn unqualified_extension_attributes_are_found_if_tolerated_and_unique() {
     let gadget = gadget();
     let cases = [
         ("solo", Some("urn:example:2.0:More:solo")),
@@ -63,7 +63,7 @@ fn extensions_without_their_urn_are_found_by_tolerance_and_when_unique() {
 }
 
 #[test]
-fn the_id_is_where_it_is_said_to_be() {
+fn id_is_the_second_attribute_of_every_table() {
     for name in ["User", "Group", "Gadget"] {
         let kind = kind(name);
         assert_eq!(kind.attr(AttrId::ID).name(), "id");
@@ -84,8 +84,9 @@ fn the_id_is_where_it_is_said_to_be() {
 }
 
 #[test]
-fn an_id_of_another_table_harms_nothing() {
-    let (user, group) = (kind("User"), kind("Group"));
+fn ids_of_another_table_do_not_panic() {
+    let user = kind("User");
+    let group = kind("Group");
     let last = user.attributes().last().unwrap().id();
     assert_eq!(group.attr(last).name(), "schemas");
 }
@@ -153,7 +154,7 @@ fn only_the_core_schema_has_edges() {
 }
 
 #[test]
-fn what_is_computed() {
+fn computed_attributes_are_known() {
     let gadget = gadget();
     for path in [
         "id",
@@ -179,7 +180,7 @@ fn what_is_computed() {
 }
 
 #[test]
-fn parts_take_after_the_whole() {
+fn sub_attributes_inherit_characteristics() {
     let gadget = gadget();
     let definition = |path| gadget.attr(id(&gadget, path)).definition();
     assert_eq!(definition("stats.hits").mutability, Mutability::ReadOnly);

@@ -1,4 +1,4 @@
-//! Evaluation over a document's text finds what evaluation over its tree finds.
+//! Evaluation on a document's text agrees with evaluation on its tree.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 const SCHEMA: &str = "urn:example:2.0:Thing";
 const EXTENSION: &str = "urn:example:2.0:More";
 
-/// Words at which scanning, unescaping and folding go wrong first.
+/// Words for which scanning, unescaping and folding are most likely to fail.
 const WORDS: [&str; 18] = [
     "",
     "a",
@@ -67,7 +67,9 @@ impl Choices {
     }
 
     fn attribute(&mut self, name: &str, may_be_complex: bool) -> Value {
-        let (is_complex, is_many, is_exact) = (self.below(3) == 0, self.is(), self.is());
+        let is_complex = self.below(3) == 0;
+        let is_many = self.is();
+        let is_exact = self.is();
         if is_complex && may_be_complex {
             let subs: Vec<_> = (0..=self.below(3))
                 .map(|n| self.attribute(&format!("s{n}"), false))
@@ -102,7 +104,7 @@ impl Choices {
         Arc::clone(registry.resource_type("Thing").unwrap())
     }
 
-    /// Some attributes of a kind, by name.
+    /// Returns some attributes of a kind, by name.
     fn values<'k>(
         &mut self,
         kind: &ResourceType,
@@ -110,14 +112,16 @@ impl Choices {
     ) -> Map<String, Value> {
         let mut values = Map::new();
         for attr in attrs {
-            let count = match attr.definition().multi_valued {
-                true => self.below(4),
-                false => 1,
+            let count = if attr.definition().multi_valued {
+                self.below(4)
+            } else {
+                1
             };
             let elements: Vec<_> = (0..count).map(|_| self.value(kind, attr)).collect();
-            let value = match attr.definition().multi_valued {
-                true => Value::from(elements),
-                false => elements.into_iter().next().unwrap(),
+            let value = if attr.definition().multi_valued {
+                Value::from(elements)
+            } else {
+                elements.into_iter().next().unwrap()
             };
             if self.below(4) > 0 {
                 values.insert(attr.name().to_owned(), value);
@@ -156,7 +160,7 @@ impl Choices {
         kind.admit(body.into(), &Tolerance::DEFAULT).unwrap()
     }
 
-    /// A predicate over a resource, or over an element of a complex attribute.
+    /// Returns a predicate over a resource, or over an element of a complex attribute.
     fn predicate(
         &mut self,
         kind: &ResourceType,
@@ -184,12 +188,13 @@ impl Choices {
     ) -> Predicate {
         let attr = *self.of(attrs);
         if kind.children(attr.id()).next().is_some() {
-            return match inside.is_none() && depth > 0 && self.below(4) > 0 {
-                true => Predicate::ElementMatches {
+            return if inside.is_none() && depth > 0 && self.below(4) > 0 {
+                Predicate::ElementMatches {
                     attr: attr.id(),
                     inner: Box::new(self.predicate(kind, Some(attr.id()), depth - 1)),
-                },
-                false => Predicate::Present(attr.id()),
+                }
+            } else {
+                Predicate::Present(attr.id())
             };
         }
         if self.below(6) == 0 {
@@ -216,7 +221,7 @@ impl Choices {
     }
 }
 
-/// The same JSON with blanks between tokens and every character of strings escaped.
+/// Appends the same JSON with blanks between tokens and every character of strings escaped.
 fn escaped(value: &Value, out: &mut String) {
     match value {
         Value::Array(elements) => {
@@ -247,7 +252,7 @@ fn escaped(value: &Value, out: &mut String) {
     }
 }
 
-/// The results of a predicate over the tree and over texts of a resource.
+/// Returns the results of a predicate for the tree and for texts of a resource.
 fn check(kind: &ResourceType, resource: &Resource, predicate: &Predicate) {
     let meter = Meter::unlimited();
     let expected = kind.matches(predicate, ResourceView::new(resource), &meter);
@@ -304,7 +309,7 @@ proptest! {
     }
 
     #[test]
-    fn hostile_text_evaluates_to_something(
+    fn evaluating_malformed_text_does_not_panic(
         mut choices in choices(),
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in any::<prop::sample::Index>(),

@@ -1,4 +1,4 @@
-//! What the tests share: a resource type with an attribute of every sort, and tolerances by name.
+//! Shared test fixtures: a resource type with an attribute of every kind, and tolerances by name.
 
 use std::sync::{Arc, LazyLock};
 
@@ -57,7 +57,7 @@ pub(crate) fn bind(
     kind.bind_filter(&filter, t)
 }
 
-/// `default`, `strict`, and after them the fields to turn the other way: `strict dotted_keys`.
+/// Parses `default` or `strict`, followed by the fields to toggle: `strict dotted_keys`.
 pub(crate) fn tolerance(text: &str) -> Tolerance {
     let mut words = text.split_whitespace();
     let mut t = match words.next() {

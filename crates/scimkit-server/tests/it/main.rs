@@ -3,7 +3,7 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "the lints know tests, but not the functions beside them"
+    reason = "the lints exempt tests, but not the functions next to them"
 )]
 
 mod access;

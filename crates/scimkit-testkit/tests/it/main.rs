@@ -4,7 +4,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "the lints know tests, but not the functions beside them"
+    reason = "the lints exempt tests, but not the functions next to them"
 )]
 
 #[macro_use]
