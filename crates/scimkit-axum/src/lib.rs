@@ -16,7 +16,12 @@
 //! # Ok::<(), scimkit_server::RandomnessError>(())
 //! ```
 
-use axum::Router;
+use axum::{
+    Router,
+    http::{StatusCode, header::CACHE_CONTROL},
+    response::IntoResponse,
+    routing::get,
+};
 use scimkit_server::Server;
 
 /// The server below `path`, the path of its base URL, as a router to be merged into the
@@ -49,4 +54,37 @@ pub fn router<S: Clone + Send + Sync + 'static>(path: &str, server: Server) -> R
         .route_service(path, server.clone())
         .route_service(&format!("{path}/"), server.clone())
         .route_service(&format!("{path}/{{*endpoint}}"), server)
+}
+
+/// Routes for probes, without authentication, as a router to be merged into the application's.
+///
+/// - `GET /healthz`: 200, since the process answers
+/// - `GET /readyz`: 200 if the store [answers within a second](Server::is_ready), otherwise 503; the log says why
+///
+/// The bodies are `ok` and `unavailable`, and say nothing about tenants.
+///
+/// # Example
+/// ```
+/// # use std::sync::Arc;
+/// # use scimkit_server::Server;
+/// # use scimkit_store::{MemoryStore, Settings};
+/// let settings = Settings::new("https://app.example/scim/v2");
+/// let server = Server::new(Arc::new(MemoryStore::new()), settings);
+/// let app: axum::Router = scimkit_axum::health(server.clone())
+///     .merge(scimkit_axum::router("/scim/v2", server));
+/// # let _ = app;
+/// ```
+pub fn health<S: Clone + Send + Sync + 'static>(server: Server) -> Router<S> {
+    let ready = async move || match server.is_ready().await {
+        true => probe(StatusCode::OK, "ok\n"),
+        false => probe(StatusCode::SERVICE_UNAVAILABLE, "unavailable\n"),
+    };
+    Router::new()
+        .route("/healthz", get(async || probe(StatusCode::OK, "ok\n")))
+        .route("/readyz", get(ready))
+}
+
+/// The response to a probe, which no cache keeps.
+fn probe(status: StatusCode, text: &'static str) -> impl IntoResponse {
+    (status, [(CACHE_CONTROL, "no-store")], text)
 }

@@ -12,11 +12,12 @@ use scimkit_registry::{Budget, QuirkPolicy, QuirkRecorder, QuirkSet, RequestErro
 use scimkit_store::{
     ConnectionId, Lane, RequestContext, RequestLimits, Settings, Store, TenantId, location,
 };
+use tracing::Instrument;
 
 use crate::{
     access::Access,
     answer::ResponseParts,
-    auth::{Authenticate, Me},
+    auth::{AuthError, Authenticate, Identity, Me},
     bulk,
     clock::Clock,
     cursor::Cursors,
@@ -29,6 +30,7 @@ use crate::{
     prefix::Prefix,
     query, resource,
     route::{Route, not_implemented},
+    telemetry::{QUIRKS_TOTAL, SIGN_IN_DURATION_SECONDS, count, timed},
     work::{BODY_BYTE, Work},
     writer::Writer,
 };
@@ -47,20 +49,17 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
 }
 
-/// The name of the counter of quirks that requests needed, by `profile` and `quirk`. Each quirk counts once per request.
-///
-/// It goes to the recorder of the `metrics` crate that the application installs; without one it
-/// costs next to nothing. The names are those of the fields of
-/// [`Tolerance`](scimkit_registry::Tolerance).
-pub const QUIRKS_TOTAL: &str = "scimkit_quirks_total";
-
 /// The fields that the log has for a request besides its head and status.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     pub(crate) connection: Option<ConnectionId>,
     /// The attributes from which values were dropped.
     pub(crate) dropped: Option<String>,
+    /// The operation, as in metrics; none before the endpoint is known.
+    pub(crate) operation: Option<&'static str>,
     pub(crate) quirks: QuirkSet,
+    /// The reason of a rejection, for operators.
+    pub(crate) reason: Option<&'static str>,
     pub(crate) tenant: Option<TenantId>,
 }
 
@@ -68,6 +67,7 @@ pub(crate) struct Notes {
 struct Caller<'a> {
     access: Access,
     dropped: &'a Dropped,
+    operation: &'a mut Option<&'static str>,
     scope: RequestContext,
     witness: &'a Arc<QuirkRecorder>,
 }
@@ -102,7 +102,7 @@ impl Inner {
             head.extensions.insert(tenant);
         }
         let head = &*head;
-        let identity = self.authentication.authenticate(head).await?;
+        let identity = self.sign_in(head).await?;
         let settings = identity
             .settings
             .unwrap_or_else(|| Arc::clone(&self.settings));
@@ -127,17 +127,24 @@ impl Inner {
         let caller = Caller {
             access: identity.access,
             dropped: &dropped,
+            operation: &mut notes.operation,
             scope,
             witness: &witness,
         };
         let answer = self.routed((head, path), body, caller, request_id).await;
-        count(&witness);
+        count_quirks(&witness);
         notes.dropped = dropped.count();
         notes.quirks = witness.quirks();
         match location {
             Some(location) => answer.map(|answer| answer.located(location)),
             None => answer,
         }
+    }
+
+    async fn sign_in(&self, head: &Parts) -> Result<Identity, AuthError> {
+        let identity = self.authentication.authenticate(head);
+        let identity = timed(SIGN_IN_DURATION_SECONDS, [], identity);
+        identity.instrument(tracing::debug_span!("sign-in")).await
     }
 
     async fn routed<B: http_body::Body>(
@@ -156,6 +163,7 @@ impl Inner {
             }
             found => found?,
         };
+        *caller.operation = Some(route.operation());
         if matches!(route, Route::Bulk) && limits.bulk_operations == 0 {
             return Err(not_implemented());
         }
@@ -304,9 +312,10 @@ fn alias(path: &str, me: Option<&Me>, settings: &Settings) -> Option<Alias> {
 }
 
 /// Counts the quirks that a request needed, so that an operator sees which ones an identity provider has.
-fn count(witness: &QuirkRecorder) {
+fn count_quirks(witness: &QuirkRecorder) {
     let profile = witness.tolerance().profile();
     for quirk in witness.quirks().iter() {
-        metrics::counter!(QUIRKS_TOTAL, "profile" => profile, "quirk" => quirk.name()).increment(1);
+        let labels = [("profile", profile.into()), ("quirk", quirk.name().into())];
+        count(QUIRKS_TOTAL, labels);
     }
 }

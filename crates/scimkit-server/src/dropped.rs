@@ -5,12 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// The name of the counter of values that were dropped from requests, by `reason` (`alias`, `secret`,
-/// `unmapped`) and `attribute`. Each attribute counts once per request and reason.
-///
-/// It goes to the recorder of the `metrics` crate that the application installs, as
-/// [`QUIRKS_TOTAL`](crate::QUIRKS_TOTAL) does.
-pub const DROPPED_TOTAL: &str = "scimkit_dropped_total";
+use crate::telemetry::{DROPPED_TOTAL, count};
 
 /// The values dropped from one request: reasons and paths.
 #[derive(Debug, Default)]
@@ -27,10 +22,10 @@ impl Dropped {
         let dropped = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         for (reason, path) in &dropped {
             let labels = [
-                ("reason", (*reason).to_owned()),
-                ("attribute", path.clone()),
+                ("reason", (*reason).into()),
+                ("attribute", path.clone().into()),
             ];
-            metrics::counter!(DROPPED_TOTAL, &labels).increment(1);
+            count(DROPPED_TOTAL, labels);
         }
         let paths: Vec<_> = dropped.iter().map(|(_, path)| path.as_str()).collect();
         (!paths.is_empty()).then(|| paths.join(","))

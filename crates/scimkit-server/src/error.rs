@@ -1,6 +1,6 @@
 //! The one place where errors become SCIM errors.
 
-use scimkit_core::ErrorResponse;
+use scimkit_core::{ErrorResponse, ScimType};
 use scimkit_registry::{Exhausted, RequestErrorKind};
 use scimkit_store::StoreError;
 
@@ -28,6 +28,15 @@ impl HandlerError {
                 )))
             }
             other => other,
+        }
+    }
+
+    /// Returns the reason of the rejection for the log: a fixed text, so that no value of a request gets there.
+    pub(crate) fn reason(&self) -> Option<&'static str> {
+        match self {
+            HandlerError::Client(error) => error.scim_type.map(ScimType::as_str),
+            HandlerError::Method(_) => Some("method not allowed"),
+            HandlerError::Store(error) => store_reason(error),
         }
     }
 
@@ -77,6 +86,31 @@ impl HandlerError {
             },
         }
     }
+}
+
+/// The reason of a rejection that the store decided.
+fn store_reason(error: &StoreError) -> Option<&'static str> {
+    Some(match error {
+        StoreError::Ambiguous | StoreError::Duplicate { .. } => "uniqueness",
+        StoreError::Busy => "store busy",
+        StoreError::CapacityExceeded { .. } | StoreError::TooManyEntries { .. } => {
+            "capacity exceeded"
+        }
+        StoreError::Cycle { .. } | StoreError::Invalid { .. } => "invalidValue",
+        StoreError::Exhausted(_) => "budget exhausted",
+        StoreError::Importing => "tenant import incomplete",
+        StoreError::NotFound => "not found",
+        StoreError::OtherCandidate { .. } | StoreError::VersionMismatch { .. } => {
+            "version mismatch"
+        }
+        StoreError::Rejected { .. } => "policy",
+        StoreError::StorageFull(_) => "storage full",
+        StoreError::TooLarge { .. } => "too large",
+        StoreError::Unavailable(_) => "store unavailable",
+        StoreError::UnknownMembers { .. } => "unknown members",
+        StoreError::Unsupported { .. } => "unsupported",
+        _ => "store failed",
+    })
 }
 
 /// The answer to a write whose budget ran out.

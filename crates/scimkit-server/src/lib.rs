@@ -33,11 +33,13 @@ mod dropped;
 mod edit;
 mod error;
 mod gather;
+mod health;
 mod hooks;
 mod incoming;
 mod list;
 mod members;
 mod negotiate;
+mod observed_store;
 mod policy;
 mod prefix;
 mod query;
@@ -47,6 +49,7 @@ mod route;
 mod server;
 mod sort;
 mod stream;
+mod telemetry;
 mod url;
 mod walk;
 mod work;
@@ -60,7 +63,10 @@ pub use auth::{
 };
 pub use body::{Body, BodyError};
 pub use clock::Clock;
-pub use dispatch::QUIRKS_TOTAL;
-pub use dropped::DROPPED_TOTAL;
 pub use hooks::{CreateGuard, Secret, SecretHandler};
+pub use scimkit_store::QUEUE_LENGTH;
 pub use server::Server;
+pub use telemetry::{
+    DROPPED_TOTAL, QUIRKS_TOTAL, REQUEST_DURATION_SECONDS, REQUESTS_TOTAL,
+    SIGN_IN_DURATION_SECONDS, STORE_DURATION_SECONDS,
+};

@@ -10,6 +10,7 @@ use scimkit_store::{
     EdgeQuery, Overflow, Query, ReadOptions, RequestContext, ResourcePrinter, Store, StoreError,
     StoredResource, target_types, yield_now,
 };
+use tracing::Instrument;
 
 use crate::{
     attrs::shown_edges,
@@ -62,6 +63,16 @@ pub(crate) type Shape = (Arc<ResourceType>, Projection);
 /// # Errors
 /// The store fails to read edges or the targets of references; the lane is full.
 pub(crate) async fn page(
+    service: Service<'_>,
+    shapes: &[Shape],
+    items: Vec<Item>,
+    out: &mut Vec<u8>,
+) -> Result<(), HandlerError> {
+    let span = tracing::debug_span!("encode", resources = items.len());
+    encode(service, shapes, items, out).instrument(span).await
+}
+
+async fn encode(
     service: Service<'_>,
     shapes: &[Shape],
     mut items: Vec<Item>,

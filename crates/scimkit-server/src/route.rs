@@ -51,6 +51,21 @@ impl Route {
         }
     }
 
+    /// Returns the name of the operation in metrics and spans. The names are stable.
+    pub(crate) fn operation(&self) -> &'static str {
+        match self {
+            Route::Bulk => "bulk",
+            Route::Create(_) => "create",
+            Route::Delete(..) => "delete",
+            Route::Discover(_) => "discover",
+            Route::List(_) => "list",
+            Route::Patch(..) => "patch",
+            Route::Read(..) => "read",
+            Route::Replace(..) => "replace",
+            Route::Search(_) => "search",
+        }
+    }
+
     /// Checks that a caller may go this way. What is not about one type is checked type by type.
     ///
     /// # Errors

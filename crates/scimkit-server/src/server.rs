@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::{Arc, atomic::AtomicU64},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{
@@ -13,6 +14,7 @@ use http::{
     header::{CONNECTION, CONTENT_LENGTH},
 };
 use scimkit_store::{ConnectionId, Lane, Settings, Store, TenantId};
+use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
     answer::ResponseParts,
@@ -22,10 +24,13 @@ use crate::{
     cursor::Cursors,
     dispatch::{Inner, Notes, Requests},
     error::{HandlerError, log_store_error},
+    health::store_answers,
     hooks::{CreateGuard, Hooks, SecretHandler},
     incoming::Incoming,
     negotiate,
+    observed_store::ObservedStore,
     prefix::Prefix,
+    telemetry::{REQUEST_DURATION_SECONDS, REQUESTS_TOTAL, count, record},
 };
 
 /// A SCIM 2.0 service provider over a [`Store`].
@@ -65,7 +70,7 @@ impl Server {
                     run,
                 }),
                 settings: Arc::new(settings),
-                store,
+                store: Arc::new(ObservedStore(store)),
             }),
         }
     }
@@ -120,19 +125,41 @@ impl Server {
         self
     }
 
+    /// Returns whether the store answers a read by id within a second. If not, the log says why at level `WARN`.
+    ///
+    /// It is for probes that decide whether a process gets requests: no caller and no tenant is needed.
+    pub async fn is_ready(&self) -> bool {
+        store_answers(&*self.inner.store, &self.inner.settings).await
+    }
+
     /// Answers one request.
     ///
     /// Whatever goes wrong is an answer too. A body that the answer did not need is drained, up to
     /// 64 KiB and for half a second; beyond that an answer in HTTP/1 announces `Connection: close`.
     ///
     /// Writes one `tracing` event for each request: method,
-    /// path, status, time, request id, tenant and connection, the [quirks](scimkit_registry::Quirk) that it needed and the
-    /// attributes of which something was left out, and never a body, a token or a query string. Each
-    /// of those is also counted once, in the metrics [`QUIRKS_TOTAL`](crate::QUIRKS_TOTAL) and
-    /// [`DROPPED_TOTAL`](crate::DROPPED_TOTAL).
+    /// path, status, time, request id, tenant and connection, the reason of a rejection, the
+    /// [quirks](scimkit_registry::Quirk) that it needed and the attributes of which something was left out, and never a
+    /// body, a token or a query string. With the feature `metrics` it is counted too, in
+    /// [`REQUESTS_TOTAL`](crate::REQUESTS_TOTAL) and others. The span `request`, at level `DEBUG`, is around all of it.
     pub async fn handle<B: http_body::Body>(&self, request: Request<B>) -> Response<Body> {
-        let started = self.inner.clock.elapsed();
         let request_id = self.inner.requests.name_one();
+        let span = tracing::debug_span!(
+            "request",
+            method = %request.method(),
+            request_id,
+            operation = Empty,
+            status = Empty
+        );
+        self.respond(request, request_id).instrument(span).await
+    }
+
+    async fn respond<B: http_body::Body>(
+        &self,
+        request: Request<B>,
+        request_id: String,
+    ) -> Response<Body> {
+        let started = self.inner.clock.elapsed();
         let (mut head, body) = request.into_parts();
         let body = std::pin::pin!(body);
         let mut body = Incoming::new(body);
@@ -155,6 +182,7 @@ impl Server {
             if let HandlerError::Store(error) = &problem {
                 log_store_error(error, &request_id);
             }
+            notes.reason = problem.reason();
             ResponseParts::problem(&problem, &request_id)
                 .challenged(|| self.inner.authentication.schemes())
         });
@@ -170,22 +198,42 @@ impl Server {
             response.headers_mut().insert(CONNECTION, close);
         }
         let took = self.inner.clock.elapsed().saturating_sub(started);
-        let (status, ms) = (response.status().as_u16(), took.as_secs_f64() * 1e3);
-        let Notes {
-            connection,
-            dropped,
-            quirks,
-            tenant,
-        } = notes;
-        let quirks = (!quirks.is_empty()).then(|| tracing::field::display(quirks));
-        let dropped = dropped.as_deref();
         let path = self.inner.prefix.logged(head.uri.path());
-        let tenant = tenant.as_ref().map(TenantId::as_str);
-        let connection = connection.as_ref().map(ConnectionId::as_str);
-        tracing::info!(
-            %method, %path, status, ms, tenant, connection, quirks, dropped, %request_id, "request"
-        );
+        notes.report(&method, path, response.status(), took, &request_id);
         response
+    }
+}
+
+impl Notes {
+    /// Writes the line of a request to the log, and counts it.
+    fn report(
+        self,
+        method: &Method,
+        path: &str,
+        status: StatusCode,
+        took: Duration,
+        request_id: &str,
+    ) {
+        let operation = self.operation.unwrap_or("none");
+        let status = status.as_u16();
+        let span = Span::current();
+        span.record("operation", operation).record("status", status);
+        let code = status.to_string();
+        let labels = [("operation", operation.into()), ("status", code.into())];
+        count(REQUESTS_TOTAL, labels);
+        let labels = [("operation", operation.into())];
+        record(REQUEST_DURATION_SECONDS, labels, took);
+        let ms = took.as_secs_f64() * 1e3;
+        let quirks = self.quirks;
+        let quirks = (!quirks.is_empty()).then(|| tracing::field::display(quirks));
+        let dropped = self.dropped.as_deref();
+        let tenant = self.tenant.as_ref().map(TenantId::as_str);
+        let connection = self.connection.as_ref().map(ConnectionId::as_str);
+        let reason = self.reason;
+        tracing::info!(
+            %method, %path, status, ms, reason, tenant, connection, quirks, dropped, %request_id,
+            "request"
+        );
     }
 }
 

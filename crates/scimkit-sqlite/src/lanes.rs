@@ -9,7 +9,7 @@ use std::{
 
 use rusqlite::Connection;
 use scimkit_registry::Budget;
-use scimkit_store::{FairQueue, Share, StoreError, TenantId};
+use scimkit_store::{FairQueue, Share, StoreError, TenantId, report_queue_length};
 
 use crate::write::Work;
 
@@ -120,6 +120,7 @@ impl Lanes {
             return Err(StoreError::Busy);
         }
         state.writes.push_back(task);
+        state.report_writes();
         drop(state);
         self.writes_came.notify_one();
         Ok(())
@@ -134,6 +135,7 @@ impl Lanes {
         let mut state = self.state();
         let is_wanted = |read: &Read| read.budget.check().is_ok();
         let pushed = state.reads(lane).push(caller, read, is_wanted);
+        state.report_reads(lane);
         drop(state);
         pushed.map_err(|_| StoreError::Busy)?;
         self.bell(lane).notify_one();
@@ -176,19 +178,19 @@ impl Lanes {
 
     /// The next task that waits already.
     pub(crate) fn next_task(&self) -> Option<Task> {
-        self.state().writes.pop_front()
+        self.state().next_task()
     }
 
     fn take_for_writer(&self, state: &mut State) -> Option<Next<'_>> {
         const TURNS: usize = 3;
         if !self.reads_on_writer {
-            return state.writes.pop_front().map(Next::Task);
+            return state.next_task().map(Next::Task);
         }
         for _ in 0..TURNS {
             let turn = state.turn;
             state.turn = (turn + 1) % TURNS;
             let next = match turn {
-                0 => state.writes.pop_front().map(Next::Task),
+                0 => state.next_task().map(Next::Task),
                 1 => self.take_read(state, Lane::Lookup).map(Next::Read),
                 _ => self.take_read(state, Lane::Query).map(Next::Read),
             };
@@ -201,6 +203,7 @@ impl Lanes {
 
     fn take_read(&self, state: &mut State, lane: Lane) -> Option<Turn<'_>> {
         let (caller, read) = state.reads(lane).take()?;
+        state.report_reads(lane);
         Some(Turn {
             caller,
             lane,
@@ -228,6 +231,23 @@ impl State {
             Lane::Lookup => &mut self.lookups,
             Lane::Query => &mut self.queries,
         }
+    }
+
+    fn next_task(&mut self) -> Option<Task> {
+        let next = self.writes.pop_front()?;
+        self.report_writes();
+        Some(next)
+    }
+
+    fn report_reads(&self, lane: Lane) {
+        match lane {
+            Lane::Lookup => report_queue_length("lookup", self.lookups.len()),
+            Lane::Query => report_queue_length("query", self.queries.len()),
+        }
+    }
+
+    fn report_writes(&self) {
+        report_queue_length("write", self.writes.len());
     }
 }
 

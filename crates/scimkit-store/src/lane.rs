@@ -11,7 +11,7 @@ use std::{
 
 use scimkit_registry::Budget;
 
-use crate::{FairQueue, Share, StoreError, TenantId};
+use crate::{FairQueue, Share, StoreError, TenantId, report_queue_length};
 
 /// A few threads that carry out jobs of all tenants in turn.
 ///
@@ -43,6 +43,9 @@ pub struct Lane {
 const MOST: usize = 256;
 /// Jobs that wait at most of one tenant.
 const MOST_OF_ONE: usize = 64;
+
+/// The name of the lane in metrics.
+const LANE: &str = "work";
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -140,6 +143,7 @@ impl Shared {
         let mut state = locked(&self.state);
         let pushed = state.jobs.push(tenant.clone(), job, |_| true);
         pushed.map_err(|_| StoreError::Busy)?;
+        report_queue_length(LANE, state.jobs.len());
         while state.started < self.workers {
             let shared = Arc::clone(self);
             let worker = thread::Builder::new().name("scimkit-work".to_owned());
@@ -174,6 +178,7 @@ impl Shared {
                     }
                 }
             };
+            report_queue_length(LANE, state.jobs.len());
             drop(state);
             // A job that panics drops its sender, so the caller that waits for it gets an error.
             drop(catch_unwind(AssertUnwindSafe(job)));

@@ -29,6 +29,7 @@ mod lane;
 mod memory;
 mod printer;
 mod query;
+mod queue_length;
 pub mod rows;
 mod rules;
 mod scope;
@@ -64,6 +65,7 @@ pub use printer::ResourcePrinter;
 pub use query::{
     CountMode, Overflow, OwnerFilter, Page, PageBuilder, PagePosition, PageStart, Query, Room, Sort,
 };
+pub use queue_length::{QUEUE_LENGTH, report_queue_length};
 pub use rules::{CapacitySetting, ConnectionSettings, ConnectionSettingsError};
 pub use scimkit_registry::Document;
 pub use scope::{

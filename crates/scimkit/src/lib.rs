@@ -16,6 +16,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `axum` | `scimkit::axum::router`: the server as an axum router |
+//! | `metrics` | metrics of requests, store and queues, for the recorder of the `metrics` crate |
 //! | `nom` | `scimkit::filter::nom`: nom parsers of filters and paths, for grammars of your own |
 //! | `sqlite` | `scimkit::SqliteStore`: a durable store in one file; `scimkit::sqlite`: its options |
 //! | `toml` | mapping files in TOML, also of connections; JSON needs no feature |

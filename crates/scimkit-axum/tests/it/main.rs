@@ -6,6 +6,7 @@
 )]
 
 mod connections;
+mod health;
 
 use std::sync::Arc;
 

@@ -8,11 +8,20 @@ use scimkit_store::{
     StoreError, StoredResource, Written,
 };
 
-use crate::web::{over, request, send};
+use crate::web::{over, request, send, server};
 
-/// Fails at everything.
+/// Fails at everything, or without an error never answers.
 #[derive(Debug)]
-struct Failing(fn() -> StoreError);
+struct Failing(Option<fn() -> StoreError>);
+
+impl Failing {
+    async fn fail<T>(&self) -> Result<T, StoreError> {
+        match self.0 {
+            Some(error) => Err(error()),
+            None => std::future::pending().await,
+        }
+    }
+}
 
 impl Store for Failing {
     fn support(&self, _: &ResourceType) -> Capabilities {
@@ -24,7 +33,7 @@ impl Store for Failing {
         _: &'a RequestContext,
         _: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
-        Box::pin(async { Err((self.0)()) })
+        Box::pin(self.fail())
     }
 
     fn query<'a>(
@@ -32,7 +41,7 @@ impl Store for Failing {
         _: &'a RequestContext,
         _: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        Box::pin(async { Err((self.0)()) })
+        Box::pin(self.fail())
     }
 
     fn read<'a>(
@@ -42,7 +51,7 @@ impl Store for Failing {
         _: &'a ResourceId,
         _: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
-        Box::pin(async { Err((self.0)()) })
+        Box::pin(self.fail())
     }
 
     fn write<'a>(
@@ -50,7 +59,7 @@ impl Store for Failing {
         _: &'a RequestContext,
         _: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
-        Box::pin(async { Err((self.0)()) })
+        Box::pin(self.fail())
     }
 }
 
@@ -70,9 +79,9 @@ const REQUESTS: [(&str, &str, &str); 7] = [
 
 #[tokio::test]
 async fn an_internal_error_keeps_its_cause_to_itself() {
-    let server = over(Arc::new(Failing(|| {
+    let server = over(Arc::new(Failing(Some(|| {
         StoreError::backend("no such table: secrets")
-    })));
+    }))));
     for (method, path, body) in REQUESTS {
         let answer = send(&server, request(method, path, &[], body)).await;
         answer.is_error(500);
@@ -92,7 +101,7 @@ async fn temporary_failures_of_a_store_name_a_time_to_retry_and_no_cause() {
         (|| StoreError::unavailable("disk of /secret"), 503),
     ];
     for (failure, status) in failures {
-        let server = over(Arc::new(Failing(failure)));
+        let server = over(Arc::new(Failing(Some(failure))));
         for (method, path, body) in REQUESTS {
             let answer = send(&server, request(method, path, &[], body)).await;
             answer.is_error(status);
@@ -182,4 +191,22 @@ async fn a_store_without_positions_is_not_asked_for_pages_by_cursor() {
     }
     let answer = crate::web::get(&server, "/Users", &[]).await;
     assert_eq!(answer.json()["startIndex"], 1);
+}
+
+#[tokio::test]
+async fn server_is_ready_if_its_store_answers_in_time() {
+    let fails: [(fn() -> StoreError, bool); 4] = [
+        (|| StoreError::NotFound, true),
+        (|| StoreError::Importing, true),
+        (|| StoreError::Busy, false),
+        (|| StoreError::backend("secret cause"), false),
+    ];
+    for (error, ready) in fails {
+        let server = over(Arc::new(Failing(Some(error))));
+        assert_eq!(server.is_ready().await, ready, "{}", error());
+    }
+    assert!(server().is_ready().await);
+    let started = std::time::Instant::now();
+    assert!(!over(Arc::new(Failing(None))).is_ready().await);
+    assert!(started.elapsed() >= std::time::Duration::from_secs(1));
 }

@@ -16,6 +16,12 @@ mod failures;
 mod headers;
 mod log;
 mod me;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod places;
+#[cfg(feature = "metrics")]
 mod quirks;
+#[cfg(feature = "metrics")]
+mod recorder;
+mod spans;
 mod web;

@@ -1,0 +1,46 @@
+//! Whether the server can answer requests.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use futures_timer::Delay;
+use scimkit_registry::ResourceId;
+use scimkit_store::{ReadOptions, RequestContext, Settings, Store, StoreError, TenantId};
+
+/// The time in which the store has to answer.
+const DEADLINE: Duration = Duration::from_secs(1);
+
+/// Returns whether the store answers a read in time; the reason why not goes to the log.
+///
+/// The read is one by id, of a resource that does not exist in the tenant `default`.
+pub(crate) async fn store_answers(store: &dyn Store, settings: &Arc<Settings>) -> bool {
+    let Some(kind) = settings.registry.resource_types().first() else {
+        return true;
+    };
+    let scope = RequestContext::new(TenantId::default(), Arc::clone(settings));
+    let (id, options) = (ResourceId::from("readiness"), ReadOptions::document());
+    let mut read = pin!(store.read(&scope, kind, &id, &options));
+    let mut deadline = pin!(Delay::new(DEADLINE));
+    let answer = poll_fn(|context| match read.as_mut().poll(context) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => deadline.as_mut().poll(context).map(|()| None),
+    });
+    match answer.await {
+        // One tenant that is being imported says nothing about the others.
+        Some(Err(StoreError::Importing)) => true,
+        Some(Err(error)) if error.is_failure() => {
+            tracing::warn!(%error, "readiness check failed");
+            false
+        }
+        Some(_) => true,
+        None => {
+            tracing::warn!("readiness check timed out");
+            false
+        }
+    }
+}
