@@ -6,6 +6,7 @@
 
 mod access;
 mod files;
+mod metrics;
 mod options;
 mod process;
 #[path = "../serve/mod.rs"]
@@ -30,6 +31,7 @@ async fn run(options: Options) -> Result<(), Problem> {
     process::log();
     options.prepare_recording()?;
     let listener = options.listen().await?;
+    let metrics = options.listen_for_metrics().await?;
     let mut settings = Settings::new(options.base_url(&listener)?);
     settings.registry = options.registry()?.into();
     let registry = Arc::clone(&settings.registry);
@@ -42,6 +44,7 @@ async fn run(options: Options) -> Result<(), Problem> {
     let server = Server::new(store, settings).with_authentication(authenticator);
     let mut app = Router::new()
         .route("/", get(async || "The application itself.\n"))
+        .merge(scimkit::axum::health(server.clone()))
         .merge(scimkit::axum::router("/scim/v2", server));
     let recorder = Recorder::new("provider", "recorded")
         .with_prefix("/scim/v2")
@@ -50,6 +53,10 @@ async fn run(options: Options) -> Result<(), Problem> {
         app = app.layer(recorder.clone());
     }
 
+    if let Some(listener) = metrics {
+        welcome::print_metrics(listener.local_addr()?);
+        tokio::spawn(metrics::serve(listener, metrics::install()?));
+    }
     welcome::print(&base_url, &token);
     process::serve(listener, app).await;
     if let Some(folder) = &options.record {

@@ -55,6 +55,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FOLDER")]
     pub(crate) record: Option<PathBuf>,
 
+    /// Address at which to serve metrics as Prometheus text, at /metrics
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<String>,
+
     /// Whether groups may have members that do not exist
     #[arg(long, value_enum, default_value = "reject")]
     unknown_members: MemberPolicy,
@@ -109,11 +113,15 @@ impl<S: Store + TenantStore> From<S> for OpenedStore {
 
 impl Options {
     pub(crate) async fn listen(&self) -> Result<TcpListener, Problem> {
-        let bound = TcpListener::bind(&self.listen).await;
-        bound.map_err(|error| {
-            let listen = &self.listen;
-            format!("can't listen on {listen}: {error}; use --listen for another address").into()
-        })
+        bind(&self.listen, "--listen").await
+    }
+
+    /// The listener for metrics, if there is one.
+    pub(crate) async fn listen_for_metrics(&self) -> Result<Option<TcpListener>, Problem> {
+        match &self.metrics {
+            Some(address) => bind(address, "--metrics").await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The start of `meta.location` and `$ref`.
@@ -218,6 +226,13 @@ impl Options {
             MemberPolicy::Reject => UnknownMemberPolicy::Reject,
         }
     }
+}
+
+async fn bind(address: &str, option: &str) -> Result<TcpListener, Problem> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| {
+        format!("can't listen on {address}: {error}; use {option} for another address").into()
+    })
 }
 
 /// A file with invalid content; the reason is its source.

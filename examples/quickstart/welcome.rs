@@ -1,6 +1,9 @@
 //! The text for the administrator of an identity provider.
 
-use std::{net::IpAddr, path::Path};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+};
 
 use axum::http::Uri;
 
@@ -20,6 +23,12 @@ pub(crate) fn print(base_url: &str, token: &TokenSource) {
     if let Some(warning) = warning(token) {
         eprintln!("warning: {warning}");
     }
+}
+
+/// Prints where the metrics are.
+#[expect(clippy::print_stdout, reason = "this is the program's output")]
+pub(crate) fn print_metrics(address: SocketAddr) {
+    println!("Metrics are at http://{address}/metrics\n");
 }
 
 /// Prints where a recording is.
