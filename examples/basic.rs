@@ -78,8 +78,9 @@ impl Basic {
     async fn check(&self, head: &Parts) -> Result<Identity, AuthError> {
         let sent = BASE64_STANDARD.decode(credentials(head, "Basic")?);
         let sent = sent.ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let sent = sent.ok_or(AuthError::Unauthorized)?;
-        let (user, password) = sent.split_once(':').ok_or(AuthError::Unauthorized)?;
+        let sent = sent.ok_or(AuthError::Unauthorized("malformed credentials"))?;
+        let parts = sent.split_once(':');
+        let (user, password) = parts.ok_or(AuthError::Unauthorized("malformed credentials"))?;
         let account = self.accounts.get(user);
         let digest = TokenDigest::new(sent.as_bytes());
         if !self.remembers(user, digest) {
@@ -89,12 +90,12 @@ impl Basic {
             let right = is_right(password.to_owned(), kept.clone()).await?;
             drop(turn);
             if !right || account.is_none() {
-                return Err(AuthError::Unauthorized);
+                return Err(AuthError::Unauthorized("wrong user name or password"));
             }
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.insert(user.to_owned(), (digest, Instant::now()));
         }
-        let account = account.ok_or(AuthError::Unauthorized)?;
+        let account = account.ok_or(AuthError::Unauthorized("unknown user name"))?;
         let (tenant, connection) = (&account.tenant, &account.connection);
         self.gate
             .identity_for(head, tenant, connection, TokenScopes::ALL)

@@ -22,7 +22,9 @@ use getrandom::fill;
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
     dangerous::insecure_decode_claims,
-    decode, decode_header, encode, get_current_timestamp,
+    decode, decode_header, encode,
+    errors::ErrorKind,
+    get_current_timestamp,
     jwk::{Jwk, JwkSet, PublicKeyUse},
 };
 use p256::pkcs8::EncodePrivateKey;
@@ -100,19 +102,27 @@ impl Jwt {
         struct Claimed {
             iss: String,
         }
-        let refused = |_| AuthError::Unauthorized;
+        let refused = |error: jsonwebtoken::errors::Error| {
+            AuthError::Unauthorized(match error.kind() {
+                ErrorKind::ExpiredSignature => "token expired",
+                ErrorKind::InvalidSignature => "invalid signature",
+                _ => "invalid token",
+            })
+        };
         let token = credentials(head, "Bearer")?;
         let header = decode_header(token).map_err(refused)?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(AuthError::Unauthorized);
+            return Err(AuthError::Unauthorized("algorithm not allowed"));
         }
         let claimed: Claimed = insecure_decode_claims(token).map_err(refused)?;
         let issuer = self.issuers.get(&claimed.iss);
-        let issuer = issuer.ok_or(AuthError::Unauthorized)?;
-        let kid = header.kid.ok_or(AuthError::Unauthorized)?;
+        let issuer = issuer.ok_or(AuthError::Unauthorized("unknown issuer"))?;
+        let kid = header
+            .kid
+            .ok_or(AuthError::Unauthorized("token without key id"))?;
         let key = self.key(issuer, &kid).await?;
         if !is_for(&key, header.alg) {
-            return Err(AuthError::Unauthorized);
+            return Err(AuthError::Unauthorized("key for another use"));
         }
         let key = DecodingKey::from_jwk(&key).map_err(refused)?;
         let mut rules = Validation::new(header.alg);
@@ -140,7 +150,7 @@ impl Jwt {
             if keys.asked.is_some_and(|asked| asked.elapsed() < PAUSE) {
                 // Without an answer there is no telling; a provider comes again then.
                 return Err(match keys.is_answered {
-                    true => AuthError::Unauthorized,
+                    true => AuthError::Unauthorized("unknown key"),
                     false => AuthError::Unavailable,
                 });
             }
@@ -151,7 +161,7 @@ impl Jwt {
         let key = fetched.find(kid).cloned();
         let mut keys = issuer.keys.lock().unwrap_or_else(PoisonError::into_inner);
         (keys.is_answered, keys.known) = (true, fetched);
-        key.ok_or(AuthError::Unauthorized)
+        key.ok_or(AuthError::Unauthorized("unknown key"))
     }
 }
 

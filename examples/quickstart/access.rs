@@ -64,7 +64,7 @@ impl Authenticator {
         };
         let sent = TokenDigest::new(credentials(head, "Bearer")?.as_bytes());
         if !bool::from(sent.as_bytes().ct_eq(given.as_bytes())) {
-            return Err(AuthError::Unauthorized);
+            return Err(AuthError::Unauthorized("unknown token"));
         }
         let tenant = TenantId::default();
         let connection = ConnectionId::default();

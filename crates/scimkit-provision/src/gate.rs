@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use http::request::Parts;
 use scimkit_core::AuthenticationScheme;
 use scimkit_mapping::MappingBuilder;
 use scimkit_server::{Access, AuthError, Authenticate, Identity, TokenDigest, credentials};
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, FoundToken, Settings, StoreError, TenantId, TenantStore,
-    TokenScopes,
+    TokenRecord, TokenScopes,
 };
 use subtle::{Choice, ConstantTimeEq};
 
@@ -28,8 +29,8 @@ use crate::{
 ///   [`Server::with_prefix`](scimkit_server::Server::with_prefix)), or in the host name
 ///   (`https://{tenant}.app.example/scim/v2`, by the authority of the request or its `Host`, whatever
 ///   the port). Then a token opens its own tenant's place and no other.
-/// - What is refused with 401 is all refused alike, with the same question to what keeps them: a token that nobody has, one
-///   that is revoked or expired, and one of another tenant.
+/// - Unknown, revoked, replaced and expired tokens and those of other tenants get the same 401, after the same lookup.
+///   Only the log has the reason.
 /// - A connection acts under its [`ConnectionSettings`](crate::Settings), and its token's scopes say what
 ///   [`Access`](scimkit_server::Access) it has.
 /// - When a token was last used is noted at most once a minute, which no request waits for longer than
@@ -110,10 +111,10 @@ impl ConnectionAuthenticator {
     ) -> Result<Identity, AuthError> {
         let found = self.tenancy.connection(tenant, connection).await;
         let found = found.map_err(|error| unavailable(&error))?;
-        let (tenant, connection) = found.ok_or(AuthError::Unauthorized)?;
+        let (tenant, connection) = found.ok_or(AuthError::Unauthorized("unknown connection"))?;
         match self.base.place.is_of(&tenant.id, head) {
             true => self.identity(&connection, scopes),
-            false => Err(AuthError::Unauthorized),
+            false => Err(OTHER_TENANT),
         }
     }
 
@@ -122,13 +123,19 @@ impl ConnectionAuthenticator {
         let found = self.tenancy.find_token(sent.as_bytes()).await;
         let found = found.map_err(|error| unavailable(&error))?;
         let now = self.clock.now();
-        let is_good = |opened: &FoundToken| {
+        let check = |opened: &FoundToken| {
             let same: Choice = opened.token.digest.ct_eq(sent.as_bytes());
-            bool::from(same)
-                & opened.token.is_valid_at(now)
-                & self.base.place.is_of(&opened.tenant.id, head)
+            let is_here = self.base.place.is_of(&opened.tenant.id, head);
+            // Each is looked at, so that time tells nothing of the reason.
+            match (bool::from(same), inactive(&opened.token, now), is_here) {
+                (false, ..) => Err(UNKNOWN_TOKEN),
+                (true, Some(reason), _) => Err(AuthError::Unauthorized(reason)),
+                (true, None, false) => Err(OTHER_TENANT),
+                (true, None, true) => Ok(()),
+            }
         };
-        let opened = found.filter(is_good).ok_or(AuthError::Unauthorized)?;
+        let opened = found.ok_or(UNKNOWN_TOKEN)?;
+        check(&opened)?;
         let identity = self.identity(&opened.connection, opened.token.scopes)?;
         let identity = identity.with_actor(opened.token.id.as_str());
         self.uses.note(&*self.tenancy, &opened.token, now).await;
@@ -150,6 +157,23 @@ impl ConnectionAuthenticator {
         identity.connection = connection.id.clone();
         identity.settings = Some(Arc::clone(&ready.settings));
         Ok(identity)
+    }
+}
+
+const OTHER_TENANT: AuthError = AuthError::Unauthorized("token of another tenant");
+const UNKNOWN_TOKEN: AuthError = AuthError::Unauthorized("unknown token");
+
+/// The reason why a token is not valid.
+fn inactive(token: &TokenRecord, now: DateTime<Utc>) -> Option<&'static str> {
+    let is_over = |end: Option<DateTime<Utc>>| end.is_some_and(|end| end <= now);
+    if token.is_valid_at(now) {
+        None
+    } else if token.revoked_at.is_some() {
+        Some("token revoked")
+    } else if is_over(token.expires_at) {
+        Some("token expired")
+    } else {
+        Some("token replaced")
     }
 }
 

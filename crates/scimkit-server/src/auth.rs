@@ -116,9 +116,32 @@ pub enum AuthError {
     /// 503: there is no telling now.
     #[error("the caller can't be checked right now")]
     Unavailable,
-    /// 401: nobody known is asking.
+    /// 401: the credentials are missing or invalid. The text is the reason, such as `token expired`, for the log of the
+    /// server: the caller never gets it. It is fixed, so that no secret gets into the log.
     #[error("valid credentials are needed in the `Authorization` header")]
-    Unauthorized,
+    Unauthorized(&'static str),
+}
+
+impl AuthError {
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            AuthError::ConnectionDisabled | AuthError::Forbidden => 403,
+            AuthError::Importing | AuthError::InvalidSettings | AuthError::Unavailable => 503,
+            AuthError::Unauthorized(_) => 401,
+        }
+    }
+
+    /// Returns the reason for the log.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            AuthError::ConnectionDisabled => "connection disabled",
+            AuthError::Forbidden => "forbidden",
+            AuthError::Importing => "tenant import incomplete",
+            AuthError::InvalidSettings => "invalid connection settings",
+            AuthError::Unavailable => "authentication unavailable",
+            AuthError::Unauthorized(reason) => reason,
+        }
+    }
 }
 
 /// A bearer token: 256 random bits behind a recognisable prefix, and a checksum.
@@ -264,17 +287,17 @@ impl fmt::Debug for TokenDigest {
 /// let request = http::Request::get("/Users").header("authorization", "bearer abc").body(())?;
 /// let (head, ()) = request.into_parts();
 /// assert_eq!(credentials(&head, "Bearer"), Ok("abc"));
-/// assert_eq!(credentials(&head, "Basic"), Err(AuthError::Unauthorized));
+/// assert!(matches!(credentials(&head, "Basic"), Err(AuthError::Unauthorized(_))));
 /// # Ok::<(), http::Error>(())
 /// ```
 pub fn credentials<'h>(head: &'h Parts, scheme: &str) -> Result<&'h str, AuthError> {
     let mut headers = head.headers.get_all(AUTHORIZATION).iter();
     let (Some(header), None) = (headers.next(), headers.next()) else {
-        return Err(AuthError::Unauthorized);
+        return Err(AuthError::Unauthorized("not one `Authorization` header"));
     };
     let sent = header.to_str().ok().and_then(|text| text.split_once(' '));
     let fitting = sent.filter(|(sent, _)| sent.eq_ignore_ascii_case(scheme));
-    let (_, credentials) = fitting.ok_or(AuthError::Unauthorized)?;
+    let (_, credentials) = fitting.ok_or(AuthError::Unauthorized("other authentication scheme"))?;
     Ok(credentials.trim_matches(' '))
 }
 
@@ -321,7 +344,7 @@ impl BearerTokens {
         }
         found
             .map(|tenant| Identity::new(tenant.clone()))
-            .ok_or(AuthError::Unauthorized)
+            .ok_or(AuthError::Unauthorized("unknown token"))
     }
 }
 

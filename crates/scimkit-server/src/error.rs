@@ -1,6 +1,6 @@
 //! The one place where errors become SCIM errors.
 
-use scimkit_core::{ErrorResponse, ScimType};
+use scimkit_core::ErrorResponse;
 use scimkit_registry::{Exhausted, RequestErrorKind};
 use scimkit_store::StoreError;
 
@@ -9,6 +9,8 @@ use crate::auth::AuthError;
 /// What keeps a request from its answer.
 #[derive(Debug)]
 pub(crate) enum HandlerError {
+    /// The caller was not let in; the client does not learn the reason.
+    Auth(AuthError),
     /// Said to the client as it is.
     Client(ErrorResponse),
     /// 405, with the methods that are allowed.
@@ -31,11 +33,15 @@ impl HandlerError {
         }
     }
 
-    /// Returns the reason of the rejection for the log: a fixed text, so that no value of a request gets there.
-    pub(crate) fn reason(&self) -> Option<&'static str> {
+    /// Returns the reason for the log: a fixed text, so that no value of a request gets there.
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
-            HandlerError::Client(error) => error.scim_type.map(ScimType::as_str),
-            HandlerError::Method(_) => Some("method not allowed"),
+            HandlerError::Auth(error) => error.reason(),
+            HandlerError::Client(error) => match error.scim_type {
+                Some(scim_type) => scim_type.as_str(),
+                None => standard_reason(error.status),
+            },
+            HandlerError::Method(_) => "method not allowed",
             HandlerError::Store(error) => store_reason(error),
         }
     }
@@ -43,6 +49,7 @@ impl HandlerError {
     /// The message for the client, and whether the rest belongs into the log.
     pub(crate) fn message(&self, request_id: &str) -> ErrorResponse {
         match self {
+            HandlerError::Auth(error) => ErrorResponse::new(error.status(), error.to_string()),
             HandlerError::Client(error) => error.clone(),
             HandlerError::Method(allowed) => ErrorResponse::new(
                 405,
@@ -88,9 +95,23 @@ impl HandlerError {
     }
 }
 
-/// The reason of a rejection that the store decided.
-fn store_reason(error: &StoreError) -> Option<&'static str> {
-    Some(match error {
+/// The reason that a status gives by itself.
+fn standard_reason(status: u16) -> &'static str {
+    match status {
+        403 => "access denied",
+        404 => "not found",
+        406 | 415 => "media type",
+        412 => "version mismatch",
+        413 => "too large",
+        501 => "not implemented",
+        503 => "unavailable",
+        _ => "invalid request",
+    }
+}
+
+/// The reason of a rejection by the store.
+fn store_reason(error: &StoreError) -> &'static str {
+    match error {
         StoreError::Ambiguous | StoreError::Duplicate { .. } => "uniqueness",
         StoreError::Busy => "store busy",
         StoreError::CapacityExceeded { .. } | StoreError::TooManyEntries { .. } => {
@@ -110,7 +131,7 @@ fn store_reason(error: &StoreError) -> Option<&'static str> {
         StoreError::UnknownMembers { .. } => "unknown members",
         StoreError::Unsupported { .. } => "unsupported",
         _ => "store failed",
-    })
+    }
 }
 
 /// The answer to a write whose budget ran out.
@@ -139,13 +160,8 @@ impl From<StoreError> for HandlerError {
 }
 
 impl From<AuthError> for HandlerError {
-    fn from(denied: AuthError) -> Self {
-        let status = match denied {
-            AuthError::Forbidden | AuthError::ConnectionDisabled => 403,
-            AuthError::Unauthorized => 401,
-            AuthError::Importing | AuthError::InvalidSettings | AuthError::Unavailable => 503,
-        };
-        HandlerError::Client(ErrorResponse::new(status, denied.to_string()))
+    fn from(error: AuthError) -> Self {
+        HandlerError::Auth(error)
     }
 }
 

@@ -182,7 +182,7 @@ impl Server {
             if let HandlerError::Store(error) = &problem {
                 log_store_error(error, &request_id);
             }
-            notes.reason = problem.reason();
+            notes.reason = Some(problem.reason());
             ResponseParts::problem(&problem, &request_id)
                 .challenged(|| self.inner.authentication.schemes())
         });

@@ -86,7 +86,9 @@ impl Authenticate for ByPath {
     ) -> BoxFuture<'a, Result<Identity, AuthError>> {
         let tenant = head.extensions.get::<TenantInPath>();
         let tenant = tenant.map(|tenant| TenantId::from(tenant.0.as_str()));
-        let identity = tenant.map(Identity::new).ok_or(AuthError::Unauthorized);
+        let identity = tenant
+            .map(Identity::new)
+            .ok_or(AuthError::Unauthorized("no tenant in the path"));
         Box::pin(async move { identity })
     }
 

@@ -245,10 +245,16 @@ async fn an_identity_has_what_the_rules_and_the_scopes_say() {
     assert_eq!(again.access, identity.access);
     assert!(Arc::ptr_eq(&settings, &again.settings.unwrap()));
     let elsewhere = gate.identity_for(&other, &acme, &entra, scopes).await;
-    assert_eq!(elsewhere.unwrap_err(), AuthError::Unauthorized);
+    assert_eq!(
+        elsewhere.unwrap_err(),
+        AuthError::Unauthorized("token of another tenant")
+    );
     let none = ConnectionId::from("none");
     let unknown = gate.identity_for(&own, &acme, &none, scopes).await;
-    assert_eq!(unknown.unwrap_err(), AuthError::Unauthorized);
+    assert_eq!(
+        unknown.unwrap_err(),
+        AuthError::Unauthorized("unknown connection")
+    );
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use std::{
 use chrono::TimeDelta;
 use http::Request;
 use http_body_util::Full;
-use scimkit_provision::ConnectionSettings;
+use scimkit_provision::{ConnectionSettings, NewToken, Switch};
+use scimkit_server::Token;
 use scimkit_store::{Connection, ConnectionId, TenantEntry, TenantId, TenantStore};
 use tracing::Instrument;
 
@@ -126,6 +127,53 @@ async fn provision(world: &World, of: &str) {
         }
     }
     assert!(!logged.contains("hush-"), "{logged}");
+}
+
+#[tokio::test]
+async fn reason_of_a_rejection_is_in_the_log_and_not_in_the_response() {
+    listen();
+    let world = World::at("https://app.example/t/{tenant}/scim/v2");
+    let acme = world.customer("acme").await;
+    let (tenant, entra) = (acme.record.tenant.clone(), acme.record.connection.clone());
+    let admin = &world.administration;
+    let create = async |new: NewToken| admin.create_token(&tenant, &entra, &new).await.unwrap();
+    let revoked = create(NewToken::new("")).await;
+    admin
+        .revoke_token(&tenant, &revoked.record.id)
+        .await
+        .unwrap();
+    let end = *world.hands.at() + TimeDelta::seconds(1);
+    let expired = create(NewToken::new("").expiring(end)).await;
+    let replaced = create(NewToken::new("")).await;
+    let rotated = admin.rotate_token(&tenant, &replaced.record.id, Duration::from_secs(1));
+    rotated.await.unwrap();
+    let theirs = world.customer("other").await;
+    let disabled = world.customer("disabled").await;
+    let switched = admin.switch(
+        &disabled.record.tenant,
+        &disabled.record.connection,
+        Switch::Off,
+    );
+    switched.await.unwrap();
+    world.hands.forward(TimeDelta::seconds(1));
+    let (here, there) = ("/t/acme/scim/v2/Users", "/t/disabled/scim/v2/Users");
+    for (token, path, status, reason) in [
+        (&revoked.token, here, 401, "token revoked"),
+        (&expired.token, here, 401, "token expired"),
+        (&replaced.token, here, 401, "token replaced"),
+        (&theirs.token, here, 401, "token of another tenant"),
+        (&Token::generate().unwrap(), here, 401, "unknown token"),
+        (&disabled.token, there, 403, "connection disabled"),
+    ] {
+        let answer = world.get(path, token.reveal()).await;
+        assert_eq!(answer.status(), status, "{reason}");
+        let id = answer.headers["x-request-id"].to_str().unwrap();
+        let logged = logged();
+        let line = [id, &format!("reason={reason:?}")];
+        assert!(has_line(&logged, &line), "{line:?}: {logged}");
+        assert!(!logged.contains(token.reveal()), "{reason}");
+        assert!(!format!("{answer:?}").contains(reason), "{answer:?}");
+    }
 }
 
 #[tokio::test]

@@ -136,7 +136,7 @@ async fn the_host_may_refuse_for_its_own_reasons() {
     get(&deny(AuthError::Forbidden), "/Users", &[])
         .await
         .is_error(403);
-    get(&deny(AuthError::Unauthorized), "/Users", &[])
+    get(&deny(AuthError::Unauthorized("a test")), "/Users", &[])
         .await
         .is_error(401);
     let answer = get(&deny(AuthError::Unavailable), "/Users", &[]).await;

@@ -91,6 +91,19 @@ async fn one_line_a_request_and_no_token_body_or_query() {
             "{line}"
         );
     }
+    // A rejection has its reason, and nothing else has one.
+    for (line, answer) in text.lines().zip(&answers) {
+        let is_rejected = !answer.status.is_success();
+        assert_eq!(line.contains(" reason="), is_rejected, "{line}");
+    }
+    for (at, reason) in [
+        (2, "invalidFilter"),
+        (5, "uniqueness"),
+        (7, "unknown token"),
+    ] {
+        let line = text.lines().nth(at).unwrap();
+        assert!(line.contains(&format!("reason={reason:?}")), "{line}");
+    }
     // What was tolerated is on the line of its request, and on no other.
     let tolerated: Vec<_> = text.lines().map(|line| line.contains(quirks)).collect();
     let expected = [0, 3, 4, 5, 10];
