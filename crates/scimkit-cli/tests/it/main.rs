@@ -31,6 +31,7 @@ fn command(arguments: &[&str]) -> Command {
         "NO_COLOR",
         "CLICOLOR",
         "CLICOLOR_FORCE",
+        "CI",
     ] {
         command.env_remove(variable);
     }
