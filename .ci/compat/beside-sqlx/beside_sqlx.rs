@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use http_body_util::BodyExt;
-use scimkit::{BearerTokens, Server, Settings, Sqlite, Token};
+use scimkit::{BearerTokens, Server, Settings, SqliteStore, Token};
 use sqlx::{Row, sqlite::SqlitePoolOptions};
 use tower::ServiceExt;
 
@@ -20,7 +20,7 @@ async fn user_is_provisioned_next_to_a_table_of_the_application() {
     sqlx::query("INSERT INTO invoice VALUES (7)").execute(&pool).await.unwrap();
 
     let token = Token::generate().unwrap();
-    let store = Sqlite::open(folder.path().join("directory.sqlite")).unwrap();
+    let store = SqliteStore::open(folder.path().join("directory.sqlite")).unwrap();
     let server = Server::new(Arc::new(store), Settings::new("https://app.example/scim/v2"))
         .with_authentication(BearerTokens::new([token.digest()]));
     let app = scimkit::axum::router("/scim/v2", server);
