@@ -31,7 +31,7 @@ use crate::{
 ///   the port). Then a token opens its own tenant's place and no other.
 /// - Unknown, revoked, replaced and expired tokens and those of other tenants get the same 401, after the same lookup.
 ///   Only the log has the reason.
-/// - A connection acts under its [`ConnectionSettings`](crate::Settings), and its token's scopes say what
+/// - A connection acts under its [`ConnectionSettings`](crate::ConnectionSettings), and its token's scopes say what
 ///   [`Access`](scimkit_server::Access) it has.
 /// - When a token was last used is noted at most once a minute, which no request waits for longer than
 ///   a fifth of a second, or fails for.

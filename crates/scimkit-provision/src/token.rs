@@ -103,7 +103,7 @@ impl TenantAdmin {
     ///
     /// # Errors
     /// [`AdminError::Invalid`]: the name, scopes that allow nothing, or an end that is over.
-    /// [`AdminError::NotFound`], [`AdminError::RandomnessError`], [`AdminError::TooMany`], [`AdminError::Store`].
+    /// [`AdminError::NotFound`], [`AdminError::NoRandomness`], [`AdminError::TooMany`], [`AdminError::Store`].
     pub async fn create_token(
         &self,
         tenant: &TenantId,
@@ -141,7 +141,7 @@ impl TenantAdmin {
     /// - [`AdminError::TokenInactive`]: the token is expired, revoked, or replaced already
     /// - [`AdminError::Invalid`]: an overlap without an end
     /// - [`AdminError::Stale`]: it is changed all the time
-    /// - [`AdminError::NotFound`], [`AdminError::RandomnessError`], [`AdminError::Store`]
+    /// - [`AdminError::NotFound`], [`AdminError::NoRandomness`], [`AdminError::Store`]
     pub async fn rotate_token(
         &self,
         tenant: &TenantId,
@@ -162,7 +162,7 @@ impl TenantAdmin {
     /// - One that is revoked already stays as it is; one that is good for the rest of an overlap ends
     ///   now.
     /// - Whatever else of it is changed meanwhile, it is revoked. Where it was
-    ///   [`replaced`](TokenRecord::replaced) before, its successor is a token of its own, and stays.
+    ///   [`replaced_at`](TokenRecord::replaced_at) before, its successor is a token of its own, and stays.
     ///
     /// # Errors
     /// [`AdminError::NotFound`], [`AdminError::Store`].

@@ -321,7 +321,7 @@ impl Written {
         }
     }
 
-    /// Returns what the claim of a create has found, for [`ExistingMatch::pinned`](crate::ExistingMatch::pinned).
+    /// Returns what the claim of a create has found, for [`ExistingMatch::with_pin`](crate::ExistingMatch::with_pin).
     #[must_use]
     pub fn pin(&self) -> MatchPin {
         self.candidate

@@ -137,7 +137,7 @@ pub enum MatchScope {
     Both,
     /// Those that are there, and that no connection has made or adopted.
     Live,
-    /// Those that were [retired](crate::DeletePolicy::Soft), and [dormant](ExistingMatch::dormant) ones.
+    /// Those that were [retired](crate::DeletePolicy::Soft), and [deactivated](ExistingMatch::deactivated) ones.
     Retired,
 }
 

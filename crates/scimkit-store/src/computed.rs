@@ -53,7 +53,7 @@ impl<'a> ResourceFacts<'a> {
 }
 
 /// The computed attributes among `wanted`, each under the key that
-/// [`View::with`](scimkit_registry::View::with) looks for: the name of a core attribute, the
+/// [`ResourceView::with`](scimkit_registry::ResourceView::with) looks for: the name of a core attribute, the
 /// canonical path of an extension's.
 ///
 /// A wanted sub-attribute stands for the whole attribute. A membership without edges has no key.

@@ -68,7 +68,7 @@ pub enum StoreError {
     /// The write was not carried out, because another write of the batch failed: see [`OnFailure`](crate::OnFailure).
     #[error("another write failed, so this one was not carried out")]
     Skipped,
-    /// A create would take another resource than the [check](crate::ExistingMatch::pinned) that it relies on, or only one of
+    /// A create would take another resource than the [check](crate::ExistingMatch::with_pin) that it relies on, or only one of
     /// the two would take one.
     #[error("{}", other_candidate(found.as_ref()))]
     OtherCandidate {

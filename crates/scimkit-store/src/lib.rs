@@ -10,7 +10,7 @@
 //! - [`journal`]: every change in commit order, for people and consumers
 //! - [`engine`]: the rules of a write, decided once for all stores
 //! - [`rows`]: a complete store over a database that has rows, such as your own tables
-//! - [`computed`]: the attributes that no document holds, such as `meta` and memberships
+//! - [`computed_attributes`]: the attributes that no document holds, such as `meta` and memberships
 //! - [`ResourcePrinter`]: resources as the JSON text of responses
 
 pub mod archive;

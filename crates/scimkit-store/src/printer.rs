@@ -13,7 +13,7 @@ use crate::{Settings, StoredResource, computed::SEGMENT};
 /// Prints stored resources of one type, as far as a projection shows them.
 ///
 /// The printed text is that of the tree that [`ResourceType::project`] leaves of the document and the attributes of
-/// [`computed`](crate::computed). Prepare it once for all resources of a page.
+/// [`computed_attributes`](crate::computed_attributes). Prepare it once for all resources of a page.
 ///
 /// # Example
 /// ```

@@ -84,7 +84,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// - the expected version: [`StoreError::VersionMismatch`], and nothing is written;
     /// - uniqueness of the folded keys ([`Change::keys`](scimkit_registry::Change::keys)) of attributes whose uniqueness is not
     ///   `none`, within tenant and type: [`StoreError::Duplicate`];
-    /// - members that don't exist, under [`UnknownMemberPolicy`](crate::UnknownMembers):
+    /// - members that don't exist, under [`UnknownMemberPolicy`](crate::UnknownMemberPolicy):
     ///   [`StoreError::UnknownMembers`];
     /// - members that would make their owner a member of itself, under
     ///   [`CyclePolicy`](crate::CyclePolicy): [`StoreError::Cycle`]. Only edges that the write adds are

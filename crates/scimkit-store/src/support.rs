@@ -19,9 +19,9 @@ pub struct Capabilities {
     pub check: bool,
     /// Whether a create can [claim](crate::ExistingMatch) an existing resource. This needs the stored owner of each resource.
     pub claims: bool,
-    /// Whether it compares the [pin](crate::ExistingMatch::pinned) of a claim.
+    /// Whether it compares the [pin](crate::ExistingMatch::with_pin) of a claim.
     pub claim_pins: bool,
-    /// Whether it continues a list after a [`PagePosition`](crate::Position).
+    /// Whether it continues a list after a [`PagePosition`](crate::PagePosition).
     pub cursor: bool,
     /// Whether it evaluates predicates.
     pub filter: bool,
@@ -38,7 +38,7 @@ pub struct Capabilities {
     pub owners: bool,
     /// Whether it sorts.
     pub sort: bool,
-    /// Whether answers to writes carry the edges that the [batch](Batch::want) needs.
+    /// Whether answers to writes carry the edges that the [batch](Batch::read_options) needs.
     pub written_edges: bool,
 }
 

@@ -262,7 +262,7 @@ impl FoundToken {
 /// Something that is kept of who may provision.
 ///
 /// Each is expected to have the revision that it is given with: 0 makes one, and each write counts it
-/// up. A token [follows](TokenRecord::follow) the one that is kept: once revoked, it stays so. One of a
+/// up. A token [follows](TokenRecord::merge_history) the one that is kept: once revoked, it stays so. One of a
 /// digest that another token has, or of an id with another digest, is refused.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_enums, reason = "every store must keep every kind")]

@@ -68,7 +68,7 @@ impl Default for TenantLimits {
     }
 }
 
-/// The kind of an [`Entry`].
+/// The kind of a [`TenantEntry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "one per kind of entry")]
 pub enum EntryKind {

@@ -14,7 +14,7 @@
 //! [`cases`] are scenarios that say which of them they prove ([`Scenario::ledger`]). They ask for
 //! nothing but what the RFCs decide, create what they need under names of their own and delete it
 //! afterwards. What a server says that it does not support is skipped, not blamed, and that it accepts
-//! more than it must is not looked at unless asked for: [`Check::with_modes`].
+//! more than it must is not looked at unless asked for: [`ConformanceCheck::with_modes`].
 //!
 //! Both lie in the folder `conformance` of this crate. What our own server does where the RFCs leave
 //! it open is in the folder `protocol` beside it.

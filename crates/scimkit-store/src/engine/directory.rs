@@ -5,7 +5,7 @@ use crate::{
     TokenRecord, journal::DirectoryChange, tenancy::stale,
 };
 
-/// The facts that the decision about an [`Entry`] depends on: the rows before the write.
+/// The facts that the decision about an [`TenantEntry`] depends on: the rows before the write.
 #[derive(Debug, Clone, Default)]
 #[expect(
     clippy::exhaustive_structs,

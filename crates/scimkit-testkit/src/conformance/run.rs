@@ -48,9 +48,9 @@ impl<'t> ConformanceCheck<'t> {
     /// Runs the cases one after the other, and says of each requirement what came of it.
     ///
     /// # Errors
-    /// - [`AdminError::NoAnswer`]: the server can't be spoken to
-    /// - [`AdminError::Refused`]: it lets nobody in with that token
-    /// - [`AdminError::Cases`]: the cases can't be read, which does not happen to those that ship
+    /// - [`ConformanceError::NoAnswer`]: the server can't be spoken to
+    /// - [`ConformanceError::Refused`]: it lets nobody in with that token
+    /// - [`ConformanceError::Cases`]: the cases can't be read, which does not happen to those that ship
     pub async fn run(&self) -> Result<ConformanceReport, ConformanceError> {
         let cases = match &self.cases {
             Some(cases) => cases.clone(),

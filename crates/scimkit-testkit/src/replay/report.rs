@@ -79,7 +79,7 @@ impl fmt::Display for ReplayReport {
     }
 }
 
-/// The figures of a [`Report`]; as text they are its last line.
+/// The figures of a [`ReplayReport`]; as text they are its last line.
 ///
 /// # Example
 /// ```

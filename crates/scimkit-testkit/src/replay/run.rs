@@ -21,7 +21,7 @@ use super::{
 
 pub(crate) const SCIM: &str = "application/scim+json";
 
-/// Replays scenarios against a [`Target`].
+/// Replays scenarios against a [`HttpTarget`].
 ///
 /// Each scenario makes what it needs, under names that no other run uses, and what it made is
 /// deleted afterwards, last first. Without further words the modes [`Mode::Both`] and
