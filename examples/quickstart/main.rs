@@ -5,6 +5,7 @@
 //! ```
 
 mod access;
+#[path = "../../crates/scimkit-cli/src/files.rs"]
 mod files;
 mod metrics;
 mod options;

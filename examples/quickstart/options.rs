@@ -192,12 +192,12 @@ impl Options {
         let mut builder = Registry::builder();
         for path in &self.schemas {
             builder = builder
-                .schemas_json(&read(path)?)
+                .schemas_json(&files::read(path)?)
                 .map_err(|error| invalid(path, error))?;
         }
         for path in &self.resource_types {
             builder = builder
-                .resource_types_json(&read(path)?)
+                .resource_types_json(&files::read(path)?)
                 .map_err(|error| invalid(path, error))?;
         }
         Ok(builder.build()?)
@@ -216,7 +216,7 @@ impl Options {
                 )
                 .into())
             }
-            None => serde_json::from_str(&read(path)?).map_err(|error| invalid(path, error)),
+            None => serde_json::from_str(&files::read(path)?).map_err(|error| invalid(path, error)),
         }
     }
 
@@ -260,8 +260,4 @@ fn invalid(path: &Path, problem: impl Into<Problem>) -> Problem {
         problem: problem.into(),
     }
     .into()
-}
-
-fn read(path: &Path) -> Result<String, Problem> {
-    fs::read_to_string(path).map_err(|error| files::explain(path, &error).into())
 }

@@ -81,7 +81,7 @@ impl Cache {
         drop(known);
         if let Some(error) = problem {
             let (tenant, connection) = (&connection.tenant, &connection.id);
-            tracing::error!(%tenant, %connection, %error, "the rules of a connection can't be read");
+            tracing::error!(%tenant, %connection, %error, "reading connection settings failed");
         }
         made.ready
     }

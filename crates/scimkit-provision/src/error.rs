@@ -13,13 +13,13 @@ use scimkit_store::{ConnectionSettingsError, EntryKind, StoreError, validate::In
 #[non_exhaustive]
 pub enum AdminError {
     /// A token that is revoked, replaced or expired can't be replaced: issue another.
-    #[error("token `{id}` is revoked, replaced or expired; make a new one instead")]
+    #[error("token `{id}` is revoked, replaced or expired: create a new one")]
     TokenInactive {
         /// The token's id.
         id: String,
     },
     /// The id is in use: choose another.
-    #[error("there is a {kind} `{id}` already")]
+    #[error("{kind} `{id}` already exists")]
     Exists {
         /// The id.
         id: String,
@@ -27,7 +27,7 @@ pub enum AdminError {
         kind: EntityKind,
     },
     /// A text that was given can't be taken.
-    #[error("the {what} `{}` can't be taken: {problem}", excerpt(text))]
+    #[error("invalid {what} `{}`: {problem}", excerpt(text))]
     Invalid {
         /// What is wrong with it.
         problem: &'static str,
@@ -37,7 +37,7 @@ pub enum AdminError {
         what: &'static str,
     },
     /// The system has no randomness to make a token from.
-    #[error("no token can be made")]
+    #[error("creating a token failed: the system has no randomness")]
     NoRandomness(#[source] RandomnessError),
     /// There is nothing of that id.
     #[error("there is no {kind} `{}`", excerpt(id))]
@@ -51,7 +51,7 @@ pub enum AdminError {
     #[error("{0}")]
     Settings(ConnectionSettingsError),
     /// Somebody else changed it in between: look again, then try again.
-    #[error("{kind} `{id}` was changed by somebody else; nothing was done")]
+    #[error("{kind} `{id}` was changed in the meantime: load it and try again")]
     Stale {
         /// The id.
         id: String,
@@ -72,7 +72,7 @@ pub enum AdminError {
         problem: String,
     },
     /// What keeps it failed or is busy.
-    #[error("tenants, connections and tokens can't be reached")]
+    #[error("the tenant store is unavailable")]
     Store(#[source] StoreError),
 }
 

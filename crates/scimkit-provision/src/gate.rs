@@ -198,13 +198,13 @@ fn unavailable(error: &StoreError) -> AuthError {
     let mut source = std::error::Error::source(error);
     if source.is_none() {
         // It has too much to do; to write a line for each request would not help.
-        tracing::debug!(%causes, "tokens can't be looked up");
+        tracing::debug!(%causes, "looking up a token failed");
         return AuthError::Unavailable;
     }
     while let Some(cause) = source {
         causes.push_str(&format!(": {cause}"));
         source = cause.source();
     }
-    tracing::error!(%causes, "tokens can't be looked up");
+    tracing::error!(%causes, "looking up a token failed");
     AuthError::Unavailable
 }

@@ -33,7 +33,7 @@
 //! println!("{}", issued.token.reveal()); // shown once
 //!
 //! let taken = block_on(administration.create_tenant("acme", "Another"));
-//! assert_eq!(taken.unwrap_err().to_string(), "there is a tenant `acme` already");
+//! assert_eq!(taken.unwrap_err().to_string(), "tenant `acme` already exists");
 //! # let _ = server;
 //! # Ok::<(), scimkit_provision::AdminError>(())
 //! ```

@@ -115,7 +115,7 @@ impl TenantAdmin {
         validate::scopes(new.scopes, &new.name)?;
         let expires = new.expires.map(|end| end.trunc_subsecs(3));
         if let Some(end) = expires.filter(|end| *end <= now) {
-            let problem = "it is in the past";
+            let problem = "in the past";
             return Err(text::invalid("expiry", &end.to_rfc3339(), problem));
         }
         let connection = self.connection(tenant, connection).await?;
@@ -216,7 +216,7 @@ impl TenantAdmin {
         let end = TimeDelta::from_std(overlap)
             .ok()
             .and_then(|overlap| now.checked_add_signed(overlap));
-        let too_long = || text::invalid("overlap", &format!("{overlap:?}"), "it is too long");
+        let too_long = || text::invalid("overlap", &format!("{overlap:?}"), "too long");
         old.replaced_at = Some(end.ok_or_else(too_long)?);
         if overlap.is_zero() {
             old.revoked_at = Some(now);

@@ -52,7 +52,7 @@ impl TokenUseRecorder {
             None => "the store takes too long".to_owned(),
         };
         let (tenant, token) = (&token.tenant, &token.id);
-        tracing::debug!(%tenant, %token, problem, "the use of a token is not noted");
+        tracing::debug!(%tenant, %token, problem, "recording token use failed");
     }
 
     /// Whether it is this request that notes the use.

@@ -106,7 +106,7 @@ impl Access {
         let (level, name) = (self.level(kind.name()), kind.name());
         let detail = match (level, wanted) {
             _ if level >= wanted => return Ok(()),
-            (AccessLevel::Disabled, _) => format!("{name} is switched off for this connection"),
+            (AccessLevel::Disabled, _) => format!("{name} is disabled for this connection"),
             (_, AccessLevel::Write) => format!("these credentials may not write {name}"),
             _ => format!("these credentials may not read {name}"),
         };

@@ -103,18 +103,16 @@ pub enum AuthError {
     #[error("this connection is not allowed to do that")]
     Forbidden,
     /// 403: the connection is there, and whoever runs the application has switched it off.
-    #[error("this connection is switched off; the application's administrator can switch it on")]
+    #[error("this connection is disabled: the application's operator can enable it")]
     ConnectionDisabled,
     /// 503: the credentials are those of a tenant that is being imported.
     #[error("an import of this tenant is not complete: try again later")]
     Importing,
     /// 503: the connection is there, and what it is to do can't be made out.
-    #[error(
-        "the rules of this connection can't be used; the application's administrator can mend them"
-    )]
+    #[error("the settings of this connection are invalid: the application's operator can fix them")]
     InvalidSettings,
     /// 503: there is no telling now.
-    #[error("the caller can't be checked right now")]
+    #[error("authentication is temporarily unavailable")]
     Unavailable,
     /// 401: the credentials are missing or invalid. The text is the reason, such as `token expired`, for the log of the
     /// server: the caller never gets it. It is fixed, so that no secret gets into the log.

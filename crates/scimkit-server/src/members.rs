@@ -112,7 +112,7 @@ impl Pieces for Members {
             let edges = match read {
                 Ok(edges) => edges,
                 Err(error) => {
-                    tracing::error!(%error, "a group could not be sent to its end");
+                    tracing::error!(%error, "sending a group failed");
                     return Poll::Ready(Some(Err(BodyError(error))));
                 }
             };

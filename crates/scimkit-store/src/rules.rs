@@ -39,8 +39,8 @@ use crate::{
 /// let error = ConnectionSettings::from_json(r#"{"create_policy": "adoptt"}"#).unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "the rules can't be taken: `adoptt` is none of adopt, adopt_or_restore, conflict, restore \
-///      at line 1 column 26"
+///     "invalid connection settings: invalid value `adoptt`, expected one of adopt, adopt_or_restore, \
+///      conflict, restore at line 1 column 26"
 /// );
 /// # Ok::<(), scimkit_store::ConnectionSettingsError>(())
 /// ```
@@ -140,7 +140,7 @@ impl ConnectionSettings {
             return Err(too_long());
         }
         if !text.trim_ascii_start().starts_with('{') {
-            return Err(ConnectionSettingsError::new("they are no JSON object"));
+            return Err(ConnectionSettingsError::new("expected a JSON object"));
         }
         serde_json::from_str(text).map_err(ConnectionSettingsError::new)
     }
@@ -208,14 +208,14 @@ fn unfit(problem: impl fmt::Display) -> ConnectionSettingsError {
 
 fn too_long() -> ConnectionSettingsError {
     ConnectionSettingsError::new(format_args!(
-        "they are longer than {} KiB",
+        "longer than {} KiB",
         ConnectionSettings::LONGEST >> 10
     ))
 }
 
 /// What is wrong with the rules of a connection, and where in their text.
 #[derive(Debug, thiserror::Error)]
-#[error("the rules can't be taken: {problem}")]
+#[error("invalid connection settings: {problem}")]
 pub struct ConnectionSettingsError {
     problem: String,
 }

@@ -21,7 +21,7 @@ pub enum InvalidEntry {
     #[error(transparent)]
     Rules(#[from] ConnectionSettingsError),
     /// A text is invalid.
-    #[error("the {what} `{}` can't be taken: {problem}", excerpt(text))]
+    #[error("invalid {what} `{}`: {problem}", excerpt(text))]
     Text {
         /// What is wrong with it.
         problem: &'static str,
@@ -58,12 +58,10 @@ impl InvalidEntry {
 /// ```
 pub fn id(what: &'static str, text: &str) -> Result<(), InvalidEntry> {
     let problem = match text.as_bytes() {
-        [] => "it is empty",
-        bytes if bytes.len() > LONGEST_ID => "it has more than 63 characters",
-        [b'-', ..] | [.., b'-'] => "it starts or ends with `-`",
-        bytes if !bytes.iter().all(|byte| is_of_id(*byte)) => {
-            "it has other characters than `a` to `z`, `0` to `9` and `-`"
-        }
+        [] => "expected 1 to 63 characters",
+        bytes if bytes.len() > LONGEST_ID => "longer than 63 characters",
+        [b'-', ..] | [.., b'-'] => "starts or ends with `-`",
+        bytes if !bytes.iter().all(|byte| is_of_id(*byte)) => "use `a` to `z`, `0` to `9` and `-`",
         _ => return Ok(()),
     };
     Err(InvalidEntry::text(what, text, problem))
@@ -87,9 +85,9 @@ fn is_of_id(byte: u8) -> bool {
 /// ```
 pub fn name(text: &str) -> Result<(), InvalidEntry> {
     let problem = if text.chars().take(LONGEST_NAME + 1).count() > LONGEST_NAME {
-        "it has more than 200 characters"
+        "longer than 200 characters"
     } else if text.chars().any(char::is_control) {
-        "it has control characters"
+        "contains control characters"
     } else {
         return Ok(());
     };
@@ -103,7 +101,7 @@ pub fn name(text: &str) -> Result<(), InvalidEntry> {
 pub fn scopes(scopes: TokenScopes, token: &str) -> Result<(), InvalidEntry> {
     match scopes == TokenScopes::NONE {
         true => {
-            let problem = "it could do nothing: choose one of read, users and groups";
+            let problem = "no scopes: choose `read`, `users` or `groups`";
             Err(InvalidEntry::text("token", token, problem))
         }
         false => Ok(()),
@@ -143,7 +141,7 @@ pub fn token(token: &TokenRecord) -> Result<(), InvalidEntry> {
     name(&token.name)?;
     scopes(token.scopes, &token.id)?;
     if let Some(end) = token.expires_at.filter(|end| *end <= token.created) {
-        let problem = "the token would expire before it was created";
+        let problem = "before the token was created";
         return Err(InvalidEntry::text("expiry", end.to_rfc3339(), problem));
     }
     revision(token.revision)
@@ -153,7 +151,7 @@ fn revision(number: u64) -> Result<(), InvalidEntry> {
     match (1..=LAST_REVISION).contains(&number) {
         true => Ok(()),
         false => {
-            let problem = "it is no number from 1 to 2⁶²";
+            let problem = "expected a number from 1 to 2⁶²";
             Err(InvalidEntry::text("revision", number.to_string(), problem))
         }
     }
@@ -189,8 +187,7 @@ mod tests {
         let error = id("tenant id", "Acme\n").unwrap_err().to_string();
         assert_eq!(
             error,
-            "the tenant id `Acme\u{fffd}` can't be taken: it has other characters than `a` to `z`, \
-             `0` to `9` and `-`"
+            "invalid tenant id `Acme\u{fffd}`: use `a` to `z`, `0` to `9` and `-`"
         );
     }
 

@@ -18,7 +18,7 @@ async fn changes_name_what_was_seen() {
     let error = admin.rename_tenant(&acme, "Acme Ltd.").await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "tenant `acme` was changed by somebody else; nothing was done"
+        "tenant `acme` was changed in the meantime: load it and try again"
     );
 
     let mut rules = ConnectionSettings::default();
@@ -129,8 +129,8 @@ async fn what_is_there_is_not_made_again_and_what_is_not_there_is_named() {
     assert_eq!(
         told.each_ref().map(String::as_str),
         [
-            "there is a tenant `acme` already",
-            "there is a connection `entra` already",
+            "tenant `acme` already exists",
+            "connection `entra` already exists",
             "there is no tenant `nobody`",
             "there is no tenant `nobody`",
             "there is no tenant `nobody`",

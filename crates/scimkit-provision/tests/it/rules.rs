@@ -139,8 +139,8 @@ fn what_is_not_chosen_is_as_the_host_has_it() {
 #[test]
 fn what_is_wrong_is_told_with_its_place() {
     for (text, told) in [
-        ("", "they are no JSON object"),
-        ("[true]", "they are no JSON object"),
+        ("", "expected a JSON object"),
+        ("[true]", "expected a JSON object"),
         ("{", "EOF while parsing an object at line 1 column 1"),
         (
             r#"{"user": true}"#,
@@ -156,7 +156,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ),
         (
             "{\n  \"delete_policy\": \"keep\"\n}",
-            "`keep` is none of permanent, soft at line 2 column 25",
+            "invalid value `keep`, expected one of permanent, soft at line 2 column 25",
         ),
         (
             r#"{"tolerance": "entr"}"#,
@@ -169,7 +169,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (r#"{"mapping": {}}"#, "invalid type: map, expected a string"),
     ] {
         let error = ConnectionSettings::from_json(text).unwrap_err().to_string();
-        let told = format!("the rules can't be taken: {told}");
+        let told = format!("invalid connection settings: {told}");
         assert!(error.starts_with(&told), "{error}\n{told}");
     }
     let long = format!("{{}}{}", " ".repeat(ConnectionSettings::LONGEST));
@@ -177,7 +177,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ConnectionSettings::from_json(&long)
             .unwrap_err()
             .to_string(),
-        "the rules can't be taken: they are longer than 256 KiB"
+        "invalid connection settings: longer than 256 KiB"
     );
 }
 

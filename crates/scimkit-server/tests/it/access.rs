@@ -112,7 +112,7 @@ async fn a_refusal_says_what_is_missing() {
         (
             "Group=off",
             "GET /Groups",
-            "Group is switched off for this connection",
+            "Group is disabled for this connection",
         ),
         (
             "Group=nothing",

@@ -105,8 +105,7 @@ async fn without_a_resource_there_is_no_me() {
 async fn a_connection_that_is_off_says_so() {
     let answer = get(&serve(), "/Users", &[("x-id", "off")]).await;
     answer.is_error(403);
-    let detail =
-        "this connection is switched off; the application's administrator can switch it on";
+    let detail = "this connection is disabled: the application's operator can enable it";
     assert_eq!(answer.json()["detail"], detail);
 }
 

@@ -27,7 +27,7 @@ use crate::{Settings, engine::Capacity};
 /// let error = groups.apply_to(&Settings::new("https://app.example"), &Mapping::builder());
 /// assert_eq!(
 ///     error.unwrap_err().to_string(),
-///     "the rules can't be taken: capacity `groups`: unknown resource type `Groups`"
+///     "invalid connection settings: capacity `groups`: unknown resource type `Groups`"
 /// );
 /// # Ok::<(), scimkit_store::ConnectionSettingsError>(())
 /// ```

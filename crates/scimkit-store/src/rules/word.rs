@@ -99,7 +99,13 @@ impl<T: Word> Visitor<'_> for Reader<T> {
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
         let mut words = T::WORDS.iter().chain(T::ALIASES);
         let found = words.find(|(word, _)| *word == text);
-        let unknown = || E::custom(format!("`{}` is none of {}", excerpt(text), known::<T>()));
+        let unknown = || {
+            E::custom(format!(
+                "invalid value `{}`, expected one of {}",
+                excerpt(text),
+                known::<T>()
+            ))
+        };
         found.map(|(_, choice)| *choice).ok_or_else(unknown)
     }
 }
