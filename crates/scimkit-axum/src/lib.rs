@@ -24,16 +24,16 @@ use axum::{
 };
 use scimkit_server::Server;
 
-/// The server below `path`, the path of its base URL, as a router to be merged into the
-/// application's.
+/// Returns a router that serves SCIM below `path`, to merge into the application's router.
 ///
-/// - The server bounds bodies itself, so axum's own body limit does not apply.
-/// - The path becomes the server's [prefix](Server::with_prefix), in place of one that it has.
-/// - With `{tenant}` in the path, one whole segment stands for the tenant, and the server finds it
-///   there.
+/// `path` is the path of the server's base URL.
+///
+/// - The server limits request bodies itself, so axum's own body limit does not apply.
+/// - The path replaces the server's [prefix](Server::with_prefix).
+/// - If the path contains `{tenant}`, one whole segment names the tenant, and the server reads it from the request.
 ///
 /// # Panics
-/// When axum does not take the path: an empty one, or one that does not start with `/`.
+/// axum rejects the path: it is empty, is `/`, or does not start with `/`.
 ///
 /// # Example
 /// ```
@@ -47,7 +47,7 @@ use scimkit_server::Server;
 /// # let _ = app;
 /// ```
 pub fn router<S: Clone + Send + Sync + 'static>(path: &str, server: Server) -> Router<S> {
-    // Nesting would take the path off, which costs each request another URI, and the tenant with it.
+    // Nesting would strip the path, which costs each request a new URI and loses the tenant.
     let path = path.trim_end_matches('/');
     let server = server.with_prefix(path);
     Router::new()
@@ -56,12 +56,13 @@ pub fn router<S: Clone + Send + Sync + 'static>(path: &str, server: Server) -> R
         .route_service(&format!("{path}/{{*endpoint}}"), server)
 }
 
-/// Routes for probes, without authentication, as a router to be merged into the application's.
+/// Returns a router for health probes without authentication, to merge into the application's router.
 ///
-/// - `GET /healthz`: 200, since the process answers
-/// - `GET /readyz`: 200 if the store [answers within a second](Server::is_ready), otherwise 503; the log says why
+/// - `GET /healthz`: 200 while the process responds
+/// - `GET /readyz`: 200 if the store [responds within a second](Server::is_ready), otherwise 503; the log gives the
+///   reason
 ///
-/// The bodies are `ok` and `unavailable`, and say nothing about tenants.
+/// The bodies are `ok` and `unavailable`, and reveal nothing about tenants.
 ///
 /// # Example
 /// ```
@@ -84,7 +85,7 @@ pub fn health<S: Clone + Send + Sync + 'static>(server: Server) -> Router<S> {
         .route("/readyz", get(ready))
 }
 
-/// The response to a probe, which no cache keeps.
+/// Builds the response to a probe, which must not be cached.
 fn probe(status: StatusCode, text: &'static str) -> impl IntoResponse {
     (status, [(CACHE_CONTROL, "no-store")], text)
 }

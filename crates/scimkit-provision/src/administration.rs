@@ -1,4 +1,4 @@
-//! What an administrator does: tenants and connections.
+//! Administration of tenants and connections.
 
 use std::sync::Arc;
 
@@ -10,17 +10,16 @@ use scimkit_store::{
 
 use crate::{AdminError, Clock, EntityKind};
 
-/// How often a change that loses races against other changes is tried again.
+/// The number of retries of a change that loses races against other changes.
 pub(crate) const RACES: u32 = 16;
 
-/// What an administrator does: makes tenants, connections and [tokens](TenantAdmin::create_token), and
-/// changes them.
+/// Creates and changes tenants, connections and [tokens](TenantAdmin::create_token).
 ///
 /// - Ids are for people to type, in paths, host names and commands: 1 to 63 characters out of `a` to
 ///   `z`, `0` to `9` and `-`, which is neither the first nor the last. They never change.
 /// - Names are for people to read: up to 200 characters, none of them a control character.
-/// - Whoever changes something names what they saw of it: [`AdminError::Stale`] says that it is no longer
-///   so. What succeeded is durable, and holds from the next request on, in every process.
+/// - A change takes the entry as the caller has seen it, and fails with [`AdminError::Stale`] if the stored one has
+///   changed since. A successful change is durable and takes effect with the next request, in every process.
 ///
 /// # Example
 /// See the [front page](crate).
@@ -32,18 +31,18 @@ pub struct TenantAdmin {
     pub(crate) tenancy: Arc<dyn TenantStore>,
 }
 
-/// Whether something goes through a connection.
+/// The state of a connection: disabled or enabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a switch has two positions")]
 pub enum Switch {
-    /// Nothing does.
+    /// The connection is disabled.
     Off,
-    /// It does.
+    /// The connection is enabled.
     On,
 }
 
 impl TenantAdmin {
-    /// An administration of what is kept there.
+    /// Creates an administration of the tenants in a store.
     #[must_use]
     pub fn new(tenancy: Arc<dyn TenantStore>) -> Self {
         TenantAdmin {
@@ -94,14 +93,14 @@ impl TenantAdmin {
         self
     }
 
-    /// With another clock.
+    /// Sets the clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The tenants, by id.
+    /// Returns the tenants, by id.
     ///
     /// # Errors
     /// [`AdminError::Store`].
@@ -109,7 +108,7 @@ impl TenantAdmin {
         self.tenancy.tenants().await.map_err(AdminError::Store)
     }
 
-    /// A tenant by its id.
+    /// Returns a tenant by its id.
     ///
     /// # Errors
     /// [`AdminError::NotFound`], [`AdminError::Store`].
@@ -118,7 +117,7 @@ impl TenantAdmin {
         found.ok_or_else(|| not_found(EntityKind::Tenant, id.as_str()))
     }
 
-    /// Makes a tenant.
+    /// Creates a tenant.
     ///
     /// # Errors
     /// [`AdminError::Invalid`], [`AdminError::Exists`], [`AdminError::TooMany`], [`AdminError::Store`].
@@ -132,10 +131,11 @@ impl TenantAdmin {
         })
     }
 
-    /// Gives a tenant another name.
+    /// Renames a tenant.
     ///
     /// # Errors
-    /// [`AdminError::Invalid`], [`AdminError::Stale`] unless the tenant is as it was `seen`, [`AdminError::Store`].
+    /// [`AdminError::Invalid`], [`AdminError::Stale`] if the tenant has changed since it was `seen`,
+    /// [`AdminError::NotFound`] if it no longer exists, [`AdminError::Store`].
     pub async fn rename_tenant(&self, seen: &Tenant, name: &str) -> Result<Tenant, AdminError> {
         validate::name(name)?;
         let mut tenant = seen.clone();
@@ -143,7 +143,7 @@ impl TenantAdmin {
         self.put_tenant(tenant).await
     }
 
-    /// The connections of a tenant, by id.
+    /// Returns the connections of a tenant, by id.
     ///
     /// # Errors
     /// [`AdminError::NotFound`], [`AdminError::Store`].
@@ -156,7 +156,7 @@ impl TenantAdmin {
         Ok(found)
     }
 
-    /// A connection by its tenant and its id.
+    /// Returns a connection by its tenant and its id.
     ///
     /// # Errors
     /// [`AdminError::NotFound`], [`AdminError::Store`].
@@ -173,11 +173,11 @@ impl TenantAdmin {
         Err(not_found(EntityKind::Connection, id.as_str()))
     }
 
-    /// Makes a connection.
+    /// Creates a connection.
     ///
     /// # Errors
-    /// [`AdminError::Invalid`], [`AdminError::Settings`], [`AdminError::Exists`], [`AdminError::NotFound`] without such a
-    /// tenant, [`AdminError::TooMany`], [`AdminError::Store`].
+    /// [`AdminError::Invalid`], [`AdminError::Settings`], [`AdminError::Exists`], [`AdminError::NotFound`] if the
+    /// tenant does not exist, [`AdminError::TooMany`], [`AdminError::Store`].
     pub async fn create_connection(
         &self,
         tenant: &TenantId,
@@ -198,11 +198,11 @@ impl TenantAdmin {
         })
     }
 
-    /// Gives a connection another name and other rules.
+    /// Changes the name and the settings of a connection.
     ///
     /// # Errors
-    /// [`AdminError::Invalid`], [`AdminError::Settings`], [`AdminError::Stale`] unless the connection is as it was
-    /// `seen`, [`AdminError::Store`].
+    /// [`AdminError::Invalid`], [`AdminError::Settings`], [`AdminError::Stale`] if the connection has changed since it
+    /// was `seen`, [`AdminError::NotFound`] if it no longer exists, [`AdminError::Store`].
     pub async fn change_connection(
         &self,
         seen: &Connection,
@@ -216,11 +216,11 @@ impl TenantAdmin {
         self.put_connection(connection).await
     }
 
-    /// Switches a connection on or off, whatever else of it is changed meanwhile.
+    /// Enables or disables a connection, and preserves concurrent changes of its name and settings.
     ///
     /// # Errors
-    /// [`AdminError::NotFound`], [`AdminError::Settings`], [`AdminError::Store`], and [`AdminError::Stale`] when it is changed
-    /// all the time.
+    /// [`AdminError::NotFound`], [`AdminError::Settings`], [`AdminError::Store`], and [`AdminError::Stale`] if other
+    /// changes keep winning the race.
     pub async fn switch(
         &self,
         tenant: &TenantId,
@@ -239,7 +239,7 @@ impl TenantAdmin {
         }
     }
 
-    /// Takes a connection away, with its tokens; what it provisioned stays, and is nobody's.
+    /// Removes a connection with its tokens. The resources that it provisioned stay, without an owner.
     ///
     /// # Errors
     /// [`AdminError::NotFound`], [`AdminError::Store`].
@@ -255,7 +255,7 @@ impl TenantAdmin {
         removed.map_err(|error| failed(error, EntityKind::Connection, id.as_str()))
     }
 
-    /// The time, as precisely as every store keeps it.
+    /// Returns the current time, in the precision of every store.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now().trunc_subsecs(3)
     }
@@ -265,7 +265,7 @@ impl TenantAdmin {
         stamp.with_limits(self.limits)
     }
 
-    /// Stores entries now.
+    /// Stores entries with the current time.
     pub(crate) async fn put(&self, entries: Vec<TenantEntry>) -> Result<(), StoreError> {
         self.tenancy.put(entries, self.stamp()).await
     }
@@ -291,7 +291,7 @@ pub(crate) fn not_found(kind: EntityKind, id: &str) -> AdminError {
     AdminError::NotFound { id, kind }
 }
 
-/// What a failure of the store means for whoever changes that.
+/// Converts a failure of the store on a change of the entry with this kind and id.
 pub(crate) fn failed(error: StoreError, kind: EntityKind, id: &str) -> AdminError {
     let id = id.to_owned();
     match error {

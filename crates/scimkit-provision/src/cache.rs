@@ -1,4 +1,4 @@
-//! The settings of connections, made once for each text of their rules.
+//! The settings of connections, computed once per settings text.
 
 use std::{
     num::NonZeroUsize,
@@ -11,10 +11,10 @@ use scimkit_store::{Connection, ConnectionId, Settings, TenantId};
 
 use crate::{ConnectionSettings, ConnectionSettingsError, place::TenantLocation};
 
-/// Connections that are remembered at most; of more, those that were asked for last.
+/// The maximum number of cached connections; the least recently used one is evicted.
 const MOST: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 
-/// What the rules of every connection start from.
+/// The application's settings, from which those of every connection are computed.
 #[derive(Debug)]
 pub(crate) struct Base {
     pub(crate) mappings: MappingBuilder,
@@ -22,17 +22,17 @@ pub(crate) struct Base {
     pub(crate) settings: Settings,
 }
 
-/// A connection's rules at work.
+/// The settings of a connection, parsed and applied.
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) rules: ConnectionSettings,
     pub(crate) settings: Arc<Settings>,
 }
 
-/// What became of the text of a connection's rules.
+/// The result of reading the settings text of a connection.
 #[derive(Debug, Clone)]
 struct Made {
-    /// Nothing, where they can't be read.
+    /// None if the settings are invalid.
     ready: Option<Arc<Ready>>,
     text: String,
 }
@@ -53,11 +53,11 @@ impl Default for Cache {
 }
 
 impl Cache {
-    /// The rules of a connection and the settings that follow from them; nothing where they can't be
-    /// read, which is found out, and logged, once for each text.
+    /// Returns the stored settings of a connection with the settings computed from them; none if they are invalid.
+    /// That is detected, and logged, once per text.
     ///
-    /// What was made of other rules is not used, also where a connection was removed and another made
-    /// under its id.
+    /// A cached result counts only for the same text, so the settings of a removed connection do not apply to a
+    /// new one with the same id.
     pub(crate) fn ready(&self, connection: &Connection, base: &Base) -> Option<Arc<Ready>> {
         let key = (connection.tenant.clone(), connection.id.clone());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +67,7 @@ impl Cache {
         drop(known);
         let made = make(connection, base);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        // Requests at the same time may all have made it.
+        // Concurrent requests may all have computed it.
         if let Some(made) = find(&mut known, &key, &connection.settings) {
             return made.ready;
         }
@@ -87,7 +87,7 @@ impl Cache {
     }
 }
 
-/// What is known of that text.
+/// Returns the cached result for this text.
 fn find(known: &mut LruCache<Key, Made>, key: &Key, text: &str) -> Option<Made> {
     known.get(key).filter(|made| made.text == text).cloned()
 }

@@ -1,4 +1,4 @@
-//! Why something could not be done for an administrator.
+//! The errors of tenant administration.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use scimkit_core::excerpt;
 use scimkit_server::RandomnessError;
 use scimkit_store::{ConnectionSettingsError, EntryKind, StoreError, validate::InvalidEntry};
 
-/// Why something could not be done for an administrator.
+/// The reason why an operation of [`TenantAdmin`](crate::TenantAdmin) failed.
 ///
-/// No error tells a secret, or a digest of one.
+/// No error contains a token or the digest of one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdminError {
-    /// A token that is revoked, replaced or expired can't be replaced: issue another.
+    /// A token that is revoked, replaced or expired can't be replaced: create a new one.
     #[error("token `{id}` is revoked, replaced or expired: create a new one")]
     TokenInactive {
-        /// The token's id.
+        /// The id of the token.
         id: String,
     },
     /// The id is in use: choose another.
@@ -23,60 +23,61 @@ pub enum AdminError {
     Exists {
         /// The id.
         id: String,
-        /// Of what.
+        /// The kind of the existing entry.
         kind: EntityKind,
     },
-    /// A text that was given can't be taken.
+    /// A text is invalid.
     #[error("invalid {what} `{}`: {problem}", excerpt(text))]
     Invalid {
-        /// What is wrong with it.
+        /// The fault of the text.
         problem: &'static str,
         /// The text.
         text: String,
-        /// What it was to be.
+        /// The meaning of the text, such as `tenant id`.
         what: &'static str,
     },
-    /// The system has no randomness to make a token from.
+    /// The system provides no random numbers for a token.
     #[error("creating a token failed: the system has no randomness")]
     NoRandomness(#[source] RandomnessError),
-    /// There is nothing of that id.
+    /// No entry has the id.
     #[error("there is no {kind} `{}`", excerpt(id))]
     NotFound {
         /// The id.
         id: String,
-        /// Of what.
+        /// The kind of the missing entry.
         kind: EntityKind,
     },
-    /// The rules of a connection can't be read or kept.
+    /// The settings of a connection are invalid or too long.
     #[error("{0}")]
     Settings(ConnectionSettingsError),
-    /// Somebody else changed it in between: look again, then try again.
+    /// The entry was changed since it was read: read it again, then retry.
     #[error("{kind} `{id}` was changed in the meantime: load it and try again")]
     Stale {
         /// The id.
         id: String,
-        /// Of what.
+        /// The kind of the changed entry.
         kind: EntityKind,
     },
-    /// One more would exceed a limit on the number of tenants, connections or tokens: remove one, or
-    /// [raise the limit](crate::TenantAdmin::with_limits). Nothing was done.
+    /// One more entry would exceed a limit on the number of tenants, connections or tokens: remove one, or
+    /// [raise the limit](crate::TenantAdmin::with_limits). Nothing was changed.
     ///
-    /// An application that answers over HTTP answers 403, as the server does for limits on the number of resources.
+    /// An application with an HTTP API should respond with 403, as the server does for limits on the number of
+    /// resources.
     #[error("{problem}")]
     TooMany {
-        /// Of what.
+        /// The kind of the limited entries.
         kind: EntityKind,
         /// The limit.
         limit: u64,
-        /// The limit and what to do, in words.
+        /// The limit and the remedy, in words.
         problem: String,
     },
-    /// What keeps it failed or is busy.
+    /// The tenant store failed or is busy.
     #[error("the tenant store is unavailable")]
     Store(#[source] StoreError),
 }
 
-/// What an error is about.
+/// The kind of entry that an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EntityKind {

@@ -1,4 +1,4 @@
-//! Who is asking.
+//! Authentication by the tokens of connections.
 
 use std::sync::Arc;
 
@@ -20,29 +20,29 @@ use crate::{
     used::TokenUseRecorder,
 };
 
-/// Lets in whoever comes with a good bearer token of the tenant whose place was asked.
+/// Authenticates requests by the bearer tokens of a tenant's connections.
 ///
-/// - The token names the connection: it is looked up with every request, so that one which was
-///   revoked, has expired or was changed, here or by another process, is so with the next one.
-/// - Where the base URL of the settings has `{tenant}` in it, that stands for the tenant's id: in the
-///   path (`https://app.example/tenants/{tenant}/scim/v2`, with
-///   [`Server::with_prefix`](scimkit_server::Server::with_prefix)), or in the host name
-///   (`https://{tenant}.app.example/scim/v2`, by the authority of the request or its `Host`, whatever
-///   the port). Then a token opens its own tenant's place and no other.
+/// - The token identifies the connection. It is looked up for every request, so a revocation, an expiry or a
+///   change takes effect with the next request, in every process.
+/// - If the base URL of the settings contains `{tenant}`, that stands for the tenant id: in the path
+///   (`https://app.example/tenants/{tenant}/scim/v2`, with
+///   [`Server::with_prefix`](scimkit_server::Server::with_prefix)) or in the host name
+///   (`https://{tenant}.app.example/scim/v2`, compared with the authority of the request or its `Host`, whatever
+///   the port). A token is then valid only for the URL of its own tenant.
 /// - Unknown, revoked, replaced and expired tokens and those of other tenants get the same 401, after the same lookup.
 ///   Only the log has the reason.
-/// - A connection acts under its [`ConnectionSettings`](crate::ConnectionSettings), and its token's scopes say what
-///   [`Access`](scimkit_server::Access) it has.
-/// - When a token was last used is noted at most once a minute, which no request waits for longer than
-///   a fifth of a second, or fails for.
+/// - A connection acts under its [`ConnectionSettings`](crate::ConnectionSettings). The scopes of the token limit the
+///   [`Access`](scimkit_server::Access).
+/// - The last use of a token is recorded at most once a minute. A request waits for that for a fifth of a second at
+///   most, and never fails because of it.
 ///
 /// # Errors
-/// - [`AuthError::Unauthorized`]: there is no good token for that place
-/// - [`AuthError::ConnectionDisabled`]: there is, and its connection is switched off
-/// - [`AuthError::InvalidSettings`]: there is, and the rules of its connection can't be used, which is logged
-///   once until they are changed
-/// - [`AuthError::Importing`]: there is, and an import of its tenant is not complete
-/// - [`AuthError::Unavailable`]: what keeps the tokens is busy or fails
+/// - [`AuthError::Unauthorized`]: the request has no valid token for its URL
+/// - [`AuthError::ConnectionDisabled`]: the token is valid, but its connection is disabled
+/// - [`AuthError::InvalidSettings`]: the token is valid, but the settings of its connection are invalid; this is
+///   logged once per settings text, not for every request
+/// - [`AuthError::Importing`]: an import of the token's tenant is not complete
+/// - [`AuthError::Unavailable`]: the tenant store is busy or fails
 ///
 /// # Example
 /// See the [front page](crate).
@@ -56,7 +56,7 @@ pub struct ConnectionAuthenticator {
 }
 
 impl ConnectionAuthenticator {
-    /// A gate for the connections that are kept there, whose rules start from those settings.
+    /// Creates an authenticator for the connections in a tenant store, with the settings that theirs are based on.
     #[must_use]
     pub fn new(tenancy: Arc<dyn TenantStore>, settings: Settings) -> Self {
         ConnectionAuthenticator {
@@ -72,36 +72,36 @@ impl ConnectionAuthenticator {
         }
     }
 
-    /// Believes `X-Forwarded-Host`, where there is one, of the host name.
+    /// Trusts `X-Forwarded-Host`, if a request has it, for the host name.
     ///
-    /// - Only behind a proxy that sets or removes it: else every client could choose what it says.
-    /// - Of several hosts in it (`a.app.example, proxy.internal`, or several such headers) the first
-    ///   counts: a proxy behind the first one appends its own.
+    /// - Use it only behind a proxy that sets or removes this header: otherwise every client can choose its value.
+    /// - If it contains several hosts (`a.app.example, proxy.internal`, or several such headers), the first one
+    ///   counts: later proxies append their own.
     #[must_use]
     pub fn with_trusted_forwarded_host(mut self) -> Self {
         self.base.place = self.base.place.with_forwarded(Forwarded::Believed);
         self
     }
 
-    /// With the transforms of the host's own that the mappings of connections may name.
+    /// Sets the application's own transforms, which the mappings of connections may name.
     #[must_use]
     pub fn with_mappings(mut self, mappings: MappingBuilder) -> Self {
         self.base.mappings = mappings;
         self
     }
 
-    /// With another clock.
+    /// Sets the clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The caller behind a request that the host authenticated by other means, as coming through that
-    /// connection with those scopes: what an [`Authenticate`] of the host's own ends with.
+    /// Returns the identity of a caller whom the application authenticated by other means, as if the request used
+    /// a token of this connection with these scopes. Call it at the end of your own [`Authenticate`].
     ///
     /// # Errors
-    /// As those of the gate; [`AuthError::Unauthorized`] also for a connection that is not there.
+    /// Those of [`ConnectionAuthenticator`]; [`AuthError::Unauthorized`] also for an unknown connection.
     pub async fn identity_for(
         &self,
         head: &Parts,
@@ -126,7 +126,7 @@ impl ConnectionAuthenticator {
         let check = |opened: &FoundToken| {
             let same: Choice = opened.token.digest.ct_eq(sent.as_bytes());
             let is_here = self.base.place.is_of(&opened.tenant.id, head);
-            // Each is looked at, so that time tells nothing of the reason.
+            // All three are computed first, so that the response time does not reveal the reason.
             match (bool::from(same), inactive(&opened.token, now), is_here) {
                 (false, ..) => Err(UNKNOWN_TOKEN),
                 (true, Some(reason), _) => Err(AuthError::Unauthorized(reason)),
@@ -163,7 +163,7 @@ impl ConnectionAuthenticator {
 const OTHER_TENANT: AuthError = AuthError::Unauthorized("token of another tenant");
 const UNKNOWN_TOKEN: AuthError = AuthError::Unauthorized("unknown token");
 
-/// The reason why a token is not valid.
+/// Returns the reason why a token is not valid, or none.
 fn inactive(token: &TokenRecord, now: DateTime<Utc>) -> Option<&'static str> {
     let is_over = |end: Option<DateTime<Utc>>| end.is_some_and(|end| end <= now);
     if token.is_valid_at(now) {
@@ -189,7 +189,7 @@ impl Authenticate for ConnectionAuthenticator {
     }
 }
 
-/// A failure of what keeps the tokens, with its causes in the log.
+/// Converts a failure of the tenant store, and logs it with its causes.
 fn unavailable(error: &StoreError) -> AuthError {
     if matches!(error, StoreError::Importing) {
         return AuthError::Importing;
@@ -197,7 +197,7 @@ fn unavailable(error: &StoreError) -> AuthError {
     let mut causes = error.to_string();
     let mut source = std::error::Error::source(error);
     if source.is_none() {
-        // It has too much to do; to write a line for each request would not help.
+        // The store is overloaded: an error in the log per request would not help.
         tracing::debug!(%causes, "looking up a token failed");
         return AuthError::Unavailable;
     }

@@ -1,5 +1,5 @@
-//! Who may provision into a SCIM 2.0 service: the customers of an application, their connections to
-//! identity providers, and the tokens that open those.
+//! Tenants of a SCIM 2.0 service, their connections to identity providers, and the bearer tokens of these
+//! connections.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -32,18 +32,18 @@
 //! })?;
 //! println!("{}", issued.token.reveal()); // shown once
 //!
-//! let taken = block_on(administration.create_tenant("acme", "Another"));
-//! assert_eq!(taken.unwrap_err().to_string(), "tenant `acme` already exists");
+//! let duplicate = block_on(administration.create_tenant("acme", "Another"));
+//! assert_eq!(duplicate.unwrap_err().to_string(), "tenant `acme` already exists");
 //! # let _ = server;
 //! # Ok::<(), scimkit_provision::AdminError>(())
 //! ```
 //!
-//! - [`TenantAdmin`]: makes tenants, connections and tokens, and changes them
-//! - [`ConnectionSettings`]: what an administrator chooses for a connection
-//! - [`ConnectionAuthenticator`]: who is asking, by the token and the place that the request was sent to
-//! - [`Clock`]: what time it is
+//! - [`TenantAdmin`]: creates and changes tenants, connections and tokens
+//! - [`ConnectionSettings`]: the settings that an operator chooses for a connection
+//! - [`ConnectionAuthenticator`]: authenticates requests by bearer token and by the URL to which they were sent
+//! - [`Clock`]: the source of the current time
 //!
-//! Everything is kept by a [`TenantStore`](scimkit_store::TenantStore): the databases of ours, or the host's
+//! All data is in a [`TenantStore`](scimkit_store::TenantStore): one of scimkit's databases, or the application's
 //! own tables.
 
 mod administration;

@@ -1,34 +1,34 @@
-//! The tenant that the place names to which a request was sent.
+//! The tenant that the URL of a request names.
 
 use http::{HeaderMap, HeaderName, header::HOST, request::Parts, uri::Authority};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use scimkit_server::TenantInPath;
 use scimkit_store::TenantId;
 
-/// What stands for the tenant in a base URL.
+/// The placeholder for the tenant in a base URL.
 const TENANT: &str = "{tenant}";
 
-/// What a proxy says the client asked for.
+/// The header in which a proxy passes on the host that the client requested.
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Whatever is not unreserved in a URL (RFC 3986 section 2.3).
+/// All characters that are not unreserved in a URL (RFC 3986 section 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// Where the base URL of a connection has its tenant.
+/// The location of the tenant in the base URL of the connections.
 #[derive(Debug, Clone)]
 pub(crate) struct TenantLocation {
     base_url: String,
     forwarded: Forwarded,
-    /// What is before and behind the tenant in the host name, in lower case.
+    /// The parts of the host name before and after the tenant, in lower case.
     host: Option<(String, String)>,
     path: bool,
 }
 
-/// Whether `X-Forwarded-Host` is believed.
+/// Whether `X-Forwarded-Host` is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Forwarded {
     Believed,
@@ -62,15 +62,15 @@ impl TenantLocation {
         self
     }
 
-    /// The base URL of a tenant's connections.
+    /// Returns the base URL of a tenant's connections.
     pub(crate) fn base_url(&self, tenant: &TenantId) -> String {
         let tenant = utf8_percent_encode(tenant.as_str(), RESERVED).to_string();
         self.base_url.replace(TENANT, &tenant)
     }
 
-    /// Whether the request was sent to that tenant's place, or to one that names none.
+    /// Returns whether the request was sent to the URL of that tenant, or to one that names no tenant.
     ///
-    /// Where the base URL names a tenant, a request that names none is nobody's.
+    /// If the base URL names a tenant, a request that names none belongs to no tenant.
     pub(crate) fn is_of(&self, tenant: &TenantId, head: &Parts) -> bool {
         let in_path = head.extensions.get::<TenantInPath>();
         let path = match in_path {
@@ -87,7 +87,7 @@ impl TenantLocation {
         path & host
     }
 
-    /// The host name that the client asked for, in lower case and without its port.
+    /// Returns the host name that the client requested, in lower case and without its port.
     fn host_asked(&self, head: &Parts) -> Option<String> {
         let forwarded = match self.forwarded {
             Forwarded::Believed => head.headers.contains_key(FORWARDED_HOST),
@@ -98,7 +98,7 @@ impl TenantLocation {
             Some(authority) => authority.clone(),
             None => host(&head.headers)?,
         };
-        // The parser of authorities takes a user in front and any text for a port.
+        // `Authority` also accepts user information before the host, and any text as the port.
         let port = authority.as_str().strip_prefix(authority.host())?;
         let digits = port.strip_prefix(':').unwrap_or(port);
         let is_host = digits.bytes().all(|digit| digit.is_ascii_digit());
@@ -106,13 +106,13 @@ impl TenantLocation {
     }
 }
 
-/// What the client asked the first proxy for; those behind it append what they were asked for.
+/// Returns the host that the client requested from the first proxy; later proxies append theirs.
 fn first_forwarded(headers: &HeaderMap) -> Option<Authority> {
     let value = headers.get(FORWARDED_HOST)?.to_str().ok()?;
     value.split(',').next()?.trim_ascii().parse().ok()
 }
 
-/// The one value of `Host`.
+/// Returns the value of `Host`, unless there are several.
 fn host(headers: &HeaderMap) -> Option<Authority> {
     let mut values = headers.get_all(HOST).iter();
     let (value, None) = (values.next()?, values.next()) else {

@@ -1,14 +1,14 @@
-//! Texts that an administrator gives.
+//! Validation of texts from operators.
 
 use scimkit_store::validate;
 
 use crate::AdminError;
 
-/// Checks the id of a tenant: it is typed, and stands in paths and host names.
+/// Validates the id of a tenant, which people type and which is part of paths and host names.
 ///
 /// # Errors
-/// [`AdminError::Invalid`]: it is empty, has more than 63 characters, others than `a` to `z`, `0` to `9` and
-/// `-`, or a `-` at one of its ends.
+/// [`AdminError::Invalid`]: it is empty, has more than 63 characters, has characters other than `a` to `z`, `0` to
+/// `9` and `-`, or starts or ends with `-`.
 ///
 /// # Example
 /// ```

@@ -1,4 +1,4 @@
-//! What an administrator does: tokens.
+//! Administration of tokens.
 
 use std::{fmt, time::Duration};
 
@@ -14,25 +14,25 @@ use crate::{
     text,
 };
 
-/// How often another id is tried for a token whose id is in use.
+/// The number of further ids that are tried if the id of a new token is in use.
 const ID_TRIES: u32 = 8;
-/// How often a revocation that loses races against other changes of its token is tried again.
+/// The number of retries of a revocation that loses races against other changes of its token.
 const RACES_TO_REVOKE: u32 = 1_024;
 
-/// What a new token is to be.
+/// The properties of a new token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewToken {
-    /// From when on it is refused, to the millisecond; never, when there is none.
+    /// The time from which on the token is expired, to the millisecond; none for a token that does not expire.
     pub expires: Option<DateTime<Utc>>,
-    /// What people call it; may be empty.
+    /// The name for people; may be empty.
     pub name: String,
-    /// What it may do.
+    /// The scopes of the token.
     pub scopes: TokenScopes,
 }
 
 impl NewToken {
-    /// A token for everything and without an end.
+    /// Creates the properties of a token with all scopes that does not expire.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         NewToken {
@@ -42,14 +42,14 @@ impl NewToken {
         }
     }
 
-    /// Refused from that moment on.
+    /// Sets the time from which on the token is expired.
     #[must_use]
     pub fn expiring(mut self, at: DateTime<Utc>) -> Self {
         self.expires = Some(at);
         self
     }
 
-    /// For that alone.
+    /// Limits the token to these scopes.
     #[must_use]
     pub fn for_scopes(mut self, scopes: TokenScopes) -> Self {
         self.scopes = scopes;
@@ -57,12 +57,12 @@ impl NewToken {
     }
 }
 
-/// A token that was just made.
+/// A token that was just created.
 #[non_exhaustive]
 pub struct CreatedToken {
-    /// What is kept of it.
+    /// The stored record, with the digest of the token instead of the token.
     pub record: TokenRecord,
-    /// The token itself, to be shown once: nothing can bring it back.
+    /// The token itself. Show it once: it can't be recovered.
     pub token: Token,
 }
 
@@ -73,7 +73,7 @@ impl fmt::Debug for CreatedToken {
 }
 
 impl TenantAdmin {
-    /// The tokens of a tenant, the oldest first, whether good or not.
+    /// Returns the tokens of a tenant, the oldest first, including those that are no longer valid.
     ///
     /// # Errors
     /// [`AdminError::NotFound`], [`AdminError::Store`].
@@ -89,7 +89,7 @@ impl TenantAdmin {
         Ok(found)
     }
 
-    /// A token of a tenant by its id.
+    /// Returns a token of a tenant by its id.
     ///
     /// # Errors
     /// [`AdminError::NotFound`], [`AdminError::Store`].
@@ -99,10 +99,10 @@ impl TenantAdmin {
         found.ok_or_else(|| not_found(EntityKind::Token, id))
     }
 
-    /// Makes a token that opens a connection.
+    /// Creates a token for a connection.
     ///
     /// # Errors
-    /// [`AdminError::Invalid`]: the name, scopes that allow nothing, or an end that is over.
+    /// [`AdminError::Invalid`]: the name, scopes that allow nothing, or an expiry in the past.
     /// [`AdminError::NotFound`], [`AdminError::NoRandomness`], [`AdminError::TooMany`], [`AdminError::Store`].
     pub async fn create_token(
         &self,
@@ -130,17 +130,18 @@ impl TenantAdmin {
         self.keep_new(make, None, from).await
     }
 
-    /// Replaces a token by a new one, which has its connection, name, scopes and lifetime.
+    /// Replaces a token by a new one with the same connection, name, scopes and lifetime.
     ///
-    /// - It needs no room under the [limit](scimkit_store::TenantLimits::tokens): the new one counts in place of the old one.
-    /// - The old one is refused once the overlap is over. An overlap of zero revokes it.
-    /// - Of two that replace one token at once, one does; and nothing takes the place of a token that
-    ///   is revoked meanwhile.
+    /// - The new token counts towards the [limit](scimkit_store::TenantLimits::tokens) in place of the old one.
+    /// - The old token is valid for the overlap at most. An overlap of zero revokes it.
+    /// - If two calls replace one token at the same time, only one succeeds. A token that is revoked in the meantime
+    ///   is not replaced.
     ///
     /// # Errors
-    /// - [`AdminError::TokenInactive`]: the token is expired, revoked, or replaced already
-    /// - [`AdminError::Invalid`]: an overlap without an end
-    /// - [`AdminError::Stale`]: it is changed all the time
+    /// - [`AdminError::TokenInactive`]: the token is expired, revoked or already replaced
+    /// - [`AdminError::Invalid`]: the overlap is too long
+    /// - [`AdminError::Stale`]: other changes of the token keep winning the race
+    /// - [`AdminError::TooMany`]: the limit was lowered, and the connection has more tokens than it allows
     /// - [`AdminError::NotFound`], [`AdminError::NoRandomness`], [`AdminError::Store`]
     pub async fn rotate_token(
         &self,
@@ -157,15 +158,15 @@ impl TenantAdmin {
         }
     }
 
-    /// Revokes a token: the next request that comes with it is refused.
+    /// Revokes a token: the next request with it is rejected.
     ///
-    /// - One that is revoked already stays as it is; one that is good for the rest of an overlap ends
-    ///   now.
-    /// - Whatever else of it is changed meanwhile, it is revoked. Where it was
-    ///   [`replaced_at`](TokenRecord::replaced_at) before, its successor is a token of its own, and stays.
+    /// - A revoked token stays as it is. A replaced token that is still valid for its overlap ends now.
+    /// - Concurrent changes of the token do not prevent the revocation.
+    /// - The successor of a [replaced](TokenRecord::replaced_at) token is a token of its own, and is not revoked.
     ///
     /// # Errors
-    /// [`AdminError::NotFound`], [`AdminError::Store`].
+    /// [`AdminError::NotFound`], [`AdminError::Store`], and [`AdminError::Stale`] if other changes of the token keep
+    /// winning the race.
     pub async fn revoke_token(
         &self,
         tenant: &TenantId,
@@ -189,7 +190,7 @@ impl TenantAdmin {
         }
     }
 
-    /// Replaces a token, unless it is changed in between.
+    /// Replaces a token, unless it changes in the meantime.
     async fn replace(
         &self,
         tenant: &TenantId,
@@ -225,7 +226,9 @@ impl TenantAdmin {
             .await
     }
 
-    /// Keeps a new token under an id that nobody has, and what it replaces beside it; both come from that.
+    /// Stores a new token under an unused id, together with the token that it replaces.
+    ///
+    /// Errors name `kind` and `id`.
     async fn keep_new(
         &self,
         make: impl Fn(String, [u8; 32]) -> TokenRecord,
@@ -236,7 +239,7 @@ impl TenantAdmin {
         let mut tries = ID_TRIES;
         loop {
             let mut record = make(random_id()?, *token.digest().as_bytes());
-            // The old one first: it no longer counts when the new one does.
+            // The old token comes first: it no longer counts when the new one is checked.
             let entries = [beside.clone(), Some(record.clone())];
             let entries = entries
                 .into_iter()
@@ -255,7 +258,7 @@ impl TenantAdmin {
     }
 }
 
-/// Eight characters that can't be mistaken for one another.
+/// Returns eight random characters of an alphabet without look-alikes.
 fn random_id() -> Result<String, RandomnessError> {
     const SYMBOLS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let mut bytes = [0; 8];

@@ -1,4 +1,4 @@
-//! When a token was last used: noted now and then, and never in a request's way.
+//! Records when a token was last used: at intervals, and without holding up requests.
 
 use std::{
     collections::HashMap,
@@ -13,18 +13,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_timer::Delay;
 use scimkit_store::{TenantStore, TokenRecord};
 
-/// How long a use says nothing new after one that was noted.
+/// The interval after a recorded use during which further uses are not recorded.
 const NEWS: TimeDelta = TimeDelta::minutes(1);
-/// How long a request waits for the note; then it goes on without.
+/// The maximum time for which a request waits for its use to be recorded.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// Tokens that are remembered at most.
+/// The maximum number of remembered tokens.
 const MOST: usize = 4_096;
 
-/// Notes the uses of tokens, each token's at most once a minute.
+/// Records the uses of tokens, at most once a minute per token.
 #[derive(Debug, Default)]
 pub(crate) struct TokenUseRecorder {
-    /// When this process last tried to note a use, so that requests at the same time, or a store that
-    /// fails, don't make it try all the time.
+    /// The time of this process's last attempt to record a use, per token. It limits the attempts of
+    /// concurrent requests, and those on a store that fails.
     // INVARIANT: at most `MOST`.
     tried: Mutex<HashMap<[u8; 32], DateTime<Utc>>>,
 }
@@ -55,7 +55,7 @@ impl TokenUseRecorder {
         tracing::debug!(%tenant, %token, problem, "recording token use failed");
     }
 
-    /// Whether it is this request that notes the use.
+    /// Returns whether this request has to record the use, and remembers the attempt.
     fn claim(&self, token: &TokenRecord, at: DateTime<Utc>) -> bool {
         let is_news = |last: &DateTime<Utc>| at - *last >= NEWS;
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! What a caller may do.
+//! Access of a caller to resource types.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use scimkit_store::{ConnectionSettings, TokenScopes, target_types};
 
 use crate::attrs::memberships;
 
-/// What a caller may do with the resources of each type; everything, unless told otherwise.
+/// The access of a caller to each resource type; by default, full access.
 ///
 /// Discovery endpoints are open to every caller.
 ///
@@ -26,37 +26,36 @@ pub struct Access {
     types: Vec<(String, AccessLevel)>,
 }
 
-/// How far a caller may go with one type of resource.
+/// The extent of a caller's access to one resource type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "each level is all of those below it"
 )]
 pub enum AccessLevel {
-    /// The type is switched off for the connection: 403, and discovery does not show it.
+    /// The type is disabled for the connection: requests get a 403, and discovery hides the type.
     Disabled,
-    /// The type is there, and not for this caller: 403.
+    /// The type is enabled, but the caller has no access: requests get a 403.
     Denied,
-    /// It may be read and searched.
+    /// The caller can read and search the type.
     Read,
-    /// It may be written, too.
+    /// The caller can also write the type.
     Write,
 }
 
 impl Access {
-    /// That level for every type.
+    /// Creates access with the same level for every type.
     #[must_use]
     pub fn all(level: AccessLevel) -> Self {
         let (others, types) = (level, Vec::new());
         Access { others, types }
     }
 
-    /// Returns the access of a caller whose token has these scopes, through a connection with these
-    /// settings.
+    /// Returns the access of a caller with these token scopes, through a connection with these settings.
     ///
     /// - A disabled type is [`AccessLevel::Disabled`], whatever the scopes.
-    /// - `users` writes users; `groups` writes groups and every other type.
-    /// - Access to write a type includes access to read it; `read` reads every enabled type.
+    /// - `users` allows writing users; `groups` allows writing groups and every other type.
+    /// - Write access includes read access; `read` allows reading every enabled type.
     #[must_use]
     pub fn for_token(rules: &ConnectionSettings, scopes: TokenScopes) -> Self {
         let level = |on: bool, write: bool| match (on, write, scopes.read) {
@@ -79,14 +78,14 @@ impl Access {
         access
     }
 
-    /// Another level for the type of that name.
+    /// Sets the level for the type with this name.
     #[must_use]
     pub fn with(mut self, resource_type: impl Into<String>, level: AccessLevel) -> Self {
         self.types.insert(0, (resource_type.into(), level));
         self
     }
 
-    /// The level for the type of that name, ignoring case.
+    /// Returns the level for the type with this name, ignoring case.
     #[must_use]
     pub fn level(&self, resource_type: &str) -> AccessLevel {
         let mut types = self.types.iter();
@@ -94,7 +93,7 @@ impl Access {
         found.map_or(self.others, |(_, level)| *level)
     }
 
-    /// Checks that a caller may go that far with a type.
+    /// Checks that a caller has the wanted level for a type.
     ///
     /// # Errors
     /// 403.
@@ -113,8 +112,9 @@ impl Access {
         Err(ErrorResponse::forbidden(detail))
     }
 
-    /// The attributes of a type that lead back to what may not be read, such as the `groups` of a user
-    /// where groups are switched off. Members are the group's own attribute, and shown with it.
+    /// Returns the attributes of a type that refer back to resources that the caller may not read, such as the
+    /// `groups` of a user if groups are disabled. The members of a group are the group's own attribute, so they are
+    /// visible with the group.
     pub(crate) fn hidden(&self, registry: &Registry, kind: &ResourceType) -> Vec<AttrId> {
         if self.types.is_empty() && self.others >= AccessLevel::Read {
             return Vec::new();
@@ -122,7 +122,7 @@ impl Access {
         let attrs = kind.completed_attributes();
         let inverse = attrs.filter(|attr| attr.role() == AttributeRole::Inverse);
         let hides = |attr: &&Attr| {
-            // The RFC has users among those that a user is a member of; they have no members.
+            // The RFC lists users among the owners of a user's memberships, but users have no members.
             let has_members = |to: &&Arc<ResourceType>| memberships(to).next().is_some();
             let leads_to = target_types(registry, kind, attr.id()).into_iter();
             let mut owners = leads_to.filter(has_members);
@@ -131,10 +131,10 @@ impl Access {
         inverse.filter(hides).map(Attr::id).collect()
     }
 
-    /// Those of the types that may be read.
+    /// Returns the types that the caller may read.
     ///
     /// # Errors
-    /// 403 when there are none.
+    /// 403 if there are none.
     pub(crate) fn readable(
         &self,
         types: &[Arc<ResourceType>],

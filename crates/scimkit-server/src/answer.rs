@@ -1,4 +1,4 @@
-//! Building responses.
+//! Construction of responses.
 
 use bytes::Bytes;
 use http::{
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{body::Body, error::HandlerError};
 
-/// An answer before its media type and request id are known.
+/// A response whose media type and request id are not known yet.
 #[derive(Debug)]
 pub(crate) struct ResponseParts {
     body: Option<Body>,
@@ -22,22 +22,22 @@ pub(crate) struct ResponseParts {
 }
 
 impl ResponseParts {
-    /// An answer with a JSON body.
+    /// Creates a response with a JSON body.
     pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
         ResponseParts::of(status, Body::from(body.into()))
     }
 
-    /// An answer with a JSON body, perhaps one that is still being made.
+    /// Creates a response with a JSON body, which may still be in production.
     pub(crate) fn of(status: StatusCode, body: Body) -> Self {
         ResponseParts {
             body: Some(body),
-            // Room for those of a resource, the date and the id of the request.
+            // Room for the headers of a resource, the date and the request id.
             headers: HeaderMap::with_capacity(8),
             status,
         }
     }
 
-    /// An answer without a body.
+    /// Creates a response without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
         ResponseParts {
             body: None,
@@ -46,13 +46,13 @@ impl ResponseParts {
         }
     }
 
-    /// A message as an answer.
+    /// Creates a response from a message.
     pub(crate) fn message(status: StatusCode, message: &impl Serialize) -> Self {
-        // Messages are made of strings, numbers and lists: they always serialize.
+        // Messages consist of strings, numbers and lists, so serialisation can't fail.
         ResponseParts::json(status, serde_json::to_vec(message).unwrap_or_default())
     }
 
-    /// The answer to a request that went wrong.
+    /// Creates the response for an error.
     pub(crate) fn problem(problem: &HandlerError, request_id: &str) -> Self {
         let error = problem.message(request_id);
         let status = StatusCode::from_u16(error.status);
@@ -65,7 +65,7 @@ impl ResponseParts {
         }
     }
 
-    /// With how to authenticate, where that is what was missing.
+    /// Adds the authentication schemes to a 401.
     pub(crate) fn challenged(self, schemes: impl FnOnce() -> Vec<AuthenticationScheme>) -> Self {
         if self.status != StatusCode::UNAUTHORIZED {
             return self;
@@ -82,12 +82,12 @@ impl ResponseParts {
         })
     }
 
-    /// With the methods that there are.
+    /// Adds the allowed methods.
     pub(crate) fn allowing(self, methods: &'static str) -> Self {
         self.with(ALLOW, HeaderValue::from_static(methods))
     }
 
-    /// With the entity tag of a resource.
+    /// Adds the entity tag of a resource.
     pub(crate) fn tagged(self, version: &Version) -> Self {
         match HeaderValue::try_from(version.etag()) {
             Ok(value) => self.with(ETAG, value),
@@ -95,18 +95,17 @@ impl ResponseParts {
         }
     }
 
-    /// With the URL of the resource that was created or read, whose id is percent-encoded in it.
+    /// Sets the URL of the resource that was created or read. The id in it is percent-encoded.
     pub(crate) fn located(self, location: &str) -> Self {
         self.with_url(LOCATION, location)
     }
 
-    /// With the URL of the resource that is the body, which is also its `meta.location` (RFC 7643
-    /// section 3.1).
+    /// Sets the URL of the resource in the body, which equals its `meta.location` (RFC 7643 section 3.1).
     pub(crate) fn showing(self, location: &str) -> Self {
         self.with_url(CONTENT_LOCATION, location)
     }
 
-    /// With the URL of the resource that is the body as that of the resource that was created or read, too.
+    /// Sets the URL of the resource in the body as the URL of the resource that was created or read, too.
     pub(crate) fn located_as_shown(mut self) -> Self {
         if let Some(url) = self.headers.get(CONTENT_LOCATION).cloned() {
             self.headers.insert(LOCATION, url);
@@ -114,7 +113,7 @@ impl ResponseParts {
         self
     }
 
-    /// With one URL in this header, in place of an earlier one.
+    /// Sets this header to one URL, and replaces an earlier one.
     fn with_url(mut self, name: HeaderName, url: &str) -> Self {
         match HeaderValue::from_str(url) {
             Ok(value) => self.headers.insert(name, value),
@@ -128,7 +127,7 @@ impl ResponseParts {
         self
     }
 
-    /// The response, in that media type.
+    /// Builds the response with this media type.
     pub(crate) fn into_response(self, media_type: HeaderValue) -> Response<Body> {
         let has_body = self.body.is_some();
         let mut response = Response::new(self.body.unwrap_or_default());
@@ -138,7 +137,7 @@ impl ResponseParts {
         if has_body {
             headers.insert(CONTENT_TYPE, media_type);
         }
-        // What a directory holds is nobody else's business.
+        // Directory data must not be cached.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }

@@ -1,4 +1,4 @@
-//! Who is asking: the host's question, with bearer tokens as the answer that ships.
+//! Authentication: the trait for the application, and bearer tokens as a ready-made implementation.
 
 use std::{fmt, sync::Arc};
 
@@ -12,44 +12,45 @@ use subtle::{Choice, ConstantTimeEq};
 
 use crate::access::Access;
 
-/// Turns the head of a request into a tenant and what the host knows of the caller.
+/// An authenticator of requests, which the application provides.
 ///
-/// It is asked for every request, before anything else is looked at and before a byte of the body
-/// is read.
+/// The server calls this once per request, before routing and before it reads a byte of the body. Only a request
+/// whose `Accept` header allows no supported media type is rejected earlier, with 406.
 pub trait Authenticate: fmt::Debug + Send + Sync + 'static {
-    /// Says who is asking.
+    /// Identifies the caller from the head of a request.
     ///
     /// # Errors
-    /// [`AuthError`] for a caller that may not go on.
+    /// [`AuthError`] for a caller that must not continue.
     fn authenticate<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Identity, AuthError>>;
 
-    /// What `/ServiceProviderConfig` tells of it.
+    /// Returns the authentication schemes that `/ServiceProviderConfig` lists.
     fn schemes(&self) -> Vec<AuthenticationScheme>;
 }
 
-/// Who is asking.
+/// An authenticated caller.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Identity {
-    /// What they may do.
+    /// The caller's access to each resource type.
     pub access: Access,
-    /// The caller, for the journal: the id of a token, or a subject. Without one, it is the id of
+    /// The caller in the journal: a token id or a subject. Without one, the journal records the id in
     /// [`Identity::me`].
     pub actor: Option<Arc<str>>,
-    /// The connection that they come through; what they create or adopt is that one's.
+    /// The connection that the request comes through. It owns the resources that the request creates or adopts.
     pub connection: ConnectionId,
-    /// The host's own values, handed through to the store in its scope.
+    /// The application's own values, which the store receives in its
+    /// [`RequestContext`](scimkit_store::RequestContext).
     pub extensions: http::Extensions,
-    /// The resource that the caller is, which `/Me` stands for; without one `/Me` answers 501.
+    /// The resource that represents the caller, for `/Me`. Without one, `/Me` returns 501.
     pub me: Option<Me>,
-    /// The rules of this connection; those of the server when there are none.
+    /// The settings of this connection. Without them, the server's settings apply.
     pub settings: Option<Arc<Settings>>,
-    /// The tenant whose data are meant.
+    /// The tenant whose data the request accesses.
     pub tenant: TenantId,
 }
 
 impl Identity {
-    /// Somebody of that tenant.
+    /// Creates an identity in this tenant.
     #[must_use]
     pub fn new(tenant: TenantId) -> Self {
         Identity {
@@ -58,14 +59,14 @@ impl Identity {
         }
     }
 
-    /// Sets the caller for the journal: the id of a token, or a subject.
+    /// Sets the caller in the journal: a token id or a subject.
     #[must_use]
     pub fn with_actor(mut self, actor: impl Into<Arc<str>>) -> Self {
         self.actor = Some(actor.into());
         self
     }
 
-    /// Somebody who is that resource: a type by its name, such as `User`, and an id.
+    /// Sets the resource that represents the caller: the name of its type, such as `User`, and its id.
     ///
     /// [RFC 7644 section 3.11](https://www.rfc-editor.org/rfc/rfc7644#section-3.11)
     #[must_use]
@@ -78,44 +79,46 @@ impl Identity {
     }
 }
 
-/// What stands for the tenant in the path of a request: where the server was given a prefix with
-/// `{tenant}` in it, [`Authenticate`] finds this among the extensions of the head.
+/// The tenant segment in the path of a request.
 ///
-/// It is what was sent, as it was sent: nobody has looked for such a tenant yet.
+/// If the server's prefix contains `{tenant}`, [`Authenticate`] finds this value in the extensions of the head. The
+/// text is percent-decoded but not validated: the tenant may not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantInPath(pub String);
 
-/// The resource that a caller is.
+/// The resource that represents a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Me {
-    /// Which one.
+    /// The id of the resource.
     pub id: ResourceId,
-    /// The name of its type.
+    /// The name of its resource type.
     pub resource_type: String,
 }
 
-/// Why a caller may not go on.
+/// The reason why a caller must not continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// 403: the caller is known but may not do this.
+    /// 403: the caller is known but lacks permission.
     #[error("this connection is not allowed to do that")]
     Forbidden,
-    /// 403: the connection is there, and whoever runs the application has switched it off.
+    /// 403: the operator has disabled the connection.
     #[error("this connection is disabled: the application's operator can enable it")]
     ConnectionDisabled,
-    /// 503: the credentials are those of a tenant that is being imported.
+    /// 503: the credentials belong to a tenant that is being imported.
     #[error("an import of this tenant is not complete: try again later")]
     Importing,
-    /// 503: the connection is there, and what it is to do can't be made out.
+    /// 503: the connection exists, but its settings are invalid.
+    /// 503: the caller can't be authenticated at the moment.
     #[error("the settings of this connection are invalid: the application's operator can fix them")]
     InvalidSettings,
-    /// 503: there is no telling now.
     #[error("authentication is temporarily unavailable")]
     Unavailable,
-    /// 401: the credentials are missing or invalid. The text is the reason, such as `token expired`, for the log of the
-    /// server: the caller never gets it. It is fixed, so that no secret gets into the log.
+    /// 401: the credentials are missing or invalid.
+    ///
+    /// The text is the reason, such as `token expired`. It goes to the server's log and never to the caller. It is
+    /// a static string, so no secret can reach the log.
     #[error("valid credentials are needed in the `Authorization` header")]
     Unauthorized(&'static str),
 }
@@ -142,11 +145,11 @@ impl AuthError {
     }
 }
 
-/// A bearer token: 256 random bits behind a recognisable prefix, and a checksum.
+/// A bearer token: a recognisable prefix, 256 random bits and a checksum.
 ///
-/// - Its `Debug` output hides it; [`Token::reveal`] is the one way to see it.
-/// - A scanner of source code and logs finds those that are [generated](Token::generate) with
-///   `scim_[A-Za-z0-9_-]{48}`, and asks [`Token::is_generated`] to be sure.
+/// - Its `Debug` output hides the secret; only [`Token::reveal`] returns it.
+/// - A scanner of source code and logs can find [generated](Token::generate) tokens with `scim_[A-Za-z0-9_-]{48}`,
+///   and confirm a match with [`Token::is_generated`].
 ///
 /// # Example
 /// ```
@@ -163,28 +166,28 @@ impl AuthError {
 #[derive(Clone)]
 pub struct Token(String);
 
-/// The system has no randomness to make a token from.
+/// The error when the system provides no random bytes for a token.
 #[derive(Debug, thiserror::Error)]
 #[error("the system gives no random bytes")]
 pub struct RandomnessError;
 
-/// A text that can't be sent as a bearer token.
+/// The error for a text that is not valid as a bearer token.
 #[derive(Debug, thiserror::Error)]
 #[error("a token has 1 to 512 characters out of letters, digits and `-._~+/=`")]
 pub struct InvalidToken;
 
-/// What a token starts with that was made here.
+/// The prefix of generated tokens.
 const PREFIX: &str = "scim_";
-/// Random bytes of a token.
+/// The number of random bytes in a token.
 const RANDOM: usize = 32;
-/// Bytes behind them that follow from them.
+/// The number of checksum bytes that follow them.
 const CHECK: usize = 4;
 
 impl Token {
-    /// Makes a new one.
+    /// Generates a new token.
     ///
     /// # Errors
-    /// When the system has no randomness.
+    /// The system provides no random bytes.
     pub fn generate() -> Result<Self, RandomnessError> {
         let mut random = [0; RANDOM];
         getrandom::fill(&mut random).map_err(|_| RandomnessError)?;
@@ -194,8 +197,9 @@ impl Token {
         Ok(Token(format!("{PREFIX}{text}")))
     }
 
-    /// Whether a text is a token as [`Token::generate`] makes them; it says nothing of whether that
-    /// opens anything.
+    /// Returns whether a text has the form of a token from [`Token::generate`].
+    ///
+    /// It does not check whether the token is valid for any connection.
     #[must_use]
     pub fn is_generated(text: &str) -> bool {
         let body = text.strip_prefix(PREFIX);
@@ -204,10 +208,10 @@ impl Token {
         parts.is_some_and(|(random, check)| check == checksum(random))
     }
 
-    /// A secret that somebody else chose.
+    /// Creates a token from an existing secret.
     ///
     /// # Errors
-    /// When it is empty, too long, or has characters outside RFC 6750.
+    /// The secret is empty, longer than 512 characters, or contains characters that RFC 6750 does not allow.
     pub fn from_secret(secret: &str) -> Result<Self, InvalidToken> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
         if !(1..=512).contains(&secret.len()) || !secret.bytes().all(allowed) {
@@ -216,20 +220,20 @@ impl Token {
         Ok(Token(secret.to_owned()))
     }
 
-    /// What is kept of it.
+    /// Returns the SHA-256 digest, which is safe to store.
     #[must_use]
     pub fn digest(&self) -> TokenDigest {
         TokenDigest::new(self.0.as_bytes())
     }
 
-    /// The secret, to be shown once.
+    /// Returns the secret. Show it only once.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-/// What is behind the random bytes of a token: the first ones of their SHA-256.
+/// Returns the checksum of the random bytes: the first bytes of their SHA-256.
 fn checksum(random: &[u8; RANDOM]) -> Vec<u8> {
     Sha256::digest(random).into_iter().take(CHECK).collect()
 }
@@ -240,18 +244,18 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The SHA-256 of a token: enough to recognise it, useless to whoever reads it.
+/// The SHA-256 digest of a token, which identifies the token without revealing it.
 #[derive(Clone, Copy)]
 pub struct TokenDigest([u8; 32]);
 
 impl TokenDigest {
-    /// The bytes, to be stored.
+    /// Returns the bytes, for storage.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The digest of whatever was sent as a secret.
+    /// Computes the digest of a secret.
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
         TokenDigest(Sha256::digest(secret).into())
@@ -270,13 +274,12 @@ impl fmt::Debug for TokenDigest {
     }
 }
 
-/// The credentials of a request under a scheme such as `Bearer` or `Basic`, as they were sent.
+/// Returns the credentials of a request under a scheme such as `Bearer` or `Basic`, without surrounding spaces.
 ///
 /// [RFC 9110 section 11.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.2)
 ///
 /// # Errors
-/// [`AuthError::Unauthorized`]: there is no `Authorization` header or more than one, or it has another
-/// scheme.
+/// [`AuthError::Unauthorized`]: the `Authorization` header is missing or repeated, or has another scheme.
 ///
 /// # Example
 /// ```
@@ -299,7 +302,7 @@ pub fn credentials<'h>(head: &'h Parts, scheme: &str) -> Result<&'h str, AuthErr
     Ok(credentials.trim_matches(' '))
 }
 
-/// Bearer tokens (RFC 6750), recognised by their digests in constant time.
+/// Bearer tokens (RFC 6750), compared by digest in constant time.
 ///
 /// ```
 /// use scimkit_server::{Authenticate, BearerTokens, Token};
@@ -315,7 +318,7 @@ pub struct BearerTokens {
 }
 
 impl BearerTokens {
-    /// Tokens of an application with one tenant.
+    /// Creates the tokens of an application with a single tenant.
     #[must_use]
     pub fn new(digests: impl IntoIterator<Item = TokenDigest>) -> Self {
         digests.into_iter().fold(Self::default(), |all, one| {
@@ -323,7 +326,7 @@ impl BearerTokens {
         })
     }
 
-    /// One more token, for that tenant.
+    /// Adds a token of this tenant.
     #[must_use]
     pub fn with(mut self, digest: TokenDigest, tenant: TenantId) -> Self {
         self.known.push((digest, tenant));
@@ -332,7 +335,7 @@ impl BearerTokens {
 
     fn check(&self, head: &Parts) -> Result<Identity, AuthError> {
         let sent = TokenDigest::new(credentials(head, "Bearer")?.as_bytes());
-        // Every digest is looked at, so that time tells nothing of which one is near.
+        // Compare every digest, so that the time does not reveal how close a guess is.
         let mut found = None;
         for (digest, tenant) in &self.known {
             let same: Choice = digest.0.ct_eq(&sent.0);

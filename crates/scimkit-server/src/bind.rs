@@ -1,4 +1,4 @@
-//! Filter and sort of a list, bound to its resource types.
+//! The filter and sort of a list, bound to its resource types.
 
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ use crate::{
     writer::Writer,
 };
 
-/// Binds filter and sort to each type.
+/// Binds the filter and sort to each type.
 ///
-/// In a query of several types, one of them has to have the attribute (RFC 7644 section 3.4.2.1).
+/// In a query of several types, at least one of them must have each attribute (RFC 7644 section 3.4.2.1).
 pub(crate) fn queries(
     shapes: &[Shape],
     filter: Option<&Filter<'_>>,
@@ -74,7 +74,7 @@ pub(crate) fn queries(
     Ok(queries)
 }
 
-/// Rejects a filter or sort on resources that the caller may not read.
+/// Rejects a filter or sort that depends on resources that the caller may not read.
 fn check_hidden(
     kind: &ResourceType,
     hidden: &[AttrId],
@@ -90,7 +90,7 @@ fn check_hidden(
     }
 }
 
-/// Adds the edges that the sort reads, so that pages can be merged by the values that they were sorted by.
+/// Adds the edges that the sort reads, so that pages can be merged by the values by which they were sorted.
 fn with_sorting_edges(mut query: Query, sorted_by: AttrId) -> Query {
     let top = query.kind.attr(sorted_by).parent().unwrap_or(sorted_by);
     let role = query.kind.attr(top).role();
@@ -102,7 +102,7 @@ fn with_sorting_edges(mut query: Query, sorted_by: AttrId) -> Query {
     query
 }
 
-/// Rejects a filter with a term that none of the types can evaluate.
+/// Rejects a filter that contains a term that no type can evaluate.
 fn known_somewhere(
     shapes: &[Shape],
     filter: &Filter<'_>,
@@ -135,7 +135,7 @@ fn known_somewhere(
     Ok(())
 }
 
-/// The terms of a filter that have no terms inside.
+/// Returns the innermost terms of a filter.
 fn terms<'f, 't>(filter: &'f Filter<'t>) -> Vec<&'f Filter<'t>> {
     let (mut found, mut open) = (Vec::new(), vec![filter]);
     while let Some(next) = open.pop() {
@@ -148,7 +148,7 @@ fn terms<'f, 't>(filter: &'f Filter<'t>) -> Vec<&'f Filter<'t>> {
     found
 }
 
-/// The attribute that a `sortBy` names; for a complex one, its `value`.
+/// Returns the attribute that `sortBy` names; for a complex attribute, its `value`.
 fn sort_attr(
     kind: &ResourceType,
     name: &str,

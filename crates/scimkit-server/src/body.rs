@@ -1,4 +1,4 @@
-//! The body of an answer.
+//! The body of a response.
 
 use std::{
     fmt,
@@ -10,10 +10,10 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use scimkit_store::StoreError;
 
-/// The body of an answer, for any framework that takes an [`http_body::Body`].
+/// The body of a response, for any framework that accepts an [`http_body::Body`].
 ///
-/// It is whole at once, but for long memberships, which follow page by page as they are sent, and for
-/// the resources of a list that take more than 4 MiB: of those no more is in memory.
+/// Most bodies are complete from the start. Long memberships are read page by page while the body is sent. If the
+/// resources of a list exceed 4 MiB, those beyond this limit are also read while the body is sent.
 #[derive(Debug, Default)]
 pub struct Body(Kind);
 
@@ -33,7 +33,7 @@ pub(crate) trait Pieces: fmt::Debug + Send {
 
 /// The error of a response that was cut off: the store failed between two of its pieces.
 ///
-/// Whoever sends it cuts the connection, so that a part is never taken for the whole.
+/// The sender must close the connection, so that a partial response does not look complete.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer broke off")]
 pub struct BodyError(#[source] pub(crate) StoreError);
@@ -48,7 +48,7 @@ impl From<Bytes> for Body {
 }
 
 impl Body {
-    /// A body that is produced while it is sent.
+    /// Creates a body that is produced while it is sent.
     pub(crate) fn of_pieces(pieces: impl Pieces + 'static) -> Self {
         Body(Kind::Pieces(Box::new(pieces)))
     }

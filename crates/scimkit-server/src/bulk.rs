@@ -1,26 +1,25 @@
 //! Bulk requests (RFC 7644 section 3.7).
 //!
 //! # Order
-//! Operations are carried out in the order in which they were sent, with one exception: the `POST`
-//! of a resource that an earlier operation refers to comes before that. So references lead backwards
-//! and forwards, and a failure is known before anything is written that would refer to nothing.
+//! Operations are carried out in the order in which they were sent, with one exception: if an earlier operation
+//! refers to the resource of a `POST`, the `POST` runs first. So references may point backwards and forwards, and a
+//! failed `POST` is known before any operation is written that refers to its resource.
 //!
 //! # Atomicity
-//! Each operation is carried out as a whole or not at all. Those that need nothing read (`POST`,
-//! `DELETE`, and `PATCH` of nothing but memberships) go to the store in batches, which make a few
-//! durable commits of many writes; the others read and write as single requests do, after what
-//! comes before them.
+//! Each operation is carried out completely or not at all. Operations that read nothing (`POST`, `DELETE`, and a
+//! `PATCH` that changes only memberships) go to the store in batches, so that many writes share a few durable
+//! commits. The other operations read and write like single requests, after the preceding operations.
 //!
-//! `POST` operations that refer to each other in a circle stand or fall together: in one batch that
-//! the store undoes as a whole, each resource is made with those members that are there by then,
-//! and then gets the others. A circle of groups that are members of each other is refused with 409
-//! under [`CyclePolicy::Reject`](scimkit_store::CyclePolicy).
+//! `POST` operations that refer to each other in a cycle succeed or fail together. They form one batch that the
+//! store rolls back as a whole: each resource is first created with those members that exist by then, and then
+//! receives the others. Under [`CyclePolicy::Reject`](scimkit_store::CyclePolicy), a cycle of groups that are
+//! members of each other is rejected with 409.
 //!
 //! # Failures
-//! One that refers to a resource that could not be made is not carried out: 409. After
-//! `failOnErrors` failures, in the order of execution, no further operation is carried out and none
-//! is answered; what was done stays done. The operations of a circle are carried out at once, so
-//! that they may go beyond that number.
+//! An operation that refers to a resource that was not created fails with 409. After `failOnErrors` failures,
+//! counted in the order of execution, no further operation is carried out or included in the response; completed
+//! operations are not undone. The operations of a cycle are carried out at once, so their failures may exceed that
+//! number.
 
 mod circle;
 mod order;
@@ -48,11 +47,11 @@ use self::{
 };
 use crate::{answer::ResponseParts, error::HandlerError, work::BODY_BYTE, writer::Writer};
 
-/// Carries the operations out and answers with what came of them.
+/// Carries out the operations and returns their results.
 ///
 /// # Errors
-/// What [`BulkRequest::parse`] refuses, and missing `schemas` unless tolerated; whatever is wrong
-/// with one operation is in the answer.
+/// [`BulkRequest::parse`] rejects the body, or `schemas` is missing and the tolerance does not accept that. Errors
+/// of single operations are part of the response.
 pub(crate) async fn answer(
     writer: Writer<'_>,
     body: Bytes,

@@ -1,4 +1,4 @@
-//! What time it is, and identifiers that follow it.
+//! Time, and identifiers in the order of time.
 
 use std::{
     fmt,
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use scimkit_registry::ResourceId;
 use uuid::{ContextV7, Timestamp, Uuid};
 
-/// A source of time: the clocks of the system, or functions that a test chooses.
+/// A source of time: the system clocks, or functions for tests.
 ///
 /// # Example
 /// ```
@@ -30,7 +30,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Creates a clock whose time is that of a function; durations are still measured by the system.
+    /// Creates a clock that takes the time from a function. Durations still come from the system.
     #[must_use]
     pub fn of(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
         Clock {
@@ -39,7 +39,7 @@ impl Clock {
         }
     }
 
-    /// Sets the function that durations are measured by. It returns the time since any fixed moment, and must never go
+    /// Sets the function that measures durations. It returns the time since any fixed moment, and must never go
     /// back.
     #[must_use]
     pub fn with_elapsed(mut self, elapsed: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
@@ -53,21 +53,21 @@ impl Clock {
         (self.now)()
     }
 
-    /// Returns the time since a fixed moment, by which durations and deadlines are measured. It never goes
-    /// back, even if [`Clock::now`] does.
+    /// Returns the time since a fixed moment, which measures durations and deadlines. It never goes back, even if
+    /// [`Clock::now`] does.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         (self.elapsed)()
     }
 
-    /// Returns an identifier for a new resource: a version 7 UUID, so that ids sort by creation.
+    /// Returns an identifier for a new resource: a version 7 UUID, so that ids sort by creation time.
     pub(crate) fn new_id(&self) -> ResourceId {
         id_at(self.now().into())
     }
 }
 
 impl Default for Clock {
-    /// The clocks of the system. The time may be before 1970.
+    /// Creates a clock that uses the system clocks. The time may be before 1970.
     fn default() -> Self {
         let start = Instant::now();
         Clock {
@@ -84,8 +84,8 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// The earliest time in a version 7 UUID: its field holds no earlier one, and its counter starts at a random number
-/// only after 1970.
+/// The earliest time in a version 7 UUID. The UUID can't hold an earlier time, and its counter starts at a random
+/// number only after 1970.
 const FIRST: Duration = Duration::from_millis(1);
 
 fn id_at(now: SystemTime) -> ResourceId {

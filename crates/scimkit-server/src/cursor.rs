@@ -1,4 +1,4 @@
-//! Cursors as texts: sealed, so that nobody else reads where a list stands or makes one up.
+//! Cursors as encrypted texts, so that clients can neither read nor forge them.
 
 use std::fmt;
 
@@ -15,45 +15,45 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::HandlerError;
 
-/// The longest cursor that is made, and so the longest that is looked at.
+/// The maximum length of a cursor, when it is created and when it is read.
 const LONGEST: usize = 8 << 10;
-/// Leads every cursor, and is sealed in.
+/// The format number at the start of every cursor.
 const FORMAT: u8 = 1;
 const NONCE: usize = 24;
 
-/// Makes and reads cursors.
+/// A set of functions that create and read cursors under one key.
 ///
-/// A cursor is `FORMAT`, a random nonce and the encrypted [`Content`] in base64url. What the list is
-/// about is authenticated with it, so that one of another tenant or query can't be told from noise.
+/// A cursor is `FORMAT`, a random nonce and the encrypted [`Content`] in base64url. The description of the list is
+/// authenticated with it, so that a cursor of another tenant or query can't be told from noise.
 pub(crate) struct Cursors {
     cipher: Option<XChaCha20Poly1305>,
 }
 
-/// Where a list goes on.
+/// The position where a list continues.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Place {
-    /// How many resources its pages have at most.
+    /// The maximum number of resources on a page.
     pub(crate) count: u32,
-    /// How far it has come with each type.
+    /// The progress within each type.
     pub(crate) marks: Vec<Mark>,
 }
 
-/// How far a list has come with the resources of one type.
+/// The progress of a list within one resource type.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Mark {
-    /// Up to there.
+    /// The list has reached this position.
     After(PagePosition),
-    /// All were on a page.
+    /// All resources were on a page.
     Done,
-    /// None was on a page.
+    /// No resource was on a page.
     Start,
 }
 
-/// What is encrypted.
+/// The encrypted content.
 #[derive(Serialize, Deserialize)]
 struct Content {
     count: u32,
-    /// When, in milliseconds since 1970.
+    /// The creation time in milliseconds since 1970.
     made: i64,
     marks: Vec<Sealed>,
 }
@@ -68,7 +68,7 @@ enum Sealed {
 #[derive(Serialize, Deserialize)]
 enum Key {
     Bool(bool),
-    /// Its bits: printed numbers may be read back as their neighbours.
+    /// The bits of the number: a printed number may be parsed as a neighbouring one.
     Decimal(u64),
     Instant(i64),
     Integer(i64),
@@ -76,27 +76,27 @@ enum Key {
 }
 
 impl Cursors {
-    /// Those of everybody who has the key.
+    /// Creates the cursors of all servers that share the key.
     pub(crate) fn under(key: &[u8; 32]) -> Self {
         Cursors {
             cipher: Some(XChaCha20Poly1305::new(key.into())),
         }
     }
 
-    /// Those of this process alone.
+    /// Creates cursors that only this process can read.
     pub(crate) fn random() -> Self {
         let mut key = [0; 32];
         match getrandom::fill(&mut key) {
             Ok(()) => Cursors::under(&key),
-            // Then no cursor can be made either.
+            // Without randomness, no cursor can be created either.
             Err(_) => Cursors { cipher: None },
         }
     }
 
-    /// The cursor of a place in the list that is about that.
+    /// Encrypts a position in a list with this description.
     ///
     /// # Errors
-    /// `invalidValue` where the sort key is too long for a cursor; a failure without randomness.
+    /// `invalidValue` if the sort key is too long for a cursor; a failure if the system provides no random bytes.
     pub(crate) fn seal(
         &self,
         place: &Place,
@@ -128,11 +128,11 @@ impl Cursors {
         Ok(text)
     }
 
-    /// The place that a cursor was made of, in the list that is about that.
+    /// Decrypts the position in a list with this description.
     ///
     /// # Errors
-    /// - not a cursor of ours for that list, for whatever reason: `invalidCursor`, in the same words
-    /// - made longer ago than `timeout`: `expiredCursor`
+    /// - not a cursor of this server for that list, for whatever reason: `invalidCursor`, always with the same text
+    /// - created at least `timeout` ago: `expiredCursor`
     pub(crate) fn open(
         &self,
         cursor: &str,
@@ -174,7 +174,7 @@ impl Cursors {
     }
 }
 
-/// The one answer to every cursor that does not fit, so that it tells nothing of why.
+/// Returns the single error for every invalid cursor, which does not reveal the reason.
 pub(crate) fn invalid() -> ErrorResponse {
     let detail = "`cursor` is not one of this list: start with an empty one, then send each \
                   `nextCursor` as it came and every other parameter unchanged";

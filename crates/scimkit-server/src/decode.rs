@@ -1,4 +1,4 @@
-//! From bytes and headers to what the driver works on.
+//! Decoding of headers and bodies.
 
 use bytes::{Buf, Bytes};
 use http::{
@@ -10,10 +10,10 @@ use scimkit_registry::{Quirk, QuirkPolicy, QuirkRecorder, RequestError, RequestE
 use scimkit_store::RequestLimits;
 use serde_json::Value;
 
-/// The length that the head announces, checked against the limit.
+/// Checks the announced length of the body against the limit.
 ///
 /// # Errors
-/// 413 when it is over.
+/// 413 if the length exceeds the limit.
 pub(crate) fn check_length(headers: &HeaderMap, limit: usize) -> Result<(), ErrorResponse> {
     let length = headers.get(CONTENT_LENGTH).and_then(|h| h.to_str().ok());
     match length.and_then(|text| text.parse::<u64>().ok()) {
@@ -22,15 +22,15 @@ pub(crate) fn check_length(headers: &HeaderMap, limit: usize) -> Result<(), Erro
     }
 }
 
-/// 413 for a body.
+/// Returns the 413 for a body that is too large.
 pub(crate) fn too_large(limit: usize) -> ErrorResponse {
     ErrorResponse::too_large(format!("the body is larger than {limit} bytes"))
 }
 
-/// Removes a UTF-8 byte order mark from the front of a body.
+/// Removes a UTF-8 byte order mark from the start of a body.
 ///
 /// # Errors
-/// `invalidSyntax` where the tolerance does not accept one.
+/// `invalidSyntax` if the tolerance does not accept a byte order mark.
 pub(crate) fn without_byte_order_mark(
     mut bytes: Bytes,
     witness: &QuirkRecorder,
@@ -48,10 +48,10 @@ pub(crate) fn without_byte_order_mark(
     Ok(bytes)
 }
 
-/// Reads JSON under the limits.
+/// Parses JSON within the limits.
 ///
 /// # Errors
-/// `invalidSyntax` for text that is not JSON or nested too deeply.
+/// `invalidSyntax` for an empty body, and for text that is not JSON or exceeds the limits.
 pub(crate) fn body(bytes: &[u8], limits: &RequestLimits) -> Result<Value, ErrorResponse> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(ErrorResponse::invalid_syntax("the request has no body"));
@@ -61,7 +61,7 @@ pub(crate) fn body(bytes: &[u8], limits: &RequestLimits) -> Result<Value, ErrorR
     })
 }
 
-/// Reads `If-Match` or `If-None-Match`.
+/// Parses `If-Match` or `If-None-Match`.
 ///
 /// # Errors
 /// 400 for text that is not a list of entity tags.

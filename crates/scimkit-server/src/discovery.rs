@@ -1,4 +1,4 @@
-//! What the service provider tells of itself (RFC 7644 section 4).
+//! Discovery: the server's description of itself (RFC 7644 section 4).
 
 use std::sync::Arc;
 
@@ -23,10 +23,10 @@ use crate::{
     writer::Writer,
 };
 
-/// Answers a discovery request.
+/// Responds to a discovery request.
 ///
 /// # Errors
-/// 403 for a filter, as the RFC demands; 404 for what is not there.
+/// 403 for a filter, as the RFC requires; 404 for an unknown definition.
 pub(crate) fn answer(
     what: &Discovery,
     query: Option<&str>,
@@ -74,8 +74,8 @@ pub(crate) fn answer(
     })
 }
 
-/// What discovery shows to a caller: no type that is switched off, and no schema that only such
-/// types have.
+/// The definitions that a caller can discover. Disabled types are hidden, as are schemas that only disabled types
+/// use.
 struct Shown<'a> {
     schemas: Vec<&'a Arc<Schema>>,
     types: Vec<&'a Arc<ResourceType>>,
@@ -102,7 +102,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// What this server does, computed from what it was given.
+/// Builds the service provider configuration from the settings, the store and the authentication schemes.
 fn config(writer: Writer<'_>, authentication: &dyn Authenticate) -> Value {
     let (settings, store) = (&*writer.scope.settings, &**writer.store);
     let supports = |what: fn(&scimkit_store::Capabilities) -> bool| {
@@ -142,7 +142,7 @@ fn config(writer: Writer<'_>, authentication: &dyn Authenticate) -> Value {
     with_meta(&config, "ServiceProviderConfig", &location)
 }
 
-/// RFC 9865 has no word for a size of 0.
+/// Returns the number unless it is 0: RFC 9865 requires positive sizes.
 fn positive(number: u64) -> Option<u64> {
     (number > 0).then_some(number)
 }
@@ -158,7 +158,7 @@ fn bulk(limits: &RequestLimits) -> BulkSupport {
     }
 }
 
-/// A definition that the RFC gives a place of its own.
+/// A definition that has its own URL.
 trait Discoverable: Serialize {
     const KIND: &'static str;
     fn segments(&self) -> (&'static str, &str);

@@ -1,4 +1,4 @@
-//! The way of one request: authentication, routing, and the call of its handler.
+//! The path of one request: authentication, routing, and the call of its handler.
 
 use std::sync::{
     Arc,
@@ -35,7 +35,7 @@ use crate::{
     writer::Writer,
 };
 
-/// The store and settings that a server answers requests with.
+/// The store, the settings and the other parts that a server handles requests with.
 #[derive(Debug, Clone)]
 pub(crate) struct Inner {
     pub(crate) authentication: Arc<dyn Authenticate>,
@@ -49,13 +49,13 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
 }
 
-/// The fields that the log has for a request besides its head and status.
+/// The log fields of a request, in addition to its head and status.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     pub(crate) connection: Option<ConnectionId>,
     /// The attributes from which values were dropped.
     pub(crate) dropped: Option<String>,
-    /// The operation, as in metrics; none before the endpoint is known.
+    /// The operation, as in metrics; `None` before the endpoint is known.
     pub(crate) operation: Option<&'static str>,
     pub(crate) quirks: QuirkSet,
     /// The reason of a rejection, for operators.
@@ -63,7 +63,7 @@ pub(crate) struct Notes {
     pub(crate) tenant: Option<TenantId>,
 }
 
-/// The authenticated caller, and the fields for the log.
+/// The authenticated caller, and fields for the log.
 struct Caller<'a> {
     access: Access,
     dropped: &'a Dropped,
@@ -72,7 +72,7 @@ struct Caller<'a> {
     witness: &'a Arc<QuirkRecorder>,
 }
 
-/// Numbers the requests of this process, so that a log line can be found again.
+/// A counter that numbers the requests of this process, so that log lines can be found by request id.
 #[derive(Debug)]
 pub(crate) struct Requests {
     pub(crate) next: AtomicU64,
@@ -173,7 +173,7 @@ impl Inner {
             None => Bytes::new(),
         };
         let bytes = decode::without_byte_order_mark(bytes, caller.witness)?;
-        // The deadline starts here: before, the client determined how long reading took.
+        // The deadline starts here: until now, the client determined how long reading took.
         caller.scope.budget = budget(limits, &self.clock);
         let cancellation = Cancellation::of(&caller.scope.budget);
         let writer = Writer {
@@ -250,7 +250,7 @@ impl Inner {
     }
 }
 
-/// The budget of a request, with its deadline.
+/// Creates the budget of a request, with its deadline.
 fn budget(limits: &RequestLimits, clock: &Clock) -> Budget {
     match clock.elapsed().checked_add(limits.duration) {
         Some(end) => {
@@ -261,7 +261,8 @@ fn budget(limits: &RequestLimits, clock: &Clock) -> Budget {
     }
 }
 
-/// Cancels a budget when it is dropped, which happens with the future of a request whose client has hung up.
+/// A guard that cancels a budget when it is dropped, together with the future of a request whose client has
+/// disconnected.
 struct Cancellation(Option<Budget>);
 
 impl Cancellation {
@@ -269,7 +270,7 @@ impl Cancellation {
         Cancellation(Some(budget.clone()))
     }
 
-    /// The answer is complete: dropping no longer cancels the budget.
+    /// Prevents the cancellation after the response is complete.
     fn disarm(mut self) {
         self.0 = None;
     }
@@ -283,7 +284,7 @@ impl Drop for Cancellation {
     }
 }
 
-/// Checks the headers of the body (type, length) and then reads it, so that no body is read only to be rejected.
+/// Checks the headers of the body (type, length) before reading it, so that no body is read only to be rejected.
 async fn read<B: http_body::Body>(
     head: &Parts,
     body: &mut Incoming<'_, B>,
@@ -301,7 +302,7 @@ struct Alias {
     path: String,
 }
 
-/// The resource that `/Me` stands for, if the caller is one.
+/// Returns the resource that `/Me` stands for, if the path is `/Me` and the caller has a resource.
 fn alias(path: &str, me: Option<&Me>, settings: &Settings) -> Option<Alias> {
     let is_me = path.trim_matches('/') == "Me";
     let me = me.filter(|me| is_me && !me.id.as_str().is_empty())?;
@@ -311,7 +312,7 @@ fn alias(path: &str, me: Option<&Me>, settings: &Settings) -> Option<Alias> {
     Some(Alias { location, path })
 }
 
-/// Counts the quirks that a request needed, so that an operator sees which ones an identity provider has.
+/// Counts the quirks that a request needed, so that operators see which ones an identity provider has.
 fn count_quirks(witness: &QuirkRecorder) {
     let profile = witness.tolerance().profile();
     for quirk in witness.quirks().iter() {

@@ -7,7 +7,7 @@ use std::{
 
 use crate::telemetry::{DROPPED_TOTAL, count};
 
-/// The values dropped from one request: reasons and paths.
+/// The values dropped from one request, as reasons and paths.
 #[derive(Debug, Default)]
 pub(crate) struct Dropped(Mutex<BTreeSet<(&'static str, String)>>);
 
@@ -17,7 +17,7 @@ impl Dropped {
         dropped.insert((reason, path.to_owned()));
     }
 
-    /// Counts them, and returns their paths for the log.
+    /// Counts the dropped values, and returns their paths for the log.
     pub(crate) fn count(self) -> Option<String> {
         let dropped = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         for (reason, path) in &dropped {

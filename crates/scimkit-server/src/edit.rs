@@ -13,7 +13,7 @@ use scimkit_store::RequestLimits;
 /// The prefix of the client's name for a resource that a bulk request creates (RFC 7644 section 3.7.2).
 pub(crate) const BULK_ID: &str = "bulkId:";
 
-/// The known parts of a resource before its change; none if the change needs none.
+/// The known parts of a resource before its change; empty if the change needs none.
 #[derive(Clone, Default)]
 pub(crate) struct Known {
     pub(crate) document: Option<Arc<Resource>>,
@@ -27,7 +27,7 @@ pub(crate) enum Edit {
 }
 
 impl Edit {
-    /// The change of a resource. An edit that reads nothing does not need the resource.
+    /// Computes the change of a resource. An edit that reads nothing does not need the resource.
     pub(crate) fn change(
         &self,
         id: &ResourceId,
@@ -45,7 +45,7 @@ impl Edit {
         }
     }
 
-    /// The attributes of the document that must be known to compute the change; none for all.
+    /// Returns the attributes of the document that the change depends on; `None` means all.
     pub(crate) fn attributes(&self) -> Option<Vec<AttrId>> {
         match self {
             Edit::Patch(patch) => Some(patch.attributes().collect()),
@@ -53,7 +53,7 @@ impl Edit {
         }
     }
 
-    /// The memberships that must be known to compute the change.
+    /// Returns the memberships that the change depends on.
     pub(crate) fn edges(&self) -> Vec<AttrId> {
         match self {
             Edit::Patch(patch) => patch.needs().edges,
@@ -61,7 +61,7 @@ impl Edit {
         }
     }
 
-    /// What an edit that changes nothing is about.
+    /// Returns the kind of update, for an edit that changes nothing.
     pub(crate) fn what(&self) -> UpdateKind {
         match self {
             Edit::Patch(patch) if !patch.needs().document => UpdateKind::Edges,
@@ -69,7 +69,7 @@ impl Edit {
         }
     }
 
-    /// Whether the resource must be read before the change is known.
+    /// Returns whether the resource must be read before the change is known.
     pub(crate) fn reads(&self) -> bool {
         match self {
             Edit::Patch(patch) => {
@@ -81,7 +81,7 @@ impl Edit {
     }
 }
 
-/// The change that an update asks for, even if the resource has that content already.
+/// The kind of change that an update requests, even if the resource already has that content.
 #[derive(PartialEq)]
 pub(crate) enum UpdateKind {
     Attributes,
@@ -97,17 +97,17 @@ impl UpdateKind {
     }
 }
 
-/// The attributes that a change gives values to.
+/// Returns the attributes that a change assigns.
 pub(crate) fn written_by(change: &Change) -> Vec<AttrId> {
     let set = change.assignments().iter().map(|(id, _)| *id);
     set.chain(change.edge_changes().iter().map(|e| e.attr))
         .collect()
 }
 
-/// Checks the limits of a change, and rejects members that a bulk request could take for references.
+/// Checks the limits of a change, and rejects members that look like references of a bulk request.
 ///
 /// # Errors
-/// 413 for more members than the limit; those of [`check_reserved`].
+/// 413 if there are more members than the limit; the errors of [`check_reserved`].
 pub(crate) fn check_edges(change: &Change, limits: &RequestLimits) -> Result<(), ErrorResponse> {
     let limit = limits.members;
     let named = change.edge_changes().iter().map(|edges| match &edges.edit {
@@ -123,8 +123,9 @@ pub(crate) fn check_edges(change: &Change, limits: &RequestLimits) -> Result<(),
     }
 }
 
-/// No resource has an id that a bulk request could take for a reference (RFC 7643 section 3.1), so
-/// none can be a member.
+/// Rejects members whose id looks like a reference of a bulk request.
+///
+/// RFC 7643 section 3.1 reserves such ids, so no resource can have one.
 ///
 /// # Errors
 /// `invalidValue`.

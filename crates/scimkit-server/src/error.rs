@@ -1,4 +1,4 @@
-//! The one place where errors become SCIM errors.
+//! The single place where errors become SCIM errors.
 
 use scimkit_core::ErrorResponse;
 use scimkit_registry::{Exhausted, RequestErrorKind};
@@ -6,21 +6,21 @@ use scimkit_store::StoreError;
 
 use crate::auth::AuthError;
 
-/// What keeps a request from its answer.
+/// The reason why a request fails.
 #[derive(Debug)]
 pub(crate) enum HandlerError {
-    /// The caller was not let in; the client does not learn the reason.
+    /// The caller is not authenticated. The client does not learn the exact reason.
     Auth(AuthError),
-    /// Said to the client as it is.
+    /// The error for the client, passed on unchanged.
     Client(ErrorResponse),
-    /// 405, with the methods that are allowed.
+    /// 405, with the allowed methods.
     Method(&'static str),
-    /// The store's word; what it means for the client depends on its kind.
+    /// An error of the store. Its kind determines the response.
     Store(StoreError),
 }
 
 impl HandlerError {
-    /// The same problem, met by a query: one that asks too much can be asked in another way.
+    /// Adapts the error to a query: if the query needs too much work, the response suggests alternatives.
     pub(crate) fn of_query(self) -> Self {
         match self {
             HandlerError::Store(StoreError::Exhausted(reason @ Exhausted::Work)) => {
@@ -33,7 +33,7 @@ impl HandlerError {
         }
     }
 
-    /// Returns the reason for the log: a fixed text, so that no value of a request gets there.
+    /// Returns the reason for the log: a fixed text, so that no value from a request reaches the log.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             HandlerError::Auth(error) => error.reason(),
@@ -46,7 +46,7 @@ impl HandlerError {
         }
     }
 
-    /// The message for the client, and whether the rest belongs into the log.
+    /// Returns the error for the client, without internal details.
     pub(crate) fn message(&self, request_id: &str) -> ErrorResponse {
         match self {
             HandlerError::Auth(error) => ErrorResponse::new(error.status(), error.to_string()),
@@ -95,7 +95,7 @@ impl HandlerError {
     }
 }
 
-/// The reason that a status gives by itself.
+/// Returns the default reason for a status.
 fn standard_reason(status: u16) -> &'static str {
     match status {
         403 => "access denied",
@@ -109,7 +109,7 @@ fn standard_reason(status: u16) -> &'static str {
     }
 }
 
-/// The reason of a rejection by the store.
+/// Returns the reason why the store rejected a request.
 fn store_reason(error: &StoreError) -> &'static str {
     match error {
         StoreError::Ambiguous | StoreError::Duplicate { .. } => "uniqueness",
@@ -134,7 +134,7 @@ fn store_reason(error: &StoreError) -> &'static str {
     }
 }
 
-/// The answer to a write whose budget ran out.
+/// Returns the response to a write whose budget is exhausted.
 fn exhausted(reason: Exhausted, detail: &str) -> ErrorResponse {
     match reason {
         Exhausted::Work => ErrorResponse::too_large(format!(
@@ -181,12 +181,12 @@ impl From<scimkit_registry::RequestError> for HandlerError {
     }
 }
 
-/// The error of a store that breaks its contract.
+/// Returns the error for a store that violates its contract.
 pub(crate) fn lost() -> HandlerError {
     HandlerError::Store(StoreError::backend("the store returned no resource"))
 }
 
-/// Logs a failure of the store itself with all its causes, and returns whether it is one.
+/// Logs a failure of the store itself with all its causes, and returns whether the error is such a failure.
 pub(crate) fn log_store_error(error: &StoreError, request_id: &str) -> bool {
     let mut source = std::error::Error::source(error);
     if source.is_none() {

@@ -1,4 +1,4 @@
-//! Pages by index, gathered under a bound of bytes: what does not fit is read as it is sent.
+//! Pages by index, gathered up to a limit of bytes: resources beyond it are read while they are sent.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -8,22 +8,22 @@ use scimkit_store::{Overflow, Page, PagePosition, Query, Sort, StoredResource};
 
 use crate::{error::HandlerError, render::Item, sort::sort_keys, work::Service};
 
-/// The bytes of resources that one list holds at most, besides one resource.
+/// The maximum number of bytes of resources that one list holds in memory, in addition to one resource.
 pub(crate) const HELD: u64 = 4 << 20;
 
-/// The resources of one page, in order: those that are held, and then the ids of the others.
+/// The resources of one page, in order: first those in memory, then the ids of the others.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     bytes: u64,
     pub(crate) items: Vec<Item>,
-    /// The query that found each, and its id.
+    /// The index of the query that found each resource, and its id.
     pub(crate) rest: VecDeque<(usize, ResourceId)>,
-    /// How many resources there are in all.
+    /// The total number of resources on all pages.
     pub(crate) total: u64,
 }
 
 impl Gathered {
-    /// Resources that are all held.
+    /// Creates a page whose resources are all in memory.
     pub(crate) fn of(items: Vec<Item>) -> Self {
         Gathered {
             items,
@@ -35,7 +35,7 @@ impl Gathered {
         (self.items.len() + self.rest.len()) as u64
     }
 
-    /// The bytes that may still be held.
+    /// Returns the number of bytes that may still be held in memory.
     fn room(&self) -> u64 {
         match self.rest.is_empty() {
             true => HELD.saturating_sub(self.bytes),
@@ -62,11 +62,11 @@ impl Gathered {
     }
 }
 
-/// Gathers `count` resources after the first `start`: of one type after the other, or of all types in
-/// one order when there is a sort.
+/// Gathers `count` resources after the first `start`: type by type, or in one order for all types if there is a
+/// sort.
 ///
 /// # Errors
-/// What the store fails with; `tooMany` for a page too deep in a sorted list of several types.
+/// The errors of the store; `tooMany` for a page too deep in a sorted list of several types.
 pub(crate) async fn page(
     service: Service<'_>,
     queries: &[Query],
@@ -92,23 +92,23 @@ pub(crate) async fn page(
     Ok(gathered)
 }
 
-/// How deep into a sorted list of several types a page may lie.
+/// The maximum depth of a page in a sorted list of several types.
 const DEEPEST: u64 = 10_000;
 
-/// The resources of one type, in order, on their way into a merged page.
+/// The sorted resources of one type, to be merged into a page.
 struct Source<'a> {
-    /// The place of its query.
+    /// The index of its query.
     at: usize,
-    /// What follows was not read yet.
+    /// Whether more resources may follow that are not read yet.
     more: bool,
     query: &'a Query,
     read: VecDeque<(Option<Scalar>, StoredResource)>,
-    /// Where the part ended that was read last.
+    /// The position where the last part ended.
     position: Option<PagePosition>,
 }
 
 impl Source<'_> {
-    /// Reads on when nothing is left of what was read; returns the total of the first part.
+    /// Reads the next part if the previous one is used up; returns the total with the first part.
     async fn fill(
         &mut self,
         service: Service<'_>,
@@ -139,7 +139,7 @@ impl Source<'_> {
     }
 }
 
-/// A walk along all types at once, which holds a part of each.
+/// Merges all types into one page, and holds only a part of each type at a time.
 async fn merged(
     service: Service<'_>,
     queries: &[Query],
@@ -151,7 +151,7 @@ async fn merged(
             format!("a sorted query of all types shows the first {DEEPEST} resources only");
         return Err(ErrorResponse::too_many(detail).into());
     }
-    // A type that does not know the attribute has no keys, and takes part in the same order.
+    // A type without the attribute has no keys, and takes part in the same order.
     let sort = queries.iter().find_map(|query| query.sort);
     let most = u32::try_from(deep).unwrap_or(u32::MAX);
     let bytes = HELD / queries.len().max(1) as u64;
@@ -168,14 +168,14 @@ async fn merged(
         for source in &mut sources {
             gathered.total += source.fill(service, (most, bytes)).await?;
         }
-        // The totals are needed even of a page of none.
+        // The totals are needed even if the page is empty.
         if passed >= deep {
             return Ok(gathered);
         }
         let Some(item) = first(&mut sources, sort) else {
             return Ok(gathered);
         };
-        // One that moved between two parts is there only once.
+        // A resource that moved between two parts appears only once.
         if seen.insert(item.stored.id.clone()) {
             if passed >= start {
                 gathered.push(item);
@@ -185,7 +185,7 @@ async fn merged(
     }
 }
 
-/// Takes the first of what was read; of equal ones that of the first type.
+/// Takes the first of the resources read so far; of equal ones, the one of the first type.
 fn first(sources: &mut [Source<'_>], sort: Option<Sort>) -> Option<Item> {
     let mut best: Option<&mut Source<'_>> = None;
     for source in sources {

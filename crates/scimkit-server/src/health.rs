@@ -1,4 +1,4 @@
-//! Whether the server can answer requests.
+//! Readiness of the server.
 
 use std::{
     future::{Future, poll_fn},
@@ -12,12 +12,12 @@ use futures_timer::Delay;
 use scimkit_registry::ResourceId;
 use scimkit_store::{ReadOptions, RequestContext, Settings, Store, StoreError, TenantId};
 
-/// The time in which the store has to answer.
+/// The time within which the store must respond.
 const DEADLINE: Duration = Duration::from_secs(1);
 
-/// Returns whether the store answers a read in time; the reason why not goes to the log.
+/// Returns whether the store responds to a read in time; otherwise logs the reason.
 ///
-/// The read is one by id, of a resource that does not exist in the tenant `default`.
+/// It reads a resource that does not exist by its id, in the tenant `default`.
 pub(crate) async fn store_answers(store: &dyn Store, settings: &Arc<Settings>) -> bool {
     let Some(kind) = settings.registry.resource_types().first() else {
         return true;
@@ -31,7 +31,7 @@ pub(crate) async fn store_answers(store: &dyn Store, settings: &Arc<Settings>) -
         Poll::Pending => deadline.as_mut().poll(context).map(|()| None),
     });
     match answer.await {
-        // One tenant that is being imported says nothing about the others.
+        // The import of one tenant does not affect the others.
         Some(Err(StoreError::Importing)) => true,
         Some(Err(error)) if error.is_failure() => {
             tracing::warn!(%error, "readiness check failed");

@@ -1,4 +1,4 @@
-//! Where the host has a say.
+//! Hooks for the application.
 
 use std::{fmt, sync::Arc};
 
@@ -7,15 +7,16 @@ use scimkit_registry::{Change, ResourceId, ResourceType};
 use scimkit_store::{BoxFuture, RequestContext};
 use serde_json::Value;
 
-/// Is asked before a resource is created, and may refuse it: when all seats are taken, for one.
+/// A guard that can reject the creation of resources, for example when all seats are taken.
 ///
-/// - It is asked about each `POST`, also about one that then takes a resource that is there (see
-///   [`CreatePolicy`](scimkit_store::CreatePolicy)) or fails in the store.
-/// - Of a bulk request it is asked about each operation once those before it are carried out, but about
-///   those that refer to each other in a circle before any of them is.
-/// - The change that it sees has no passwords.
-/// - Between the question and the write others may write: creates that come at the same time may all
-///   be let through. A store that must count exactly counts inside the write, and answers
+/// - It is called for each `POST` that is decoded and mapped without an error. This includes a `POST` that then
+///   adopts or restores an existing resource (see [`CreatePolicy`](scimkit_store::CreatePolicy)) or fails in the
+///   store.
+/// - In a bulk request, it is called for each operation after the preceding operations are carried out. For
+///   operations in a reference cycle, it is called before any operation of the cycle is carried out.
+/// - The change that it receives contains no passwords.
+/// - Other requests may write between the check and the write, so concurrent creates may all pass. A store that
+///   must enforce an exact limit counts inside the write, and returns
 ///   [`StoreError::Rejected`](scimkit_store::StoreError::Rejected).
 ///
 /// # Example
@@ -41,10 +42,10 @@ use serde_json::Value;
 /// }
 /// ```
 pub trait CreateGuard: fmt::Debug + Send + Sync + 'static {
-    /// Says whether the resource that a change makes is wanted.
+    /// Checks whether the resource may be created.
     ///
     /// # Errors
-    /// What the client is told; the provider shows its `detail` to the administrator.
+    /// The error for the client. The identity provider shows its `detail` to the administrator.
     fn check<'a>(
         &'a self,
         scope: &'a RequestContext,
@@ -52,22 +53,23 @@ pub trait CreateGuard: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<(), ErrorResponse>>;
 }
 
-/// Takes the passwords that providers send; without one they are dropped, and that is counted.
+/// A handler for the passwords that identity providers send. Without one, passwords are dropped and counted.
 ///
-/// Whatever it does with them, they are never returned, filtered on or logged. Passwords are what the
-/// schema says is write-only; a write-only part of a value of a multi-valued attribute goes with its
-/// value.
+/// Whatever the handler does, passwords are never returned, filtered on or logged. An attribute is treated as a
+/// password if the schema declares it write-only. A write-only sub-attribute of a multi-valued attribute is handled
+/// together with its value.
 pub trait SecretHandler: fmt::Debug + Send + Sync + 'static {
-    /// Takes one, before the write that it is part of, and once for each request.
+    /// Handles one password before the write that it is part of.
     ///
-    /// The value that it gives stands in the [`Change`] in its place, so that the host's own store
-    /// writes it together with the rest: a hash, for one. With none, the change says nothing of it,
-    /// and what was taken counts whether or not the write succeeds; of a create that fails, nobody
-    /// will ever have the id.
+    /// It is called once per attribute and write, even if the write is tried again after a conflict.
+    ///
+    /// The returned value, for example a hash, replaces the password in the [`Change`], so that the application's
+    /// store writes both together. If it returns `None`, the change does not include the attribute, and the
+    /// handler's effect remains even if the write fails. If a create fails, no resource ever has this id.
     ///
     /// # Errors
-    /// What the client is told, such as [`ErrorResponse::invalid_value`] for a password that is too short.
-    /// Nothing is written then.
+    /// The error for the client, such as [`ErrorResponse::invalid_value`] for a password that is too short. Nothing
+    /// is written in this case.
     fn take<'a>(
         &'a self,
         scope: &'a RequestContext,
@@ -79,14 +81,14 @@ pub trait SecretHandler: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Secret<'a> {
-    /// Of which resource. A create that takes one that is there has another id, and so has one in a
-    /// store that gives ids of its own.
+    /// The id of the resource. A create that adopts or restores an existing resource ends with another id, as does
+    /// a create in a store that assigns its own ids.
     pub id: &'a ResourceId,
-    /// Of which type.
+    /// The resource type.
     pub kind: &'a ResourceType,
-    /// The attribute's path: `password`.
+    /// The path of the attribute, such as `password`.
     pub path: &'a str,
-    /// What was sent.
+    /// The value as sent.
     pub value: &'a Value,
 }
 
@@ -99,7 +101,7 @@ impl fmt::Debug for Secret<'_> {
     }
 }
 
-/// Those that the host has given.
+/// The hooks that the application has set.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hooks {
     pub(crate) guard: Option<Arc<dyn CreateGuard>>,
@@ -107,7 +109,7 @@ pub(crate) struct Hooks {
 }
 
 impl Hooks {
-    /// Whether there are any.
+    /// Returns whether any hook is set.
     pub(crate) fn are_asked(&self) -> bool {
         self.guard.is_some() || self.secrets.is_some()
     }

@@ -1,4 +1,4 @@
-//! The body of a request: read within its limit, or drained when the answer came first.
+//! The body of a request: read up to its limit, or drained if the response is ready first.
 
 use std::{
     future::{Future, poll_fn},
@@ -14,11 +14,11 @@ use scimkit_core::ErrorResponse;
 
 use crate::decode::too_large;
 
-/// The bytes of an unread body that are drained at most.
+/// The maximum number of bytes drained from an unread body.
 const DRAINED: u64 = 64 << 10;
-/// How long draining waits for a client that does not send the rest.
+/// The time that draining waits for a client that does not send the rest.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// What a frame counts at least, so that empty ones come to an end.
+/// The minimum count for a frame, so that empty frames also reach the limit.
 const FRAME: u64 = 64;
 
 /// The body of one request.
@@ -46,7 +46,7 @@ impl<'a, B: http_body::Body> Incoming<'a, B> {
     /// Reads the body, up to the limit.
     ///
     /// # Errors
-    /// 413 as soon as it is over; 400 when the connection broke.
+    /// 413 as soon as the body exceeds the limit; 400 if the connection breaks.
     pub(crate) async fn read(&mut self, limit: usize) -> Result<Bytes, ErrorResponse> {
         let mut bytes = BytesMut::new();
         while let Some(data) = poll_fn(|context| self.poll_data(context)).await {
@@ -61,11 +61,10 @@ impl<'a, B: http_body::Body> Incoming<'a, B> {
         Ok(bytes.freeze())
     }
 
-    /// Drains what was not read, and returns whether the connection can carry another request.
+    /// Drains the unread rest of the body, and returns whether the connection can carry another request.
     ///
-    /// Up to 64 KiB are drained, within half a second. A client that waits to be told to send its
-    /// body is not told so. In HTTP/2 and later a request has a stream of its own, and nothing is
-    /// drained.
+    /// Drains up to 64 KiB within half a second. A client that expects `100 Continue` does not get it. In HTTP/2
+    /// and later, each request has its own stream, and nothing is drained.
     pub(crate) async fn finish(&mut self, head: &Parts) -> bool {
         match self.progress {
             Progress::Ended => return true,
@@ -91,7 +90,7 @@ impl<'a, B: http_body::Body> Incoming<'a, B> {
         all.await
     }
 
-    /// The next piece of data; trailers are skipped.
+    /// Polls the next chunk of data and skips trailers.
     fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<B::Data, B::Error>>> {
         self.progress = Progress::Started;
         loop {

@@ -13,9 +13,8 @@
 //! # Ok::<(), scimkit_server::RandomnessError>(())
 //! ```
 //!
-//! A request goes down once, through pure decoding, a thin driver that talks to the
-//! [`Store`](scimkit_store::Store), and pure encoding. Errors are responses: [`Server::handle`]
-//! does not fail.
+//! Each request passes once through pure decoding, a thin driver that calls the [`Store`](scimkit_store::Store),
+//! and pure encoding. Errors become responses: [`Server::handle`] never fails.
 
 mod access;
 mod answer;

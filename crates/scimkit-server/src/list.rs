@@ -1,4 +1,4 @@
-//! Queries: of one type, and of all of them at the root.
+//! Queries of one type, or of all types at the root.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -19,12 +19,12 @@ use crate::{
     writer::Writer,
 };
 
-/// Answers a query of these types.
+/// Responds to a query of these types.
 ///
 /// # Errors
-/// `invalidFilter` for a filter that can't be read or bound, and for one or a sort that asks about
-/// what is never returned; `invalidPath` for a sort by an unknown attribute; with a cursor those of
-/// [`walk::page`].
+/// `invalidFilter` for a filter that can't be parsed or bound, and for a filter or sort by an attribute that is
+/// never returned or that the caller may not read; `invalidPath` for a sort by an unknown attribute; with a cursor,
+/// the errors of [`walk::page`].
 pub(crate) async fn answer(
     writer: Writer<'_>,
     types: Vec<Arc<ResourceType>>,
@@ -87,7 +87,7 @@ pub(crate) async fn answer(
     body(&head, gathered, shown).await
 }
 
-/// The answer: whole when it is held as a whole, else in pieces.
+/// Builds the response: complete if all of it is in memory, otherwise in pieces.
 async fn body(
     head: &Head,
     gathered: Gathered,
@@ -105,14 +105,14 @@ async fn body(
     Ok(ResponseParts::json(StatusCode::OK, text))
 }
 
-/// What a list says of its page.
+/// The values before the resources of a list.
 struct Head {
     next: Option<String>,
     start: Option<u64>,
     total: Option<u64>,
 }
 
-/// The text up to the first resource; how many there are is left for the end where it is not known.
+/// Returns the text up to the first resource. If the number of resources is unknown, it follows at the end.
 fn head_text(head: &Head, count: Option<usize>) -> Vec<u8> {
     let mut text = format!(r#"{{"schemas":["{}"]"#, message::LIST_RESPONSE);
     let numbers = [
@@ -120,12 +120,12 @@ fn head_text(head: &Head, count: Option<usize>) -> Vec<u8> {
         ("startIndex", head.start),
         ("itemsPerPage", count.map(|count| count as u64)),
     ];
-    // Writing into a `String` does not fail.
+    // Writing to a `String` can't fail.
     for (name, number) in numbers {
         let _ = number.map(|number| write!(text, r#","{name}":{number}"#));
     }
     if let Some(next) = &head.next {
-        // Of characters that JSON needs no escapes for.
+        // A cursor contains no characters that JSON must escape.
         let _ = write!(text, r#","nextCursor":"{next}""#);
     }
     text.push_str(r#","Resources":["#);

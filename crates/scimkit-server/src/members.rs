@@ -1,4 +1,4 @@
-//! The members of a big group, sent page by page.
+//! The members of a large group, sent page by page.
 
 use std::{
     collections::VecDeque,
@@ -20,24 +20,24 @@ use crate::{
     query::parameters,
 };
 
-/// A resource that is being sent: its text, and behind it the memberships that are too long for it.
+/// A resource that is being sent: its text, followed by the memberships that are too long for it.
 ///
-/// The pages are read one after the other, each behind the last id of the one before, so that a
-/// member that is there throughout is sent once, whatever is added and removed meanwhile.
+/// The pages are read one after the other, each starting after the last id of the previous one. So a member that
+/// stays throughout is sent once, even if other members are added or removed in the meantime.
 pub(crate) struct Members {
-    /// The membership that is being sent, and the last of its members that was.
+    /// The membership that is being sent, and its last member that was sent.
     current: Option<(AttrId, ResourceId)>,
-    /// Whether the membership that is being sent has an element already.
+    /// Whether an element of the current membership was already sent.
     has_elements: bool,
     list: List,
     reading: Option<BoxFuture<'static, Result<Vec<Edge>, StoreError>>>,
-    /// Memberships that are still to come, with their first page.
+    /// The memberships that are still to be sent, with their first page.
     rest: VecDeque<(AttrId, Vec<Edge>)>,
-    /// The text so far, until it is sent.
+    /// The text of the resource, until it is sent.
     text: Option<Vec<u8>>,
 }
 
-/// Whose memberships they are, and how they are shown.
+/// The resource that owns the memberships, and how they are shown.
 pub(crate) struct List {
     pub(crate) id: ResourceId,
     pub(crate) kind: Arc<ResourceType>,
@@ -59,13 +59,13 @@ impl Drop for Members {
 }
 
 impl Members {
-    /// The text of a resource, and the first page of each membership that it lacks.
+    /// Creates the body from the text of a resource and the first page of each membership that the text lacks.
     ///
-    /// What is still to be read is bounded by the resource, and as slow as the client: it has a budget
-    /// of its own, which ends with the body.
+    /// The remaining reads are limited by the size of the resource, and as slow as the client. They have their own
+    /// budget, which is cancelled when the body is dropped.
     pub(crate) fn new(mut list: List, mut text: Vec<u8>, first: Vec<(AttrId, Vec<Edge>)>) -> Self {
         list.scope.budget = Budget::unlimited();
-        // The brace comes when the memberships are there.
+        // The closing brace follows the memberships.
         text.pop();
         Members {
             current: None,
@@ -77,7 +77,7 @@ impl Members {
         }
     }
 
-    /// Adds a page to the text, and remembers where the next one starts.
+    /// Appends a page to the text, and records where the next one starts.
     fn add(&mut self, text: &mut Vec<u8>, attr: AttrId, edges: &[Edge], place: Place) {
         let more = edges.len() > PAGE as usize;
         let page = edges.get(..PAGE as usize).unwrap_or(edges);
@@ -133,7 +133,7 @@ impl Pieces for Members {
             None => text.push(b'}'),
             Some((attr, edges)) => {
                 self.add(&mut text, attr, &edges, Place::First);
-                // What is behind it is told from the end of the text once it is sent.
+                // The text that follows is produced after this part is sent.
                 self.text = Some(Vec::new());
             }
         }
@@ -141,7 +141,7 @@ impl Pieces for Members {
     }
 }
 
-/// Where in its membership a page is.
+/// The position of a page in its membership.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
     Behind,
@@ -149,7 +149,7 @@ enum Place {
 }
 
 impl List {
-    /// The page behind a member, and one member more where there is one.
+    /// Reads the page after a member, plus one more member to detect a further page.
     fn read(
         &self,
         attr: AttrId,
@@ -159,14 +159,14 @@ impl List {
         let query = query.after(Some(after)).with_edge_limit(PAGE + 1);
         let (scope, store) = (self.scope.clone(), Arc::clone(&self.store));
         Box::pin(async move {
-            // However fast the client reads, others have a turn in between.
+            // Other tasks get a turn between pages, however fast the client reads.
             yield_now().await;
             let found = store.edges(&scope, &query).await?;
             Ok(found.into_iter().next().unwrap_or_default())
         })
     }
 
-    /// Adds the elements of edges to a text; returns whether anything is shown of them.
+    /// Appends the elements of edges to a text; returns whether any of them is shown.
     fn print(&self, attr: AttrId, edges: &[Edge], text: &mut Vec<u8>) -> bool {
         let printer = ResourcePrinter::new(&self.scope.settings, &self.kind, &self.projection);
         let start = text.len();
@@ -175,11 +175,10 @@ impl List {
     }
 }
 
-/// Which members a request asks for, where it asks for a page of them:
-/// `membersCount=100&membersAfter=2819c223`.
+/// A page of members that a request selects: `membersCount=100&membersAfter=2819c223`.
 ///
-/// The names are those of the membership attribute with `Count` and `After` behind them. Clients that
-/// do not know them get all members.
+/// The parameters are named after the membership attribute, followed by `Count` and `After`. Clients that don't use
+/// them get all members.
 #[derive(Debug)]
 pub(crate) struct MembersPage {
     pub(crate) after: Option<ResourceId>,
@@ -188,10 +187,10 @@ pub(crate) struct MembersPage {
 }
 
 impl MembersPage {
-    /// Reads the parameters of a query string.
+    /// Parses the parameters of a query string.
     ///
     /// # Errors
-    /// `invalidValue` for a count that is no whole number.
+    /// `invalidValue` for a count that is not a whole number.
     pub(crate) fn of(
         kind: &ResourceType,
         query: Option<&str>,

@@ -1,4 +1,4 @@
-//! Media types: what a body is, and what an answer shall be.
+//! Media types of request bodies and responses.
 
 use http::{
     HeaderMap, HeaderValue,
@@ -9,15 +9,15 @@ use scimkit_core::ErrorResponse;
 const SCIM: &str = "application/scim+json";
 const JSON: &str = "application/json";
 
-/// The media type of every answer that is not asked for in another.
+/// The default media type of responses.
 pub(crate) const ANSWER: HeaderValue = HeaderValue::from_static(SCIM);
 
-/// The media type of the answer: `application/scim+json` unless `application/json` is preferred.
+/// Returns the media type of the response: `application/scim+json` unless the client prefers `application/json`.
 ///
-/// A range that names a type says more about it than a wildcard (RFC 9110 section 12.5.1).
+/// A range that names a type takes precedence over a wildcard (RFC 9110 section 12.5.1).
 ///
 /// # Errors
-/// 406 when neither is acceptable.
+/// 406 if neither is acceptable.
 pub(crate) fn answer_type(headers: &HeaderMap) -> Result<HeaderValue, ErrorResponse> {
     let (mut scim, mut json, mut any, mut all) = (None, None, None, None);
     let mut asked = false;
@@ -53,7 +53,7 @@ pub(crate) fn answer_type(headers: &HeaderMap) -> Result<HeaderValue, ErrorRespo
         let detail = format!("answers are {SCIM} or {JSON}; `Accept` allows neither");
         return Err(ErrorResponse::new(406, detail));
     }
-    // A wildcard is no preference.
+    // A wildcard does not express a preference.
     let prefers_json = json_weight > scim_weight && (json.is_some() || scim_weight <= 0.0);
     Ok(HeaderValue::from_static(if prefers_json {
         JSON
@@ -62,7 +62,7 @@ pub(crate) fn answer_type(headers: &HeaderMap) -> Result<HeaderValue, ErrorRespo
     }))
 }
 
-/// The weight that a parameter of a range gives it, if it does.
+/// Returns the weight that a parameter assigns to its range, if it is a weight.
 fn weight(parameter: &str) -> Option<f32> {
     let (name, value) = parameter.split_once('=')?;
     name.eq_ignore_ascii_case("q")
@@ -70,10 +70,10 @@ fn weight(parameter: &str) -> Option<f32> {
         .flatten()
 }
 
-/// Checks that a body is JSON; one without a `Content-Type` is taken to be.
+/// Checks that a body is JSON. A body without a `Content-Type` counts as JSON.
 ///
 /// # Errors
-/// 415 for another media type, and for a body that is compressed or otherwise coded.
+/// 415 for another media type, or for a compressed or otherwise encoded body.
 pub(crate) fn check_body_type(headers: &HeaderMap) -> Result<(), ErrorResponse> {
     let coded = |h: &HeaderValue| !h.as_bytes().eq_ignore_ascii_case(b"identity");
     if headers.get(CONTENT_ENCODING).is_some_and(coded) {

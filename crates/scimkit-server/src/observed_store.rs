@@ -1,4 +1,4 @@
-//! A store whose calls are spans and metrics.
+//! A store wrapper that adds spans and metrics to each call.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tracing::{Instrument, Span, debug_span};
 
 use crate::telemetry::{STORE_DURATION_SECONDS, timed};
 
-/// Passes calls on to a store; each has a span (`write` or `store`) and a duration.
+/// A store that forwards each call, and adds a span (`write` or `store`) and a duration.
 #[derive(Debug)]
 pub(crate) struct ObservedStore(pub(crate) Arc<dyn Store>);
 

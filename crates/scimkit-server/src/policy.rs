@@ -1,4 +1,4 @@
-//! What the settings and the host let through of a change, on its way to the store.
+//! The parts of a change that the settings and the application allow into the store.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -16,21 +16,21 @@ use crate::{
     writer::Writer,
 };
 
-/// The write that a change is for, with the document before.
+/// The kind of write for a change, with the document before it.
 enum On {
     Create,
     Update(Option<Arc<Resource>>),
 }
 
-/// What the host said of the secrets of one request, so that it is asked once.
+/// The application's results for the secrets of one request, so that the handler is called only once.
 #[derive(Default)]
 pub(crate) struct HandledSecrets(Vec<(AttrId, Option<Value>)>);
 
 impl Writer<'_> {
-    /// The write that makes a resource, or takes one that the settings let it take.
+    /// Builds the write that creates a resource, or adopts or restores an existing one if the settings allow it.
     ///
     /// # Errors
-    /// What the connection's mapping, the host's guard or its hook for passwords refuses; 413 for a
+    /// The connection's mapping, the application's guard or its secret handler rejects the change; 413 for a
     /// document that is too large.
     pub(crate) async fn creation(
         &self,
@@ -48,7 +48,7 @@ impl Writer<'_> {
         self.scope.settings.limits.check_document(None, &change)?;
         let claim = match sent {
             None => None,
-            // By what was sent: what is filled in is everybody's.
+            // Match by the values as sent: the values that the mapping adds are the same for all resources.
             Some(sent) => match self.claim(&sent) {
                 None => None,
                 Some(claim) => {
@@ -60,10 +60,10 @@ impl Writer<'_> {
         Ok(WriteOp::Create { change, claim, id })
     }
 
-    /// The change as it goes to the store.
+    /// Returns the change in the form that goes to the store.
     ///
     /// # Errors
-    /// What the connection's mapping or the host's hook for passwords refuses.
+    /// The connection's mapping or the application's secret handler rejects the change.
     pub(crate) async fn revised(
         &self,
         id: &ResourceId,
@@ -76,7 +76,7 @@ impl Writer<'_> {
         self.without_secrets(change, id, taken).await
     }
 
-    /// Without aliases, where they are not wanted.
+    /// Removes e-mail aliases if the settings drop them.
     fn plain(&self, change: Change, before: Option<&Resource>) -> Change {
         match self.scope.settings.aliases {
             AliasPolicy::Drop => self.without_aliases(change, before),
@@ -84,9 +84,9 @@ impl Writer<'_> {
         }
     }
 
-    /// What the mapping lets through.
+    /// Applies the connection's mapping and returns the filtered change.
     async fn mapped(&self, change: Change, on: On) -> Result<Change, HandlerError> {
-        // What a rule may look at and copy of each value.
+        // The work that mapping rules may spend to read and copy each value.
         const RULES: u64 = 8;
         let Some(mapping) = self.scope.settings.mapping() else {
             return Ok(change);
@@ -121,13 +121,13 @@ impl Writer<'_> {
         self.scope.settings.mapping()?.for_type(kind.name())
     }
 
-    /// Whether a create of that type may take a resource that is there, so that its id is known only
-    /// when it is done.
+    /// Returns whether a create of this type may adopt or restore an existing resource, so that its id is known
+    /// only after the write.
     pub(crate) fn claims(&self, kind: &Arc<ResourceType>) -> bool {
         self.among().is_some() && !self.matching(kind).paths().is_empty()
     }
 
-    /// Which resource a create may take.
+    /// Returns the match for the existing resource that a create may adopt or restore.
     fn claim(&self, change: &Change) -> Option<ExistingMatch> {
         let among = self.among()?;
         let by = self.matching(change.kind()).predicate(change)?;
@@ -144,7 +144,7 @@ impl Writer<'_> {
         }
     }
 
-    /// By what a resource that is there is recognised.
+    /// Returns the attributes by which an existing resource is found.
     fn matching(&self, kind: &Arc<ResourceType>) -> Cow<'_, MatchingAttributes> {
         match self.mapping(kind).map(TypeMapping::matching) {
             Some(matching) if !matching.paths().is_empty() => Cow::Borrowed(matching),
@@ -152,7 +152,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Leaves out every e-mail address but the one that counts.
+    /// Removes every e-mail address except the preferred one.
     fn without_aliases(&self, change: Change, before: Option<&Resource>) -> Change {
         let kind = change.kind().clone();
         let Some(emails) = kind.attribute_id("emails") else {
@@ -172,7 +172,7 @@ impl Writer<'_> {
         })
     }
 
-    /// Hands what is write-only to the host, or drops it.
+    /// Passes write-only values to the secret handler, or drops them.
     async fn without_secrets(
         &self,
         change: Change,
@@ -227,12 +227,12 @@ impl Writer<'_> {
     }
 }
 
-/// Whether clients write it and never see it.
+/// Returns whether an attribute is write-only.
 fn is_secret(kind: &ResourceType, id: AttrId) -> bool {
     kind.attr(id).definition().mutability == Mutability::WriteOnly
 }
 
-/// A change without what is write-only: what others than the taker of secrets may see.
+/// Returns a change without its write-only values, which only the secret handler may see.
 fn open_part(change: &Change) -> Cow<'_, Change> {
     let kind = change.kind();
     if !change
@@ -250,7 +250,7 @@ fn open_part(change: &Change) -> Cow<'_, Change> {
     }))
 }
 
-/// What a resource satisfies that is not active.
+/// Returns the predicate that matches deactivated resources.
 fn switched_off(kind: &ResourceType) -> Option<Predicate> {
     let attr = kind.attribute_id("active")?;
     let is_boolean = kind.attr(attr).definition().data_type == DataType::Boolean;
@@ -258,7 +258,7 @@ fn switched_off(kind: &ResourceType) -> Option<Predicate> {
     is_boolean.then_some(Predicate::Compare { attr, op, value })
 }
 
-/// The primary address; where none is, the first of type `work`, and else the first.
+/// Returns the primary address, otherwise the first of type `work`, otherwise the first.
 fn the_one_that_counts(mut elements: Vec<Value>) -> Value {
     let primary = |e: &Value| e.get("primary").and_then(Value::as_bool) == Some(true);
     let work = |e: &Value| {

@@ -1,20 +1,20 @@
-//! The path of the base URL, with a tenant in it or none.
+//! The path of the base URL, with or without a tenant.
 
 use percent_encoding::percent_decode_str;
 
 use crate::auth::TenantInPath;
 
-/// What is before the endpoints in a path.
+/// The part of a path before the endpoints.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Prefix {
-    /// Up to the tenant, or all of it.
+    /// The text before the tenant, or the whole prefix.
     before: String,
-    /// Behind the tenant, where there is one.
+    /// The text after the tenant, if the prefix contains one.
     behind: Option<String>,
 }
 
 impl Prefix {
-    /// Reads `/scim/v2`, or `/tenants/{tenant}/scim/v2`.
+    /// Parses `/scim/v2` or `/tenants/{tenant}/scim/v2`.
     pub(crate) fn of(text: &str) -> Self {
         let text = text.trim_end_matches('/');
         match text.split_once("{tenant}") {
@@ -29,7 +29,7 @@ impl Prefix {
         }
     }
 
-    /// Returns the path that the log shows: below a prefix without a tenant, as a framework's nesting leaves it.
+    /// Returns the path for the log: without a prefix that has no tenant, as with a framework's nesting.
     pub(crate) fn logged<'p>(&self, path: &'p str) -> &'p str {
         match (&self.behind, self.strip(path)) {
             (None, Some((_, ""))) => "/",
@@ -38,7 +38,7 @@ impl Prefix {
         }
     }
 
-    /// The tenant and what is below the prefix; none for a path that is not below it.
+    /// Returns the tenant and the path below the prefix; `None` if the path is not below the prefix.
     pub(crate) fn strip<'p>(&self, path: &'p str) -> Option<(Option<TenantInPath>, &'p str)> {
         let rest = path.strip_prefix(self.before.as_str())?;
         let Some(behind) = &self.behind else {
@@ -53,7 +53,7 @@ impl Prefix {
     }
 }
 
-/// Whether a segment ended where a prefix was taken off.
+/// Returns whether the prefix ended at the end of a segment.
 fn is_below(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with('/')
 }

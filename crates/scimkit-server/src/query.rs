@@ -1,4 +1,4 @@
-//! From query strings to what the driver works on.
+//! Parsing of query strings.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use scimkit_registry::{
 
 use crate::{error::HandlerError, writer::Writer};
 
-/// The parameters of the protocol, as it spells them.
+/// The parameters of the protocol, in its spelling.
 const NAMES: [&str; 8] = [
     "attributes",
     "count",
@@ -28,17 +28,17 @@ const NAMES: [&str; 8] = [
 /// One parameter of a query string.
 #[derive(Debug, Clone)]
 pub(crate) struct Parameter<'q> {
-    /// Its name, decoded; a known one as the protocol spells it.
+    /// The decoded name; a known name has the spelling of the protocol.
     pub(crate) name: Cow<'q, str>,
-    /// The value as it was sent.
+    /// The value as sent.
     raw: &'q str,
-    /// The value, decoded as forms are: a plus stands for a space.
+    /// The value, decoded like a form: a plus stands for a space.
     pub(crate) value: Cow<'q, str>,
 }
 
 impl Parameter<'_> {
-    /// The filter that the value holds, where a raw plus may be one: next to `%20`, and where the
-    /// filter can be read that way.
+    /// Returns the filter in the value. A plus is taken literally if the value also contains `%20`, the tolerance
+    /// accepts that, and the filter can be parsed this way.
     fn filter(&self, writer: Writer<'_>) -> String {
         let Writer { scope, witness, .. } = writer;
         let both = self.raw.contains('+') && self.raw.contains("%20");
@@ -46,7 +46,7 @@ impl Parameter<'_> {
             return self.value.clone().into_owned();
         }
         let text = percent_decode_str(self.raw).decode_utf8_lossy();
-        // What this reading needs is noted when the filter is read for good.
+        // The quirks of this reading are recorded when the filter is parsed for real.
         let trial = QuirkRecorder::new(*witness.tolerance());
         if parse_filter(&text, scope.settings.limits.filter, &trial).is_err() {
             return self.value.clone().into_owned();
@@ -56,10 +56,10 @@ impl Parameter<'_> {
     }
 }
 
-/// Decodes a name or value as forms are decoded.
+/// Decodes a name or value like a form.
 ///
 /// # Errors
-/// `invalidValue` for text that is not UTF-8: reading it anyway would replace characters.
+/// `invalidValue` for text that is not UTF-8: lossy decoding would replace characters.
 fn form_decoded(text: &str) -> Result<Cow<'_, str>, ErrorResponse> {
     let decoded = match text.contains('+') {
         false => percent_decode_str(text).decode_utf8(),
@@ -72,11 +72,11 @@ fn form_decoded(text: &str) -> Result<Cow<'_, str>, ErrorResponse> {
     decoded.map_err(|_| ErrorResponse::invalid_value("the query is not UTF-8"))
 }
 
-/// Splits a query string into its parameters; `others` are names known beside those of the protocol.
+/// Splits a query string into its parameters; `others` are known names in addition to those of the protocol.
 ///
 /// # Errors
-/// `invalidValue` for text that is not UTF-8, and for a known name in another case where the tolerance
-/// does not accept that: overlooking a filter would answer with everybody.
+/// `invalidValue` for text that is not UTF-8, and for a known name in another case unless the tolerance accepts
+/// that: if a filter were ignored, the response would contain all resources.
 pub(crate) fn parameters<'q>(
     text: Option<&'q str>,
     others: &[String],
@@ -93,7 +93,7 @@ pub(crate) fn parameters<'q>(
     Ok(parameters)
 }
 
-/// The name of a parameter as the protocol spells it; one that is not known stays as it is.
+/// Returns a parameter name in the spelling of the protocol; an unknown name stays unchanged.
 fn spelled<'q>(
     name: Cow<'q, str>,
     others: &[String],
@@ -117,11 +117,11 @@ fn spelled<'q>(
     Err(problem.with_quirk(Quirk::ParameterCase))
 }
 
-/// Reads the parameters of a query string; those that the protocol does not know are ignored.
+/// Parses the parameters of a query string, and ignores unknown ones.
 ///
 /// # Errors
-/// What [`parameters`] rejects; `invalidValue` for a parameter given twice, in whatever case, or of the
-/// wrong form; `invalidCount` for a `count` beside a cursor that is no number.
+/// The errors of [`parameters`]; `invalidValue` for a repeated parameter, whatever its case, or one with an invalid
+/// value; `invalidCount` for a `count` next to a cursor if it is not a whole number.
 pub(crate) fn search(
     text: Option<&str>,
     writer: Writer<'_>,
@@ -168,7 +168,7 @@ fn once<T>(name: &str, slot: &mut Option<T>, value: T) -> Result<(), ErrorRespon
     }
 }
 
-/// A whole number of any size; beyond what fits it is as good as the largest.
+/// Parses a whole number of any size. A number that does not fit becomes the largest or smallest one that does.
 fn integer(name: &str, text: &str) -> Result<i64, ErrorResponse> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {

@@ -1,4 +1,4 @@
-//! From stored resources to the JSON that goes out.
+//! Rendering of stored resources as JSON.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -18,10 +18,10 @@ use crate::{
     work::{self, Service},
 };
 
-/// The bytes of resources that are rendered or sorted at once, besides one resource.
+/// The bytes of resources that are rendered or sorted at once, in addition to one resource.
 pub(crate) const TOGETHER: u64 = 256 << 10;
 
-/// Splits resources into parts that can be sorted at once.
+/// Splits resources into parts that are small enough to be sorted at once.
 pub(crate) fn parts(mut items: &[StoredResource]) -> impl Iterator<Item = &[StoredResource]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
@@ -36,29 +36,29 @@ pub(crate) fn parts(mut items: &[StoredResource]) -> impl Iterator<Item = &[Stor
     })
 }
 
-/// Units that it takes to render an edge.
+/// The units that rendering an edge costs.
 const EDGE: u64 = 16 * Budget::COMPARISON;
 
-/// Bytes of a document that are copied for one unit.
+/// The bytes of a document that are copied for one unit.
 const COPIED: u64 = 16;
 
-/// Bytes of a document that are searched for what a projection shows, and copied, for one unit.
+/// The bytes of a document that are searched for projected attributes, and copied, for one unit.
 pub(crate) const PROJECTED: u64 = 4;
 
-/// A resource of a list, and the query that found it, by its place among the queries.
+/// A resource of a list, and the index of the query that found it.
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) query: usize,
     pub(crate) stored: StoredResource,
 }
 
-/// The type and projection of a query, by which its resources are rendered.
+/// The type and projection of a query, which determine how its resources are rendered.
 pub(crate) type Shape = (Arc<ResourceType>, Projection);
 
-/// Appends the JSON texts of the resources of a page, with commas in between.
+/// Appends the JSON texts of the resources of a page, separated by commas.
 ///
-/// What is shown of a document is copied from its text, and the computed attributes are spliced in. Long
-/// work is done on the lane, and others have a turn in between.
+/// The shown parts of a document are copied from its text, and the computed attributes are inserted. Long work runs
+/// on the lane, and other tasks get a turn in between.
 ///
 /// # Errors
 /// The store fails to read edges or the targets of references; the lane is full.
@@ -119,10 +119,10 @@ async fn encode(
     Ok(())
 }
 
-/// Bytes that a resource takes besides its document, for the room of a text.
+/// The approximate bytes of a resource in addition to its document, to reserve capacity.
 const PRINTED: u64 = 512;
 
-/// Adds the edges that are shown to the resources that one query found, if the store did not return them.
+/// Adds the shown edges to the resources that one query found, if the store did not return them.
 async fn complete(
     (scope, store, _): Service<'_>,
     (query, (kind, projection)): (usize, &Shape),
@@ -150,12 +150,12 @@ async fn complete(
     Ok(())
 }
 
-/// The work since the last time that other tasks could run.
+/// The work since other tasks last had a turn.
 #[derive(Debug, Default)]
 struct Turn(u64);
 
 impl Turn {
-    /// Counts the work that comes next, and lets other tasks run first if it would be too much.
+    /// Counts the next work, and first yields to other tasks if it would be too much.
     async fn take(&mut self, units: u64) {
         self.0 = self.0.saturating_add(units);
         if self.0 >= work::AT_ONCE {
@@ -165,7 +165,7 @@ impl Turn {
     }
 }
 
-/// The approximate units that it takes to render a resource.
+/// Returns the approximate units that rendering a resource costs.
 fn units(item: &StoredResource, projection: &Projection) -> u64 {
     let edges: usize = item.edges.iter().map(|(_, edges)| edges.len()).sum();
     let bytes = match item.document.is_exact() && projection.is_whole() {
@@ -175,11 +175,11 @@ fn units(item: &StoredResource, projection: &Projection) -> u64 {
     (item.document.size() / bytes).saturating_add(EDGE * edges as u64)
 }
 
-/// The edges under the membership, inverse and reference attributes that are shown, as far as the resources of one type
-/// came without them, each with the place of its resource.
+/// Reads the shown edges of membership, inverse and reference attributes that the resources of one type lack, each
+/// with the index of its resource.
 ///
 /// # Errors
-/// What the store fails with.
+/// The errors of the store.
 pub(crate) async fn missing_edges(
     (scope, store): (&RequestContext, &dyn Store),
     (kind, items): (&Arc<ResourceType>, &[&StoredResource]),
@@ -187,7 +187,7 @@ pub(crate) async fn missing_edges(
 ) -> Result<Vec<(usize, AttrId, Vec<Edge>)>, StoreError> {
     let mut missing = Vec::new();
     for attr in shown_edges(kind, projection) {
-        // What was just read has its edges; what was just written may have none.
+        // A resource that was just read has its edges; one that was just written may have none.
         let is_known = |item: &&StoredResource| item.edges.iter().any(|(known, _)| *known == attr);
         if items.iter().all(is_known) {
             continue;
@@ -211,7 +211,7 @@ pub(crate) async fn missing_edges(
     Ok(missing)
 }
 
-/// The resources that documents refer to, with the place of each document.
+/// Returns the resources that documents refer to, each with the index of its document.
 fn references_of(
     kind: &ResourceType,
     attr: AttrId,
@@ -223,11 +223,10 @@ fn references_of(
         .collect()
 }
 
-/// How many targets are asked for in one predicate: few enough for every store to answer it by an
-/// index.
+/// The number of targets in one predicate: few enough for every store to use an index.
 const AT_ONCE: usize = 50;
 
-/// Edges to the resources with these ids that a reference attribute can lead to, with their types and names.
+/// Reads edges to the resources with these ids that a reference attribute can refer to, with their types and names.
 async fn targets_of(
     (scope, store): (&RequestContext, &dyn Store),
     (kind, attr): (&ResourceType, AttrId),

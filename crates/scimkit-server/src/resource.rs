@@ -1,4 +1,4 @@
-//! Creating, reading, replacing, patching and deleting one resource.
+//! Requests that create, read, replace, patch or delete one resource.
 
 use std::sync::Arc;
 
@@ -31,13 +31,13 @@ use crate::{
     writer::Writer,
 };
 
-/// One request about a resource.
+/// A request for one resource.
 pub(crate) struct ResourceRequest<'a> {
     pub(crate) head: &'a Parts,
     pub(crate) writer: Writer<'a>,
 }
 
-/// A group of more members than this is not sent back after a change of its membership.
+/// The maximum number of members of a group that is returned after a change of its memberships.
 const BIG_GROUP: u32 = 100;
 
 impl ResourceRequest<'_> {
@@ -144,7 +144,7 @@ impl ResourceRequest<'_> {
                 _ => false,
             };
         if in_brief {
-            // Lists that may have been cut short.
+            // These lists may have been cut short.
             let lists = &mut updated.stored.edges;
             lists.retain(|(_, edges)| edges.len() <= BIG_GROUP as usize);
         }
@@ -180,7 +180,7 @@ impl ResourceRequest<'_> {
         Ok(ResponseParts::empty(StatusCode::NO_CONTENT))
     }
 
-    /// The members of a resource, unless there are too many to be sent without a request for them.
+    /// Returns the members of a resource, or `None` if there are too many to return them without being requested.
     async fn few_members(
         &self,
         kind: &Arc<ResourceType>,
@@ -208,7 +208,7 @@ impl ResourceRequest<'_> {
         Ok(Some(all))
     }
 
-    /// The parts that the answer shows besides the document.
+    /// Returns the parts that the response shows in addition to the document.
     fn want(&self, kind: &ResourceType, projection: &Projection) -> ReadOptions {
         ReadOptions::edges(shown_edges(kind, projection)).with_edge_limit(PAGE + 1)
     }
@@ -245,7 +245,7 @@ impl ResourceRequest<'_> {
         self.writer.projection(kind, attributes, excluded)
     }
 
-    /// Shows a resource; a membership that is too long for one page follows behind it.
+    /// Builds the response with a resource; a membership that is too long for one page follows the rest.
     async fn show(
         &self,
         status: StatusCode,
@@ -281,8 +281,8 @@ impl ResourceRequest<'_> {
         Ok(answer.showing(&location))
     }
 
-    /// Puts the first page of each membership that is shown beside the resource, or the one that is
-    /// asked for; takes out those that are longer than a page.
+    /// Attaches the first page of each shown membership to the resource, or the page that the request selects;
+    /// takes out memberships that exceed a page.
     async fn long_memberships(
         &self,
         kind: &Arc<ResourceType>,
@@ -307,7 +307,7 @@ impl ResourceRequest<'_> {
             stored.edges.retain(|(known, _)| *known != attr);
             stored.edges.push((attr, edges));
         }
-        // A page that was asked for is sent as it is, and has no more than is sent at once.
+        // A selected page is sent in one piece, whatever its size.
         Ok(take_long(stored, |attr| {
             !asked.iter().any(|page| page.attr == attr)
         }))

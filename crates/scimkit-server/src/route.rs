@@ -1,4 +1,4 @@
-//! Which resource and method a request means, before its body is looked at.
+//! The resource and method of a request, determined before its body is read.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -13,19 +13,19 @@ use crate::{
     error::HandlerError,
 };
 
-/// What a request asks for.
+/// The target of a request.
 #[derive(Debug)]
 pub(crate) enum Route {
     Bulk,
     Create(Arc<ResourceType>),
     Delete(Arc<ResourceType>, ResourceId),
     Discover(Discovery),
-    /// GET with the query in the URL; no type means all of them.
+    /// A GET with the query in the URL; `None` means all types.
     List(Option<Arc<ResourceType>>),
     Patch(Arc<ResourceType>, ResourceId),
     Read(Arc<ResourceType>, ResourceId),
     Replace(Arc<ResourceType>, ResourceId),
-    /// POST to `.search`, with the query in the body.
+    /// A POST to `.search`, with the query in the body; `None` means all types.
     Search(Option<Arc<ResourceType>>),
 }
 
@@ -40,7 +40,7 @@ pub(crate) enum Discovery {
 }
 
 impl Route {
-    /// How many bytes of body are read at most; none where there is no body.
+    /// Returns the maximum number of body bytes to read; `None` if the request has no body.
     pub(crate) fn body_limit(&self, limits: &RequestLimits) -> Option<usize> {
         const SEARCH: usize = 64 << 10;
         match self {
@@ -66,7 +66,7 @@ impl Route {
         }
     }
 
-    /// Checks that a caller may go this way. What is not about one type is checked type by type.
+    /// Checks that a caller may use this route. Routes that concern several types are checked later, type by type.
     ///
     /// # Errors
     /// 403.
@@ -83,11 +83,10 @@ impl Route {
         }
     }
 
-    /// Finds the route of a method and path.
+    /// Finds the route for a method and path.
     ///
     /// # Errors
-    /// 404 for a path that leads nowhere, 405 for a method that is not for it, 501 for what the
-    /// protocol knows and this server does not.
+    /// 404 for an unknown path, 405 for a method that the path does not support, 501 for `/Me` without a resource.
     pub(crate) fn find(
         registry: &Registry,
         method: &Method,
@@ -181,7 +180,7 @@ fn only(
     Ok(route())
 }
 
-/// 501.
+/// Returns the 501 for an endpoint that is not implemented.
 pub(crate) fn not_implemented() -> HandlerError {
     let detail = "this endpoint is not implemented; see /ServiceProviderConfig";
     HandlerError::Client(ErrorResponse::not_implemented(detail))

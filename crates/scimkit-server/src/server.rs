@@ -35,20 +35,20 @@ use crate::{
 
 /// A SCIM 2.0 service provider over a [`Store`].
 ///
-/// It is a [`tower_service::Service`] and cheap to clone. Paths are taken below the base path: mount
-/// it with the framework's own nesting, or name the prefix with [`Server::with_prefix`].
+/// It implements [`tower_service::Service`] and is cheap to clone. It matches paths below the base path: mount it
+/// with the framework's nesting, or set the prefix with [`Server::with_prefix`].
 ///
-/// Without [`Server::with_authentication`] nobody gets in.
+/// Without [`Server::with_authentication`], every request gets a 401.
 #[derive(Debug, Clone)]
 pub struct Server {
     inner: Arc<Inner>,
 }
 
-/// The request id in an answer, as it is in the log.
+/// The response header with the request id, which the log shows too.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl Server {
-    /// A server over that store, under those rules.
+    /// Creates a server for this store with these settings.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
         let run = uuid::Uuid::new_v4()
@@ -75,73 +75,75 @@ impl Server {
         }
     }
 
-    /// Lets those in whom the host knows.
+    /// Sets the authenticator. Without one, every request gets a 401.
     #[must_use]
     pub fn with_authentication(mut self, authentication: impl Authenticate) -> Self {
         Arc::make_mut(&mut self.inner).authentication = Arc::new(authentication);
         self
     }
 
-    /// Sets the source of time. Without one, it is the clock of the system.
+    /// Sets the source of time. Without one, it is the system clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         Arc::make_mut(&mut self.inner).clock = clock;
         self
     }
 
-    /// Asks before a resource is created.
+    /// Sets the guard that can reject the creation of resources.
     #[must_use]
     pub fn with_create_guard(mut self, guard: impl CreateGuard) -> Self {
         Arc::make_mut(&mut self.inner).hooks.guard = Some(Arc::new(guard));
         self
     }
 
-    /// Hands the passwords that are sent to the host, instead of dropping them.
+    /// Sets the handler that receives passwords. Without one, passwords are dropped.
     #[must_use]
     pub fn with_secret_handler(mut self, secrets: impl SecretHandler) -> Self {
         Arc::make_mut(&mut self.inner).hooks.secrets = Some(Arc::new(secrets));
         self
     }
 
-    /// Seals cursors with that key, which every node of a service must have.
+    /// Sets the key that encrypts cursors. All nodes of a service must share it.
     ///
-    /// Without it the key is random: then cursors end with the process, and other nodes refuse them
-    /// with `invalidCursor`. Its bytes are a secret, of 256 random bits; who has them can read what
-    /// a cursor says of a resource, its sort key and id, but see no resource that way. With another
-    /// key, all cursors are invalid.
+    /// Without it, the key is random: cursors become invalid when the process ends, and other nodes reject them
+    /// with `invalidCursor`. Changing the key invalidates all cursors.
+    ///
+    /// The key is a secret of 256 random bits. It can decrypt the sort key and id of the resource in a cursor, but
+    /// it gives no access to resources.
     #[must_use]
     pub fn with_cursor_key(mut self, key: [u8; 32]) -> Self {
         Arc::make_mut(&mut self.inner).cursors = Arc::new(Cursors::under(&key));
         self
     }
 
-    /// Takes paths below `prefix`, such as `/scim/v2`, where the framework does not strip it.
+    /// Sets the path prefix, such as `/scim/v2`, if the framework does not strip it.
     ///
-    /// With `{tenant}` in it, as in `/tenants/{tenant}/scim/v2`, one whole segment of a path stands for
-    /// the tenant: see [`TenantInPath`](crate::TenantInPath).
+    /// If the prefix contains `{tenant}`, as in `/tenants/{tenant}/scim/v2`, one whole path segment names the
+    /// tenant: see [`TenantInPath`](crate::TenantInPath).
     #[must_use]
     pub fn with_prefix(mut self, prefix: &str) -> Self {
         Arc::make_mut(&mut self.inner).prefix = Prefix::of(prefix);
         self
     }
 
-    /// Returns whether the store answers a read by id within a second. If not, the log says why at level `WARN`.
+    /// Returns whether the store responds to a read by id within a second. If not, the log gives the reason at
+    /// level `WARN`.
     ///
-    /// It is for probes that decide whether a process gets requests: no caller and no tenant is needed.
+    /// Use it for readiness probes. It needs neither a caller nor a tenant.
     pub async fn is_ready(&self) -> bool {
         store_answers(&*self.inner.store, &self.inner.settings).await
     }
 
-    /// Answers one request.
+    /// Handles one request.
     ///
-    /// Whatever goes wrong is an answer too. A body that the answer did not need is drained, up to
-    /// 64 KiB and for half a second; beyond that an answer in HTTP/1 announces `Connection: close`.
+    /// All errors become responses. An unread body is drained, up to 64 KiB and for at most half a second; if more
+    /// is left, an HTTP/1 response has `Connection: close`.
     ///
-    /// Writes one `tracing` event for each request: method,
-    /// path, status, time, request id, tenant and connection, the reason of a rejection, the
-    /// [quirks](scimkit_registry::Quirk) that it needed and the attributes of which something was left out, and never a
-    /// body, a token or a query string. With the feature `metrics` it is counted too, in
-    /// [`REQUESTS_TOTAL`](crate::REQUESTS_TOTAL) and others. The span `request`, at level `DEBUG`, is around all of it.
+    /// Each request logs one `tracing` event with the method, path, status, duration, request id, tenant and
+    /// connection, the reason of a rejection, the [quirks](scimkit_registry::Quirk) that the request needed, and
+    /// the attributes whose values were dropped. The event never contains a body, a token or a query string. With
+    /// the feature `metrics`, requests are also counted in [`REQUESTS_TOTAL`](crate::REQUESTS_TOTAL) and other
+    /// metrics. The span `request`, at level `DEBUG`, covers the whole request.
     pub async fn handle<B: http_body::Body>(&self, request: Request<B>) -> Response<Body> {
         let request_id = self.inner.requests.name_one();
         let span = tracing::debug_span!(
@@ -205,7 +207,7 @@ impl Server {
 }
 
 impl Notes {
-    /// Writes the line of a request to the log, and counts it.
+    /// Logs a request and updates its metrics.
     fn report(
         self,
         method: &Method,
@@ -237,7 +239,8 @@ impl Notes {
     }
 }
 
-/// Answers HEAD with the headers of GET, without the body. A 304 has no headers about the body that it omits.
+/// Removes the body from the response to a HEAD request and retains the headers of GET. A 304 gets no
+/// `Content-Length`.
 fn without_body(mut response: Response<Body>) -> Response<Body> {
     let length = http_body::Body::size_hint(response.body()).exact();
     if response.status() != StatusCode::NOT_MODIFIED

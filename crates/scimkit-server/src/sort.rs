@@ -9,19 +9,19 @@ use serde_json::{Map, Value};
 
 use crate::{error::HandlerError, render, work::Service};
 
-/// Puts the resources of several types, type after type and each in order, into one order.
+/// Merges the resources of several types into one order. They arrive type by type, each type sorted.
 pub(crate) fn sort_merged<T>(
     items: &mut [T],
     queries: &[Query],
     key: impl Fn(&T) -> Option<&Scalar>,
 ) {
     if let Some(sort) = queries.iter().find_map(|query| query.sort) {
-        // Stable: ties stay as their stores had them.
+        // The sort is stable: equal resources stay in the order of their stores.
         items.sort_by(|a, b| sort.compare(key(a), key(b)));
     }
 }
 
-/// The sort key of each resource of a page, as its store saw it.
+/// Returns the sort key of each resource of a page, as its store determined it.
 pub(crate) async fn sort_keys(
     (scope, store, _): Service<'_>,
     query: &Query,
@@ -51,7 +51,7 @@ pub(crate) async fn sort_keys(
     Ok(keys)
 }
 
-/// The computed attribute that the resources are sorted by, or nothing if that attribute is not computed.
+/// Computes the attribute by which the resources are sorted; returns nothing if that attribute is not computed.
 async fn computed_keys(
     service: (&RequestContext, &dyn Store),
     (query, attr): (&Query, AttrId),

@@ -1,4 +1,4 @@
-//! A list that is too large to be held: its resources are read and sent one after the other.
+//! A list that is too large for memory: its resources are read and sent one after the other.
 
 use std::{
     collections::VecDeque,
@@ -24,10 +24,10 @@ use crate::{
     work::{Rendering, WhenFull},
 };
 
-/// How many resources are rendered at once.
+/// The maximum number of resources that are rendered at once.
 const BATCH: usize = 100;
 
-/// How the resources of a list are shown.
+/// The presentation of the resources of a list.
 pub(crate) struct Shown {
     /// The type and the projection of each query.
     pub(crate) shapes: Vec<Shape>,
@@ -36,11 +36,11 @@ pub(crate) struct Shown {
     pub(crate) store: Arc<dyn Store>,
 }
 
-/// The resources of a list, on their way out.
+/// The resources of a list that is being sent.
 pub(crate) struct Resources {
     items: VecDeque<Item>,
     rest: VecDeque<(usize, ResourceId)>,
-    /// How many were rendered.
+    /// The number of resources that were rendered.
     pub(crate) sent: u64,
     shown: Shown,
 }
@@ -48,9 +48,9 @@ pub(crate) struct Resources {
 /// The next piece of a list.
 enum Piece {
     End,
-    /// Of one resource, with memberships that follow it.
+    /// One resource, followed by its long memberships.
     Long(Box<Members>),
-    /// Of several resources.
+    /// Several resources.
     Text(Vec<u8>),
 }
 
@@ -64,18 +64,17 @@ impl Resources {
         }
     }
 
-    /// Whether everything that is sent is held: no resource is still to be read, and no membership
-    /// is longer than a page.
+    /// Returns whether everything is in memory: no resource is still to be read, and no membership exceeds a page.
     pub(crate) fn is_whole(&self) -> bool {
         self.rest.is_empty() && !self.items.iter().any(|item| is_long(&item.stored))
     }
 
-    /// How many resources there are; those that are deleted before they are read are not sent.
+    /// Returns the number of resources. Those that are deleted before they are read are not sent.
     pub(crate) fn len(&self) -> usize {
         self.items.len() + self.rest.len()
     }
 
-    /// The rest of a list that [is whole](Self::is_whole), as it goes between brackets.
+    /// Renders the rest of a list that [is whole](Self::is_whole), without the closing bracket.
     pub(crate) async fn whole(mut self, mut text: Vec<u8>) -> Result<Vec<u8>, HandlerError> {
         loop {
             let batch = self.batch().await?;
@@ -84,7 +83,7 @@ impl Resources {
             }
             self.render(batch, &mut text).await?;
             if !self.items.is_empty() {
-                // Printing takes a while, and others have a turn in between.
+                // Rendering takes a while, so other tasks get a turn in between.
                 yield_now().await;
             }
         }
@@ -108,7 +107,7 @@ impl Resources {
         }
         let batch = self.batch().await?;
         if batch.is_empty() {
-            // A batch also ends before what is long.
+            // A batch also ends before a resource with a long membership.
             return match self.items.is_empty() && self.rest.is_empty() {
                 true => Ok(Piece::End),
                 false => Ok(Piece::Text(Vec::new())),
@@ -119,7 +118,7 @@ impl Resources {
         Ok(Piece::Text(text))
     }
 
-    /// The next resource that is held, if it is long or is not, as asked for.
+    /// Returns the next resource in memory if it has a long membership, or if it has none, depending on `long`.
     fn pop(&mut self, long: bool) -> Option<Item> {
         let first = self.items.front();
         match first.map(|item| is_long(&item.stored)) == Some(long) {
@@ -128,7 +127,7 @@ impl Resources {
         }
     }
 
-    /// The next resources, up to one that is sent in parts.
+    /// Returns the next resources, up to the first one that is sent in parts.
     async fn batch(&mut self) -> Result<Vec<Item>, HandlerError> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < BATCH && bytes < render::TOGETHER {
@@ -148,7 +147,8 @@ impl Resources {
         Ok(batch)
     }
 
-    /// Reads the next resource, unless it was deleted meanwhile; none when there are no more.
+    /// Reads the next resource. The inner option is `None` if the resource was deleted meanwhile, the outer one if
+    /// no resource is left.
     async fn read(&mut self) -> Result<Option<Option<Item>>, StoreError> {
         let Some((query, id)) = self.rest.pop_front() else {
             return Ok(None);
@@ -163,7 +163,7 @@ impl Resources {
         }
     }
 
-    /// Adds the JSON of resources to a text, each after a comma but the first of the list.
+    /// Appends the JSON of resources to a text, with a comma before each except the first of the list.
     async fn render(&mut self, batch: Vec<Item>, out: &mut Vec<u8>) -> Result<(), HandlerError> {
         if batch.is_empty() {
             return Ok(());
@@ -183,7 +183,7 @@ impl Resources {
 }
 
 impl Shown {
-    /// The type and the projection of a query.
+    /// Returns the type and the projection of a query.
     fn of(&self, query: usize) -> Result<&Shape, StoreError> {
         let known = self.shapes.get(query);
         known.ok_or_else(|| StoreError::backend("a resource of a list belongs to no query"))
@@ -195,7 +195,7 @@ fn is_long(stored: &StoredResource) -> bool {
     edges.any(|(_, edges)| edges.len() > PAGE as usize)
 }
 
-/// Takes those memberships out that are longer than a page and to be sent page by page.
+/// Takes out the memberships that exceed a page and are sent page by page.
 pub(crate) fn take_long(
     stored: &mut StoredResource,
     in_pages: impl Fn(AttrId) -> bool,
@@ -215,15 +215,15 @@ pub(crate) struct ListBody {
 
 type Made = Result<Option<(Vec<u8>, State)>, HandlerError>;
 
-/// What is still to be sent.
+/// The part of a list that is still to be sent.
 struct State {
-    /// The end of the list is still to come.
+    /// Whether the end of the list is still to be sent.
     open: bool,
-    /// Whether the end says how many resources there were.
+    /// Whether the end of the list contains the number of resources.
     counts: bool,
     members: Option<Box<Members>>,
     resources: Resources,
-    /// What comes before the next piece.
+    /// The text before the next piece.
     text: Vec<u8>,
 }
 
@@ -234,11 +234,11 @@ impl fmt::Debug for ListBody {
 }
 
 impl ListBody {
-    /// The list behind `head`, which ends with the opening bracket; `counts` says that `itemsPerPage`
-    /// is still to come.
+    /// Creates the body of a list from `head`, which ends with the opening bracket. If `counts` is set,
+    /// `itemsPerPage` follows at the end.
     ///
-    /// What is still to be read is bounded by the page, and as slow as the client: it has a budget of
-    /// its own.
+    /// The remaining reads are limited by the size of the page, and as slow as the client. They have their own
+    /// budget.
     pub(crate) fn new(head: Vec<u8>, mut resources: Resources, counts: bool) -> Self {
         resources.shown.scope.budget = Budget::unlimited();
         resources.shown.rendering.when_full = WhenFull::Wait;
@@ -260,7 +260,7 @@ impl Pieces for ListBody {
         Poll::Ready(match ready!(self.making.as_mut().poll(context)) {
             Ok(None) => None,
             Ok(Some((text, state))) => {
-                // However fast the client reads, others have a turn in between.
+                // Other tasks get a turn between pieces, however fast the client reads.
                 self.making = Box::pin(async {
                     yield_now().await;
                     state.next().await
@@ -280,7 +280,7 @@ impl Pieces for ListBody {
 }
 
 impl State {
-    /// The next piece that is not empty, and what is to be sent after it.
+    /// Produces the next non-empty piece, and the state after it.
     async fn next(mut self) -> Made {
         while self.open {
             let mut text = std::mem::take(&mut self.text);

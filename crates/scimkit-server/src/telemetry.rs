@@ -1,22 +1,23 @@
-//! Metrics: their names, and their way to the recorder of the `metrics` crate.
+//! The names of the metrics, and functions that record them with the `metrics` crate.
 //!
-//! Without the feature `metrics` nothing is recorded.
+//! Without the feature `metrics`, nothing is recorded.
 
 use std::{
     borrow::Cow,
     time::{Duration, Instant},
 };
 
-/// The name of the counter of values that were dropped from requests, by `reason` (`alias`, `secret`,
-/// `unmapped`) and `attribute`. Each attribute counts once per request and reason.
+/// The name of the counter of values dropped from requests, by `reason` (`alias`, `secret`, `unmapped`) and
+/// `attribute`. Each attribute counts once per request and reason.
 ///
-/// It needs the feature `metrics`, as every metric.
+/// Like every metric, it needs the feature `metrics`.
 pub const DROPPED_TOTAL: &str = "scimkit_dropped_total";
 
-/// The name of the counter of quirks that requests needed, by `profile` and `quirk`. Each quirk counts once per request.
+/// The name of the counter of quirks that requests needed, by `profile` and `quirk`. Each quirk counts once per
+/// request.
 ///
-/// It needs the feature `metrics`, and goes to the recorder that the application installs. The names are those of the
-/// fields of [`Tolerance`](scimkit_registry::Tolerance).
+/// It needs the feature `metrics`, and goes to the recorder that the application installs. The quirks have the
+/// names of the fields of [`Tolerance`](scimkit_registry::Tolerance).
 pub const QUIRKS_TOTAL: &str = "scimkit_quirks_total";
 
 /// The name of the histogram of seconds from a request to the head of its response, by `operation` as in
@@ -25,21 +26,21 @@ pub const REQUEST_DURATION_SECONDS: &str = "scimkit_request_duration_seconds";
 
 /// The name of the counter of requests, by `operation` and `status`.
 ///
-/// The operation is `bulk`, `create`, `delete`, `discover`, `list`, `patch`, `read`, `replace` or `search`, and `none` if
-/// the request was rejected before its endpoint was known, such as with 401.
+/// The operation is `bulk`, `create`, `delete`, `discover`, `list`, `patch`, `read`, `replace` or `search`. It is
+/// `none` if the request is rejected before its endpoint is known, for example with 401.
 pub const REQUESTS_TOTAL: &str = "scimkit_requests_total";
 
-/// The name of the histogram of seconds that authentication takes, with the lookup of the token.
+/// The name of the histogram of seconds that authentication takes, including the token lookup.
 pub const SIGN_IN_DURATION_SECONDS: &str = "scimkit_sign_in_duration_seconds";
 
-/// The name of the histogram of seconds that a call of the [`Store`](scimkit_store::Store) takes, waiting included, by
-/// `call`: `edges`, `query`, `read` or `write`.
+/// The name of the histogram of seconds that a call to the [`Store`](scimkit_store::Store) takes, including waiting
+/// time, by `call`: `edges`, `query`, `read` or `write`.
 pub const STORE_DURATION_SECONDS: &str = "scimkit_store_duration_seconds";
 
 /// The labels of a metric.
 pub(crate) type Labels<const N: usize> = [(&'static str, Cow<'static, str>); N];
 
-/// Counts one.
+/// Increments a counter by one.
 pub(crate) fn count<const N: usize>(name: &'static str, labels: Labels<N>) {
     #[cfg(feature = "metrics")]
     metrics::counter!(name, metric_labels(labels)).increment(1);

@@ -1,8 +1,8 @@
-//! Parts of URLs.
+//! Encoding of URL parts.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// Percent-encodes one segment of a path.
+/// Percent-encodes one path segment.
 pub(crate) fn encoded(segment: &str) -> String {
     const KEEP: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'-')

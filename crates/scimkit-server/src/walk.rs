@@ -1,5 +1,4 @@
-//! Lists by cursor (RFC 9865): each page starts where the last one ended, whatever was written in
-//! between.
+//! Lists by cursor (RFC 9865): each page starts where the last one ended, whatever was written in between.
 
 use std::fmt::Write as _;
 
@@ -17,10 +16,10 @@ use crate::{
     work,
 };
 
-/// A page, its total when it was counted, and the cursor of the next one when there is one.
+/// A page, its total if it was counted, and the cursor of the next page if there is one.
 pub(crate) type Page = (Vec<Item>, Option<u64>, Option<String>);
 
-/// The store that pages are read from, and the key that seals their cursors.
+/// The store for the pages, and the key for their cursors.
 #[derive(Clone, Copy)]
 pub(crate) struct Service<'a> {
     pub(crate) clock: &'a Clock,
@@ -28,16 +27,16 @@ pub(crate) struct Service<'a> {
     pub(crate) service: work::Service<'a>,
 }
 
-/// The page that a cursor asks for; an empty one asks for the first.
+/// Reads the page at a cursor; an empty cursor selects the first page.
 ///
-/// The total is counted for the first page alone: it would cost as much again for each.
+/// The total is counted only for the first page: counting again for each page would be as expensive each time.
 ///
 /// # Errors
-/// - a store that can't, or a cursor that is not of this list: `invalidCursor`
-/// - a cursor that is too old: `expiredCursor`
-/// - another `count` than that of the first page: `invalidCount`
-/// - `startIndex` beside it: `invalidValue`
-/// - a sort of several types by what a reference shows: `invalidPath`
+/// - a store without cursor support, or a cursor that does not belong to this list: `invalidCursor`
+/// - an expired cursor: `expiredCursor`
+/// - a `count` that differs from that of the first page: `invalidCount`
+/// - `startIndex` next to the cursor: `invalidValue`
+/// - a sort of several types by a computed value of a reference: `invalidPath`
 pub(crate) async fn page(
     service: Service<'_>,
     queries: &[Query],
@@ -105,7 +104,7 @@ fn check(
         let detail = "`cursor` and `startIndex` are two ways to ask for a page: send one of them";
         return Err(ErrorResponse::invalid_value(detail));
     }
-    // What a reference shows is read apart from the page, so it can't tell where the page ended.
+    // The values that a reference shows are read separately from the page, so they can't mark where the page ended.
     let referred = queries.iter().any(|query| {
         let attr = query.sort.map(|sort| query.kind.attr(sort.attr));
         let top = attr.map(|attr| attr.parent().map_or(attr, |top| query.kind.attr(top)));
@@ -121,11 +120,11 @@ fn check(
     Ok(())
 }
 
-/// What a cursor is bound to: the tenant, and what the query means. Two spellings of one query are
-/// one query.
+/// Returns the text that a cursor is bound to: the tenant and the meaning of the query. Different spellings of one
+/// query result in the same text.
 fn about(scope: &RequestContext, queries: &[Query], search: &SearchRequest) -> String {
-    // Every part is printed with its end, so that no two lists are about the same text. Writing
-    // into a `String` does not fail.
+    // Every part is printed with its end, so that no two lists have the same text. Writing to a `String` can't
+    // fail.
     let mut about = format!("{:?}", scope.tenant.as_str());
     for query in queries {
         let kind: &ResourceType = &query.kind;
@@ -144,8 +143,8 @@ fn about(scope: &RequestContext, queries: &[Query], search: &SearchRequest) -> S
     about
 }
 
-/// Prints a predicate from the top down, each part with the number of those below it; nesting is
-/// data here, as it is in the parser.
+/// Prints a predicate from the top down, each part with the number of its direct parts. Nesting is handled on the
+/// heap, as in the parser.
 fn describe(predicate: &Predicate, out: &mut String) {
     let mut open = vec![predicate];
     while let Some(next) = open.pop() {
@@ -171,7 +170,7 @@ struct Walk<'a> {
     service: work::Service<'a>,
 }
 
-/// A page before its cursor is sealed.
+/// A page before its cursor is encrypted.
 struct Found {
     items: Vec<Item>,
     more: bool,
@@ -179,7 +178,7 @@ struct Found {
 }
 
 impl Walk<'_> {
-    /// One type after the other.
+    /// Reads one type after the other.
     async fn in_turn(&self, marks: &mut [Mark]) -> Result<Found, HandlerError> {
         let (scope, store, _) = self.service;
         let (mut items, mut more, mut total) = (Vec::new(), false, 0);
@@ -192,7 +191,7 @@ impl Walk<'_> {
             if *mark == Mark::Done || (more && self.counting == CountMode::Skip) {
                 continue;
             }
-            // A full page still asks whether anything follows it.
+            // A full page also checks whether anything follows it.
             let look = if more { 0 } else { room.max(1) };
             let page = store.query(scope, &self.from(query, mark, look)).await?;
             total += page.total.unwrap_or(0);
@@ -211,7 +210,7 @@ impl Walk<'_> {
         Ok(self.found(items, more, total))
     }
 
-    /// All types in one order, equal ones in the order of the types.
+    /// Reads all types in one order; equal resources follow the order of the types.
     async fn merged(&self, marks: &mut [Mark]) -> Result<Found, HandlerError> {
         let (scope, store, _) = self.service;
         let (mut keyed, mut total, mut endless) = (Vec::new(), 0, Vec::new());
@@ -230,8 +229,8 @@ impl Walk<'_> {
             keyed.extend(places.map(|(key, stored)| (key, at, stored)));
         }
         sort_merged(&mut keyed, self.queries, |(key, _, _)| key.as_ref());
-        // What was not read of a type may come before what was read of others, so the page ends with
-        // the last that was read of it.
+        // Unread resources of a type may come before resources of other types, so the page ends with the last
+        // resource read of that type.
         let ends = endless.iter().map(|at| {
             let last = keyed.iter().rposition(|(_, of, _)| of == at);
             last.map_or(0, |last| last + 1)
@@ -279,8 +278,8 @@ impl Walk<'_> {
     }
 }
 
-/// Takes a type that waits further back to where the page ended: what comes before that from now on
-/// would be out of order, and what was there is on a page.
+/// Advances a type that lags behind to the end of the page. A resource that appears before that position from now
+/// on would be out of order, and all earlier ones are on a page.
 fn raise(mark: &mut Mark, sort: Sort, last: &PagePosition) {
     let back = match mark {
         Mark::After(place) => sort.compare(place.key.as_ref(), last.key.as_ref()).is_lt(),
@@ -288,7 +287,7 @@ fn raise(mark: &mut Mark, sort: Sort, last: &PagePosition) {
         Mark::Start => true,
     };
     if back {
-        // Before all equal ones, which may be on the next page; an id is equal to no other.
+        // Start before all equal resources, which may be on the next page; ids are never equal.
         let id = match sort.attr {
             AttrId::ID => last.id.clone(),
             _ => ResourceId::from(""),

@@ -1,4 +1,4 @@
-//! Where the work of a request is done: at once where it is little, on the lane where it is much.
+//! The place where the work of a request runs: small work at once, large work on the lane.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -10,39 +10,39 @@ use scimkit_store::{Lane, RequestContext, Store, StoreError, yield_now};
 
 use crate::error::HandlerError;
 
-/// Units that are worked on without giving others a turn: about a millisecond.
+/// The units of work that run before other tasks get a turn: about a millisecond.
 pub(crate) const AT_ONCE: u64 = 1 << 18;
 
-/// Units that each byte of a body costs: it is read, checked and copied.
+/// The units that each byte of a body costs, to read, check and copy it.
 pub(crate) const BODY_BYTE: u64 = 8;
 
-/// Units that each byte of a stored document costs when a tree is made of it.
+/// The units that each byte of a stored document costs when it is parsed into a tree.
 pub(crate) const TEXT_BYTE: u64 = 4;
 
-/// The handling of rendering for which the lane has no room.
+/// The handling of rendering if the lane is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WhenFull {
-    /// The request is rejected with 503.
+    /// Rejects the request with 503.
     Reject,
-    /// It waits, since a response that is being sent can't be rejected any more.
+    /// Waits, since a response that is already being sent can't be rejected.
     Wait,
 }
 
-/// Where answers are rendered: small ones at once, large documents on the lane.
+/// The place where responses are rendered: small documents at once, large ones on the lane.
 #[derive(Debug, Clone)]
 pub(crate) struct Rendering {
     pub(crate) lane: Arc<Lane>,
     pub(crate) when_full: WhenFull,
 }
 
-/// The scope, store and lane that are needed to complete and render resources.
+/// The request context, store and rendering that complete and render resources.
 pub(crate) type Service<'a> = (&'a RequestContext, &'a dyn Store, &'a Rendering);
 
 impl Rendering {
-    /// Runs work on the lane if it is too long for the caller's thread.
+    /// Runs work on the lane, for work that is too long for the caller's thread.
     ///
     /// # Errors
-    /// The budget ran out, or the lane is full.
+    /// The budget is exhausted, or the lane is full.
     pub(crate) async fn apart<T: Send + 'static>(
         &self,
         scope: &RequestContext,
@@ -66,7 +66,7 @@ impl Rendering {
 /// The work of one request.
 pub(crate) struct Work<'a> {
     pub(crate) lane: &'a Arc<Lane>,
-    /// Units that were spent when others last had a turn.
+    /// The units that were spent when other tasks last had a turn.
     pub(crate) turn: AtomicU64,
 }
 
@@ -78,10 +78,10 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Charges work of about that many units and does it: here, or on the lane where it takes long.
+    /// Charges for this many units of work and does it: here, or on the lane if it is large.
     ///
     /// # Errors
-    /// The budget ran out, or the lane is full.
+    /// The budget is exhausted, or the lane is full.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         scope: &RequestContext,
@@ -96,11 +96,11 @@ impl<'a> Work<'a> {
         Ok(work())
     }
 
-    /// Does work that charges itself, of which nobody knows how much it is: a little of it here, and
-    /// what turns out to be more on the lane, from the start.
+    /// Does work of unknown size, which charges its own budget. A small attempt runs here; if it is not enough, the
+    /// work starts again on the lane.
     ///
     /// # Errors
-    /// The budget ran out, or the lane is full.
+    /// The budget is exhausted, or the lane is full.
     pub(crate) async fn try_run<T, E>(
         &self,
         scope: &RequestContext,
@@ -127,7 +127,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Where the answer of the request is rendered.
+    /// Returns the place where the response is rendered.
     pub(crate) fn rendering(&self) -> Rendering {
         Rendering {
             lane: Arc::clone(self.lane),
@@ -135,7 +135,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Lets others have a turn, where much was done since they last had one.
+    /// Yields to other tasks if much work was done since the last time.
     pub(crate) async fn give_turn(&self, budget: &Budget) {
         let spent = budget.spent();
         if spent.saturating_sub(self.turn.load(Ordering::Relaxed)) >= AT_ONCE {

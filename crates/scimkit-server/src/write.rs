@@ -1,5 +1,5 @@
-//! The way of a write, from a request that is decoded to what the store made of it: one way for
-//! single requests and for the operations of a bulk request.
+//! Writes, from the decoded request to the store's result, for single requests and for the operations of a bulk
+//! request.
 
 use std::sync::Arc;
 
@@ -24,17 +24,17 @@ use crate::{
     writer::Writer,
 };
 
-/// What a client demands of the version of a resource that it changes.
+/// The client's conditions on a resource that it changes, and the parts of the resource for the response.
 pub(crate) struct Conditions {
-    /// None of these.
+    /// The versions that the resource must not have.
     pub(crate) barred: Option<ETagList>,
-    /// The parts of the resource that the answer shows.
+    /// The parts of the resource that the response shows.
     pub(crate) want: ReadOptions,
-    /// One of these.
+    /// The version that the resource must have.
     pub(crate) wanted: ExpectedVersion,
 }
 
-/// How often, at least, a write that lost a race is tried again.
+/// The minimum number of attempts for a write that loses races.
 const TRIES: u32 = 16;
 
 impl Writer<'_> {
@@ -84,13 +84,13 @@ impl Writer<'_> {
         + 'static,
     ) -> Result<T, HandlerError> {
         let (kind, witness) = (Arc::clone(kind), Arc::clone(self.witness));
-        // It is checked, and copied in parts.
+        // The body is checked, and partly copied.
         let units = weight(&body).saturating_mul(2);
         let decode = move || decode(&kind, body, &witness);
         self.work.run(self.scope, units, decode).await?
     }
 
-    /// The change that an edit is to a resource.
+    /// Computes the change that an edit makes to a resource.
     async fn change(
         &self,
         edit: &Arc<Edit>,
@@ -100,7 +100,7 @@ impl Writer<'_> {
         let (edit, id, witness) = (Arc::clone(edit), id.clone(), Arc::clone(self.witness));
         let apply = move |budget: &Budget| {
             let change = edit.change(&id, &known, &*witness, budget)?;
-            // Edits of memberships are combined when they are first asked for.
+            // Membership edits are combined on first access.
             let _ = change.edge_changes();
             Ok(change)
         };
@@ -111,8 +111,8 @@ impl Writer<'_> {
         Ok(self.work.try_run(self.scope, reason, apply).await??)
     }
 
-    /// The change that an edit is to whatever there is; none where that must be read, if only to be
-    /// told.
+    /// Computes the change of an edit that does not depend on the resource. Returns `None` if the resource must be
+    /// read, even if only for the response.
     pub(crate) async fn blind(
         &self,
         edit: &Arc<Edit>,
@@ -125,7 +125,7 @@ impl Writer<'_> {
         Ok((!change.is_empty()).then_some(change))
     }
 
-    /// The tree of a document, or of the members that some attributes are in.
+    /// Parses a document into a tree, or only the members that contain some attributes.
     async fn tree(
         &self,
         kind: &Arc<ResourceType>,
@@ -142,12 +142,12 @@ impl Writer<'_> {
         Ok(tree.map_err(StoreError::from)?)
     }
 
-    /// Reads what the edit needs, computes the change and writes it; again after a lost race,
-    /// unless the client said which version it means.
+    /// Reads what the edit needs, computes the change and writes it. After a lost race it tries again, unless the
+    /// client named a version.
     ///
-    /// The edges that the answer shows come with the answer of the store. If the store does not answer with edges, those
-    /// that the edit does not change (`shown`) are read with the resource, so that the answer needs no further call of
-    /// the store.
+    /// The edges for the response come with the store's result. If the store does not return edges, those that the
+    /// edit does not change (`shown`) are read together with the resource, so that the response needs no further
+    /// store call.
     pub(crate) async fn update(
         &self,
         kind: &Arc<ResourceType>,
@@ -174,7 +174,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Updates once; a lost race is [`StoreError::VersionMismatch`].
+    /// Updates the resource once; a lost race is [`StoreError::VersionMismatch`].
     async fn try_update(
         &self,
         (kind, id): (&Arc<ResourceType>, &ResourceId),
@@ -200,7 +200,7 @@ impl Writer<'_> {
         if let (Some(barred), Some(before)) = (barred, &before) {
             check_barred(barred, before)?;
         }
-        // A mapping may look at the whole document.
+        // A mapping may read the whole document.
         let attrs = match self.scope.settings.mapping() {
             None => edit.attributes(),
             Some(_) => None,
@@ -232,7 +232,7 @@ impl Writer<'_> {
         if change.is_empty() {
             let mut stored = match before {
                 Some(stored) if !answers_edges || want.edges.is_empty() => stored,
-                // All parts of the answer have to be of one moment.
+                // All parts of the response must show the same moment.
                 _ if answers_edges => self.before(kind, id, want, wanted).await?,
                 _ => {
                     self.before(kind, id, &ReadOptions::document(), wanted)
@@ -267,7 +267,7 @@ impl Writer<'_> {
         })
     }
 
-    /// The resource as it is, if it has the version that the client means.
+    /// Reads the resource, and checks that it has the version that the client expects.
     async fn before(
         &self,
         kind: &Arc<ResourceType>,
@@ -280,14 +280,15 @@ impl Writer<'_> {
         Ok(stored)
     }
 
-    /// Sends a batch to the store with the cause of the caller, if the store supports it.
+    /// Sends a batch to the store with the cause of the request, if the store supports the batch.
     pub(crate) async fn submit(&self, batch: Batch) -> BatchAnswer {
         let batch = batch.with_cause(self.scope.cause.clone());
         batch.check_support(&self.scope.settings, |kind| self.store.support(kind))?;
         self.store.write(self.scope, batch).await
     }
 
-    /// Carries out one write. The answer has the edges that are wanted only if the store answers with edges.
+    /// Carries out one write. The result contains the requested edges only if the store returns edges after a
+    /// write.
     pub(crate) async fn write(
         &self,
         write: WriteOp,
@@ -309,7 +310,7 @@ impl Writer<'_> {
     }
 }
 
-/// `If-None-Match` forbids a write where it names the version there is (RFC 9110 section 13.1.2).
+/// Checks `If-None-Match`, which forbids a write if it names the current version (RFC 9110 section 13.1.2).
 pub(crate) fn check_barred(barred: &ETagList, before: &StoredResource) -> Result<(), HandlerError> {
     match barred.matches(&before.version) {
         true => Err(ErrorResponse::precondition_failed(
@@ -325,7 +326,7 @@ pub(crate) struct Updated {
     pub(crate) how: WriteOutcome,
     pub(crate) stored: StoredResource,
     pub(crate) what: UpdateKind,
-    /// The attributes that it set.
+    /// The attributes that the update set.
     pub(crate) written: Vec<AttrId>,
 }
 

@@ -8,7 +8,7 @@ use scimkit_store::{ExpectedVersion, RequestContext, Store};
 
 use crate::{access::Access, clock::Clock, dropped::Dropped, hooks::Hooks, work::Work};
 
-/// Decodes and writes on behalf of one request.
+/// The parts of a request that decoding and writing need.
 #[derive(Clone, Copy)]
 pub(crate) struct Writer<'a> {
     pub(crate) access: &'a Access,
@@ -22,7 +22,7 @@ pub(crate) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// The parts of resources of a type that an answer shows.
+    /// Returns the projection of a type for the response, without attributes that the caller may not read.
     pub(crate) fn projection(
         &self,
         kind: &ResourceType,
@@ -36,7 +36,7 @@ impl Writer<'_> {
             .fold(projection, |shown, id| shown.without(kind, id))
     }
 
-    /// The expected version for a request without a condition.
+    /// Returns the expected version for a request without a condition.
     ///
     /// # Errors
     /// 428 if the settings require a condition.

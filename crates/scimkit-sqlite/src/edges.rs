@@ -1,4 +1,4 @@
-//! Memberships: rows of their own, so that one more member touches one row.
+//! Memberships, stored as separate rows, so that one more member affects one row.
 
 mod of_page;
 #[cfg(test)]
@@ -19,7 +19,7 @@ use crate::{
     statement::{DIALECT, each},
 };
 
-/// Reads edges of one tenant, inside a transaction.
+/// A reader of the edges of one tenant, inside a transaction or while an outer statement retains its snapshot.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EdgeReader<'a> {
     pub(crate) connection: &'a Connection,
@@ -27,24 +27,24 @@ pub(crate) struct EdgeReader<'a> {
     pub(crate) tenant: &'a str,
 }
 
-/// The attribute whose edges are read, its type and the resources at this end.
+/// The attribute whose edges are read, its type, and the resources that own the edges.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EdgeSource<'a> {
     pub(crate) attr: AttrId,
-    /// The documents of the resources, where they were just read.
+    /// The documents of the resources, if they were just read.
     pub(crate) documents: Option<&'a [&'a Document]>,
     pub(crate) kind: &'a ResourceType,
-    /// The bytes of edges, as [`StoredResource::edge_size`] counts them, after which only those of the first resource are
-    /// wanted; the visitor may see more.
+    /// The bytes of edges, as [`StoredResource::edge_size`] counts them, after which only those of the first
+    /// resource are needed; the visitor may receive more.
     pub(crate) max_bytes: u64,
     pub(crate) owners: &'a [&'a str],
 }
 
-/// Visits an edge and the place of its owner, and returns whether more are wanted.
+/// A visitor that receives the index of an owner and an edge, and returns whether to continue.
 type Visit<'v> = dyn FnMut(usize, Edge) -> Outcome<bool> + 'v;
 
 impl EdgeReader<'_> {
-    /// Puts a resource's edges under these attributes next to it; only a member has any under inverse attributes.
+    /// Attaches a resource's edges under these attributes to it; only a member has edges under inverse attributes.
     pub(crate) fn add_edges(
         &self,
         (kind, is_member): (&ResourceType, bool),
@@ -65,7 +65,7 @@ impl EdgeReader<'_> {
         Ok(())
     }
 
-    /// The edges of one resource under a membership or inverse attribute, or the one of a reference.
+    /// Returns the edges of one resource under a membership or inverse attribute, or the edge of a reference.
     pub(crate) fn edges(
         &self,
         (kind, stored): (&ResourceType, &StoredResource),
@@ -87,7 +87,7 @@ impl EdgeReader<'_> {
         Ok(edges)
     }
 
-    /// The edges of each of some resources.
+    /// Returns the edges of each resource.
     pub(crate) fn edges_of_each(
         &self,
         source: EdgeSource<'_>,
@@ -103,8 +103,8 @@ impl EdgeReader<'_> {
         Ok(all)
     }
 
-    /// Visits the edges of some resources, resource by resource, each in the order of ids: one statement
-    /// for all of them.
+    /// Visits the edges of several resources, resource by resource, each in the order of ids. The number of
+    /// statements does not depend on the number of resources.
     pub(crate) fn each(
         &self,
         source: EdgeSource<'_>,
@@ -144,11 +144,10 @@ impl EdgeReader<'_> {
         })
     }
 
-    /// The resources that have these as members.
+    /// Visits the resources that have these resources as members.
     ///
-    /// One statement for each attribute that they may be members by, nearly always one. Each walks along
-    /// an index in the order of ids and no further than the limit, so that a page costs the same
-    /// wherever it is.
+    /// Each membership attribute that can contain them, nearly always a single one, needs its own statement. The
+    /// statement follows an index in the order of ids and stops at the limit, so that every page costs the same.
     fn owners(
         &self,
         source: EdgeSource<'_>,
@@ -169,7 +168,7 @@ impl EdgeReader<'_> {
                 false => self.owners_by((to, path), source, range, visit),
             };
         }
-        // An owner may have the member in more than one of its attributes.
+        // An owner may contain the member in several of its attributes.
         let limit = range.limit.map_or(usize::MAX, |limit| limit as usize);
         let mut found = vec![BTreeMap::new(); source.owners.len()];
         for (to, path) in &lists {
@@ -209,7 +208,7 @@ impl EdgeReader<'_> {
         })
     }
 
-    /// The resources that references in the documents name.
+    /// Visits the resources that references in the documents name.
     fn referred(
         &self,
         source: EdgeSource<'_>,
@@ -275,7 +274,7 @@ impl EdgeReader<'_> {
     }
 }
 
-/// The place of a row's resource among those of the statement.
+/// Returns the index of a row's resource among those of the statement.
 pub(crate) fn place(row: &Row<'_>) -> Outcome<usize> {
     Ok(usize::try_from(row.get::<_, i64>(0)?).map_err(StoreError::backend)?)
 }
@@ -294,7 +293,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// An edge to a resource of the type, with the display name as far as the schema shows it.
+    /// Completes an edge to a resource of the type, with the display name if the schema shows it.
     fn show(&self, edge: Edge, display: Option<Arc<str>>) -> Edge {
         let edge = edge.with_kind(Some(Arc::clone(self.name)));
         edge.with_display(display.filter(|_| self.shows_display))

@@ -1,37 +1,37 @@
-//! Why a file can't be opened, and why a store can't answer.
+//! The errors of opening a file and of using a store.
 
 use rusqlite::ErrorCode;
 use scimkit_registry::{Exhausted, InvalidDocument, ResourceId};
 use scimkit_store::StoreError;
 
-/// Why a file can't be opened as a store.
+/// The reason why a file can't be opened as a store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The file is marked as a store, but no release wrote it in this form.
+    /// The file is marked as a store, but its contents match no release of this crate.
     #[error("the file is a damaged store: {detail}")]
     Damaged {
-        /// What is wrong with it.
+        /// The mismatch.
         detail: String,
     },
-    /// The file belongs to something else.
+    /// The file belongs to another application.
     #[error("the file is not a store: it belongs to another application")]
     Foreign,
-    /// The file is open, in this process or another one.
+    /// The file is open, in this process or another one, but the operation needs it exclusively.
     #[error("the file is in use: stop every process that uses it")]
     InUse,
     /// A later release of this crate wrote the file.
     #[error("the file has format {found}, this release knows up to {known}")]
     Newer {
-        /// The file's format.
+        /// The format of the file.
         found: i64,
-        /// The last format known here.
+        /// The latest format that this release supports.
         known: i64,
     },
-    /// SQLite refuses.
+    /// SQLite reports an error.
     #[error("the database can't be opened")]
     Sqlite(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// No thread to work on.
+    /// The operating system can't start a thread.
     #[error("a thread can't be started")]
     Thread(#[source] std::io::Error),
 }
@@ -49,17 +49,17 @@ impl From<Failure> for OpenError {
     }
 }
 
-/// A stored resource that does not agree with a changed schema: see
+/// A stored resource that conflicts with a changed schema: see
 /// [`Reindexed`](crate::Reindexed::problems).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SchemaError {
-    /// A value that is not of its attribute's type any more.
+    /// A value no longer has the type of its attribute.
     #[error("the schema changed, and `{attr}` of the stored {kind} `{id}` does not fit it")]
     Misfit {
-        /// The attribute's path.
+        /// The path of the attribute.
         attr: String,
-        /// Which resource.
+        /// The id of the resource.
         id: ResourceId,
         /// The resource type.
         kind: String,
@@ -67,19 +67,19 @@ pub enum SchemaError {
     /// Two resources have the same value of an attribute that became unique.
     #[error("the schema changed, and `{attr}` of the stored {kind} `{id}` is not unique")]
     NotUnique {
-        /// The attribute's path.
+        /// The path of the attribute.
         attr: String,
-        /// One of the resources.
+        /// The id of one of the resources.
         id: ResourceId,
         /// The resource type.
         kind: String,
     },
 }
 
-/// What can go wrong while a statement's answer is being made.
+/// An error while a statement is executed and its rows are processed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The file is none of ours.
+    /// The file is not a valid store.
     Open(OpenError),
     Sqlite(rusqlite::Error),
     Store(StoreError),
@@ -127,7 +127,7 @@ impl From<Failure> for StoreError {
     }
 }
 
-/// What a failure of the database means for those who wait for an answer.
+/// The kind of a database failure, as far as it matters to callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
     Busy,

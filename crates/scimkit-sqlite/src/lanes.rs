@@ -1,4 +1,4 @@
-//! The work that waits for the threads of a store, and the order in which they take it.
+//! The queues of work for the threads of a store, and the order in which the threads take it.
 
 use std::{
     collections::VecDeque,
@@ -13,22 +13,22 @@ use scimkit_store::{FairQueue, Share, StoreError, TenantId, report_queue_length}
 
 use crate::write::Work;
 
-/// A piece of work that has a connection for itself.
+/// A job that has a connection to itself.
 pub(crate) type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// The tenant for which work is done; none before a token has named it.
+/// The tenant that the work belongs to; `None` before a token has identified it.
 pub(crate) type Caller = Option<TenantId>;
 
-/// Reads with threads of their own, so that those of one lane never wait for those of the other.
+/// A group of reads. In a file, each lane has its own threads, so that its reads never wait for the other lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lane {
-    /// Sign-in, and reads by id whose work is bounded.
+    /// Authentication, and reads by id with bounded work.
     Lookup,
     /// Every other read.
     Query,
 }
 
-/// What the writing thread carries out in the order in which it came.
+/// A task for the writing thread, which carries out tasks in the order of arrival.
 pub(crate) enum Task {
     Alone(Job),
     Write(Work),
@@ -40,10 +40,10 @@ pub(crate) struct Read {
     pub(crate) job: Job,
 }
 
-/// What a thread does next.
+/// The next work of a thread.
 pub(crate) enum Next<'l> {
     Closed,
-    /// Nothing came for a while.
+    /// No work arrived for a while.
     Idle,
     Read(Turn<'l>),
     Task(Task),
@@ -53,7 +53,7 @@ pub(crate) enum Next<'l> {
 pub(crate) struct Lanes {
     lookups_came: Condvar,
     queries_came: Condvar,
-    /// Whether the writing thread reads as well, being the only one.
+    /// Whether the writing thread also reads, since it is the only thread.
     reads_on_writer: bool,
     state: Mutex<State>,
     writes_came: Condvar,
@@ -64,12 +64,12 @@ struct State {
     closed: bool,
     lookups: FairQueue<Caller, Read>,
     queries: FairQueue<Caller, Read>,
-    /// The kind of work that the writing thread looks for first: each in its turn.
+    /// The kind of work that the writing thread looks for first; the kinds take turns.
     turn: usize,
     writes: VecDeque<Task>,
 }
 
-/// A read that a thread has taken. When it is dropped, another one of the same caller may begin.
+/// A read that a thread has taken. Dropping it allows another read of the same caller to start.
 pub(crate) struct Turn<'l> {
     caller: Caller,
     lane: Lane,
@@ -78,8 +78,8 @@ pub(crate) struct Turn<'l> {
 }
 
 impl Lanes {
-    /// Queues of so many places each, for so many threads in each lane of reads; with none the writing
-    /// thread reads.
+    /// Creates queues of this capacity for this number of threads in each read lane. With no such threads, the
+    /// writing thread reads.
     pub(crate) fn new(capacity: usize, readers: usize) -> Self {
         let share = Share {
             running: readers.saturating_sub(1).max(1),
@@ -101,7 +101,7 @@ impl Lanes {
         }
     }
 
-    /// Ends the threads once each has finished what it is doing; what waits is dropped.
+    /// Ends the threads after each has finished its current work; queued work is dropped.
     pub(crate) fn close(&self) {
         let mut state = self.state();
         state.closed = true;
@@ -142,7 +142,7 @@ impl Lanes {
         Ok(())
     }
 
-    /// Waits for a read of that lane; none once the store is closed.
+    /// Waits for a read of this lane; returns `None` once the store is closed.
     pub(crate) fn next_read(&self, lane: Lane) -> Option<Turn<'_>> {
         let mut state = self.state();
         loop {
@@ -157,7 +157,7 @@ impl Lanes {
         }
     }
 
-    /// Waits for work of the writing thread, but not longer than `patience`.
+    /// Waits for work for the writing thread, but no longer than `patience`.
     pub(crate) fn next_for_writer(&self, patience: Duration) -> Next<'_> {
         let mut state = self.state();
         loop {
@@ -176,7 +176,7 @@ impl Lanes {
         }
     }
 
-    /// The next task that waits already.
+    /// Returns the next queued task, without waiting.
     pub(crate) fn next_task(&self) -> Option<Task> {
         self.state().next_task()
     }
@@ -262,7 +262,7 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.lanes.state().reads(self.lane).release(&self.caller);
-        // Another read of the caller may have been held back for this one.
+        // Another read of the caller may have waited for this one to end.
         self.lanes.bell(self.lane).notify_one();
     }
 }

@@ -10,10 +10,10 @@
 //! ```
 //!
 //! - [`SqliteStore`]: the store
-//! - [`SqliteOptions`]: durability, patience and threads
-//! - [`Compacted`]: what compacting a file freed
-//! - [`OpenError`]: why a file can't be opened
-//! - [`Reindexed`] and [`SchemaError`]: what came of making lookup keys anew under a changed schema
+//! - [`SqliteOptions`]: durability, timeouts and threads
+//! - [`Compacted`]: the result of compacting a file
+//! - [`OpenError`]: the reasons why a file can't be opened
+//! - [`Reindexed`] and [`SchemaError`]: the result of rebuilding lookup keys after a schema change
 
 mod archive;
 mod compact;

@@ -1,8 +1,8 @@
-//! How a file is opened.
+//! The options of a store.
 
 use std::{num::NonZero, time::Duration};
 
-/// How a file is opened.
+/// The options of a store.
 ///
 /// # Example
 /// ```
@@ -15,20 +15,23 @@ use std::{num::NonZero, time::Duration};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SqliteOptions {
-    /// How long to wait for another process that writes to the file: 5 seconds.
+    /// The time to wait for another process that writes to the file. Default: 5 seconds.
     pub busy_timeout: Duration,
-    /// Reads that may wait in each lane, and batches that may wait; one more is rejected as busy: 1,024
-    /// each. The reads of one tenant fill at most half of a lane.
+    /// The maximum number of waiting reads in each lane, and of waiting batches. Beyond it, requests are rejected
+    /// as busy. Default: 1,024 each. The reads of one tenant fill at most half of a lane.
     pub queue: usize,
-    /// Threads, each with its own connection, in each of two lanes: one for sign-in and reads by id, one
-    /// for queries. One more than there are processors, 3 to 8. A tenant uses all but one of them at the
-    /// same time; those of several tenants take turns.
+    /// The number of threads, each with its own connection, in each of two lanes: one for authentication and reads
+    /// by id, one for queries. Default: one more than the number of processors, at least 3 and at most 8.
+    ///
+    /// A tenant uses at most all but one of a lane's threads at the same time (with a single thread, that one), and
+    /// tenants take turns.
     pub readers: usize,
-    /// For how long no other process may have served another schema before queries make outdated
-    /// lookup keys anew: 5 minutes. [`Duration::MAX`] leaves it to
-    /// [`SqliteStore::reindex`](crate::SqliteStore::reindex).
+    /// The time without another process that uses a different schema, after which queries rebuild outdated lookup
+    /// keys. Default: 5 minutes.
+    ///
+    /// With [`Duration::MAX`], only [`SqliteStore::reindex`](crate::SqliteStore::reindex) rebuilds them.
     pub reindex_after: Duration,
-    /// When a write counts as durable: [`Synchronous::Full`].
+    /// The moment when a write counts as durable. Default: [`Synchronous::Full`].
     pub synchronous: Synchronous,
 }
 
@@ -45,14 +48,14 @@ impl Default for SqliteOptions {
     }
 }
 
-/// When a write counts as durable.
+/// The moment when a write counts as durable.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Synchronous {
-    /// Once it is on the disk: an acknowledged write outlives a loss of power.
+    /// A write is durable once it is on the disk: an acknowledged write survives a power loss.
     #[default]
     Full,
-    /// Once the operating system has it: it outlives a crash of the process, but a loss of power may
-    /// undo the last writes. Nothing is ever half done.
+    /// A write is durable once the operating system has received it: it survives a crash of the process, but a
+    /// power loss may undo the last writes. No write is ever applied partially.
     Normal,
 }

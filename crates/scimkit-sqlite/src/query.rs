@@ -1,4 +1,4 @@
-//! Pages: what SQL can decide is decided there, the rest by the one evaluation walk.
+//! Pages: SQL decides what it can, and the registry evaluates the rest.
 
 mod gathered;
 mod scan;
@@ -28,10 +28,10 @@ use crate::{
     statement::{DIALECT, each, first},
 };
 
-/// Answers a query, all of one moment at which no import of the tenant was incomplete; tells as well whether
-/// every row could be looked up by its keys.
+/// Returns a page at a single moment without an incomplete import of the tenant, and whether every row could be
+/// found by its keys.
 ///
-/// It takes no transaction: the first statement keeps its moment until it ends, and the others are executed
+/// No transaction is needed: the first statement retains its snapshot until it ends, and the others are executed
 /// before that.
 ///
 /// # Errors
@@ -59,7 +59,7 @@ pub(crate) fn page(
     Ok(answer.ok_or_else(|| StoreError::backend("a statement returned no row"))?)
 }
 
-/// The definitions of rows that can't be looked up by what the query names.
+/// Returns the key definitions of rows that can't be found by the attributes in the query.
 fn stale(reader: EdgeReader<'_>, query: &Query) -> Outcome<Vec<String>> {
     let attrs = query.predicate.iter().flat_map(Predicate::attributes);
     let attrs = attrs.chain(query.sort.map(|sort| sort.attr));
@@ -96,13 +96,13 @@ struct PageQuery<'a> {
     budget: &'a Budget,
     condition: Option<Condition>,
     definitions: KeyDefinitions<'a>,
-    /// Whether the residual predicate or the order is about a computed attribute.
+    /// Whether the residual predicate or the order depends on a computed attribute.
     is_computed: bool,
     meter: Meter<'a>,
     page_texts: PageTexts,
     query: &'a Query,
     reader: EdgeReader<'a>,
-    /// Of what predicate and sort ask about.
+    /// The reader of the attributes in the residual predicate and the sort.
     reader_of_values: AttrReader,
     residual: Option<Predicate>,
     texts: Texts<'a>,
@@ -158,13 +158,13 @@ impl<'a> PageQuery<'a> {
         }
     }
 
-    /// All rows, in the order of ids.
+    /// Returns all rows, in the order of ids.
     fn all(&self) -> Section<'_> {
         reference::page_rows(DIALECT, self.selection())
     }
 
-    /// The rows from the start of the page on, or all, in the requested order; none when SQL
-    /// can't sort them.
+    /// Returns the rows in the requested order, from the start position on if there is one; `None` if SQL can't
+    /// sort them.
     fn sections(&self) -> Option<Vec<Section<'_>>> {
         let order = self.query.sort.map(|sort| PageOrder {
             attr: sort.attr,
@@ -188,14 +188,14 @@ impl<'a> PageQuery<'a> {
         Ok(PagePosition::new(key, stored.id.clone()))
     }
 
-    /// The page and the total, when SQL decides everything.
+    /// Returns the page and the total, if SQL decides the whole predicate.
     fn decided(&self, sections: &[Section<'_>]) -> Outcome<(PageBuilder, Option<u64>)> {
         let mut gathered = Gathered::new(self.query);
         let mut skip = match self.query.start {
             PageStart::After(_) => 0,
             PageStart::Index(start) => start,
         };
-        // One more than the page holds, to see whether others follow.
+        // One more than the page holds, to detect further resources.
         let mut wanted = u64::from(self.query.count) + 1;
         let mut visited = 0_u64;
         for (at, section) in sections.iter().enumerate() {
@@ -231,7 +231,7 @@ impl<'a> PageQuery<'a> {
         Ok((gathered.finish(&self.reader)?, total))
     }
 
-    /// The number of resources on all pages, if SQL decides the whole predicate.
+    /// Returns the number of resources on all pages, if SQL decides the whole predicate.
     fn total(&self) -> Outcome<u64> {
         let counted = match self.query.is_unfiltered() {
             true => self.counted()?,
@@ -240,7 +240,7 @@ impl<'a> PageQuery<'a> {
         counted.map_or_else(|| self.count(&self.all()), Ok)
     }
 
-    /// The number of all resources of the type, if a counter says so.
+    /// Returns the number of all resources of the type, if a counter has it.
     fn counted(&self) -> Outcome<Option<u64>> {
         let EdgeReader {
             connection, tenant, ..
@@ -250,7 +250,7 @@ impl<'a> PageQuery<'a> {
         Ok(total.map(i64::unsigned_abs))
     }
 
-    /// A walk over all rows, whose number is known where SQL does not narrow them.
+    /// Creates a scan of all rows. Their number is known if SQL does not filter them.
     fn scan(&self) -> Outcome<Scan<'a>> {
         let is_narrowed = self.condition.is_some() || self.query.owner != OwnerFilter::Any;
         let rows = match is_narrowed {
@@ -260,17 +260,17 @@ impl<'a> PageQuery<'a> {
         Ok(Scan::new(self.budget, rows))
     }
 
-    /// The page and the total, when the rows come in order and each is still to be evaluated.
+    /// Returns the page and the total, if the rows arrive in order and each must still be evaluated.
     fn evaluated(&self, sections: &[Section<'_>]) -> Outcome<(PageBuilder, Option<u64>)> {
         let exact = self.query.total != CountMode::Skip;
-        // After a position the sections hold only later resources; the total is counted separately.
+        // After a position, the sections contain only later resources; the total is counted separately.
         let (start, counting) = match self.query.start {
             PageStart::After(_) => (0, false),
             PageStart::Index(start) => (start, exact),
         };
         let mut gathered = Gathered::new(self.query);
         let mut passed = 0_u64;
-        // Without the total, the walk ends with the page.
+        // Without the total, the scan ends with the page.
         let mut scan = counting.then(|| self.scan()).transpose()?;
         for section in sections {
             self.each(section, |row| {
@@ -303,8 +303,8 @@ impl<'a> PageQuery<'a> {
         Ok((gathered.finish(&self.reader)?, exact.then_some(passed)))
     }
 
-    /// The page when SQL can't sort, or not all rows can be looked up: the keys of all rows are sorted
-    /// here, and only the documents of the page are read again.
+    /// Returns the page if SQL can't sort, or if some rows can't be found by their keys: the keys of all rows are
+    /// sorted here, and only the documents of the page are read again.
     fn sorted_here(&self, others: Option<&PageQuery<'_>>) -> Outcome<Page> {
         let mut sorted = Sorted::new(self.query);
         let mut scan = self.scan()?;
@@ -340,7 +340,7 @@ impl<'a> PageQuery<'a> {
         Ok(page.finish(exact.then_some(sorted.total()), next.transpose()?))
     }
 
-    /// The sort key of a row, or none unless it satisfies the part of the predicate that SQL does not decide.
+    /// Returns the sort key of a row that satisfies the residual predicate, or `None` for a row that does not.
     fn matching(&self, row: Row<'_>, sort: Option<Sort>) -> Outcome<Option<Option<Scalar>>> {
         let kind = &self.query.kind;
         self.meter.charge(row.document.len() as u64)?;
@@ -367,7 +367,7 @@ impl<'a> PageQuery<'a> {
         Ok(Some(key.transpose()?.flatten()))
     }
 
-    /// The value by which a resource is sorted.
+    /// Returns the value by which a resource is sorted.
     fn key(&self, sort: Sort, stored: &StoredResource) -> Outcome<Option<Scalar>> {
         let made = self.computed(&[sort.attr], stored)?;
         let values = self.reader_of_values.read(stored.document.text());
@@ -375,7 +375,7 @@ impl<'a> PageQuery<'a> {
         Ok(self.query.kind.sort_key(sort.attr, view, &self.meter)?)
     }
 
-    /// The computed ones among these attributes.
+    /// Computes the computed attributes among these.
     fn computed(
         &self,
         attrs: &[AttrId],
@@ -399,12 +399,12 @@ impl<'a> PageQuery<'a> {
         Ok(computed_attributes(self.reader.settings, &facts, &wanted))
     }
 
-    /// A resource of the page.
+    /// Builds a resource of the page.
     fn stored(&self, row: Row<'_>) -> Outcome<StoredResource> {
         self.page_texts.stored(row, &self.texts)
     }
 
-    /// Walks over all rows of a section, as long as the visitor wants more.
+    /// Visits the rows of a section until the visitor returns `false`.
     fn each(
         &self,
         section: &Section<'_>,

@@ -1,4 +1,4 @@
-//! A resource's row.
+//! The row of a resource.
 
 #[cfg(test)]
 mod tests;
@@ -20,11 +20,11 @@ use crate::{
     statement::{DIALECT, Moment, first},
 };
 
-/// A resource's row, as SQLite holds it.
+/// The row of a resource, borrowed from SQLite.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row<'r> {
     pub(crate) created_us: i64,
-    /// The text, which is not checked here: see [`Document::from_text`].
+    /// The text of the document, which is not checked here: see [`Document::from_text`].
     pub(crate) document: &'r [u8],
     pub(crate) id: &'r str,
     pub(crate) modified_us: i64,
@@ -35,7 +35,7 @@ pub(crate) struct Row<'r> {
 }
 
 impl<'r> Row<'r> {
-    /// The columns of [`reference::resource`].
+    /// Reads the columns of [`reference::resource`].
     pub(crate) fn read(row: &'r rusqlite::Row<'_>) -> Outcome<Self> {
         let text = |column| row.get_ref(column).and_then(|value| Ok(value.as_str()?));
         Ok(Row {
@@ -52,12 +52,12 @@ impl<'r> Row<'r> {
         })
     }
 
-    /// The id alone, without reading through the document.
+    /// Reads only the id, without loading the document.
     pub(crate) fn id(row: &rusqlite::Row<'_>) -> Outcome<ResourceId> {
         id_at(row, 0)
     }
 
-    /// A resource of that type.
+    /// Finds a resource of this type by its id.
     pub(crate) fn find(
         connection: &Connection,
         tenant: &str,
@@ -68,11 +68,12 @@ impl<'r> Row<'r> {
         first(connection, &statement, |row| Row::read(row)?.stored(texts))
     }
 
-    /// Reads a resource of that type with what `complete` adds to it, all of one moment at which no import of
-    /// the tenant was incomplete.
+    /// Reads a resource of this type, together with the result of `complete`, at a single moment without an
+    /// incomplete import of the tenant.
     ///
-    /// It takes no transaction if there is the resource: a statement that has not ended keeps its moment, and
-    /// statements that `complete` executes see the same one. `complete` is told whether any edge leads to the resource.
+    /// If the resource exists, no transaction is needed: a statement that has not ended retains its snapshot, and
+    /// the statements that `complete` executes see the same one. `complete` receives whether any edge leads to the
+    /// resource.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Importing`].
@@ -99,7 +100,7 @@ impl<'r> Row<'r> {
         if let Some(found) = read()? {
             return Ok(found);
         }
-        // Without a row nothing tells whether an import has just brought it.
+        // Without a row, an import may have just added the resource.
         let _moment = Moment::begin(connection)?;
         imports::check_complete(connection, tenant)?;
         Ok(read()?.ok_or(StoreError::NotFound)?)
@@ -122,7 +123,7 @@ impl<'r> Row<'r> {
             last_modified: instant(self.modified_us)?,
         };
         let version = version(self.version)?;
-        // Under another schema, it may hold what this one hides.
+        // A document written under another schema may contain attributes that this one hides.
         let is_exact = texts.can_send(self.shape)?;
         let document = Document::from_text(text).with_exactness(is_exact);
         let id = ResourceId::from(self.id);
@@ -130,7 +131,7 @@ impl<'r> Row<'r> {
     }
 }
 
-/// Builds the resources of one page: many documents share a buffer, and equal owners a text.
+/// A builder of the resources on one page: many documents share a buffer, and equal owners share a text.
 #[derive(Debug, Default)]
 pub(crate) struct PageTexts {
     /// The rest of the last buffer, and the size of the next one.
@@ -139,7 +140,8 @@ pub(crate) struct PageTexts {
 }
 
 impl PageTexts {
-    /// The largest buffer, unless a document is larger: what one resource of a page keeps in memory at most.
+    /// The size of the largest buffer, unless a document is larger: the maximum that one resource of a page retains
+    /// in memory.
     const MAX_BUFFER: usize = 64 << 10;
 
     pub(crate) fn stored(&self, row: Row<'_>, texts: &Texts<'_>) -> Outcome<StoredResource> {
@@ -151,7 +153,8 @@ impl PageTexts {
         let mut rest = self.buffer.borrow_mut();
         let (buffer, next) = &mut *rest;
         if buffer.capacity() < document.len() {
-            // The first one has no room for others, since it may be the only one; each other one has twice as much.
+            // The first buffer has no room for others, since its document may be the only one; each further buffer
+            // doubles in size.
             let size = document.len().max(*next);
             *buffer = BytesMut::with_capacity(size);
             *next = size.saturating_mul(2).min(Self::MAX_BUFFER);
@@ -169,24 +172,24 @@ impl PageTexts {
     }
 }
 
-/// An instant out of its column.
+/// Converts an instant from its column.
 pub(crate) fn instant(micros: i64) -> Outcome<DateTime<Utc>> {
     let instant = DateTime::from_timestamp_micros(micros);
     Ok(instant.ok_or_else(|| StoreError::backend("a stored instant is out of range"))?)
 }
 
-/// An instant for its column: in milliseconds, as clients see it, so that filters and answers agree.
+/// Converts an instant for its column: to milliseconds, as clients see it, so that filters and responses agree.
 pub(crate) fn micros(at: DateTime<Utc>) -> i64 {
     at.timestamp_millis().saturating_mul(1_000)
 }
 
-/// A resource's identifier out of its column.
+/// Reads the id of a resource from its column.
 pub(crate) fn id_at(row: &rusqlite::Row<'_>, column: usize) -> Outcome<ResourceId> {
     let id = row.get_ref(column)?.as_str().map_err(StoreError::backend)?;
     Ok(ResourceId::from(id))
 }
 
-/// A version out of its column.
+/// Converts a version from its column.
 pub(crate) fn version(number: i64) -> Outcome<Version> {
     Ok(Version::new(number.to_string()).map_err(StoreError::backend)?)
 }

@@ -1,4 +1,4 @@
-//! The store itself.
+//! The SQLite store.
 
 use std::{
     path::PathBuf,
@@ -30,31 +30,32 @@ use crate::{
     write::Work,
 };
 
-/// Edges that a read by id may ask for; one that asks for more waits among the queries.
+/// The maximum number of edges that a read by id in the lookup lane may request; a larger read waits with the
+/// queries.
 const LOOKUP_EDGES: usize = 2_000;
 
-/// A store in an SQLite file; also of [who may provision](scimkit_store::TenantStore).
+/// A store in an SQLite file, which also stores [tenants, connections and tokens](scimkit_store::TenantStore).
 ///
-/// - A write is acknowledged once it is on the disk. Writes that wait at the same time are committed
-///   together, each atomic alone.
-/// - One thread writes and others read; the futures need no particular runtime and block none. When
-///   too much waits, the answer is [`StoreError::Busy`].
-/// - Sign-in and reads by id have threads of their own, so queries never delay them. Of the threads
-///   of either kind one tenant never has all: see [`SqliteOptions::readers`]. A store in memory has one
-///   thread for everything, which takes them in turns.
-/// - A read stops when [`RequestContext::budget`] runs out or its future is dropped, also in the middle of a
+/// - By default, a write is acknowledged once it is on the disk: see [`SqliteOptions::synchronous`]. Writes that
+///   wait at the same time are committed together, but each one succeeds or fails alone.
+/// - One thread writes and others read. The futures work with any runtime and never block. If too many requests
+///   wait, the store returns [`StoreError::Busy`].
+/// - Authentication and reads by id have their own threads, so queries never delay them. With at least two threads
+///   of each kind, one tenant never occupies all of them: see [`SqliteOptions::readers`]. A store in memory has a
+///   single thread, which takes the kinds of work in turn.
+/// - A read stops when [`RequestContext::budget`] is exhausted or its future is dropped, even in the middle of a
 ///   statement.
-/// - Several processes may use one file at once.
-/// - Filters on `id`, indexed attributes, `meta.created`, `meta.lastModified` and the `value` of
-///   memberships are answered by indexes, others by evaluating documents.
-/// - Processes may serve different schemas, as in a rolling upgrade. Each resource is found by the
-///   lookup keys of the schema it was written under, or by evaluating its document where the schemas
-///   index differently; [`reindex`](Self::reindex) makes its keys anew. Adding an attribute that is
-///   not indexed needs no new keys.
-/// - Attributes that are never returned, such as `password`, are not kept, so setting one always
-///   counts as a change. Instants are kept in milliseconds, as clients see them.
+/// - Several processes can use one file at the same time.
+/// - Filters on `id`, indexed attributes, `meta.created`, `meta.lastModified` and the `value` of memberships use
+///   indexes. Other filters are evaluated on the documents.
+/// - Processes may use different schemas, for example during a rolling upgrade. A resource is found by the lookup
+///   keys of the schema under which it was written, or by evaluating its document if the schemas index different
+///   attributes; [`reindex`](Self::reindex) rebuilds the keys. Adding an attribute that is not indexed needs no new
+///   keys.
+/// - Attributes that are never returned, such as `password`, are not stored, so setting one always counts as a
+///   change. Instants are stored in milliseconds, as clients see them.
 ///
-/// Dropping it waits for the work in progress and closes the file.
+/// Dropping the store waits for the work in progress and closes the file.
 ///
 /// # Example
 /// ```
@@ -97,7 +98,7 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens a file, made when there is none.
+    /// Opens a file, and creates it if it does not exist.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -105,7 +106,7 @@ impl SqliteStore {
         SqliteStore::open_with(path, &SqliteOptions::default())
     }
 
-    /// Opens a file, made when there is none, with options.
+    /// Opens a file with these options, and creates it if it does not exist.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -113,7 +114,7 @@ impl SqliteStore {
         SqliteStore::start(&DatabaseLocation::File(path.into()), options)
     }
 
-    /// A store that is gone when it is dropped, for tests and examples.
+    /// Creates a store in memory, for tests and examples. Its data are lost when it is dropped.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -144,7 +145,7 @@ impl SqliteStore {
         .await
     }
 
-    /// Reads without a transaction, by one statement and those that are executed before it ends.
+    /// Reads without a transaction, through one statement and those that are executed before it ends.
     async fn read_untransacted<T: Send + 'static>(
         &self,
         scope: &RequestContext,
@@ -165,7 +166,7 @@ impl SqliteStore {
     }
 }
 
-/// The same for every type.
+/// Returns the capabilities, which are the same for every type.
 fn support() -> Capabilities {
     let mut support = Capabilities::full();
     (support.capacities, support.check) = (true, true);

@@ -1,4 +1,4 @@
-//! The threads that do the work: one writes, others read.
+//! The threads of a store: one writes, others read.
 
 use std::{
     cell::RefCell,
@@ -24,27 +24,27 @@ use crate::{
     write::{Work, write_together},
 };
 
-/// Batches that are committed together at most.
+/// The maximum number of batches that are committed together.
 const MAX_BATCHES: usize = 64;
-/// Writes after which a group takes no further batch, so that none waits for long.
+/// The number of writes after which a group accepts no further batch, so that no write waits for long.
 const MAX_WRITES: usize = 1_024;
-/// How long the writing thread waits for work before it looks after the file.
+/// The time that the writing thread waits for work before it checks the file.
 const IDLE: Duration = Duration::from_secs(5);
-/// How long the writing thread waits for work before it empties the write-ahead log.
+/// The time that the writing thread waits for work before it empties the write-ahead log.
 const LOG_IDLE: Duration = Duration::from_secs(1);
-/// How old the content of the log becomes while there is work without end.
+/// The age of the log after which it is emptied even under constant load.
 const LOG_AGE: Duration = Duration::from_secs(10);
-/// How long writes wait for those who read an older state, so that the log can be emptied.
+/// The time that writes wait for readers of an older state, so that the log can be emptied.
 const LOG_PATIENCE: Duration = Duration::from_millis(20);
-/// The time for which the writing thread waits before it overwrites more copies of removed rows, so that
-/// other processes can write: SQLite has them try again from time to time.
+/// The time that the writing thread waits before it overwrites more copies of removed rows, so that other processes
+/// can write: SQLite makes them retry at intervals.
 const PAUSE: Duration = Duration::from_millis(20);
-/// The time for which a closed store goes on overwriting copies of removed rows.
+/// The maximum time that a closed store continues to overwrite copies of removed rows.
 const AT_END: Duration = Duration::from_secs(2);
-/// Instructions of SQLite's virtual machine between two looks at a budget, some 50 microseconds.
+/// The number of SQLite virtual machine instructions between two checks of a budget, about 50 microseconds.
 const INSTRUCTIONS: u16 = 1_000;
 
-/// The threads of one open file. They end, and what is queued with them, when this is dropped.
+/// The threads of one open file. Dropping this ends them, and drops the work that is queued.
 pub(crate) struct Workers {
     lanes: Arc<Lanes>,
     options: SqliteOptions,
@@ -63,7 +63,7 @@ impl Workers {
                 remnants::remember(&connection)?;
                 options.readers.max(1)
             }
-            // Data in memory belong to one connection: the writing thread reads as well.
+            // Data in memory belong to one connection, so the writing thread also reads.
             DatabaseLocation::Memory => {
                 limit(&mut connection);
                 0
@@ -110,9 +110,9 @@ impl Workers {
         Ok(())
     }
 
-    /// Runs a job on a connection that only reads, until the budget runs out or the future is dropped.
+    /// Runs a job on a read-only connection, until the budget is exhausted or the future is dropped.
     ///
-    /// The job is given a budget of its own to charge what it does outside of SQLite.
+    /// The job receives its own part of the budget, which it charges for work outside of SQLite.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         (lane, caller): (Lane, Caller),
@@ -130,19 +130,19 @@ impl Workers {
             job: Box::new(job),
         };
         self.lanes.push_read(lane, caller, read)?;
-        // One that ran out while it waited may have given up its place.
+        // A job whose budget ran out while it waited may have lost its place.
         let given_up = || work.0.check().map_or_else(StoreError::from, |()| stopped());
         answered.await.map_err(|_| given_up())
     }
 
-    /// Runs a job on the connection that writes, outside of any transaction.
+    /// Runs a job on the writing connection, outside of any transaction.
     pub(crate) async fn alone<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Connection) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         self.aside(move |connection| {
-            // Nobody waits any more: not worth doing.
+            // The caller no longer waits, so the job is skipped.
             if !answer.is_closed() {
                 drop(answer.send(job(connection)));
             }
@@ -150,7 +150,7 @@ impl Workers {
         answered.await.map_err(|_| stopped())
     }
 
-    /// As [`Workers::alone`], for a job that nobody waits for.
+    /// Runs a job like [`Workers::alone`], without waiting for its result.
     pub(crate) fn aside(
         &self,
         job: impl FnOnce(&mut Connection) + Send + 'static,
@@ -158,8 +158,8 @@ impl Workers {
         self.lanes.push_task(Task::Alone(Box::new(job)))
     }
 
-    /// Runs a job that reads for long on a thread and a connection of its own, so that no other read waits for it. A
-    /// database in memory has one connection: there the job runs on the writing thread.
+    /// Runs a long read on a separate thread and connection, so that no other read waits for it. A database in
+    /// memory has only one connection, so there the job runs on the writing thread.
     pub(crate) fn apart(
         &self,
         job: impl FnOnce(Result<&mut Connection, StoreError>) + Send + 'static,
@@ -177,12 +177,12 @@ impl Workers {
         Ok(())
     }
 
-    /// Whether the data are in a file, so that they can be read while the writing thread is busy.
+    /// Returns whether the data are in a file, so that they can be read while the writing thread is busy.
     pub(crate) fn has_file(&self) -> bool {
         matches!(self.place, DatabaseLocation::File(_))
     }
 
-    /// Hands writes over; the answer comes through the work's own channel.
+    /// Queues writes; the result arrives through the channel of the work.
     pub(crate) fn write(&self, work: Work) -> Result<(), StoreError> {
         self.lanes.push_task(Task::Write(work))
     }
@@ -192,7 +192,7 @@ impl Drop for Workers {
     fn drop(&mut self) {
         self.lanes.close();
         for thread in self.threads.drain(..) {
-            // A thread that panicked has said so already.
+            // A thread that panicked has already reported it.
             drop(thread.join());
         }
     }
@@ -206,12 +206,12 @@ impl fmt::Debug for Workers {
     }
 }
 
-/// The store's threads are gone.
+/// Returns the error when the store's threads have ended.
 pub(crate) fn stopped() -> StoreError {
     StoreError::backend("the store has stopped")
 }
 
-/// Cancels a budget when it is dropped, as it is with the future that waits for the work.
+/// A guard that cancels a budget when it is dropped, together with the future that waits for the work.
 pub(crate) struct Cancelled(pub(crate) Budget);
 
 impl Drop for Cancelled {
@@ -221,12 +221,12 @@ impl Drop for Cancelled {
 }
 
 thread_local! {
-    /// The budget of the job that the thread runs, if its statements are [limited].
+    /// The budget of the current job of the thread, if its statements are [limited].
     static BUDGET: RefCell<Option<Budget>> = const { RefCell::new(None) };
 }
 
-/// Has a connection interrupt statements when the budget of a [limited] job runs out. This is set up once, since
-/// that costs more than a lookup.
+/// Makes a connection interrupt statements when the budget of a [limited] job is exhausted. This is set up once per
+/// connection, since the setup costs more than a lookup.
 fn limit(connection: &mut Connection) {
     let units = u64::from(INSTRUCTIONS) * Budget::COMPARISON;
     let is_over = move || {
@@ -235,12 +235,12 @@ fn limit(connection: &mut Connection) {
             charged.is_some_and(|charged| charged.is_err())
         })
     };
-    // It can fail for a connection that somebody else has opened, and ours are our own.
+    // This fails only for connections that rusqlite did not open.
     let _ = connection.progress_handler(INSTRUCTIONS.into(), Some(is_over));
 }
 
-/// Runs a job whose statements are interrupted when the budget runs out; they are charged by SQLite's
-/// instructions. Only for jobs that read: a write that is interrupted undoes its whole transaction.
+/// Runs a job whose statements are interrupted when the budget is exhausted; SQLite's instructions are charged to
+/// it. Use it only for jobs that read: interrupting a write undoes its whole transaction.
 fn limited<T>(
     connection: &mut Connection,
     budget: &Budget,
@@ -251,7 +251,7 @@ fn limited<T>(
     let outcome = job(connection, budget);
     BUDGET.set(None);
     if !connection.is_autocommit() {
-        // The end of the transaction was interrupted as well.
+        // The end of the transaction was also interrupted.
         connection.execute_batch("ROLLBACK")?;
     }
     match (outcome, budget.check()) {
@@ -264,7 +264,7 @@ fn limited<T>(
     }
 }
 
-/// Takes what is queued and commits it together: one flush to the disk for many writes.
+/// Takes the queued work and commits it together: one flush to the disk for many writes.
 fn write_all(mut connection: Connection, lanes: &Lanes, mut watch: Option<Watch>) {
     let (mut log, mut remnants) = (Log::default(), Remnants::default());
     loop {
@@ -299,7 +299,7 @@ fn write_all(mut connection: Connection, lanes: &Lanes, mut watch: Option<Watch>
         while let Some(task) = next.take() {
             match task {
                 Task::Alone(job) => {
-                    // In order: what was queued before is done before.
+                    // Work that was queued earlier is done earlier.
                     write_together(&connection, std::mem::take(&mut group));
                     job(&mut connection);
                 }
@@ -316,17 +316,17 @@ fn write_all(mut connection: Connection, lanes: &Lanes, mut watch: Option<Watch>
     }
 }
 
-/// When to empty the write-ahead log, which keeps what was deleted.
+/// The times to empty the write-ahead log, which still contains deleted data.
 #[derive(Debug, Default)]
 struct Log {
-    /// Whether nothing was written since the thread was idle.
+    /// Whether nothing was written since the thread was last idle.
     is_idle: bool,
-    /// Since when something was written that is still in the log.
+    /// The time since which the log contains data.
     since: Option<Instant>,
 }
 
 impl Log {
-    /// How long the writing thread may be idle before the log is emptied.
+    /// Returns how long the writing thread may be idle before the log is emptied.
     fn due(&self, connection: &Connection) -> Option<Duration> {
         self.since?;
         match self.is_idle && Remnants::are_left(connection) {
@@ -335,7 +335,7 @@ impl Log {
         }
     }
 
-    /// Notes a write; under constant load the log is emptied between two of them.
+    /// Records a write; under constant load, the log is emptied between two writes.
     fn written(&mut self, connection: &Connection, remnants: &mut Remnants) {
         self.is_idle = false;
         let since = *self.since.get_or_insert_with(Instant::now);

@@ -1,4 +1,4 @@
-//! Batches of writes, and their answers.
+//! Batches of writes, and their results.
 
 use std::sync::Arc;
 
@@ -37,14 +37,13 @@ pub struct Batch {
     pub intent: Intent,
     /// The effect of a failed write on the other writes.
     pub on_failure: OnFailure,
-    /// The parts of a resource that answers need. Without documents a store may leave [`Written::stored`] out.
+    /// The parts of a resource that the results need. Without documents a store may leave [`Written::stored`] out.
     ///
-    /// The edges are those of [`Written::stored`] with exactly the version that it names, and the types and names of
-    /// their targets are those after the batch. The attributes are those of the type of the first write, and
-    /// resources of other types come without. Only a store with
-    /// [`Capabilities::written_edges`](crate::Capabilities::written_edges) gets a batch that needs edges. An answer has no edges
-    /// if a later write of the batch has changed the resource, also by deleting one of its members, or if a later answer
-    /// about the same resource carries them.
+    /// The edges are those of exactly the version in [`Written::stored`], and the types and names of their targets are
+    /// those after the batch. The attributes are those of the type of the first write; resources of other types have
+    /// no edges. Only a store with [`Capabilities::written_edges`](crate::Capabilities::written_edges) gets a batch
+    /// that needs edges. A result has no edges if a later write of the batch has changed the resource, also by deleting
+    /// one of its members, or if a later result for the same resource has them.
     pub read_options: ReadOptions,
     /// The writes, in their order.
     pub writes: Vec<WriteOp>,
@@ -72,14 +71,14 @@ impl Batch {
         self
     }
 
-    /// Requests answers with versions only: a change of single members then loads no document.
+    /// Requests results with versions only: a change of single members then loads no document.
     #[must_use]
     pub fn without_documents(mut self) -> Self {
         self.read_options = ReadOptions::version();
         self
     }
 
-    /// Sets the parts of a resource that answers need.
+    /// Sets the parts of a resource that the results need.
     #[must_use]
     pub fn with_read_options(mut self, want: ReadOptions) -> Self {
         self.read_options = want;
@@ -108,7 +107,7 @@ impl Batch {
     reason = "a store must not commit what it does not know to be a check"
 )]
 pub enum Intent {
-    /// A dry run: the batch is answered as if it were committed, edges included, and changes nothing. Only a store with
+    /// A dry run: the results are those of a commit, edges included, but nothing changes. Only a store with
     /// [`Capabilities::check`](crate::Capabilities::check) gets one.
     Check,
     /// The batch is written.
@@ -126,11 +125,11 @@ pub enum OnFailure {
     /// The other writes are carried out.
     #[default]
     Continue,
-    /// After this number of failures (0 counts as 1) the remaining writes are not carried out; their answer is
+    /// After this number of failures (0 counts as 1) the remaining writes are not carried out; their result is
     /// [`StoreError::Skipped`].
     StopAfter(u32),
     /// All writes are carried out, or none: the writes before the failed one are undone, those after it are not
-    /// carried out, and the answer to all of these is [`StoreError::Skipped`].
+    /// carried out, and the result of all of these is [`StoreError::Skipped`].
     RollBack,
 }
 
@@ -157,13 +156,13 @@ pub enum WriteOp {
     Create {
         /// All attributes and edges of the resource.
         change: Change,
-        /// The existing resources that the create may adopt or restore; none for a create that always makes a new one.
+        /// The existing resources that the create may adopt or restore; none if it always creates a new resource.
         claim: Option<Box<ExistingMatch>>,
-        /// An unused identifier. A store that assigns ids itself answers with its own: see
+        /// An unused identifier. A store that assigns ids itself returns its own: see
         /// [`Capabilities::caller_assigned_ids`](crate::Capabilities::caller_assigned_ids).
         id: ResourceId,
     },
-    /// Removes a resource, with its edges in both directions.
+    /// Deletes a resource, with its edges in both directions.
     Delete {
         /// The version that the resource must have.
         expect: ExpectedVersion,
@@ -184,8 +183,8 @@ pub enum WriteOp {
 }
 
 impl WriteOp {
-    /// Returns the id of the resource; for a create, that of the new resource, unless it adopts or
-    /// restores another one.
+    /// Returns the id of the resource. For a create, this is the id for a new resource; if the create adopts or
+    /// restores an existing one, that has another id.
     #[must_use]
     pub fn id(&self) -> &ResourceId {
         let (WriteOp::Create { id, .. } | WriteOp::Delete { id, .. } | WriteOp::Update { id, .. }) =
@@ -214,13 +213,13 @@ pub enum ExpectedVersion {
     Any,
     /// One of these versions.
     OneOf(Vec<Version>),
-    /// The version that was read, from whose document the change was computed.
+    /// The version that was read, with the document from which the change was computed.
     Base(Base),
 }
 
 /// The version and document of a resource, as they were read.
 ///
-/// A write that [expects](ExpectedVersion::Base) this version brings the document along, so that the store need not parse
+/// A write that [expects](ExpectedVersion::Base) this version carries its document, so that the store need not parse
 /// it again.
 ///
 /// # Example
@@ -239,7 +238,7 @@ pub enum ExpectedVersion {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Base {
-    /// The whole document that the resource has in that version.
+    /// The whole document of the resource in that version.
     pub document: Arc<Resource>,
     /// The version.
     pub version: Version,
@@ -254,7 +253,7 @@ impl Base {
 }
 
 impl ExpectedVersion {
-    /// Checks the version that the resource has.
+    /// Checks the current version of the resource.
     ///
     /// # Errors
     /// [`StoreError::VersionMismatch`] with that version, if it is not the expected one.
@@ -273,11 +272,12 @@ impl ExpectedVersion {
     }
 }
 
-/// The answer to a successful write.
+/// The result of a successful write.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Written {
-    /// The existing resource that a create adopted or restored because of a [`ExistingMatch`], with its version before.
+    /// The existing resource that a create adopted or restored because of an [`ExistingMatch`], with its version
+    /// before.
     pub candidate: Option<Candidate>,
     /// The outcome.
     pub outcome: WriteOutcome,
@@ -288,7 +288,7 @@ pub struct Written {
 }
 
 impl Written {
-    /// Creates the answer to a create or update, with the resource.
+    /// Creates the result of a create or update, with the resource.
     #[must_use]
     pub fn stored(how: WriteOutcome, stored: StoredResource) -> Self {
         Written {
@@ -299,7 +299,7 @@ impl Written {
         }
     }
 
-    /// Creates the answer to a create or update, with the version alone.
+    /// Creates the result of a create or update, with the version alone.
     #[must_use]
     pub fn versioned(how: WriteOutcome, version: Version) -> Self {
         Written {
@@ -310,7 +310,7 @@ impl Written {
         }
     }
 
-    /// Creates the answer to a delete.
+    /// Creates the result of a delete.
     #[must_use]
     pub fn deleted() -> Self {
         Written {
@@ -321,7 +321,7 @@ impl Written {
         }
     }
 
-    /// Returns what the claim of a create has found, for [`ExistingMatch::with_pin`](crate::ExistingMatch::with_pin).
+    /// Returns the match that the create has found, for [`ExistingMatch::with_pin`](crate::ExistingMatch::with_pin).
     #[must_use]
     pub fn pin(&self) -> MatchPin {
         self.candidate
@@ -342,7 +342,7 @@ pub enum WriteOutcome {
     Deleted,
     /// A create restored a soft-deleted resource, or took over a deactivated one.
     Relinked,
-    /// The resource has the requested content already.
+    /// The resource already has the requested content.
     Unchanged,
     /// A resource was changed.
     Updated,

@@ -1,4 +1,4 @@
-//! Creates that take a resource which is there.
+//! The existing resources that a create may adopt or restore.
 
 use scimkit_core::Version;
 use scimkit_registry::{
@@ -7,41 +7,42 @@ use scimkit_registry::{
 
 use crate::{ConnectionId, WriteOutcome};
 
-/// A resource that a create takes instead of making another: see
+/// The existing resource that a create adopts or restores instead of creating a new one: see
 /// [`CreatePolicy`](crate::CreatePolicy).
 ///
-/// Which one it is, is decided inside the write. With one resource that satisfies `by` among those
-/// that may be taken, the create becomes a write of that one, which keeps its id and `created`:
-/// - a retired one is live again ([`WriteOutcome::Relinked`]), with the attributes and edges of the change
-///   and no others
-/// - a live one is the connection's from then on ([`WriteOutcome::Adopted`], or [`WriteOutcome::Relinked`] where it is
-///   dormant and another's): what was sent is set, as far as the attribute mapping lets it through, and
-///   everything else stays
+/// The store looks for it inside the write. If a resource in the [`scope`](Self::scope) satisfies [`by`](Self::by), the
+/// create becomes a write of that resource, which keeps its id and `created`:
+/// - A soft-deleted resource is restored ([`WriteOutcome::Relinked`]), with the attributes and edges of the change and
+///   no others.
+/// - A live resource gets the connection as its owner. If it has no owner and the scope has live resources, it is
+///   adopted ([`WriteOutcome::Adopted`]), otherwise the outcome is [`WriteOutcome::Relinked`]. The values that the
+///   client sent are set, as far as the attribute mapping accepts them, and all others stay.
 ///
-/// A live one is preferred; several live ones refuse the write with [`StoreError::Ambiguous`](crate::StoreError::Ambiguous). Of
-/// several retired ones those count that satisfy the first of the [`terms`](ExistingMatch::terms) which
-/// anybody satisfies, and of them the one that was retired last. With none, the create is as any other.
+/// A live resource is preferred. If several live ones match, the write fails with
+/// [`StoreError::Ambiguous`](crate::StoreError::Ambiguous). Of several soft-deleted ones, those count that satisfy the
+/// first of the [`terms`](ExistingMatch::terms) that any of them satisfies, and of these the one that was deleted last.
+/// If none matches, a new resource is created.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ExistingMatch {
-    /// Which resources may be taken.
+    /// The resources among which the store looks for a match.
     pub scope: MatchScope,
-    /// What the resource must satisfy, in terms of attributes that documents hold: no membership and
-    /// nothing that is computed.
+    /// The condition for a match, on attributes that documents contain: it uses no membership and no computed
+    /// attribute.
     pub by: Predicate,
-    /// Live resources that satisfy this, too, may be taken by a claim among the
-    /// [retired](MatchScope::Retired), whatever connection has them: those that were switched off.
+    /// The condition for deactivated resources. Unless the scope is [`MatchScope::Live`], a live resource that
+    /// satisfies this and `by` may be taken over, whatever its owner.
     pub deactivated: Option<Predicate>,
     /// The result of an earlier [check](crate::Intent::Check): the create fails if it would now take another
     /// resource, another version of it, or none.
     pub pin: Option<MatchPin>,
-    /// What the client sent, of which a live resource takes what is set; the change of the create
-    /// where there is none. It lacks what was only filled in.
+    /// The values that the client sent, without added defaults, which are set in a live resource. Without it, that is
+    /// the change of the create.
     pub sent: Option<Change>,
 }
 
 impl ExistingMatch {
-    /// Claims one of those that satisfy the predicate.
+    /// Creates a match for the resources in the scope `among` that satisfy the predicate `by`.
     #[must_use]
     pub fn new(among: MatchScope, by: Predicate) -> Self {
         ExistingMatch {
@@ -53,8 +54,8 @@ impl ExistingMatch {
         }
     }
 
-    /// What a create does with a live resource that satisfies [`by`](Self::by), by whose it is; `None`
-    /// when it may not be taken.
+    /// Returns the outcome of a create for a live resource that satisfies [`by`](Self::by) and is owned by
+    /// `connection`; none if the create may not take it.
     ///
     /// # Errors
     /// The budget ran out.
@@ -77,7 +78,7 @@ impl ExistingMatch {
         })
     }
 
-    /// What resources are recognised by, in the order in which it decides among retired ones.
+    /// Returns the alternatives of [`by`](Self::by), in the order in which they select among soft-deleted resources.
     #[must_use]
     pub fn terms(&self) -> &[Predicate] {
         match &self.by {
@@ -86,20 +87,20 @@ impl ExistingMatch {
         }
     }
 
-    /// Also among live ones that satisfy this predicate.
+    /// Sets the condition for deactivated resources.
     #[must_use]
     pub fn with_deactivated(mut self, dormant: Option<Predicate>) -> Self {
         self.deactivated = dormant;
         self
     }
 
-    /// Requires that the create takes exactly what an earlier check has found.
+    /// Requires that the create takes exactly the resource that an earlier check has found.
     ///
     /// If the create would take another resource than the check, or one where the check found none, or
     /// none where it found one, it fails with [`StoreError::OtherCandidate`](crate::StoreError::OtherCandidate);
     /// if it would take another version of the same resource, with
-    /// [`StoreError::VersionMismatch`](crate::StoreError::VersionMismatch). Several live ones are
-    /// [`StoreError::Ambiguous`](crate::StoreError::Ambiguous) as without a pin.
+    /// [`StoreError::VersionMismatch`](crate::StoreError::VersionMismatch). Several live matches fail with
+    /// [`StoreError::Ambiguous`](crate::StoreError::Ambiguous), as without a pin.
     ///
     /// # Example
     /// ```
@@ -118,7 +119,7 @@ impl ExistingMatch {
         self
     }
 
-    /// With what a live resource takes.
+    /// Sets the values that are set in a live resource.
     #[must_use]
     pub fn with_change(mut self, sent: Change) -> Self {
         self.sent = Some(sent);
@@ -126,18 +127,18 @@ impl ExistingMatch {
     }
 }
 
-/// Which resources a create may take.
+/// The resources among which a create may find a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every store must carry out every claim"
 )]
 pub enum MatchScope {
-    /// Either.
+    /// The resources of both other scopes.
     Both,
-    /// Those that are there, and that no connection has made or adopted.
+    /// Live resources without an owner.
     Live,
-    /// Those that were [retired](crate::DeletePolicy::Soft), and [deactivated](ExistingMatch::deactivated) ones.
+    /// [Soft-deleted](crate::DeletePolicy::Soft) resources, and [deactivated](ExistingMatch::deactivated) ones.
     Retired,
 }
 
@@ -160,7 +161,7 @@ impl Candidate {
     }
 }
 
-/// The result of a [check](crate::Intent::Check) of a create with a [`ExistingMatch`].
+/// The result of a [check](crate::Intent::Check) of a create with an [`ExistingMatch`].
 ///
 /// # Example
 /// ```
@@ -176,6 +177,6 @@ impl Candidate {
 pub enum MatchPin {
     /// The create would take this resource in this version.
     Candidate(Candidate),
-    /// The create would make a new resource.
+    /// The create would create a new resource.
     NoCandidate,
 }

@@ -1,4 +1,4 @@
-//! The attributes that no document holds: `id`, `meta`, memberships, and references filled in.
+//! The attributes that no document contains: `id`, `meta`, memberships, and completed references.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use serde_json::{Map, Value};
 
 use crate::{Settings, StoredResource};
 
-/// What is known of one resource, from which its computed attributes are made.
+/// The facts about one resource from which its computed attributes are made.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ResourceFacts<'a> {
-    /// When it was created.
+    /// The time of its creation.
     pub created: DateTime<Utc>,
     /// Its document.
     pub document: &'a Document,
-    /// The edges of its membership, inverse and reference attributes, as far as they are wanted.
+    /// The edges of its membership, inverse and reference attributes, as far as they are needed.
     pub edges: &'a [(AttrId, Vec<Edge>)],
     /// Its identifier.
     pub id: &'a ResourceId,
     /// Its type.
     pub kind: &'a ResourceType,
-    /// When it last changed.
+    /// The time of its last change.
     pub last_modified: DateTime<Utc>,
     /// Its version.
     pub version: &'a Version,
@@ -52,11 +52,11 @@ impl<'a> ResourceFacts<'a> {
     }
 }
 
-/// The computed attributes among `wanted`, each under the key that
-/// [`ResourceView::with`](scimkit_registry::ResourceView::with) looks for: the name of a core attribute, the
-/// canonical path of an extension's.
+/// Returns the computed attributes among `wanted`.
 ///
-/// A wanted sub-attribute stands for the whole attribute. A membership without edges has no key.
+/// The key of each is the one that [`ResourceView::with`](scimkit_registry::ResourceView::with) looks for: the name of
+/// a core attribute, or the canonical path of an attribute of an extension. A wanted sub-attribute stands for the whole
+/// attribute. A membership without edges has no key.
 ///
 /// # Example
 /// ```
@@ -75,9 +75,9 @@ impl<'a> ResourceFacts<'a> {
 ///     Document::from_text("{}"),
 /// );
 /// let wanted = [group.attribute_id("meta").unwrap(), group.attribute_id("members").unwrap()];
-/// let made = computed_attributes(&settings, &ResourceFacts::new(group, &stored, &[]), &wanted);
-/// assert_eq!(made["meta"]["location"], "https://example.com/scim/v2/Groups/g%201");
-/// assert!(!made.contains_key("members"));
+/// let computed = computed_attributes(&settings, &ResourceFacts::new(group, &stored, &[]), &wanted);
+/// assert_eq!(computed["meta"]["location"], "https://example.com/scim/v2/Groups/g%201");
+/// assert!(!computed.contains_key("members"));
 /// # Ok::<(), scimkit_core::InvalidVersion>(())
 /// ```
 #[must_use]
@@ -114,7 +114,7 @@ pub fn computed_attributes(
     made
 }
 
-/// The `meta` attribute of a resource.
+/// Returns the `meta` attribute of a resource.
 ///
 /// [RFC 7643 section 3.1](https://www.rfc-editor.org/rfc/rfc7643#section-3.1)
 #[must_use]
@@ -132,7 +132,7 @@ pub fn meta(settings: &Settings, facts: &ResourceFacts<'_>) -> Value {
         .collect()
 }
 
-/// The absolute URI of a resource, its id percent-encoded.
+/// Returns the absolute URI of a resource, with its id percent-encoded.
 #[must_use]
 pub fn location(settings: &Settings, kind: &ResourceType, id: &ResourceId) -> String {
     let (base, endpoint, id) = (&settings.base_url, kind.endpoint(), id.as_str());
@@ -144,8 +144,8 @@ pub fn location(settings: &Settings, kind: &ResourceType, id: &ResourceId) -> St
     location
 }
 
-/// One edge as an element of a membership or inverse attribute, with the sub-attributes that the
-/// schema has: `value`, `$ref` where the target's type is known, `display` and `type`.
+/// Returns an edge as an element of a membership or inverse attribute, with the sub-attributes that the
+/// schema has: `value`, `$ref` if the type of the target is known, `display` and `type`.
 #[must_use]
 pub fn element(settings: &Settings, kind: &ResourceType, attr: AttrId, edge: &Edge) -> Value {
     let inverse = kind.attr(attr).role() == AttributeRole::Inverse;
@@ -166,8 +166,8 @@ pub fn element(settings: &Settings, kind: &ResourceType, attr: AttrId, edge: &Ed
     Value::Object(members)
 }
 
-/// The resource types that a membership, inverse or reference attribute leads to: those that the
-/// `referenceTypes` of its `$ref` name, or all types where it names none.
+/// Returns the resource types to which a membership, inverse or reference attribute can refer: those in the
+/// `referenceTypes` of its `$ref`, or all types if there are none.
 #[must_use]
 pub fn target_types<'r>(
     registry: &'r Registry,
@@ -177,7 +177,7 @@ pub fn target_types<'r>(
     registry.target_types(kind, attr)
 }
 
-/// All but the unreserved characters of RFC 3986.
+/// All characters except the unreserved ones of RFC 3986.
 pub(crate) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -192,7 +192,7 @@ fn elements(settings: &Settings, facts: &ResourceFacts<'_>, attr: AttrId) -> Opt
     (!edges.is_empty()).then(|| elements.collect())
 }
 
-/// A reference as the document has it, with its `$ref` and its target's name as they are now.
+/// Returns a reference as in the document, with its `$ref` and the current name of its target.
 fn reference(settings: &Settings, facts: &ResourceFacts<'_>, attr: AttrId) -> Option<Value> {
     let Value::Object(mut members) = facts.document.value(facts.kind, attr)? else {
         return None;

@@ -11,7 +11,7 @@ use crate::{EntryKind, tenant_limits::Reached};
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Several live resources match a [`ExistingMatch`](crate::ExistingMatch).
+    /// Several live resources match an [`ExistingMatch`](crate::ExistingMatch).
     #[error("several resources could be the one that is created; none was changed")]
     Ambiguous,
     /// The store itself failed. The source is for the log, not for the client.
@@ -28,10 +28,10 @@ pub enum StoreError {
         /// The name of the [limit](crate::engine::Capacity).
         name: String,
     },
-    /// A member that would make its owner a member of itself.
+    /// A member would make its owner a member of itself.
     #[error("{}", circle(attr, id, owner))]
     Cycle {
-        /// The membership attribute's path.
+        /// The path of the membership attribute.
         attr: String,
         /// The member, or one of several.
         id: ResourceId,
@@ -54,10 +54,10 @@ pub enum StoreError {
     /// Another holder has leased the journal since, so this holder may not advance the cursor.
     #[error("the lease on the journal was lost")]
     LeaseLost,
-    /// Members that do not exist.
+    /// Some members do not exist.
     #[error("`{attr}` names resources that don't exist: {}", shown(.ids))]
     UnknownMembers {
-        /// The membership attribute's path.
+        /// The path of the membership attribute.
         attr: String,
         /// The unknown ids.
         ids: Vec<ResourceId>,
@@ -68,8 +68,8 @@ pub enum StoreError {
     /// The write was not carried out, because another write of the batch failed: see [`OnFailure`](crate::OnFailure).
     #[error("another write failed, so this one was not carried out")]
     Skipped,
-    /// A create would take another resource than the [check](crate::ExistingMatch::with_pin) that it relies on, or only one of
-    /// the two would take one.
+    /// A create would take another resource than the [check](crate::ExistingMatch::with_pin) on which it relies, or
+    /// only one of the two would take one.
     #[error("{}", other_candidate(found.as_ref()))]
     OtherCandidate {
         /// The resource that it would take now.
@@ -104,7 +104,7 @@ pub enum StoreError {
     /// One more tenant, connection or token would exceed a limit on their number.
     #[error("{}", Reached(*kind, *limit))]
     TooManyEntries {
-        /// What there is too much of.
+        /// The kind of the limited entries.
         kind: EntryKind,
         /// The [limit](crate::TenantLimits).
         limit: u64,
@@ -112,7 +112,7 @@ pub enum StoreError {
     /// Another resource has that value of a unique attribute.
     #[error("another resource has that value of `{attr}`")]
     Duplicate {
-        /// The attribute's path.
+        /// The path of the attribute.
         attr: String,
     },
     /// The store lacks a capability: see [`Capabilities`](crate::Capabilities).
@@ -174,7 +174,7 @@ impl From<InvalidDocument> for StoreError {
     }
 }
 
-/// The resource that a create would take now, in words.
+/// Returns the text about the resource that a create would take now.
 fn other_candidate(found: Option<&ResourceId>) -> String {
     match found {
         Some(id) => format!("the create would now take `{id}`: check it again"),
@@ -182,7 +182,7 @@ fn other_candidate(found: Option<&ResourceId>) -> String {
     }
 }
 
-/// The cycle that an edge would close, in words.
+/// Returns the text about the cycle that an edge would close.
 fn circle(attr: &str, id: &ResourceId, owner: &ResourceId) -> String {
     match id == owner {
         true => format!("`{attr}`: `{owner}` can't be a member of itself"),
@@ -192,7 +192,7 @@ fn circle(attr: &str, id: &ResourceId, owner: &ResourceId) -> String {
     }
 }
 
-/// The first ids of a list, so that a message stays readable.
+/// Returns the first ids of a list, so that a message stays readable.
 fn shown(ids: &[ResourceId]) -> String {
     const FEW: usize = 10;
     let mut text = ids

@@ -1,4 +1,4 @@
-//! What a store is asked for, and the page that it answers with.
+//! Queries for resources, and the pages that they return.
 
 use std::{cmp::Ordering, sync::Arc};
 
@@ -7,42 +7,42 @@ use scimkit_registry::{AttrId, Predicate, ResourceId, ResourceType, Scalar};
 
 use crate::{ConnectionId, ReadOptions, StoredResource};
 
-/// Asks for a page of the resources of one type.
+/// A query for a page of the resources of one type.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Query {
-    /// How many resources at most; 0 asks for the total alone.
+    /// The maximum number of resources; 0 requests the total alone.
     pub count: u32,
-    /// How many edges of each resource under each attribute at most; all when there is none.
+    /// The maximum number of edges of each resource under each attribute; without it, all edges are returned.
     pub edge_limit: Option<u32>,
-    /// Under which membership and inverse attributes the page needs the resources' edges.
+    /// The membership and inverse attributes whose edges the page needs.
     pub edges: Vec<AttrId>,
-    /// The type.
+    /// The type of the resources.
     pub kind: Arc<ResourceType>,
-    /// How many bytes the resources may take, as [`PageBuilder`] counts them; any number when there
-    /// is none. The first resource is always on the page.
+    /// The maximum size of the resources in bytes, as [`PageBuilder`] counts them; without it, any size. The first
+    /// resource is always on the page.
     pub max_bytes: Option<u64>,
-    /// What becomes of resources that do not fit into those bytes.
+    /// The handling of resources that do not fit into `max_bytes`.
     pub overflow: Overflow,
     /// The owners of the resources.
     pub owner: OwnerFilter,
-    /// Which ones; all when there is none.
+    /// The condition for the resources; without it, all resources are selected.
     pub predicate: Option<Predicate>,
-    /// In which order.
+    /// The order of the resources; without it, they are in the order of their ids.
     pub sort: Option<Sort>,
-    /// Where the page starts.
+    /// The start of the page.
     pub start: PageStart,
     /// Whether the page needs the total.
     pub total: CountMode,
 }
 
-/// Whether a page tells how many resources there are in all.
+/// Whether a page has the total number of resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CountMode {
-    /// The exact number.
+    /// The page has the exact number.
     Exact,
-    /// It is not needed.
+    /// The number is not needed.
     Skip,
 }
 
@@ -86,7 +86,7 @@ impl OwnerFilter {
 }
 
 impl Query {
-    /// All resources of the type, in one page of up to 100, with their total.
+    /// Creates a query for all resources of the type: one page of up to 100, with their total.
     #[must_use]
     pub fn new(kind: Arc<ResourceType>) -> Self {
         Query {
@@ -120,7 +120,7 @@ impl Query {
         true
     }
 
-    /// Only those that satisfy the predicate.
+    /// Selects the resources that satisfy the predicate.
     #[must_use]
     pub fn with_predicate(mut self, predicate: Predicate) -> Self {
         self.predicate = Some(predicate);
@@ -134,14 +134,14 @@ impl Query {
         self
     }
 
-    /// With their edges under these membership and inverse attributes.
+    /// Sets the membership and inverse attributes whose edges the page needs.
     #[must_use]
     pub fn with_edges(mut self, edges: Vec<AttrId>) -> Self {
         self.edges = edges;
         self
     }
 
-    /// With at most `limit` edges of each resource under each attribute, the first ones in the order
+    /// Limits the number of edges of each resource under each attribute to the first ones in the order
     /// of [`Store::edges`](crate::Store::edges).
     #[must_use]
     pub fn with_edge_limit(mut self, limit: u32) -> Self {
@@ -149,22 +149,22 @@ impl Query {
         self
     }
 
-    /// With resources of at most `bytes`, as [`PageBuilder`] counts them, but always with the first
-    /// one. [`Query::overflow`] says what becomes of the others.
+    /// Limits the size of the resources, as [`PageBuilder`] counts them. The first one is always on the page, and
+    /// [`Query::overflow`] decides about the others.
     #[must_use]
     pub fn with_max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
         self
     }
 
-    /// With another rule for resources that do not fit into [`Query::max_bytes`].
+    /// Sets the handling of resources that do not fit into [`Query::max_bytes`].
     #[must_use]
     pub fn with_overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self
     }
 
-    /// Returns what a read of one resource of the page needs.
+    /// Returns the options for a read of one resource of the page.
     #[must_use]
     pub fn read_options(&self) -> ReadOptions {
         let want = ReadOptions::edges(self.edges.clone());
@@ -174,7 +174,7 @@ impl Query {
         }
     }
 
-    /// `count` of them after that position.
+    /// Starts the page after a position, with up to `count` resources.
     #[must_use]
     pub fn with_page_after(mut self, position: PagePosition, count: u32) -> Self {
         self.start = PageStart::After(position);
@@ -182,7 +182,7 @@ impl Query {
         self
     }
 
-    /// `count` of them after the first `start`.
+    /// Starts the page after the first `start` resources, with up to `count` resources.
     #[must_use]
     pub fn with_page(mut self, start: u64, count: u32) -> Self {
         self.start = PageStart::Index(start);
@@ -190,14 +190,14 @@ impl Query {
         self
     }
 
-    /// In that order.
+    /// Sets the order; with `None`, the resources are in the order of their ids.
     #[must_use]
     pub fn with_sort(mut self, sort: Option<Sort>) -> Self {
         self.sort = sort;
         self
     }
 
-    /// Without the total.
+    /// Requests no total.
     #[must_use]
     pub fn without_total(mut self) -> Self {
         self.total = CountMode::Skip;
@@ -211,17 +211,17 @@ impl Query {
 pub struct Page {
     /// The resources of the page, all of the [type of the query](Query::kind).
     pub items: Vec<StoredResource>,
-    /// The position of the last of them, when others follow it; of no resources there is none.
+    /// The position of the last resource, if more follow; none if `items` is empty or `rest` is not.
     pub next: Option<PagePosition>,
-    /// The ids of the resources of the page that did not fit into its bytes, in order, after those of
-    /// `items`: see [`Overflow::Name`].
+    /// The ids of further resources of the page, in order, whose documents did not fit into its bytes: see
+    /// [`Overflow::Name`].
     pub rest: Vec<ResourceId>,
-    /// How many there are in all, when it was asked for.
+    /// The number of resources on all pages, if it was requested.
     pub total: Option<u64>,
 }
 
 impl Page {
-    /// A page and the total; nothing follows it.
+    /// Creates a page with its total, after which nothing follows.
     #[must_use]
     pub fn new(items: Vec<StoredResource>, total: Option<u64>) -> Self {
         Page {
@@ -232,7 +232,7 @@ impl Page {
         }
     }
 
-    /// With where it ended, as others follow.
+    /// Sets the position at which the page ended, if more resources follow.
     #[must_use]
     pub fn with_next(mut self, next: Option<PagePosition>) -> Self {
         self.next = next;
@@ -240,22 +240,22 @@ impl Page {
     }
 }
 
-/// What becomes of the resources of a page that do not fit into [`Query::max_bytes`].
+/// The handling of the resources of a page that do not fit into [`Query::max_bytes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every store must carry out every rule"
 )]
 pub enum Overflow {
-    /// The page ends before them, and [`Page::next`] says where.
+    /// The page ends before them, at [`Page::next`].
     End,
-    /// The page has only their ids, in [`Page::rest`].
+    /// The page has their ids only, in [`Page::rest`].
     Name,
 }
 
-/// Fills a page until its count or its bytes are reached.
+/// Fills a page up to its count or its bytes.
 ///
-/// A resource counts with its [size](StoredResource::size). The first one is on the page however large it is.
+/// A resource counts with its [size](StoredResource::size). The first one is on the page, whatever its size.
 ///
 /// # Example
 /// ```
@@ -305,16 +305,16 @@ pub struct PageBuilder {
     reason = "a resource is on the page, named, or not on it"
 )]
 pub enum Room {
-    /// For the resource with its edges.
+    /// Room for the resource with its edges.
     Document,
-    /// None: the page has as many resources as it may.
+    /// No room: the page has reached its count, or has ended.
     Full,
-    /// For its id.
+    /// Room for its id.
     Id,
 }
 
 impl PageBuilder {
-    /// An empty page for a query.
+    /// Creates an empty page for a query.
     #[must_use]
     pub fn new(query: &Query) -> Self {
         PageBuilder {
@@ -328,7 +328,7 @@ impl PageBuilder {
         }
     }
 
-    /// The room for the next resource.
+    /// Returns the room for the next resource.
     #[must_use]
     pub fn room(&self) -> Room {
         if self.over || self.items.len() + self.rest.len() >= self.count {
@@ -340,7 +340,7 @@ impl PageBuilder {
         }
     }
 
-    /// Adds the next resource, as far as it fits.
+    /// Adds the next resource, its id alone, or nothing, depending on the room for it.
     pub fn push(&mut self, stored: StoredResource) {
         match self.room() {
             Room::Document => {}
@@ -359,7 +359,7 @@ impl PageBuilder {
         }
     }
 
-    /// Adds the id of the next resource, where there is [room](Self::room) for that alone.
+    /// Adds the id of the next resource, if there is [room](Self::room) for it.
     pub fn name(&mut self, id: ResourceId) {
         match self.room() {
             Room::Full => self.end(),
@@ -367,26 +367,26 @@ impl PageBuilder {
         }
     }
 
-    /// Ends the page: another resource follows it.
+    /// Ends the page, because another resource follows.
     pub fn end(&mut self) {
         self.over = true;
     }
 
-    /// Whether the page has ended because another resource follows it.
+    /// Returns whether the page has ended because another resource follows.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.over
     }
 
-    /// The resource at which the page ended; none where nothing follows, or where the last one is
-    /// only named.
+    /// Returns the resource at which the page ended; none if nothing follows, or if only the id of the last one is on
+    /// the page.
     #[must_use]
     pub fn ended_at(&self) -> Option<&StoredResource> {
         let ended = self.over && self.rest.is_empty();
         self.items.last().filter(|_| ended)
     }
 
-    /// Returns the page, with the position of [`PageBuilder::ended_at`].
+    /// Returns the page. `next` is the position of [`PageBuilder::ended_at`].
     #[must_use]
     pub fn finish(self, total: Option<u64>, next: Option<PagePosition>) -> Page {
         let mut page = Page::new(self.items, total).with_next(next);
@@ -395,24 +395,24 @@ impl PageBuilder {
     }
 }
 
-/// By what a page is ordered.
+/// The sort order of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sort {
     /// A simple attribute or sub-attribute.
     pub attr: AttrId,
-    /// In which direction.
+    /// The direction.
     pub order: SortOrder,
 }
 
 impl Sort {
-    /// By that attribute, in that direction.
+    /// Creates an order by this attribute in this direction.
     #[must_use]
     pub fn new(attr: AttrId, order: SortOrder) -> Self {
         Sort { attr, order }
     }
 
-    /// Which of two sort keys comes first: a missing one comes last, or first when descending.
+    /// Compares two sort keys: a missing one comes last, or first in descending order.
     #[must_use]
     pub fn compare(self, a: Option<&Scalar>, b: Option<&Scalar>) -> Ordering {
         let ascending = match (a, b) {
@@ -426,7 +426,7 @@ impl Sort {
     }
 }
 
-/// A place in the order of a query: that of a resource, as it was when a page ended there.
+/// A position in the order of a query: that of a resource when a page ended at it.
 ///
 /// # Example
 /// ```
@@ -438,48 +438,49 @@ impl Sort {
 /// let title = registry.resource_type("User").unwrap().attribute_id("title").unwrap();
 /// let sort = Some(Sort::new(title, SortOrder::Ascending));
 /// let key = |text: &str| Some(Scalar::Text(text.to_owned()));
-/// let place = PagePosition::new(key("b"), ResourceId::from("7"));
-/// let precedes = |k: &str, id: &str| place.precedes(sort, key(k).as_ref(), &ResourceId::from(id));
+/// let position = PagePosition::new(key("b"), ResourceId::from("7"));
+/// let precedes = |k: &str, id: &str| position.precedes(sort, key(k).as_ref(), &ResourceId::from(id));
 /// assert!(precedes("c", "1") && precedes("b", "8"));
 /// assert!(!precedes("b", "7") && !precedes("a", "9"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PagePosition {
-    /// Its place among equal ones; not always an id of a resource, and the empty one is before all.
+    /// The id, which orders resources with equal keys. It need not be that of a resource; an empty id comes before all
+    /// others.
     pub id: ResourceId,
-    /// What the resource was sorted by; none where it had no value, or where nothing sorts.
+    /// The sort key of the resource; none if it had no value, or if the query does not sort.
     pub key: Option<Scalar>,
 }
 
 impl PagePosition {
-    /// The place of the resource with that sort key and id.
+    /// Creates the position of a resource with this sort key and id.
     #[must_use]
     pub fn new(key: Option<Scalar>, id: ResourceId) -> Self {
         PagePosition { id, key }
     }
 
-    /// Whether a resource with that sort key and id comes after it.
+    /// Returns whether a resource with this sort key and id comes after the position.
     #[must_use]
     pub fn precedes(&self, sort: Option<Sort>, key: Option<&Scalar>, id: &ResourceId) -> bool {
         let by_key = sort.map_or(Ordering::Equal, |s| s.compare(self.key.as_ref(), key));
         match sort {
-            // Nothing is equal, and the direction is that of the ids.
+            // Ids are unique, so there are no ties, and they follow the direction of the sort.
             Some(sort) if sort.attr == AttrId::ID => by_key.is_lt(),
             _ => by_key.then_with(|| self.id.cmp(id)).is_lt(),
         }
     }
 }
 
-/// Where a page starts.
+/// The start of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every store must answer a page from where it starts"
 )]
 pub enum PageStart {
-    /// After what stands, or stood, at that position.
+    /// After this position, whether or not its resource still exists.
     After(PagePosition),
-    /// After so many.
+    /// After this number of resources.
     Index(u64),
 }

@@ -1,4 +1,4 @@
-//! What an administrator chooses for a connection.
+//! The settings that an operator chooses for a connection.
 
 mod capacity;
 mod word;
@@ -15,12 +15,12 @@ use crate::{
     UnknownMemberPolicy,
 };
 
-/// What an administrator chooses for a connection; kept as JSON beside it.
+/// The settings that an operator chooses for one connection, stored with it as JSON text.
 ///
-/// - A connection and both of its types are switched on unless said otherwise.
-/// - Whatever else is not chosen is as the host has it in its [`Settings`].
-/// - The keys of the JSON are the names of the fields. An unknown or repeated key, or a value that a
-///   key does not know, is an error with its place.
+/// - By default the connection is enabled, and so are users and groups.
+/// - Every other setting defaults to that of the application's [`Settings`].
+/// - The keys of the JSON object are the names of the fields. An unknown or repeated key or an invalid value
+///   is an error with its line and column.
 ///
 /// # Example
 /// ```
@@ -48,34 +48,33 @@ use crate::{
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ConnectionSettings {
-    /// Whether anything goes through the connection.
+    /// Whether the connection is enabled.
     pub active: bool,
-    /// What to do with e-mail addresses beside the one that counts: `drop` or `keep`.
+    /// The handling of further e-mail addresses next to the preferred one: `drop` or `keep`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub aliases: Option<AliasPolicy>,
     /// Limits on the number of resources, in addition to those of the application; at most
     /// [`CapacitySetting::MOST`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub capacities: Vec<CapacitySetting>,
-    /// What a create does where somebody is there already: `adopt`, `adopt_or_restore`, `conflict` or
-    /// `restore`.
+    /// The effect of a create if the resource exists: `adopt`, `adopt_or_restore`, `conflict` or `restore`.
     #[serde(
         alias = "create",
         with = "word",
         skip_serializing_if = "Option::is_none"
     )]
     pub create_policy: Option<CreatePolicy>,
-    /// What to do with a member that would make its group a member of itself: `accept` or `reject`.
+    /// The handling of a member that would make its group a member of itself: `accept` or `reject`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub cycles: Option<CyclePolicy>,
-    /// What becomes of a resource that is deleted: `permanent` or `soft`.
+    /// The handling of a deleted resource: `permanent` or `soft`.
     #[serde(
         alias = "deletes",
         with = "word",
         skip_serializing_if = "Option::is_none"
     )]
     pub delete_policy: Option<DeletePolicy>,
-    /// Whether groups go through the connection.
+    /// Whether groups are enabled for the connection.
     pub groups: bool,
     /// The level of the journal, which should be the same for all connections of a tenant: `full`, `notice` or
     /// `off`.
@@ -85,23 +84,23 @@ pub struct ConnectionSettings {
     /// feature `toml` of `scimkit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapping: Option<String>,
-    /// Whether a PATCH answers with the resource: `always`, `auto` or `never`.
+    /// Whether the response to a PATCH contains the resource: `always`, `auto` or `never`.
     #[serde(
         alias = "patch_answer",
         with = "word",
         skip_serializing_if = "Option::is_none"
     )]
     pub patch_response: Option<PatchResponse>,
-    /// Whether changes are refused without `If-Match`.
+    /// Whether changes without `If-Match` are rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_if_match: Option<bool>,
-    /// What is accepted beyond the RFC: the name of a profile, or an object as [`Tolerance`] reads it.
+    /// The accepted deviations from the RFC: the name of a profile, or an object as [`Tolerance`] reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<Tolerance>,
-    /// What to do with a member that does not exist: `accept` or `reject`.
+    /// The handling of a member that does not exist: `accept` or `reject`.
     #[serde(with = "word", skip_serializing_if = "Option::is_none")]
     pub unknown_members: Option<UnknownMemberPolicy>,
-    /// Whether users go through the connection.
+    /// Whether users are enabled for the connection.
     pub users: bool,
 }
 
@@ -127,13 +126,13 @@ impl Default for ConnectionSettings {
 }
 
 impl ConnectionSettings {
-    /// Bytes of the text of rules at most, a mapping among them.
+    /// The maximum length of the JSON text in bytes, including a mapping.
     pub const LONGEST: usize = 256 << 10;
 
-    /// Reads the text that is kept of rules.
+    /// Reads settings from stored JSON text.
     ///
     /// # Errors
-    /// Text that is not a JSON object, a key or value that is not known, and more text than
+    /// The text is not a JSON object, contains an unknown or repeated key or an invalid value, or is longer than
     /// [`ConnectionSettings::LONGEST`].
     pub fn from_json(text: &str) -> Result<Self, ConnectionSettingsError> {
         if text.len() > ConnectionSettings::LONGEST {
@@ -145,10 +144,10 @@ impl ConnectionSettings {
         serde_json::from_str(text).map_err(ConnectionSettingsError::new)
     }
 
-    /// The text that is kept of them; [`ConnectionSettings::from_json`] reads it.
+    /// Returns the JSON text to store; [`ConnectionSettings::from_json`] reads it.
     ///
     /// # Errors
-    /// When it would be longer than [`ConnectionSettings::LONGEST`].
+    /// The text would be longer than [`ConnectionSettings::LONGEST`].
     pub fn to_json(&self) -> Result<String, ConnectionSettingsError> {
         let text = serde_json::to_string(self).map_err(ConnectionSettingsError::new)?;
         match text.len() > ConnectionSettings::LONGEST {
@@ -157,11 +156,11 @@ impl ConnectionSettings {
         }
     }
 
-    /// The host's settings with what is chosen here; with the transforms of the host's own that
-    /// mappings may name.
+    /// Returns the application's settings, overridden by these. `mappings` has the application's own transforms, which
+    /// the mapping may name.
     ///
     /// # Errors
-    /// A mapping or a capacity that does not fit the schemas of the settings, or more than
+    /// The mapping or a capacity does not fit the schemas of the settings, or there are more than
     /// [`CapacitySetting::MOST`] capacities.
     pub fn apply_to(
         &self,
@@ -213,7 +212,7 @@ fn too_long() -> ConnectionSettingsError {
     ))
 }
 
-/// What is wrong with the rules of a connection, and where in their text.
+/// The reason why the settings of a connection are invalid, with the position in their text if there is one.
 #[derive(Debug, thiserror::Error)]
 #[error("invalid connection settings: {problem}")]
 pub struct ConnectionSettingsError {

@@ -1,4 +1,4 @@
-//! On whose behalf, and under which rules, a store is asked.
+//! The settings and the context of a request.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,84 +7,84 @@ use scimkit_registry::{Budget, Change, RegistrationError, Registry, Resource, To
 
 use crate::{Cause, ConnectionId, StoreError, TenantId, engine::Policy};
 
-/// Whether a PATCH answers with the resource.
+/// Whether the response to a PATCH contains the resource.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PatchResponse {
     /// 200 with the resource.
     Always,
-    /// 200 with the resource, but 204 when the request was about nothing but the membership of a
-    /// group of more than 100 members and no `attributes` were asked for.
+    /// 200 with the resource; 204 if the request changes only the membership of a group of more than 100 members and
+    /// does not request `attributes`.
     #[default]
     Auto,
-    /// 204, unless `attributes` were asked for or nothing changed.
+    /// 204, unless the request has `attributes` or nothing changed.
     Never,
 }
 
-/// What a create does where somebody is there already.
+/// The effect of a create if the resource exists.
 ///
-/// Who that is, is said by [`ExistingMatch`](crate::ExistingMatch).
+/// [`ExistingMatch`](crate::ExistingMatch) defines which existing resource matches.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CreatePolicy {
-    /// It takes over a resource that no connection has made or taken over yet: 201 with its id.
+    /// The create adopts a resource without an owner: 201 with the id of that resource.
     Adopt,
-    /// It does either.
+    /// The create adopts or restores a resource.
     AdoptOrRestore,
-    /// It is refused: 409 with `uniqueness`.
+    /// The create is rejected: 409 with `uniqueness`.
     #[default]
     Conflict,
-    /// It brings back a resource that was [retired](crate::DeletePolicy::Soft), or takes one that was switched
-    /// off, by `active`: 201 with its id.
+    /// The create restores a [soft-deleted](crate::DeletePolicy::Soft) resource, or takes over a deactivated one
+    /// (`active: false`): 201 with the id of that resource.
     Restore,
 }
 
-/// What to do with e-mail addresses beside the one that counts.
+/// The handling of further e-mail addresses next to the preferred one.
 ///
-/// That is the primary one; where none is, the first of type `work`, and else the first.
+/// The preferred address is the primary one, otherwise the first of type `work`, otherwise the first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AliasPolicy {
-    /// Leave them out, and count that.
+    /// Drops and counts them.
     Drop,
-    /// Keep them.
+    /// Stores them.
     #[default]
     Keep,
 }
 
-/// The bounds of a request.
+/// The limits of a request.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct RequestLimits {
-    /// Bytes of a request body: 8 MiB. A search request is bounded by 64 KiB beside it.
+    /// Bytes of a request body: 8 MiB. A search request is also limited to 64 KiB.
     pub body: usize,
     /// Bytes of the body of a bulk request: 8 MiB.
     pub bulk_body: usize,
-    /// Operations of a bulk request: 1,000. With 0 there are no bulk requests.
+    /// Operations of a bulk request: 1,000. With 0, bulk requests are not supported.
     pub bulk_operations: usize,
-    /// How long a cursor is good for: 1 hour.
+    /// The time for which a cursor is valid: 1 hour.
     pub cursor_timeout: Duration,
-    /// How long a write that keeps losing races is tried again: 10 seconds.
+    /// The minimum time for which a write that keeps losing races is retried: 10 seconds.
     pub deadline: Duration,
     /// Bytes of the JSON text of a resource, without `id`, `meta` and memberships: 1 MiB. See
     /// [`RequestLimits::check_document`].
     pub document: u64,
-    /// How long a request may be worked on once its body was read: 30 seconds. The members of a big
+    /// The time for which a request may be processed once its body was read: 30 seconds. The members of a large
     /// group, which are sent page by page, may take longer.
     pub duration: Duration,
-    /// Of filter and path text.
+    /// The limits of filter and path text.
     pub filter: scimkit_filter::ParseLimits,
-    /// Members that one request names: 100,000.
+    /// Members in one request, or in one operation of a bulk request: 100,000.
     pub members: usize,
     /// Levels of arrays and objects in a body, or in the `data` of an operation of a bulk request: 16.
     pub nesting: usize,
     /// Operations of one PATCH: 1,000.
     pub operations: usize,
-    /// Resources of a page when `count` is not given: 100.
+    /// Resources of a page if the request has no `count`: 100.
     pub page_default: u32,
-    /// Resources of a page at most: 1,000.
+    /// The maximum number of resources of a page: 1,000.
     pub page_max: u32,
-    /// JSON values of a body: 400,000. In memory each takes many times its bytes.
+    /// JSON values of a body: 400,000. In memory, each takes a multiple of its bytes.
     pub values: usize,
     /// Units of work that a request may cause, see [`Budget`]: 500,000,000, which is one to two seconds of one
     /// processor.
@@ -114,15 +114,15 @@ impl Default for RequestLimits {
 }
 
 impl RequestLimits {
-    /// How much a document may grow that is larger than the limit already, so that its resource can
+    /// The bytes by which a document that is already larger than the limit may grow, so that its resource can
     /// still be deactivated.
     const SLACK: u64 = 64;
 
-    /// Checks the size of the document that a change leads to.
+    /// Checks the size of the document that results from a change.
     ///
-    /// `before` is the document that is changed; none is the same as an empty one. A document that is
-    /// larger than the limit already, such as one from before the limit was lowered, may be changed
-    /// as long as it grows by no more than 64 bytes.
+    /// `before` is the document that is changed; `None` counts as an empty one. A document that is already larger
+    /// than the limit, for example because the limit was lowered, may be changed as long as it grows by no more
+    /// than 64 bytes.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`].
@@ -172,43 +172,43 @@ impl RequestLimits {
     }
 }
 
-/// A mapping, and what it makes of the schemas.
+/// A mapping, and the schemas that it supports.
 #[derive(Debug, Clone)]
 struct Mapped {
     described: Arc<Registry>,
     mapping: Arc<Mapping>,
 }
 
-/// The rules of a connection.
+/// The effective settings of one connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// What to do with e-mail addresses beside the one that counts.
+    /// The handling of further e-mail addresses next to the preferred one.
     pub aliases: AliasPolicy,
-    /// What `meta.location` and `$ref` start with: scheme, authority and base path, no final slash.
+    /// The prefix of `meta.location` and `$ref`: scheme, authority and base path, without a final slash.
     pub base_url: String,
-    /// What a create does where somebody is there already.
+    /// The effect of a create if the resource exists.
     pub create_policy: CreatePolicy,
-    /// Where people read how to use the service; `/ServiceProviderConfig` tells.
+    /// The address of the documentation for people, shown in `/ServiceProviderConfig`.
     pub documentation_uri: Option<String>,
-    /// The bounds of a request.
+    /// The limits of a request.
     pub limits: RequestLimits,
     mapped: Option<Mapped>,
-    /// Whether a PATCH answers with the resource.
+    /// Whether the response to a PATCH contains the resource.
     pub patch_response: PatchResponse,
-    /// The rules that writes are decided by.
+    /// The rules that the engine decides a write by.
     pub policy: Policy,
-    /// Schemas and resource types.
+    /// The schemas and resource types.
     pub registry: Arc<Registry>,
-    /// Whether PUT, PATCH and DELETE are refused (428) without `If-Match`: not unless asked for, since
-    /// no provider sends it.
+    /// Whether PUT, PATCH and DELETE without `If-Match` are rejected with 428. By default they are not, since
+    /// identity providers do not send it.
     pub require_if_match: bool,
-    /// What is accepted beyond the RFC.
+    /// The accepted deviations from the RFC.
     pub tolerance: Tolerance,
 }
 
 impl Settings {
-    /// The default rules for an endpoint that is reached at `base_url`.
+    /// Creates the default settings for an endpoint at `base_url`.
     #[must_use]
     pub fn new(base_url: impl Into<String>) -> Self {
         let mut base_url = base_url.into();
@@ -228,12 +228,12 @@ impl Settings {
         }
     }
 
-    /// With which attributes the host has, and where: what is not mapped is kept, dropped or refused.
+    /// Sets the attribute mapping, which also decides whether unmapped attributes are stored, dropped or rejected.
     ///
-    /// The mapping is one of [`Settings::registry`]'s own types, which must not be changed afterwards.
+    /// The mapping must be built for [`Settings::registry`], which must not be changed afterwards.
     ///
     /// # Errors
-    /// What [`Mapping::supported_registry`] says, where the mapping is of other types.
+    /// Those of [`Mapping::supported_registry`], if the mapping was built for other types.
     ///
     /// # Example
     /// ```
@@ -258,13 +258,13 @@ impl Settings {
         Ok(self)
     }
 
-    /// The mapping, where there is one.
+    /// Returns the mapping, if there is one.
     #[must_use]
     pub fn mapping(&self) -> Option<&Arc<Mapping>> {
         self.mapped.as_ref().map(|mapped| &mapped.mapping)
     }
 
-    /// The schemas and resource types as discovery tells of them: what the mapping supports.
+    /// Returns the schemas and resource types for discovery: what the mapping supports, or all of them.
     #[must_use]
     pub fn described(&self) -> &Arc<Registry> {
         let mapped = self.mapped.as_ref();
@@ -272,26 +272,26 @@ impl Settings {
     }
 }
 
-/// On whose behalf a store is asked: a tenant, the connection's rules, and whatever the host wants
-/// to hand through to its own store (a principal, a span).
+/// The context of a request to a store: the tenant, the connection settings, and the application's own values for
+/// its own store, such as a principal or a span.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RequestContext {
-    /// The work that the request may cause. A store charges what it does and stops when it runs out.
+    /// The work that the request may cause. A store charges its work to the budget, and stops when that runs out.
     pub budget: Budget,
     /// The connection, caller and request. The server and [`StoreExt`](crate::StoreExt) copy it to
     /// [`Batch::cause`](crate::Batch), which the store records.
     pub cause: Cause,
-    /// The host's own values, by type.
+    /// The application's own values, by type.
     pub extensions: http::Extensions,
-    /// The connection's rules.
+    /// The connection settings.
     pub settings: Arc<Settings>,
     /// The tenant.
     pub tenant: TenantId,
 }
 
 impl RequestContext {
-    /// A scope of the host itself, without extensions and with an unlimited budget.
+    /// Creates a context for the application itself, without extensions and with an unlimited budget.
     #[must_use]
     pub fn new(tenant: TenantId, settings: Arc<Settings>) -> Self {
         RequestContext {
@@ -303,14 +303,14 @@ impl RequestContext {
         }
     }
 
-    /// With a limit on the work that it may cause.
+    /// Sets the budget for the work that the request may cause.
     #[must_use]
     pub fn with_budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
         self
     }
 
-    /// On behalf of that connection.
+    /// Sets the connection that acts.
     #[must_use]
     pub fn with_connection(mut self, connection: ConnectionId) -> Self {
         self.cause.connection = Some(connection);

@@ -1,4 +1,4 @@
-//! The contract between the protocol and what keeps the data.
+//! The contract between the SCIM protocol and a store.
 
 use std::{fmt, sync::Arc};
 
@@ -9,61 +9,64 @@ use crate::{
     StoreError, StoredResource, Written,
 };
 
-/// What keeps the resources: a database of our own or the host's tables.
+/// Stores the resources of every tenant: in one of scimkit's databases or in the application's own tables.
 ///
-/// The rules that hold for every method:
-/// - Nothing of one tenant is seen, counted or refused because of another's data.
-/// - The document of a resource holds its attributes with the schema's spelling and `schemas`, but
-///   not `id`, `meta` or any membership; attributes that are never returned are not in it.
+/// These rules hold for every method:
+/// - The data of one tenant never affect another: they are not visible to it, not counted, and no reason to reject its
+///   requests.
+/// - The document of a resource contains its attributes in the spelling of the schema and `schemas`, but
+///   not `id`, `meta`, memberships, or attributes that are never returned.
 /// - A dropped future leaves each write either done or not done.
-/// - Whatever is asked may fail: [`StoreError::is_failure`] lists how. Reads end with
+/// - Every call may fail: [`StoreError::is_failure`] lists the failures. Reads end with
 ///   [`StoreError::Exhausted`] when [`RequestContext::budget`] runs out.
 /// - While an [import](crate::Archive::import_records) of the tenant is not complete, a store that archives
 ///   fails every call for the tenant with [`StoreError::Importing`].
 ///
-/// [`scimkit_testkit::contract`](https://docs.rs/scimkit-testkit) holds the tests of this contract.
+/// [`scimkit_testkit::contract`](https://docs.rs/scimkit-testkit) contains the tests of this contract.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// What the store can do with resources of that type; discovery is computed from it.
+    /// Returns the capabilities for resources of that type, from which discovery is computed.
     fn support(&self, kind: &ResourceType) -> Capabilities;
 
-    /// The edges of several owners at once, in the order of `query.owners`, each sorted by target
-    /// id, byte by byte; none for an owner that does not exist. Each edge carries the target's type and
-    /// `displayName` as they are now; a target that does not exist keeps the type it was given.
-    /// `query.limit` bounds the edges read of each owner, and `query.after` says where they begin.
+    /// Returns the edges of several owners, in the order of `query.owners`.
     ///
-    /// For an inverse attribute the edges lead to the resources that have the owner as a member.
+    /// The edges of each owner are sorted by target id, byte by byte; an owner that does not exist has none. Each edge
+    /// has the current type and `displayName` of its target; if the target does not exist, the edge keeps the type that
+    /// it was given. `query.limit` is the maximum number of edges to read for each owner, and `query.after` is where
+    /// they begin.
+    ///
+    /// Under an inverse attribute, the targets are the resources that have the owner as a member.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    /// A [failure](StoreError::is_failure) of the store.
     fn edges<'a>(
         &'a self,
         scope: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>>;
 
-    /// The resources of one type that satisfy a predicate, exactly, as one page.
+    /// Returns one page of exactly those resources of one type that satisfy a predicate.
     ///
     /// Without a sort they come in the order of their ids. With one, resources without a value come
     /// last (first when descending), and equal ones in the order of their ids.
     ///
-    /// A page that starts after a position holds what follows it in that order, exactly, whatever
-    /// became of the resource that stood there; its total is still that of all pages.
-    /// [`Page::next`] is where the page ended. A store that can't do both says so in
-    /// [`Capabilities::cursor`] and is never asked.
+    /// A page that starts after a position has exactly the resources that follow it in that order, even if the resource
+    /// at the position has changed or no longer exists. Its total is still that of all pages. [`Page::next`] is where
+    /// the page ended. A store that does not support all of this does not set [`Capabilities::cursor`], and gets no
+    /// such query.
     ///
-    /// [`Query::max_bytes`] and [`Query::edge_limit`] bound what a page takes in memory, and a store
-    /// should not read more than that at once. One that does not support cursors may ignore
+    /// [`Query::max_bytes`] and [`Query::edge_limit`] limit the memory for a page, and a store
+    /// should not read more than that at once. A store that does not support cursors may ignore
     /// them.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    /// A [failure](StoreError::is_failure) of the store.
     fn query<'a>(
         &'a self,
         scope: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>>;
 
-    /// One resource, with the edges that are wanted, each attribute's first ones in the order of
+    /// Returns one resource, with the requested edges: the first ones of each attribute in the order of
     /// [`Store::edges`].
     ///
     /// # Errors
@@ -76,36 +79,37 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         want: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<StoredResource, StoreError>>;
 
-    /// Carries out the writes in order, each atomic alone, with one answer each. All that succeeded are durable when
-    /// the future resolves. [`OnFailure`](crate::OnFailure) is the effect of a failed write on the others; a write
-    /// that is undone is never visible, not even after a crash.
+    /// Carries out the writes in order, each of them atomically, and returns one result per write.
     ///
-    /// Decided inside each write, so that concurrent ones can't disagree:
+    /// All successful writes are durable when the future resolves. [`OnFailure`](crate::OnFailure) is the effect of a
+    /// failed write on the others; a write that is undone is never visible, not even after a crash.
+    ///
+    /// These are decided inside each write, so that concurrent writes can't violate them:
     /// - the expected version: [`StoreError::VersionMismatch`], and nothing is written;
-    /// - uniqueness of the folded keys ([`Change::keys`](scimkit_registry::Change::keys)) of attributes whose uniqueness is not
-    ///   `none`, within tenant and type: [`StoreError::Duplicate`];
+    /// - uniqueness of the folded keys ([`Change::keys`](scimkit_registry::Change::keys)) of attributes whose
+    ///   uniqueness is not `none`, within tenant and type: [`StoreError::Duplicate`];
     /// - members that don't exist, under [`UnknownMemberPolicy`](crate::UnknownMemberPolicy):
     ///   [`StoreError::UnknownMembers`];
     /// - members that would make their owner a member of itself, under
     ///   [`CyclePolicy`](crate::CyclePolicy): [`StoreError::Cycle`]. Only edges that the write adds are
-    ///   looked at, so a cycle that is there already is in nobody's way;
-    /// - whether a create takes a resource that is there: see [`ExistingMatch`](crate::ExistingMatch).
+    ///   checked, so an existing cycle does not prevent other writes;
+    /// - whether a create adopts or restores an existing resource: see [`ExistingMatch`](crate::ExistingMatch).
     ///
-    /// An update that changes nothing, such as adding a member that is there already, answers
-    /// [`WriteOutcome::Unchanged`](crate::WriteOutcome::Unchanged) and keeps version and last modification. A change of membership is a new
-    /// version of its owner, not of the members. A delete takes the resource out of every
-    /// membership and makes a new version of each owner; under
-    /// [`DeletePolicy::Soft`](crate::DeletePolicy) its document and id are kept for a [`ExistingMatch`](crate::ExistingMatch), and nothing
-    /// else of the contract sees them.
+    /// An update that changes nothing, such as adding an existing member, returns
+    /// [`WriteOutcome::Unchanged`](crate::WriteOutcome::Unchanged), and version and last modification stay. A change of
+    /// membership is a new version of its owner, not of the members. A delete removes the resource from every
+    /// membership and makes a new version of each owner; under [`DeletePolicy::Soft`](crate::DeletePolicy) its document
+    /// and id stay stored for an [`ExistingMatch`](crate::ExistingMatch), and are invisible to every other call of this
+    /// trait.
     ///
     /// # Errors
     /// The batch failed as a whole and nothing of it was written: a [failure](StoreError::is_failure),
-    /// [`StoreError::Exhausted`] or [`StoreError::Unsupported`]. The error of a single write is the answer to that
+    /// [`StoreError::Exhausted`] or [`StoreError::Unsupported`]. The error of a single write is the result of that
     /// write.
     ///
     /// A store may carry out a long batch in parts under [`OnFailure::Continue`](crate::OnFailure::Continue) and
-    /// [`OnFailure::StopAfter`](crate::OnFailure::StopAfter). If a later part fails, its error is the answer to each write of
-    /// that part and of the parts after it.
+    /// [`OnFailure::StopAfter`](crate::OnFailure::StopAfter). If a later part fails, its error is the result of each
+    /// write of that part and of the parts after it.
     fn write<'a>(
         &'a self,
         scope: &'a RequestContext,

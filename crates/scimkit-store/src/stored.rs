@@ -38,7 +38,7 @@ pub struct Timestamps {
 }
 
 impl StoredResource {
-    /// Creates a resource without an owner and edges.
+    /// Creates a resource without an owner and without edges.
     #[must_use]
     pub fn new(id: ResourceId, version: Version, at: Timestamps, document: Document) -> Self {
         StoredResource {
@@ -61,11 +61,11 @@ impl StoredResource {
 }
 
 impl StoredResource {
-    /// The bytes that an edge adds to [`StoredResource::size`] besides those of its texts.
+    /// The bytes that an edge adds to [`StoredResource::size`] in addition to those of its texts.
     pub const EDGE_SIZE: u64 = 64;
 
-    /// Returns the size that counts for a page: the bytes of its document's JSON text and, for each of its edges, those
-    /// of id, type and name and 64 more.
+    /// Returns the size that counts for a page, in bytes: that of the JSON text of its document and, for each of its
+    /// edges, that of id, type and name plus [`StoredResource::EDGE_SIZE`].
     #[must_use]
     pub fn size(&self) -> u64 {
         let edges = self.edges.iter().flat_map(|(_, edges)| edges);
@@ -80,7 +80,7 @@ impl StoredResource {
         Self::min_edge_size(&edge.id) + texts as u64
     }
 
-    /// Returns the bytes that an edge to a resource adds at least.
+    /// Returns the minimum number of bytes that an edge to a resource adds.
     pub(crate) fn min_edge_size(id: &ResourceId) -> u64 {
         Self::EDGE_SIZE + id.as_str().len() as u64
     }

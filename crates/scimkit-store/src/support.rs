@@ -17,34 +17,35 @@ pub struct Capabilities {
     pub capacities: bool,
     /// Whether it can [check](Intent::Check) a batch without writing it.
     pub check: bool,
-    /// Whether a create can [claim](crate::ExistingMatch) an existing resource. This needs the stored owner of each resource.
+    /// Whether a create can adopt or restore an [existing](crate::ExistingMatch) resource. This needs the stored owner
+    /// of each resource.
     pub claims: bool,
-    /// Whether it compares the [pin](crate::ExistingMatch::with_pin) of a claim.
+    /// Whether it compares the [pin](crate::ExistingMatch::with_pin) of such a create.
     pub claim_pins: bool,
     /// Whether it continues a list after a [`PagePosition`](crate::PagePosition).
     pub cursor: bool,
     /// Whether it evaluates predicates.
     pub filter: bool,
-    /// Whether it stores the id of [`WriteOp::Create`]. If it assigns its own, a write that refers to the resource
-    /// has to wait until the resource exists.
+    /// Whether it stores the id of [`WriteOp::Create`]. If it assigns its own ids, a write that refers to a new
+    /// resource has to wait until that exists.
     pub caller_assigned_ids: bool,
     /// Whether it writes a [journal](crate::Journal). A store without one accepts the default level,
     /// records nothing, and rejects [`JournalLevel::Full`](crate::JournalLevel::Full).
     pub journal: bool,
     /// Whether it soft-deletes under [`DeletePolicy::Soft`](crate::DeletePolicy::Soft).
     pub soft_delete: bool,
-    /// Whether it stores and queries the connection that owns a resource: [`StoredResource::owner`](crate::StoredResource::owner) and
-    /// [`Query::with_owner`](crate::Query::with_owner).
+    /// Whether it stores and queries the connection that owns a resource:
+    /// [`StoredResource::owner`](crate::StoredResource::owner) and [`Query::with_owner`](crate::Query::with_owner).
     pub owners: bool,
     /// Whether it sorts.
     pub sort: bool,
-    /// Whether answers to writes carry the edges that the [batch](Batch::read_options) needs.
+    /// Whether the results of writes have the edges that the [batch](Batch::read_options) needs.
     pub written_edges: bool,
 }
 
 impl Capabilities {
     /// Returns all capabilities of the first version of the contract. A store has to declare the others itself:
-    /// capacities, checks, pinned claims, a journal, owners, and edges in answers to writes.
+    /// capacities, checks, pins, a journal, owners, and edges in the results of writes.
     #[must_use]
     pub fn full() -> Self {
         Capabilities {
@@ -69,7 +70,7 @@ pub(crate) const FULL_JOURNAL: &str = "a journal with values";
 
 impl Capabilities {
     /// Rejects a query that needs a capability which the store lacks. A store that lacks a capability should
-    /// call it for each query.
+    /// call this for each query.
     ///
     /// # Errors
     /// [`StoreError::Unsupported`] with the first capability that is missing.
@@ -87,7 +88,7 @@ impl Capabilities {
     }
 
     /// Rejects a batch that needs a capability which the store lacks. A store with the same capabilities for all
-    /// types should call it for each batch; for others there is [`Batch::check_support`].
+    /// types should call this for each batch; for other stores there is [`Batch::check_support`].
     ///
     /// # Errors
     /// [`StoreError::Unsupported`] with the first capability that is missing.
@@ -95,7 +96,7 @@ impl Capabilities {
         self.check_writes((settings, batch), |_| true)
     }
 
-    /// Rejects a batch if one of those writes needs a missing capability.
+    /// Rejects a batch if one of the selected writes needs a missing capability.
     fn check_writes(
         &self,
         (settings, batch): (&Settings, &Batch),
@@ -138,7 +139,7 @@ impl Capabilities {
 
 impl Batch {
     /// Rejects a batch if one of its writes needs a capability that the store lacks for the type of that write.
-    /// The server calls it before each batch.
+    /// The server calls this before each batch.
     ///
     /// # Errors
     /// [`StoreError::Unsupported`] with the first capability that is missing.

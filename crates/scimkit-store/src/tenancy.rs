@@ -1,4 +1,4 @@
-//! Who may provision: tenants, their connections to identity providers, and the tokens of those.
+//! Tenants, their connections to identity providers, and the tokens of these connections.
 
 use std::fmt;
 
@@ -7,22 +7,22 @@ use scimkit_core::Version;
 
 use crate::{BoxFuture, Cause, ConnectionId, StoreError, TenantId, TenantLimits};
 
-/// A customer of the host application.
+/// A customer organisation of the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tenant {
-    /// When it was made.
+    /// The time of its creation.
     pub created: DateTime<Utc>,
-    /// What it is called by in paths, host names and keys; never another's.
+    /// Its identifier in paths, host names and keys, unique among all tenants.
     pub id: TenantId,
-    /// What people call it.
+    /// Its name, for people.
     pub name: String,
-    /// How often it was changed.
+    /// The number of times that it was written, its creation included; 0 before it is stored.
     pub revision: u64,
 }
 
 impl Tenant {
-    /// A new tenant.
+    /// Creates a tenant that is not stored yet.
     #[must_use]
     pub fn new(id: TenantId, name: impl Into<String>, created: DateTime<Utc>) -> Self {
         Tenant {
@@ -34,26 +34,26 @@ impl Tenant {
     }
 }
 
-/// One of a tenant's connections to identity providers.
+/// A connection of a tenant to an identity provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Connection {
-    /// When it was made.
+    /// The time of its creation.
     pub created: DateTime<Utc>,
-    /// Its identifier, one of a kind within its tenant.
+    /// Its identifier, unique within its tenant.
     pub id: ConnectionId,
-    /// What people call it.
+    /// Its name, for people.
     pub name: String,
-    /// How often it was changed.
+    /// The number of times that it was written, its creation included; 0 before it is stored.
     pub revision: u64,
-    /// Its rules: JSON text, which means nothing to a store.
+    /// Its [settings](crate::ConnectionSettings) as JSON text, which reads return unchanged.
     pub settings: String,
-    /// Whose it is.
+    /// The tenant that it belongs to.
     pub tenant: TenantId,
 }
 
 impl Connection {
-    /// A new connection.
+    /// Creates a connection that is not stored yet.
     #[must_use]
     pub fn new(
         tenant: TenantId,
@@ -72,38 +72,38 @@ impl Connection {
     }
 }
 
-/// What is kept of a token: nothing that opens anything.
+/// The stored part of a token, from which the token can't be recovered.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenRecord {
-    /// The connection that it opens.
+    /// The connection for which it is valid.
     pub connection: ConnectionId,
-    /// When it was made.
+    /// The time of its creation.
     pub created: DateTime<Utc>,
-    /// The SHA-256 of the secret, no two the same.
+    /// The SHA-256 digest of the token, unique among all tokens.
     pub digest: [u8; 32],
-    /// From when on it is refused; never, when there is none.
+    /// The time from which on it is expired; none if it does not expire.
     pub expires_at: Option<DateTime<Utc>>,
-    /// What it is called by in lists and commands, one of a kind within its tenant.
+    /// Its identifier in lists and commands, unique within its tenant.
     pub id: String,
-    /// When it was last accepted, to the minute or so.
+    /// The time at which it was last accepted, to about a minute.
     pub last_used: Option<DateTime<Utc>>,
-    /// What people call it; may be empty.
+    /// Its name, for people; may be empty.
     pub name: String,
-    /// From when on it is refused because another took its place.
+    /// The time from which on it is no longer valid, because another token replaced it.
     pub replaced_at: Option<DateTime<Utc>>,
-    /// How often it was changed; uses don't count.
+    /// The number of times that it was written, its creation included and uses excluded; 0 before it is stored.
     pub revision: u64,
-    /// When it was revoked: then it is refused, whatever the time.
+    /// The time of its revocation. If there is one, the token is not valid at any time.
     pub revoked_at: Option<DateTime<Utc>>,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: TokenScopes,
-    /// Whose it is.
+    /// The tenant that it belongs to.
     pub tenant: TenantId,
 }
 
 impl TokenRecord {
-    /// A new token of that connection, for everything and without an end.
+    /// Creates a token record for a connection, with all scopes and without an expiry.
     #[must_use]
     pub fn new(
         connection: &Connection,
@@ -127,9 +127,9 @@ impl TokenRecord {
         }
     }
 
-    /// Whether it is accepted at that moment: not revoked, and neither expired nor replaced by then.
+    /// Returns whether it is valid at that time: it is not revoked, and neither expired nor replaced by then.
     ///
-    /// A revocation counts at once, since two machines need not agree on the time.
+    /// A revocation is effective whatever its time, since the clocks of two machines may differ.
     ///
     /// # Example
     /// ```
@@ -141,7 +141,7 @@ impl TokenRecord {
     /// let mut token = TokenRecord::new(&crm, "1", [7; 32], at);
     /// token.replaced_at = Some(at + TimeDelta::days(1));
     /// assert!(token.is_valid_at(at));
-    /// // Also where the clock of whoever revoked it is ahead.
+    /// // Even if the clock of the machine that revoked it is fast.
     /// token.revoked_at = Some(at + TimeDelta::minutes(5));
     /// assert!(!token.is_valid_at(at));
     /// ```
@@ -151,8 +151,8 @@ impl TokenRecord {
         self.revoked_at.is_none() && !over(self.replaced_at) && !over(self.expires_at)
     }
 
-    /// Returns whether it counts towards [`TenantLimits::tokens`] at that time: it is neither revoked nor expired, and no
-    /// other token replaces it.
+    /// Returns whether it counts towards [`TenantLimits::tokens`] at that time: it is neither revoked nor expired, and
+    /// no other token replaces it.
     ///
     /// # Example
     /// ```
@@ -172,8 +172,8 @@ impl TokenRecord {
         self.replaced_at.is_none() && self.is_valid_at(at)
     }
 
-    /// Makes this the successor of what is kept: a revocation or replacement is neither taken back nor
-    /// put off, and no use is forgotten.
+    /// Merges the history of the stored record into this newer version of it: a revocation or replacement is neither
+    /// undone nor postponed, and the last use is preserved.
     ///
     /// # Example
     /// ```
@@ -182,11 +182,11 @@ impl TokenRecord {
     ///
     /// let at = DateTime::UNIX_EPOCH;
     /// let crm = Connection::new(TenantId::from("acme"), ConnectionId::from("crm"), "CRM", at);
-    /// let mut kept = TokenRecord::new(&crm, "1", [7; 32], at);
-    /// let mut renamed = kept.clone();
+    /// let mut stored = TokenRecord::new(&crm, "1", [7; 32], at);
+    /// let mut renamed = stored.clone();
     /// renamed.name = "nightly".to_owned();
-    /// kept.revoked_at = Some(at);
-    /// renamed.merge_history(&kept);
+    /// stored.revoked_at = Some(at);
+    /// renamed.merge_history(&stored);
     /// assert_eq!(renamed.revoked_at, Some(at));
     /// ```
     pub fn merge_history(&mut self, kept: &TokenRecord) {
@@ -207,27 +207,27 @@ impl fmt::Debug for TokenRecord {
     }
 }
 
-/// What a token may do.
+/// The scopes of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenScopes {
-    /// Read and write groups, and every type but users.
+    /// Whether it may read and write groups and all other types except users.
     pub groups: bool,
-    /// Read whatever the connection has.
+    /// Whether it may read all types that are enabled for the connection.
     pub read: bool,
-    /// Read and write users.
+    /// Whether it may read and write users.
     pub users: bool,
 }
 
 impl TokenScopes {
-    /// Everything.
+    /// All scopes.
     pub const ALL: TokenScopes = TokenScopes {
         groups: true,
         read: true,
         users: true,
     };
 
-    /// Nothing yet.
+    /// No scopes.
     pub const NONE: TokenScopes = TokenScopes {
         groups: false,
         read: false,
@@ -235,20 +235,20 @@ impl TokenScopes {
     };
 }
 
-/// A token with what it opens.
+/// A token with its connection and tenant.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct FoundToken {
-    /// Its connection.
+    /// The connection of the token.
     pub connection: Connection,
-    /// The tenant of that.
+    /// The tenant of the connection.
     pub tenant: Tenant,
     /// The token.
     pub token: TokenRecord,
 }
 
 impl FoundToken {
-    /// What one lookup found.
+    /// Creates the result of a token lookup.
     #[must_use]
     pub fn new(tenant: Tenant, connection: Connection, token: TokenRecord) -> Self {
         FoundToken {
@@ -259,19 +259,19 @@ impl FoundToken {
     }
 }
 
-/// Something that is kept of who may provision.
+/// A tenant, connection or token to store.
 ///
-/// Each is expected to have the revision that it is given with: 0 makes one, and each write counts it
-/// up. A token [follows](TokenRecord::merge_history) the one that is kept: once revoked, it stays so. One of a
-/// digest that another token has, or of an id with another digest, is refused.
+/// It carries the revision that the stored entry must have, which is 0 for a new entry; each write increments it. The
+/// history of a stored token is [merged](TokenRecord::merge_history): a revoked token stays revoked. A token is
+/// rejected if another one has its digest, or if its id is stored with another digest.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_enums, reason = "every store must keep every kind")]
 pub enum TenantEntry {
-    /// A connection of a tenant that is there.
+    /// A connection of an existing tenant.
     Connection(Connection),
     /// A tenant.
     Tenant(Tenant),
-    /// A token of a connection that is there.
+    /// A token of an existing connection.
     Token(TokenRecord),
 }
 
@@ -328,78 +328,75 @@ impl From<DateTime<Utc>> for Stamp {
     }
 }
 
-/// What keeps tenants, connections and tokens: the databases of ours beside the resources, or the
-/// host's own tables.
+/// Stores tenants, connections and tokens: in one of scimkit's databases next to the resources, or in the application's
+/// own tables.
 ///
-/// - A connection is seen by its own tenant only, and a token as well; a digest is one of a kind among
-///   all tenants.
-/// - Instants are kept to the millisecond or finer.
-/// - What is written is durable when the future resolves, and seen by the next call, also by that of
-///   another process.
-/// - A dropped future leaves a write done or not done.
+/// - Connections and tokens are visible only to their own tenant. A digest is unique among all tenants.
+/// - Times are stored to the millisecond or finer.
+/// - A write is durable when the future resolves, and visible to the next call, also in another process.
+/// - A dropped future leaves a write either done or not done.
 /// - While an [import](crate::Archive::import_records) of a tenant is not complete, a store that archives
 ///   leaves the tenant out of [`TenantStore::tenants`], and fails every other call for the tenant, or for
 ///   one of its tokens, with [`StoreError::Importing`].
 pub trait TenantStore: fmt::Debug + Send + Sync + 'static {
-    /// A connection by its tenant and its id, with that tenant.
+    /// Returns a connection by its tenant and its id, with that tenant.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    /// A [failure](StoreError::is_failure) of the store.
     fn connection<'a>(
         &'a self,
         tenant: &'a TenantId,
         id: &'a ConnectionId,
     ) -> BoxFuture<'a, Result<Option<(Tenant, Connection)>, StoreError>>;
 
-    /// The connections of a tenant, by id; none when there is no such tenant.
+    /// Returns the connections of a tenant, by id; none if the tenant does not exist.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    /// A [failure](StoreError::is_failure) of the store.
     fn connections<'a>(
         &'a self,
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<Connection>, StoreError>>;
 
-    /// The token with that digest, whether good or not, with its connection and tenant, all as they
-    /// are at one moment. It is asked for every request: an index answers it.
+    /// Returns the token with that digest, valid or not, with its connection and tenant, all as of one moment. This
+    /// is called for every request, so it should use an index.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    /// A [failure](StoreError::is_failure) of the store.
     fn find_token<'a>(
         &'a self,
         digest: &'a [u8; 32],
     ) -> BoxFuture<'a, Result<Option<FoundToken>, StoreError>>;
 
-    /// Keeps all of them in that order, or none.
+    /// Stores all entries in this order, or none.
     ///
     /// [`decide_entry`](crate::engine::decide_entry) has the rules for each of them. If the entries are stored
     /// together with the resources, each entry takes the next number of its tenant's changes, and is recorded
     /// in the [journal](crate::Journal) if the store has one.
     ///
     /// # Errors
-    /// - [`StoreError::VersionMismatch`]: it has another revision, which the version tells
-    /// - [`StoreError::NotFound`]: what was changed, a connection's tenant, or a token's connection is
-    ///   not there
+    /// - [`StoreError::VersionMismatch`]: the stored entry has another revision, which the error contains
+    /// - [`StoreError::NotFound`]: the entry to change, the tenant of a connection, or the connection of a token does
+    ///   not exist
     /// - [`StoreError::Duplicate`]: another token has that digest, or that id has another digest
     /// - [`StoreError::TooManyEntries`]: a new entry would exceed a limit of the stamp, which is checked in the
     ///   transaction of the write; entries count in the order in which they are given
-    /// - [`StoreError::Busy`] and [`StoreError::Backend`]
+    /// - a [failure](StoreError::is_failure) of the store
     fn put(&self, entries: Vec<TenantEntry>, stamp: Stamp)
     -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Takes a connection away, with its tokens.
+    /// Removes a connection with its tokens.
     ///
-    /// What it provisioned stays, and is nobody's: where the resources are kept beside the connections,
-    /// those that it made or adopted, and those of them that are retired, have no connection any more
-    /// once the future resolves, so that another one can adopt them. They are no other version for
-    /// that. A write that is on its way through the connection meanwhile may still make one that has
-    /// its id.
+    /// The resources that it provisioned stay, without an owner. If they are stored next to the connections, those that
+    /// it created or adopted, soft-deleted ones included, have no owner when the future resolves, so that another
+    /// connection can adopt them. Their versions do not change. A concurrent write through the connection may still
+    /// create a resource with the removed connection as its owner.
     ///
     /// The removal is one change: it takes one number for the connection, its tokens and its resources together. It is
     /// one write, whose duration grows with the number of the tenant's resources.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Busy`] and [`StoreError::Backend`].
+    /// [`StoreError::NotFound`], or a [failure](StoreError::is_failure) of the store.
     fn remove_connection<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -407,32 +404,32 @@ pub trait TenantStore: fmt::Debug + Send + Sync + 'static {
         stamp: Stamp,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// A tenant by its id.
+    /// Returns a tenant by its id.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    /// A [failure](StoreError::is_failure) of the store.
     fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>>;
 
-    /// The tenants, by id.
+    /// Returns the tenants, by id.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    /// A [failure](StoreError::is_failure) of the store.
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>>;
 
-    /// The tokens of a tenant, the oldest first and those of one moment by id, whether good or not.
+    /// Returns the tokens of a tenant, valid or not, the oldest first and those of the same time by id.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    /// A [failure](StoreError::is_failure) of the store.
     fn tokens<'a>(
         &'a self,
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<TokenRecord>, StoreError>>;
 
-    /// Notes that a token was accepted, unless a later moment is noted; one that is gone is passed
-    /// over. Its revision stays, and the journal does not record it.
+    /// Records that a token was accepted, unless a later use is recorded. An unknown token is ignored. The revision of
+    /// the token does not change, and the journal does not record the use.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    /// A [failure](StoreError::is_failure) of the store.
     fn record_token_use<'a>(
         &'a self,
         digest: &'a [u8; 32],
@@ -440,7 +437,7 @@ pub trait TenantStore: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
-/// It has another revision than expected.
+/// Returns the error of an entry that has another revision than expected.
 pub(crate) fn stale(actual: u64) -> StoreError {
     match Version::new(actual.to_string()) {
         Ok(actual) => StoreError::VersionMismatch { actual },

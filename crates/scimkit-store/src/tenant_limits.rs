@@ -4,12 +4,12 @@ use std::fmt;
 
 use crate::{StoreError, TenantEntry};
 
-/// The largest number of tenants, of connections per tenant, and of tokens per connection.
+/// The maximum numbers of tenants, of connections per tenant, and of tokens per connection.
 ///
-/// - A limit is exact, also when several callers or processes create entries at the same time.
-/// - It rejects new entries only: entries beyond a limit that was lowered stay, and can be changed, and a token can
-///   be replaced while its connection has as many as the limit allows.
-/// - [Imports](crate::Archive) are not limited, but what they stored is counted.
+/// - A limit is exact, even if several callers or processes create entries at the same time.
+/// - It rejects new entries only: if it is lowered, entries beyond it stay, and can be changed. A token can be replaced
+///   as long as its connection does not have more tokens than the limit allows.
+/// - [Imports](crate::Archive) are not limited, but imported entries count.
 ///
 /// # Example
 /// ```
@@ -41,7 +41,7 @@ impl TenantLimits {
         tokens: u64::MAX,
     };
 
-    /// Checks that one more entry of that kind can be created where there are `count` already.
+    /// Checks that one more entry of that kind can be created next to `count` existing ones.
     ///
     /// # Errors
     /// [`StoreError::TooManyEntries`].
@@ -90,7 +90,7 @@ impl TenantEntry {
     }
 }
 
-/// What a limit of that kind holds for, what there is too much of, and how to go on.
+/// The text of the error about a limit that is reached: its kind and number.
 pub(crate) struct Reached(pub(crate) EntryKind, pub(crate) u64);
 
 impl fmt::Display for Reached {

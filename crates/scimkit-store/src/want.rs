@@ -1,10 +1,10 @@
-//! The parts of a resource that reads and answers to writes carry.
+//! The parts of a resource that reads and the results of writes contain.
 
 use std::sync::Arc;
 
 use scimkit_registry::{AttrId, ResourceId, ResourceType};
 
-/// The parts of a resource that a read or the answer to a write needs.
+/// The parts of a resource that a read or the result of a write needs.
 ///
 /// # Example
 /// ```
@@ -13,18 +13,18 @@ use scimkit_registry::{AttrId, ResourceId, ResourceType};
 ///
 /// let registry = Registry::standard();
 /// let members = registry.resource_type("Group").unwrap().attribute_id("members").unwrap();
-/// let want = ReadOptions::edges([members]).with_edge_limit(11);
-/// assert!(want.document && want.limit == Some(11));
+/// let options = ReadOptions::edges([members]).with_edge_limit(11);
+/// assert!(options.document && options.limit == Some(11));
 /// assert!(!ReadOptions::version().document);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReadOptions {
-    /// Whether the answer to a write needs the document; a read always has it.
+    /// Whether the result of a write needs the document; a read always returns it.
     pub document: bool,
-    /// The membership, inverse and reference attributes whose edges are wanted.
+    /// The membership, inverse and reference attributes whose edges are needed.
     pub edges: Vec<AttrId>,
-    /// The maximum number of edges under each attribute; without it, all edges are wanted.
+    /// The maximum number of edges under each attribute; without it, all edges are needed.
     pub limit: Option<u32>,
 }
 
@@ -40,13 +40,13 @@ impl Default for ReadOptions {
 }
 
 impl ReadOptions {
-    /// Creates a want for the document alone.
+    /// Creates options for the document alone.
     #[must_use]
     pub fn document() -> Self {
         ReadOptions::default()
     }
 
-    /// Creates a want for the version alone, which the answer to a write always has.
+    /// Creates options for the version alone, which the result of a write always has.
     #[must_use]
     pub fn version() -> Self {
         ReadOptions {
@@ -55,7 +55,7 @@ impl ReadOptions {
         }
     }
 
-    /// Creates a want for the document and the edges under these attributes.
+    /// Creates options for the document and the edges under these attributes.
     #[must_use]
     pub fn edges(attrs: impl Into<Vec<AttrId>>) -> Self {
         ReadOptions {
@@ -76,7 +76,7 @@ impl ReadOptions {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EdgeQuery {
-    /// The id after which the edges start, compared byte by byte: the last target of the page before.
+    /// The id after which the edges start, compared byte by byte: the last target of the previous page.
     pub after: Option<ResourceId>,
     /// A membership attribute, or the inverse of one.
     pub attr: AttrId,
@@ -116,7 +116,7 @@ impl EdgeQuery {
     }
 }
 
-/// The number of edges that a limit allows: any number without one.
+/// Returns the number of edges that a limit allows: any number without one.
 pub(crate) fn most(limit: Option<u32>) -> usize {
     limit.map_or(usize::MAX, |limit| {
         usize::try_from(limit).unwrap_or(usize::MAX)

@@ -1,5 +1,5 @@
-//! SCIM 2.0 for Rust applications: Microsoft Entra ID, Okta, OneLogin and JumpCloud create, change
-//! and disable users and groups in yours.
+//! SCIM 2.0 for Rust applications: Microsoft Entra ID, Okta, OneLogin and JumpCloud create, update and deactivate
+//! users and groups in your application.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -17,12 +17,12 @@
 //! |---|---|
 //! | `axum` | `scimkit::axum::router`: the server as an axum router |
 //! | `metrics` | metrics of requests, store and queues, for the recorder of the `metrics` crate |
-//! | `nom` | `scimkit::filter::nom`: nom parsers of filters and paths, for grammars of your own |
+//! | `nom` | `scimkit::filter::nom`: nom parsers of filters and paths, for your own grammars |
 //! | `sqlite` | `scimkit::SqliteStore`: a durable store in one file; `scimkit::sqlite`: its options |
-//! | `toml` | mapping files in TOML, also of connections; JSON needs no feature |
+//! | `toml` | mapping files in TOML, also for connections; JSON needs no feature |
 //!
-//! To keep the data in the application's own tables, implement [`Store`]. The modules below are the
-//! crates that this one is made of, for whoever needs one alone.
+//! To store the data in your application's own tables, implement [`Store`]. The modules below are the crates that
+//! this crate combines; each can be used alone.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -33,22 +33,22 @@ pub use scimkit_axum as axum;
 pub use scimkit_core as core;
 /// Filter and path text.
 pub use scimkit_filter as filter;
-/// The attribute mapping: SCIM attributes to fields of the application.
+/// The attribute mapping between SCIM attributes and application fields.
 pub use scimkit_mapping as mapping;
 /// PATCH and PUT as pure functions.
 pub use scimkit_patch as patch;
-/// Tenants, connections and tokens: who may provision, and under which rules.
+/// Tenants, connections and tokens, with the settings of each connection.
 pub use scimkit_provision as provision;
-/// Schemas at work: binding, admission, projection and changes.
+/// Schemas in use: binding, validation, projection and changes.
 pub use scimkit_registry as registry;
-/// HTTP request in, HTTP response out.
+/// The server: HTTP request in, HTTP response out.
 pub use scimkit_server as server;
-/// Bound filters as SQL, also over a table of the host's own.
+/// Bound filters as SQL, also for the application's own tables.
 pub use scimkit_sql as sql;
 /// The SQLite store, its options and errors.
 #[cfg(feature = "sqlite")]
 pub use scimkit_sqlite as sqlite;
-/// The storage contract and the memory store.
+/// The store interface and the in-memory store.
 pub use scimkit_store as store;
 
 pub use scimkit_mapping::Mapping;

@@ -1,4 +1,4 @@
-//! Creates that refer to each other, as writes of one batch.
+//! Creates that refer to each other, as the writes of one batch.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,8 +7,8 @@ use scimkit_store::{ExpectedVersion, StoreError, StoredResource, WriteOp, Writte
 
 use crate::error::HandlerError;
 
-/// Turns the creates of a circle into writes, each with its operation: creates with those edges whose
-/// targets are there by then, and then updates with the others.
+/// Turns the creates of a cycle into writes, each with the index of its operation: first creates with those edges
+/// whose targets exist by then, then updates with the other edges.
 pub(super) fn writes(creates: Vec<(usize, WriteOp)>) -> Vec<(usize, WriteOp)> {
     let id = |(_, write): &(usize, WriteOp)| match write {
         WriteOp::Create { id, .. } => Some(id.clone()),
@@ -38,7 +38,7 @@ pub(super) fn writes(creates: Vec<(usize, WriteOp)>) -> Vec<(usize, WriteOp)> {
     writes
 }
 
-/// Combines the answers to those writes: each operation that was carried out gets the last of its answers.
+/// Combines the results of those writes: each operation that was carried out gets the last of its results.
 pub(super) fn outcomes(
     answers: impl IntoIterator<Item = (usize, Result<Written, StoreError>)>,
 ) -> HashMap<usize, Result<Option<StoredResource>, HandlerError>> {
@@ -56,14 +56,14 @@ pub(super) fn outcomes(
     outcomes
 }
 
-/// 409, as the RFC has it for a circle that can't be resolved.
+/// Returns the 409 that the RFC specifies for a cycle that can't be resolved.
 fn closes(attr: &str) -> HandlerError {
     let detail =
         format!("`{attr}`: this circle of references would make a resource a member of itself");
     ErrorResponse::new(409, detail).into()
 }
 
-/// 409 for an operation of a circle that is not carried out because of another one.
+/// Returns the 409 for an operation of a cycle that is not carried out because another one failed.
 pub(super) fn not_all_made() -> HandlerError {
     let detail = "another operation in this circle of references failed";
     ErrorResponse::new(409, detail).into()

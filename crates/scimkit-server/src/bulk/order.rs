@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-/// Returns the operations as they were sent, except that one comes after those that it refers to. Those that
-/// refer to each other in a circle come together.
+/// Groups the operations into units in the order of execution: as sent, except that each operation comes after
+/// those that it refers to. Operations that refer to each other in a cycle form one unit.
 pub(super) fn units(waits_for: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut walk = Walk::default();
     for root in 0..waits_for.len() {
@@ -12,11 +12,11 @@ pub(super) fn units(waits_for: &[Vec<usize>]) -> Vec<Vec<usize>> {
     walk.units
 }
 
-/// A walk along the references, which finds the circles among them (Tarjan). A target comes
-/// before the operations that refer to it. The stack of the walk is data, since a request can hold a long chain.
+/// A traversal of the references that finds their cycles (Tarjan's algorithm). A target comes before the operations
+/// that refer to it. The traversal stores its stack on the heap, since a request can contain a long chain.
 #[derive(Default)]
 struct Walk {
-    /// Visited and not yet part of a unit.
+    /// The visited operations that are not part of a unit yet.
     open: Vec<usize>,
     units: Vec<Vec<usize>>,
     visits: HashMap<usize, Visit>,
@@ -24,7 +24,7 @@ struct Walk {
 
 struct Visit {
     is_open: bool,
-    /// The first of those visited that can be reached from here.
+    /// The earliest visited operation that can be reached from here.
     low: usize,
     order: usize,
 }

@@ -17,17 +17,17 @@ use serde_json::Value;
 use super::references::{Body, named, resolve};
 use crate::{error::HandlerError, route::Route};
 
-/// The operations of a request, with what each refers to.
+/// The operations of a request and their references.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// Of each operation.
+    /// The task of each operation, or the reason why it is invalid.
     pub(super) tasks: Vec<Result<Task, InvalidOperation>>,
     /// The operations whose resources each operation refers to.
     // INVARIANT: each is the index of a `POST`.
     pub(super) waits_for: Vec<Vec<usize>>,
 }
 
-/// What an operation does.
+/// The work of an operation.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) act: Act,
@@ -37,10 +37,10 @@ pub(super) struct Task {
     pub(super) kind: Arc<ResourceType>,
 }
 
-/// Why there is nothing to do.
+/// An operation that can't be carried out, and the reason.
 #[derive(Debug)]
 pub(super) struct InvalidOperation {
-    /// The resource that it would have been done to, as far as that is known.
+    /// The resource that the operation targets, as far as it is known.
     pub(super) place: Option<Place>,
     pub(super) problem: HandlerError,
 }
@@ -56,16 +56,16 @@ pub(super) enum Act {
 /// A resource by its type and id.
 pub(super) type Place = (Arc<ResourceType>, ResourceId);
 
-/// The resource that an operation is about.
+/// The resource that an operation concerns.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
-    /// The one that this operation makes.
+    /// The resource that this operation creates.
     MadeBy(usize),
-    /// The one of that id.
+    /// The existing resource with this id.
     There(ResourceId),
 }
 
-/// The client's names for the resources that a request makes.
+/// The client's names for the resources that a request creates.
 pub(super) type Names = HashMap<String, usize>;
 
 pub(super) fn names(operations: &[BulkOperation]) -> Names {
@@ -89,7 +89,7 @@ impl Plan {
                 let place = place(operation.method.as_deref(), &path, registry);
                 InvalidOperation { place, problem }
             });
-            // Nothing waits for itself.
+            // No operation waits for itself.
             waits_for.remove(&index);
             plan.tasks.push(task);
             plan.waits_for.push(waits_for.into_iter().collect());
@@ -98,7 +98,7 @@ impl Plan {
     }
 }
 
-/// The resource that an operation is about, where its method and path say so.
+/// Returns the resource that an operation concerns, if its method and path identify one.
 fn place(method: Option<&str>, path: &str, registry: &Registry) -> Option<Place> {
     let method = BulkMethod::from_keyword(method?)?;
     match Route::find(registry, &of_http(method), check_path(path).ok()?).ok()? {

@@ -1,4 +1,4 @@
-//! From a planned operation to a write, once what it refers to has an id.
+//! Preparation of a planned operation, once the resources that it refers to have ids.
 
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ use crate::{
     writer::Writer,
 };
 
-/// An operation that is read to its end.
+/// A decoded operation.
 pub(super) enum PreparedOperation {
-    /// It must see the resource first.
+    /// An operation that must read the resource first.
     Edit {
         edit: Arc<Edit>,
         expect: ExpectedVersion,
@@ -33,9 +33,9 @@ pub(super) enum PreparedOperation {
 
 /// The resources that operations create, as far as they are known.
 pub(super) struct Created {
-    /// The id of each operation's resource: ours until the store has answered.
+    /// The id of each operation's resource: the server's own proposal until the store responds.
     pub(super) ids: Vec<ResourceId>,
-    /// The types of the resources that the operations are about.
+    /// The types of the resources that the operations concern.
     pub(super) kinds: Vec<Option<Arc<ResourceType>>>,
     pub(super) names: Names,
 }
@@ -49,7 +49,7 @@ impl Created {
         })
     }
 
-    /// The 409 for a reference that can't be resolved.
+    /// Returns the 409 for a reference that can't be resolved.
     pub(super) fn conflict(&self, referred_to: usize, what: &str) -> ErrorResponse {
         let mut names = self.names.iter();
         let name = names.find(|(_, index)| **index == referred_to);
@@ -57,7 +57,7 @@ impl Created {
         ErrorResponse::new(409, format!("`bulkId:{name}` {what}"))
     }
 
-    /// Replaces the references in a body by the ids of the resources.
+    /// Replaces the references in a body by resource ids.
     ///
     /// # Errors
     /// 409 for a reference to a resource that has no id yet, according to `is_unnamed`.

@@ -1,36 +1,36 @@
-//! `bulkId:x` in bodies: found, and replaced by the id of the resource.
+//! References of the form `bulkId:x` in bodies, and their replacement by resource ids.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::{edit::BULK_ID, url::encoded};
 
-/// What a body is.
+/// The kind of a body.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Body {
     Patch,
     Resource,
 }
 
-/// The resource that a name stands for.
+/// The resource that a reference names.
 pub(super) struct Made {
-    /// Where resources of its type are, with the leading slash.
+    /// The endpoint of its type, with the leading slash.
     pub(super) endpoint: String,
     pub(super) id: String,
 }
 
-/// The resource of a name, where it is known.
+/// A function that returns the resource of a name, if it is known.
 type Resolve<'r> = dyn FnMut(&str) -> Option<Made> + 'r;
 
-/// Goes through the references of a body; where `resolve` gives a resource for a name, its id takes
-/// the place of the reference. A `$ref` that is nothing else becomes the URL of the resource.
+/// Visits the references in a body, and replaces each one for which `resolve` returns a resource by its id. A
+/// `$ref` that contains only the reference becomes the URL of the resource.
 ///
-/// A reference is
-/// - a string that is `bulkId:NAME` and nothing else;
-/// - the last segment of a `$ref`;
-/// - a quoted value in the path of a PATCH operation, or in a member's name that is such a path.
+/// A reference is one of these:
+/// - a string that consists only of `bulkId:NAME`
+/// - the last segment of a `$ref`
+/// - a quoted value in the path of a PATCH operation, or in a member name that is such a path
 ///
-/// Anything else that has `bulkId:` in it is text.
+/// Any other occurrence of `bulkId:` is ordinary text.
 pub(super) fn resolve(data: &mut Value, body: Body, resolve: &mut Resolve<'_>) {
     match (body, data) {
         (Body::Patch, Value::Object(members)) => {
@@ -46,19 +46,19 @@ pub(super) fn resolve(data: &mut Value, body: Body, resolve: &mut Resolve<'_>) {
     }
 }
 
-/// The name in a reference.
+/// Returns the name in a reference.
 pub(super) fn named(text: &str) -> Option<&str> {
     text.strip_prefix(BULK_ID)
 }
 
-/// Where a string stands.
+/// The position of a string in a body.
 #[derive(Clone, Copy, PartialEq)]
 enum Site {
     Reference,
     Value,
 }
 
-/// Where the value of a member or path of that name stands.
+/// Returns the position for the value of a member or path with this name.
 fn site(name: &str) -> Site {
     const NAME: &str = "$ref";
     let end = name.len().checked_sub(NAME.len());
@@ -130,7 +130,7 @@ fn in_members(members: &mut Map<String, Value>, resolve: &mut Resolve<'_>) {
     }
 }
 
-/// A URL whose last segment is a reference; a final slash, a query and a fragment are left out.
+/// Resolves a URL whose last segment is a reference. The result omits a trailing slash, query and fragment.
 fn in_url(url: &str, resolve: &mut Resolve<'_>) -> Option<String> {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let (head, segment) = url.get(..end)?.trim_end_matches('/').rsplit_once('/')?;
@@ -139,7 +139,7 @@ fn in_url(url: &str, resolve: &mut Resolve<'_>) -> Option<String> {
     Some(format!("{head}/{}", encoded(&made.id)))
 }
 
-/// A path whose filter has quoted references.
+/// Resolves a path whose filter contains quoted references.
 fn in_path(path: &str, resolve: &mut Resolve<'_>) -> Option<String> {
     if !path.contains(BULK_ID) {
         return None;
@@ -162,7 +162,7 @@ fn in_path(path: &str, resolve: &mut Resolve<'_>) -> Option<String> {
     changed.then_some(text)
 }
 
-/// What stands before the quote that ends a string, and what behind it.
+/// Splits a text at the quote that ends a string.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let mut escaped = false;
     let end = text.find(|c| {

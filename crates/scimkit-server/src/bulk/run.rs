@@ -1,4 +1,4 @@
-//! Carrying the operations of a bulk request out, as their schedule says.
+//! Execution of the operations of a bulk request according to their schedule.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -21,10 +21,10 @@ use crate::{
     writer::Writer,
 };
 
-/// Carries out operations, and keeps what came of them.
+/// A run that carries out operations and collects their results.
 pub(super) struct Run<'a> {
     created: Created,
-    /// After how many failures no further operation is performed.
+    /// The number of failures after which no further operation is carried out.
     limit: Option<u32>,
     logged: bool,
     /// The errors of operations that can't be carried out.
@@ -34,20 +34,20 @@ pub(super) struct Run<'a> {
     results: Vec<Option<BulkResult>>,
     schedule: Schedule,
     slots: Vec<Slot>,
-    /// Each is taken when it is prepared.
+    /// The task of each operation, taken when the operation is prepared.
     tasks: Vec<Option<Task>>,
     writer: Writer<'a>,
 }
 
-/// The parts of an operation's answer that do not depend on its outcome.
+/// The parts of an operation's result that do not depend on its outcome.
 struct Slot {
     /// The HTTP status of success.
     status: u16,
-    /// The resource; none for one that this operation creates.
+    /// The resource; `None` for an operation that creates one.
     target: Option<(Arc<ResourceType>, Target)>,
 }
 
-/// What came of a write: the resource that there is now, if there is one.
+/// The outcome of a write: the resource after it, if it still exists.
 type Answer = Result<Option<StoredResource>, HandlerError>;
 
 impl<'a> Run<'a> {
@@ -103,8 +103,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Carries the operations out until enough have failed; one that was not performed has no
-    /// result.
+    /// Carries out the operations until enough have failed. An operation that was not carried out has no result.
     pub(super) async fn all(mut self) -> Vec<Option<BulkResult>> {
         loop {
             match self.schedule.next() {
@@ -219,8 +218,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Returns the store's answers. A missing answer counts as a failure of the store, and a batch that failed as a
-    /// whole answers each of its writes, up to the failures that the request allows.
+    /// Returns the store's results. A missing result counts as a failure of the store. If a batch fails as a whole,
+    /// each of its writes fails, up to the number of failures that the request allows.
     async fn write(
         &self,
         writes: Vec<WriteOp>,
@@ -243,7 +242,7 @@ impl<'a> Run<'a> {
         answers.into_iter().chain(std::iter::repeat_with(none))
     }
 
-    /// Reports the outcome of an operation to the schedule, and stores it if it is the answer.
+    /// Reports the outcome of an operation to the schedule, and records the result if it is final.
     fn report(&mut self, index: usize, answer: Answer) {
         let outcome = match &answer {
             Ok(_) => Outcome::Done,
@@ -284,7 +283,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The resource before an operation, as far as it is known.
+    /// Returns the resource before an operation, as far as it is known.
     fn place(&self, index: usize) -> Option<Place> {
         let (kind, target) = self.slots.get(index)?.target.as_ref()?;
         let id = match target {
@@ -295,7 +294,7 @@ impl<'a> Run<'a> {
         Some((Arc::clone(kind), id?.clone()))
     }
 
-    /// The reason why an operation is not carried out.
+    /// Returns the reason why an operation is not carried out.
     fn problem(&mut self, index: usize, reason: Reason) -> HandlerError {
         match reason {
             Reason::Circle => circle::not_all_made(),
@@ -307,7 +306,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// The first failure of the store itself belongs into the log; those behind it are the same.
+    /// Logs the first failure of the store itself; later failures have the same cause.
     fn log(&mut self, problem: &HandlerError) {
         if let HandlerError::Store(error) = problem
             && !self.logged

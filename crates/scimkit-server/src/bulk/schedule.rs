@@ -1,6 +1,6 @@
-//! When the operations of a bulk request are carried out: outcomes in, the next step out.
+//! The schedule of the operations of a bulk request: outcomes in, the next step out.
 //!
-//! The schedule reads, writes and awaits nothing. The driver asks for a [`Step`], carries it out, and reports the
+//! The schedule reads, writes and awaits nothing. The driver requests a [`Step`], carries it out, and reports the
 //! outcome; see `bulk.rs` for the rules of order and failure.
 
 use std::collections::VecDeque;
@@ -18,17 +18,17 @@ const BATCH: usize = 250;
 /// The operations of one bulk request, by their index.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    /// The steps that were begun and are not reported yet.
+    /// The step that has begun and is not completely reported yet.
     active: Active,
-    /// The failures that the driver still has to answer.
+    /// The failures that the driver must still turn into results.
     failed: VecDeque<(usize, Reason)>,
     failures: u32,
-    /// Whether a batch may hold operations that refer to pending ones. After a batch was cut short it may not, so that
-    /// no write is sent to the store more than twice, however many fail.
+    /// Whether a batch may contain operations that refer to pending ones. After a batch was cut short it may not,
+    /// so that no write is sent to the store more than twice, however many operations fail.
     leaning: bool,
-    /// The step after nothing is pending any more.
+    /// The step that follows once nothing is pending.
     next: Option<Next>,
-    /// Prepared writes that no batch has taken yet, in their order.
+    /// The prepared writes that are not in a batch yet, in order.
     pending: VecDeque<usize>,
     rules: Rules,
     states: Vec<State>,
@@ -47,18 +47,18 @@ enum State {
 #[derive(Debug)]
 enum Active {
     Nothing,
-    /// One that is decoded, or read and changed.
+    /// A single operation that is being prepared, or read and changed.
     One,
-    /// The operations of a circle that are still to be prepared, and those that are.
+    /// The operations of a cycle that are still to be prepared, and those that are prepared.
     Preparing {
         count: usize,
         creates: Vec<usize>,
         left: VecDeque<usize>,
     },
     Batch {
-        /// Whether one of them refers to another one or to a pending operation.
+        /// Whether one of the operations refers to another one in the batch or to a pending one.
         leans: bool,
-        /// The failures before the batch.
+        /// The number of failures before the batch.
         failures: u32,
         left: VecDeque<usize>,
         /// The operations that the store did not reach.
@@ -75,7 +75,7 @@ enum Next {
     Edit(usize),
     Fail(usize, Reason),
     Prepare(usize),
-    /// Nothing in particular: the batch was full.
+    /// No specific step: the batch was full, or all units are used up.
     Unit,
 }
 
@@ -95,7 +95,7 @@ impl Schedule {
         }
     }
 
-    /// The next step, once all that was begun is reported.
+    /// Returns the next step, once all outcomes so far are reported.
     pub(super) fn next(&mut self) -> Step {
         loop {
             if let Some((index, reason)) = self.failed.pop_front() {
@@ -134,7 +134,7 @@ impl Schedule {
         }
     }
 
-    /// Takes the result of a [`Step::Prepare`].
+    /// Accepts the result of a [`Step::Prepare`].
     pub(super) fn prepared(&mut self, index: usize, prepared: Prepared) {
         if let Active::Preparing { creates, .. } = &mut self.active {
             match prepared {
@@ -151,14 +151,14 @@ impl Schedule {
                     self.flush_before(Next::Unit);
                 }
             }
-            // It reads the writes of the operations before it.
+            // It reads the writes of the preceding operations.
             Prepared::Edit => self.flush_before(Next::Edit(index)),
             Prepared::Invalid => self.reject(index, Reason::Invalid),
         }
     }
 
-    /// Takes the outcome of an operation, and returns whether it is the answer: an operation that the store did not
-    /// reach may be tried again, or gets no answer.
+    /// Accepts the outcome of an operation, and returns whether it is final: an operation that the store did not
+    /// reach may be tried again, or gets no result.
     pub(super) fn report(&mut self, index: usize, outcome: Outcome) -> bool {
         let stopped = self.stopped();
         match &mut self.active {
@@ -178,7 +178,7 @@ impl Schedule {
             } => {
                 left.pop_front();
                 let is_last = left.is_empty();
-                // A store that stops although nothing failed would otherwise be called for ever.
+                // Otherwise a store that stops without a failure would be called forever.
                 let repeats = *leans && self.failures > *failures;
                 let is_skipped = outcome == Outcome::NotRun && (repeats || (!*leans && stopped));
                 if is_skipped && repeats {
@@ -212,12 +212,12 @@ impl Schedule {
         self.state(index) == State::Failed
     }
 
-    /// Whether an operation creates a resource whose id is not known yet, because the store assigns it.
+    /// Returns whether an operation creates a resource whose id is not known before the write.
     pub(super) fn is_unnamed(&self, index: usize) -> bool {
         self.rules.named_late.contains(&index) && self.state(index) == State::Open
     }
 
-    /// The next step of a circle that is being prepared.
+    /// Returns the next step of a cycle that is being prepared.
     fn of_circle(&mut self) -> Option<Step> {
         let Active::Preparing {
             count,
@@ -299,7 +299,7 @@ impl Schedule {
         Some(Step::Prepare(index))
     }
 
-    /// Fails an operation; if failures are limited, the operations before it are carried out first.
+    /// Fails an operation. If failures are limited, the preceding operations are carried out first.
     fn reject(&mut self, index: usize, reason: Reason) {
         match self.rules.limit {
             Some(_) => self.flush_before(Next::Fail(index, reason)),
@@ -313,16 +313,17 @@ impl Schedule {
         self.failed.push_back((index, reason));
     }
 
-    /// Carries out all pending operations first.
+    /// Schedules all pending operations before the next step.
     fn flush_before(&mut self, next: Next) {
         self.leaning = true;
         self.next = Some(next);
     }
 
-    /// The next batch of pending operations; none if there are none, or if the first can't be carried out.
+    /// Returns the next batch of pending operations, or `None` if nothing is pending or the first operation can't
+    /// be carried out.
     ///
-    /// If one refers to another in it, the batch stops at the first failure, so that no write refers to a resource that
-    /// does not exist.
+    /// If one operation refers to another in the batch, the batch stops at the first failure, so that no write
+    /// refers to a resource that does not exist.
     fn batch(&mut self) -> Option<Step> {
         let first = *self.pending.front()?;
         let is_sound = |index: &&usize| {
@@ -355,13 +356,13 @@ impl Schedule {
         })
     }
 
-    /// Whether an operation refers to one that is not carried out yet.
+    /// Returns whether an operation refers to one that is not carried out yet.
     fn leans(&self, index: usize) -> bool {
         let mut others = self.waits_for.get(index).into_iter().flatten();
         others.any(|other| self.state(*other) == State::Open)
     }
 
-    /// The first operation that failed of those whose resources this one refers to.
+    /// Returns the first failed operation among those whose resources this one refers to.
     fn not_created(&self, index: usize) -> Option<usize> {
         let mut others = self.waits_for.get(index)?.iter().copied();
         others.find(|other| self.has_failed(*other))

@@ -4,37 +4,38 @@ use std::collections::HashSet;
 
 use scimkit_store::OnFailure;
 
-/// The rules that hold for all operations of a request.
+/// The rules that apply to all operations of a request.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
-    /// Whether each operation is prepared after those before it are carried out, since the application is
-    /// asked about it.
+    /// Whether each operation is prepared only after the preceding ones are carried out, since the application has
+    /// hooks.
     pub(super) in_turn: bool,
-    /// The operations whose resources have no id before they are created.
+    /// The operations whose resources have no known id before they are created.
     pub(super) named_late: HashSet<usize>,
-    /// The number of failures that ends the request; without it, none does.
+    /// The number of failures that ends the request; without it, failures never end the request.
     pub(super) limit: Option<u32>,
 }
 
 /// The next step of the driver.
 #[derive(Debug, PartialEq)]
 pub(super) enum Step {
-    /// Prepare this operation, and report by `prepared`.
+    /// Prepare this operation, and report through `prepared`.
     Prepare(usize),
-    /// Write these in one batch, and report each in order.
+    /// Write these operations in one batch, and report each in order.
     Write {
-        /// Whether [`Outcome::Skipped`] may bring one of them into another batch.
+        /// Whether [`Outcome::NotRun`] may put an operation into another batch.
         may_repeat: bool,
         on_failure: OnFailure,
         operations: Vec<usize>,
     },
-    /// Create these, which refer to each other, in one batch or not at all, and report each.
+    /// Create the resources of these operations, which refer to each other, in one batch or not at all, and report
+    /// each.
     WriteCircle(Vec<usize>),
     /// Read the resource, change it, and report.
     Edit(usize),
-    /// Answer this operation with a failure; there is nothing to report.
+    /// Record a failure for this operation; there is nothing to report.
     Fail(usize, Reason),
-    /// All is done, or the limit of failures is reached: operations without an answer get none.
+    /// All operations are done, or the limit of failures is reached: the remaining operations get no result.
     Done,
 }
 
@@ -43,18 +44,18 @@ pub(super) enum Step {
 pub(super) enum Reason {
     /// The operation was [`Prepared::Invalid`].
     Invalid,
-    /// Another operation of its circle failed.
+    /// Another operation in its cycle failed.
     Circle,
-    /// The other operation, to whose resource it refers, failed.
+    /// The operation whose resource this one refers to failed.
     NotCreated(usize),
 }
 
-/// The kind of an operation, known once it is decoded.
+/// The kind of an operation, known after it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Prepared {
     /// The operation can be written without reading.
     Write,
-    /// The operation has to read the resource first.
+    /// The operation must read the resource first.
     Edit,
     /// The operation can't be carried out.
     Invalid,

@@ -1,4 +1,4 @@
-//! What comes out of a cursor, and what does not.
+//! Tests of reading and rejecting cursors.
 
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ fn a_cursor_expires() {
     let text = cursors.seal(&place([None]), "", now()).unwrap();
     let after = |seconds| now() + TimeDelta::seconds(seconds);
     assert!(cursors.open(&text, "", (after(3_599), HOUR)).is_ok());
-    // Made on a node whose clock is ahead.
+    // Created on a node whose clock is ahead.
     assert!(cursors.open(&text, "", (after(-60), HOUR)).is_ok());
     assert!(
         cursors
@@ -113,7 +113,7 @@ fn a_cursor_expires() {
         let opened = cursors.open(&text, "", (after(late), HOUR));
         assert_eq!(kind(opened), ScimType::ExpiredCursor);
     }
-    // It tells its age to nobody else.
+    // For another list, it does not even reveal that it has expired.
     assert_eq!(
         kind(cursors.open(&text, "x", (after(3_600), HOUR))),
         ScimType::InvalidCursor

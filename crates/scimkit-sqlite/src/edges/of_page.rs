@@ -12,7 +12,7 @@ use crate::{
     statement::{DIALECT, each},
 };
 
-/// The resources that have those on a page as members, each once, in the order in which they occur.
+/// The resources that have those on a page as members, each once, in the order of their first occurrence.
 #[derive(Debug, Default)]
 struct Groups {
     all: Vec<(ResourceId, Label)>,
@@ -23,22 +23,22 @@ struct Groups {
 
 #[derive(Debug)]
 enum Label {
-    /// It exists, with this display name.
+    /// The resource exists, with this display name.
     Known(Option<Arc<str>>),
-    /// It does not exist.
+    /// The resource does not exist.
     Missing,
-    /// The page has no room for it.
+    /// The resource was not read, since the page has no room for it.
     Unread,
 }
 
-/// The place of a member on the page, and the number of its group.
+/// The index of a member on the page, and the number of its group.
 type Membership = (usize, usize);
 
 impl EdgeReader<'_> {
-    /// Visits the resources of one type that have those of a page as members by one attribute.
+    /// Visits the resources of one type that have those of a page as members through one attribute.
     ///
-    /// The members of a page are often in the same few groups: each edge is a step along an index, and each
-    /// group's display name is read once.
+    /// The members of a page are often in the same few groups: each edge costs one step along an index, and the
+    /// display name of each group is read once.
     pub(super) fn owners_of_page(
         &self,
         (to, path): (&Target<'_>, &str),
@@ -85,8 +85,8 @@ impl EdgeReader<'_> {
         })
     }
 
-    /// Finds the memberships by a walk over all edges between the first and the last id of the page; nothing if the
-    /// ids are in another order, or if more than a few edges lead to resources that are not on the page.
+    /// Finds the memberships with a scan of all edges between the first and the last id of the page. Returns `None`
+    /// if the ids are in another order, or if too many edges lead to resources that are not on the page.
     fn found_in_range(
         &self,
         list: (&str, &str, &str),
@@ -120,7 +120,7 @@ impl EdgeReader<'_> {
         Ok((others <= owners.len()).then_some(found))
     }
 
-    /// Finds the memberships by a search for each member.
+    /// Finds the memberships with a search for each member.
     fn found_one_by_one(
         &self,
         list: (&str, &str, &str),
@@ -136,7 +136,8 @@ impl EdgeReader<'_> {
         Ok(found)
     }
 
-    /// Reads the display names of groups, those of the first member and of the others as far as they can fit.
+    /// Reads the display names of the groups: all of the first member, and those of the others as far as they can
+    /// fit.
     fn read_labels(
         &self,
         groups: &mut Groups,
@@ -178,10 +179,10 @@ impl EdgeReader<'_> {
 #[derive(Debug)]
 struct Memberships {
     all: Vec<Membership>,
-    /// The least number of bytes that they take: their texts are counted by the visitor.
+    /// The minimum number of bytes that they need: the visitor counts their texts.
     bytes: u64,
     groups: Groups,
-    /// The first member that is in more groups than the limit. There is nothing of the members after it.
+    /// The first member that is in more groups than the limit. The memberships of later members are not included.
     large: Option<usize>,
     /// The last member, and the number of its groups.
     last: (usize, usize),
@@ -202,7 +203,7 @@ impl Memberships {
         }
     }
 
-    /// Adds a membership; returns whether more are wanted.
+    /// Adds a membership, and returns whether more are needed.
     fn add(&mut self, member: usize, group: &str) -> bool {
         if self.last.0 != member {
             self.last = (member, 0);
@@ -219,7 +220,7 @@ impl Memberships {
 }
 
 impl Groups {
-    /// The number of a group, a new one if it did not occur before.
+    /// Returns the number of a group, and assigns one on its first occurrence.
     fn number(&mut self, id: &str) -> usize {
         let is_at = |number: &usize| {
             self.all

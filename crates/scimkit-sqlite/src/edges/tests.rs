@@ -1,4 +1,4 @@
-//! Edges of many resources in one statement.
+//! Tests of reading the edges of many resources at once.
 
 use rusqlite::{Connection, params};
 use scimkit_registry::{AttrId, Document, Edge, ResourceType};
@@ -12,7 +12,7 @@ use crate::{
     statement::{DIALECT, steps},
 };
 
-/// Ids that JSON, in which lists go to SQLite, has to escape, and others.
+/// Ids with and without characters that need escapes in JSON, the format in which lists are passed to SQLite.
 const USERS: [&str; 9] = [
     "u\"1",
     "u\\2",
@@ -195,7 +195,7 @@ fn groups_of_a_page_equal_those_of_each_user() {
     }
 }
 
-/// Compares the groups of a page with those of users of which nothing is known.
+/// Compares the groups of a page with those that are read without documents.
 fn groups_of_a_page(
     (reader, user): (&EdgeReader<'_>, &ResourceType),
     (owners, documents): (&[&str], &[&Document]),
@@ -218,7 +218,8 @@ fn groups_of_a_page(
         let edges = known.iter().flatten();
         assert!(edges.clone().all(|edge| edge.display.is_some()));
         assert!(edges.count() > 0 || limit == Some(0));
-        // Those of the first user are read whatever they take, and no more of the others than fit.
+        // The edges of the first user are read whatever their size, and those of the others only as far as they
+        // fit.
         for max_bytes in [0, 200, 400] {
             let page = EdgeSource { max_bytes, ..page };
             let few = reader.edges_of_each(page, range).unwrap();

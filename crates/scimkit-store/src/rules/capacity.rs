@@ -1,4 +1,4 @@
-//! Capacities as an administrator writes them.
+//! Capacities in connection settings.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ConnectionSettingsError;
 use crate::{Settings, engine::Capacity};
 
-/// A [`Capacity`] in the rules of a connection.
+/// A [`Capacity`] in the settings of a connection.
 ///
 /// # Example
 /// ```
@@ -69,7 +69,7 @@ impl CapacitySetting {
         self
     }
 
-    /// Binds the rule to some schemas.
+    /// Binds the setting to the schemas of a connection.
     ///
     /// # Errors
     /// The type is unknown, the filter is not valid for it, or it uses a computed attribute or a membership.
@@ -87,7 +87,7 @@ impl CapacitySetting {
             None => Predicate::All(Vec::new()),
             Some(filter) => {
                 let filter = Filter::parse(filter).map_err(|error| invalid(error.to_string()))?;
-                // Strictly: an unknown attribute must not become a limit that never holds.
+                // Strict: an unknown attribute must not become a limit that has no effect.
                 kind.bind_filter(&filter, &Tolerance::STRICT)
                     .map_err(|error| invalid(error.to_string()))?
             }

@@ -1,4 +1,4 @@
-//! The words of rules for the choices that a store knows.
+//! The JSON words for the values of connection settings.
 
 use std::{fmt, marker::PhantomData};
 
@@ -9,11 +9,11 @@ use crate::{
 use scimkit_core::excerpt;
 use serde::{Deserializer, Serializer, de, de::Visitor, ser};
 
-/// A choice, as it is written in rules.
+/// A value of a connection setting, written as one word.
 pub(crate) trait Word: Copy + PartialEq + 'static {
     /// Former words, which are still read.
     const ALIASES: &'static [(&'static str, Self)] = &[];
-    /// Each of them with its word.
+    /// All values, each with its word.
     const WORDS: &'static [(&'static str, Self)];
 }
 
@@ -86,7 +86,7 @@ where
     input.deserialize_str(Reader(PhantomData)).map(Some)
 }
 
-/// Reads a word where it stands, so that an error tells that place.
+/// Reads a word inside the deserializer, so that an error has its position.
 struct Reader<T>(PhantomData<T>);
 
 impl<T: Word> Visitor<'_> for Reader<T> {

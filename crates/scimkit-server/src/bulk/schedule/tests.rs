@@ -1,4 +1,4 @@
-//! The schedule against random requests and a store that fails at random, without any I/O.
+//! Tests of the schedule with random requests and a store that fails at random, without any I/O.
 
 use std::collections::HashSet;
 
@@ -18,17 +18,17 @@ use super::{
 #[derive(Debug, Clone)]
 struct Operation {
     creates: bool,
-    /// Whether the store fails it.
+    /// Whether the store rejects the operation.
     fails: bool,
     named_late: bool,
     prepared: Prepared,
-    /// Operations that it refers to, as far as they create something.
+    /// The operations that it refers to, as far as they create a resource.
     refers_to: Vec<usize>,
 }
 
 #[derive(Debug, Clone)]
 struct Request {
-    /// How many preparations the budget pays for.
+    /// The number of preparations that the budget allows.
     budget: u64,
     in_turn: bool,
     limit: Option<u32>,
@@ -37,14 +37,14 @@ struct Request {
     waits_for: Vec<Vec<usize>>,
 }
 
-/// What became of a request.
+/// The record of a run.
 #[derive(Debug, Default)]
 struct Log {
-    /// Operations with their answers, as they came: whether each succeeded.
+    /// The operations in the order of their results, and whether each succeeded.
     answered: Vec<(usize, bool)>,
-    /// Those that the store or an edit carried out, in order.
+    /// The operations that the store or an edit carried out, in order.
     carried_out: Vec<usize>,
-    /// How often each was handed to the store.
+    /// The number of times that each operation was sent to the store.
     handed_over: Vec<usize>,
 }
 
@@ -59,7 +59,7 @@ impl Request {
         }
     }
 
-    /// Runs the schedule with a store that does what the operations say.
+    /// Runs the schedule with a store that behaves as the operations specify.
     fn run(&self) -> Log {
         let mut schedule = Schedule::new(self.waits_for.clone(), self.rules());
         let count = self.operations.len();
@@ -68,7 +68,7 @@ impl Request {
             ..Log::default()
         };
         let budget = Budget::new(self.budget);
-        // Each operation is prepared, failed or edited once, and handed over twice at most.
+        // Each operation is prepared, failed or edited once, and sent to the store at most twice.
         for _ in 0..4 * count + 2 {
             match schedule.next() {
                 Step::Done => return log,
@@ -110,7 +110,7 @@ impl Request {
         panic!("the schedule does not end: {log:?}");
     }
 
-    /// What must have an answer before an operation is prepared.
+    /// Checks that the required operations have results before an operation is prepared.
     fn check_prepared(&self, index: usize, log: &Log) {
         let answered: HashSet<_> = log.answered.iter().map(|(index, _)| *index).collect();
         let units = &self.units;
@@ -155,7 +155,7 @@ impl Request {
         }
     }
 
-    /// What an operation refers to is there when it is carried out, or is created with it.
+    /// Checks that the targets of an operation exist when it is carried out, or are created together with it.
     fn check_references(&self, index: usize, together: &[usize], log: &Log) {
         let circle = self
             .units
@@ -242,7 +242,7 @@ proptest! {
 
     #[test]
     fn operations_are_carried_out_once_and_after_what_they_refer_to(request in request()) {
-        // References are checked as each is carried out.
+        // References are checked while each operation is carried out.
         let log = request.run();
         let distinct: HashSet<_> = log.carried_out.iter().collect();
         prop_assert_eq!(distinct.len(), log.carried_out.len());
@@ -303,7 +303,7 @@ fn a_circle_that_can_not_be_prepared_is_not_written() {
 
 #[test]
 fn what_the_store_did_not_come_to_is_handed_over_again() {
-    // 1 refers to 0, and 2 to nothing.
+    // Operation 1 refers to 0, and 2 refers to none.
     let mut schedule = Schedule::new(vec![vec![], vec![0], vec![]], Rules::default());
     for index in 0..3 {
         assert_eq!(schedule.next(), Step::Prepare(index));
