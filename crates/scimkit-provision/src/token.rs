@@ -68,7 +68,7 @@ pub struct CreatedToken {
 
 impl fmt::Debug for CreatedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Issued").field(&self.record).finish()
+        f.debug_tuple("CreatedToken").field(&self.record).finish()
     }
 }
 

@@ -110,9 +110,9 @@ pub enum AuthError {
     #[error("an import of this tenant is not complete: try again later")]
     Importing,
     /// 503: the connection exists, but its settings are invalid.
-    /// 503: the caller can't be authenticated at the moment.
     #[error("the settings of this connection are invalid: the application's operator can fix them")]
     InvalidSettings,
+    /// 503: the caller can't be authenticated at the moment.
     #[error("authentication is temporarily unavailable")]
     Unavailable,
     /// 401: the credentials are missing or invalid.
@@ -270,7 +270,7 @@ impl From<[u8; 32]> for TokenDigest {
 
 impl fmt::Debug for TokenDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Digest(…)")
+        f.write_str("TokenDigest(…)")
     }
 }
 

@@ -64,7 +64,7 @@ impl ArchiveCheck {
 
 impl fmt::Debug for ArchiveCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Check").field(&self.name).finish()
+        f.debug_tuple("ArchiveCheck").field(&self.name).finish()
     }
 }
 

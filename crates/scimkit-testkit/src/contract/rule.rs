@@ -58,6 +58,6 @@ impl StoreCheck {
 
 impl fmt::Debug for StoreCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Check").field(&self.name).finish()
+        f.debug_tuple("StoreCheck").field(&self.name).finish()
     }
 }

@@ -65,7 +65,7 @@ impl TenantStoreCheck {
 
 impl fmt::Debug for TenantStoreCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Check").field(&self.name).finish()
+        f.debug_tuple("TenantStoreCheck").field(&self.name).finish()
     }
 }
 

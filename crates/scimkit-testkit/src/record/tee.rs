@@ -19,7 +19,7 @@ pub struct RecordedBody<B> {
 
 impl<B> fmt::Debug for RecordedBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tee").finish_non_exhaustive()
+        f.debug_struct("RecordedBody").finish_non_exhaustive()
     }
 }
 
