@@ -8,7 +8,7 @@ default:
 ci:
     bash .ci/run
 
-# What takes longer: features minimal package types api fuzz mutants, or some of them
+# What takes longer: imports features minimal package types api fuzz mutants, or some of them
 long *steps:
     bash .ci/long {{steps}}
 
@@ -21,6 +21,10 @@ lint:
     cargo fmt --all
     cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
     bash .ci/spelling
+
+# Merge and sort imports, with a nightly toolchain
+imports:
+    cargo +nightly fmt --all -- --config imports_granularity=Crate,group_imports=StdExternalCrate
 
 # A server to try, over an SQLite file in the current folder
 serve *options:

@@ -11,12 +11,13 @@
     reason = "a benchmark prints, and stops at the first surprise"
 )]
 
+use std::hint::black_box;
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use scimkit_filter::Filter;
 use scimkit_registry::{Budget, Document, Registry, ResourceView, Tolerance};
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use std::hint::black_box;
 
 const FILTERS: [&str; 7] = [
     r#"userName eq "bjensen@example.com""#,

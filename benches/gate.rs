@@ -58,7 +58,8 @@ async fn measure(name: &str, store: Arc<dyn Store>, tenancy: Arc<dyn TenantStore
         .to_owned();
 
     // Each in turn, so that a noisy moment meets both.
-    let (mut with, mut without) = (Duration::ZERO, Duration::ZERO);
+    let mut with = Duration::ZERO;
+    let mut without = Duration::ZERO;
     for _ in 0..10 {
         without += run(&known, &path, &token).await;
         with += run(&gated, &path, &token).await;

@@ -27,11 +27,12 @@ use std::{
     sync::Arc,
 };
 
-use self::client::{Client, TOKEN, id, patch, request, user};
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, response::IntoResponse};
 use scimkit::{BearerTokens, MemoryStore, Server, Settings, SqliteStore, Store, Token};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+use self::client::{Client, TOKEN, id, patch, request, user};
 
 const ROUNDS: usize = 4_000;
 
@@ -166,8 +167,12 @@ fn cases(ids: &[String], group: &str) -> Vec<Case> {
         let ids = ids.to_vec();
         move |round: usize| ids[round * 7 % ids.len()].clone()
     };
-    let (one, two, three, members) = (every.clone(), every.clone(), every, ids.to_vec());
-    let (users, group) = (ids.len(), group.to_owned());
+    let one = every.clone();
+    let two = every.clone();
+    let three = every;
+    let members = ids.to_vec();
+    let users = ids.len();
+    let group = group.to_owned();
     let mut list = Case::new("list of 100", |_| {
         ("GET", "/Users?startIndex=201&count=100".into(), None)
     });

@@ -140,7 +140,8 @@ impl Side {
     }
 
     fn update(&self, id: &str, change: Change) -> WriteOp {
-        let (expect, id) = (ExpectedVersion::Any, ResourceId::from(id));
+        let expect = ExpectedVersion::Any;
+        let id = ResourceId::from(id);
         WriteOp::Update { change, expect, id }
     }
 
@@ -173,9 +174,10 @@ impl Side {
                 let edit = |n| {
                     let mut change = Change::empty(Arc::clone(kind));
                     let (mut add, mut remove) = (Vec::new(), Vec::new());
-                    match is_even {
-                        true => add.push(Edge::to(coming(n))),
-                        false => remove.push(ResourceId::from(coming(n))),
+                    if is_even {
+                        add.push(Edge::to(coming(n)))
+                    } else {
+                        remove.push(ResourceId::from(coming(n)))
                     }
                     change.edit_edges(members, EdgeEdit::Delta { add, remove });
                     self.update("crew", change)

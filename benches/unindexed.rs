@@ -57,7 +57,8 @@ async fn main() {
     println!("| filter | sort | memory | SQLite |");
     println!("|---|---|---|---|");
     let many: Vec<_> = (0..512).map(|n| format!(r#"title co "x{n}""#)).collect();
-    let (joined, name) = (many.join(" or "), "512 terms `title co`, by `or`");
+    let joined = many.join(" or ");
+    let name = "512 terms `title co`, by `or`";
     let queries = QUERIES.map(|(filter, sort)| (filter, sort, quoted(filter)));
     let last = (joined.as_str(), "", name.to_owned());
     for (filter, sort, name) in queries.into_iter().chain([last]) {
@@ -117,9 +118,10 @@ async fn seconds(store: &dyn Store, scope: &RequestContext, query: &Query) -> St
     }
     times.sort_by(f64::total_cmp);
     let median = times.get(ROUNDS / 2).unwrap();
-    match is_rejected {
-        true => format!("rejected after {median:.2}"),
-        false => format!("{median:.3}"),
+    if is_rejected {
+        format!("rejected after {median:.2}")
+    } else {
+        format!("{median:.3}")
     }
 }
 

@@ -147,7 +147,8 @@ fn hash(password: &str) -> Result<String, Box<dyn Error>> {
 
 /// A service with one account: that user, and that password.
 async fn service(base_url: &str, user: &str, password: &str) -> Result<Server, Box<dyn Error>> {
-    let (store, settings) = (Arc::new(MemoryStore::new()), Settings::new(base_url));
+    let store = Arc::new(MemoryStore::new());
+    let settings = Settings::new(base_url);
     let administration = TenantAdmin::new(store.clone());
     let acme = administration.create_tenant("acme", "Acme Inc.").await?;
     let okta = administration
@@ -236,7 +237,8 @@ mod tests {
 
     #[test]
     fn what_is_kept_does_not_tell_the_password() {
-        let (kept, again) = (hash("secret").unwrap(), hash("secret").unwrap());
+        let kept = hash("secret").unwrap();
+        let again = hash("secret").unwrap();
         assert!(kept.starts_with("$argon2id$") && !kept.contains("secret"));
         assert_ne!(kept, again);
     }

@@ -149,9 +149,10 @@ impl Jwt {
             }
             if keys.asked.is_some_and(|asked| asked.elapsed() < PAUSE) {
                 // Without an answer there is no telling; a provider comes again then.
-                return Err(match keys.is_answered {
-                    true => AuthError::Unauthorized("unknown key"),
-                    false => AuthError::Unavailable,
+                return Err(if keys.is_answered {
+                    AuthError::Unauthorized("unknown key")
+                } else {
+                    AuthError::Unavailable
                 });
             }
             (keys.asked, keys.is_answered) = (Some(Instant::now()), false);
@@ -209,7 +210,8 @@ impl fmt::Debug for Jwt {
 
 /// A service that knows one organisation, with an identity provider that has these keys.
 async fn service(base_url: &str, fetch: Fetch) -> Result<Server, Box<dyn Error>> {
-    let (store, settings) = (Arc::new(MemoryStore::new()), Settings::new(base_url));
+    let store = Arc::new(MemoryStore::new());
+    let settings = Settings::new(base_url);
     let jwt = jwt(&store, &settings, fetch).await?;
     Ok(Server::new(store, settings).with_authentication(jwt))
 }

@@ -193,7 +193,8 @@ mod tests {
 
     #[tokio::test]
     async fn fast_credential_gets_429_with_retry_after() {
-        let (fast, slow) = (Token::generate().unwrap(), Token::generate().unwrap());
+        let fast = Token::generate().unwrap();
+        let slow = Token::generate().unwrap();
         let settings = Settings::new("https://app.example/scim/v2");
         let server = Server::new(Arc::new(MemoryStore::new()), settings)
             .with_authentication(BearerTokens::new([fast.digest(), slow.digest()]));

@@ -126,7 +126,8 @@ async fn deleted(world: &World, count: usize) -> String {
     }
     let took = began.elapsed().as_secs_f64();
     // Copies are overwritten in short turns once nothing is written for a second.
-    let (ended, mut left) = (Instant::now(), before);
+    let ended = Instant::now();
+    let mut left = before;
     while left > 0 && ended.elapsed() < Duration::from_secs(30) {
         tokio::time::sleep(Duration::from_millis(500)).await;
         left = occurrences(world);

@@ -46,7 +46,9 @@ async fn beside_writes<T>(world: &World, act: impl Future<Output = T>) -> (T, St
     let mut other = world.scope.clone();
     other.tenant = TenantId::from("other");
     let writes = async {
-        let (mut longest, mut failed, mut n) = (Duration::ZERO, 0, 0_u32);
+        let mut longest = Duration::ZERO;
+        let mut failed = 0;
+        let mut n = 0_u32;
         while !is_done.load(Ordering::Relaxed) {
             n += 1;
             let kind = other.settings.registry.resource_type("User").unwrap();

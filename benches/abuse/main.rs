@@ -103,7 +103,9 @@ fn measure(name: &str, store: &str) {
         let idle = tokio::spawn(longest_wait());
         tokio::time::sleep(Duration::from_millis(5)).await;
         reset_peak();
-        let (memory, cpu, started) = (resident("VmRSS:"), cpu(), Instant::now());
+        let memory = resident("VmRSS:");
+        let cpu = cpu();
+        let started = Instant::now();
         let status = (row.act)(&world).await;
         let wall = started.elapsed().as_secs_f64() * 1e3;
         let cpu = self::cpu() - cpu;
@@ -124,7 +126,8 @@ static STOP: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(
 async fn longest_wait() -> Duration {
     let mut longest = Duration::ZERO;
     while !STOP.load(std::sync::atomic::Ordering::Relaxed) {
-        let (before, waiting) = (Instant::now(), waited());
+        let before = Instant::now();
+        let waiting = waited();
         tokio::time::sleep(Duration::from_millis(1)).await;
         let waiting = Duration::from_nanos(waited().saturating_sub(waiting));
         longest = longest.max(before.elapsed().saturating_sub(waiting));

@@ -52,7 +52,8 @@ type Asked = (Method, &'static str, String);
 /// A crowd in one tenant, and one user in the other.
 async fn two_tenants(world: &World) {
     crowd(world).await;
-    let (method, body) = (Method::POST, json!({"userName": "other"}).to_string());
+    let method = Method::POST;
+    let body = json!({"userName": "other"}).to_string();
     let server = world.server.clone();
     let (status, _) = call_as(OTHER_TOKEN, server, method, "/Users".into(), body).await;
     assert_eq!(status, StatusCode::CREATED);
@@ -89,7 +90,8 @@ async fn beside(world: &World, count: usize, heavy: Asked, light: Asked) -> Stri
     };
     let running: Vec<_> = (0..count).map(|_| ask(TOKEN, heavy.clone())).collect();
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let (mut longest, mut answered) = (Duration::ZERO, 0);
+    let mut longest = Duration::ZERO;
+    let mut answered = 0;
     loop {
         let before = Instant::now();
         ask(OTHER_TOKEN, light.clone()).await.unwrap();
@@ -111,7 +113,8 @@ async fn beside(world: &World, count: usize, heavy: Asked, light: Asked) -> Stri
 /// Waits for what goes on after the clients are gone.
 async fn hung_up(world: &World, count: usize, (method, path, body): Asked) -> String {
     let one = || {
-        let (method, body) = (method.clone(), body.clone());
+        let method = method.clone();
+        let body = body.clone();
         let asked = call_as(TOKEN, world.server.clone(), method, path.into(), body);
         tokio::spawn(tokio::time::timeout(Duration::from_millis(300), asked))
     };

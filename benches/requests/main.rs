@@ -22,11 +22,12 @@ mod server;
 
 use std::{env, path::Path, thread};
 
+use serde_json::json;
+
 use self::{
     client::{patch, request, user},
     server::{Kind, Server, USERS},
 };
-use serde_json::json;
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).filter(|a| a != "--bench").collect();
@@ -126,7 +127,8 @@ fn compare(quickstart: &Path, only: Option<&str>) {
 impl Row {
     /// Instructions that one request takes.
     fn instructions(&self, kind: Kind, quickstart: &Path) -> f64 {
-        let (few, many) = (self.rounds, 3 * self.rounds);
+        let few = self.rounds;
+        let many = 3 * self.rounds;
         let run = |rounds| self.run(rounds, kind, quickstart);
         let (short, long) = thread::scope(|scope| {
             let short = scope.spawn(|| run(few));

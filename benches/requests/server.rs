@@ -7,8 +7,9 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-use crate::client::{Client, TOKEN, id, request, user};
 use serde_json::{Value, json};
+
+use crate::client::{Client, TOKEN, id, request, user};
 
 /// Users in every server, of which a page of 100 is listed.
 pub(crate) const USERS: usize = 120;
@@ -41,15 +42,14 @@ impl Server {
             Kind::Bare => &itself,
             Kind::Memory | Kind::Sqlite => quickstart,
         };
-        let mut command = match is_counted {
-            true => {
-                let mut valgrind = Command::new("valgrind");
-                valgrind.args(["--quiet", "--tool=callgrind"]);
-                valgrind.arg(format!("--callgrind-out-file={}", counts.display()));
-                valgrind.arg(program);
-                valgrind
-            }
-            false => Command::new(program),
+        let mut command = if is_counted {
+            let mut valgrind = Command::new("valgrind");
+            valgrind.args(["--quiet", "--tool=callgrind"]);
+            valgrind.arg(format!("--callgrind-out-file={}", counts.display()));
+            valgrind.arg(program);
+            valgrind
+        } else {
+            Command::new(program)
         };
         let file = format!("sqlite:{}", folder.join("users.sqlite").display());
         match kind {

@@ -7,11 +7,13 @@
     reason = "every index was found by looking at the byte before it"
 )]
 
-use crate::bytes::{self, ALPHA, NAME, URN, WORD};
+use std::borrow::Cow;
+
 use scimkit_filter::{
     AttributePath, Comparison, Filter, Literal, Operator, ParseLimits, ValuePath,
 };
-use std::borrow::Cow;
+
+use crate::bytes::{self, ALPHA, NAME, URN, WORD};
 
 /// Where it went wrong, and what was wanted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

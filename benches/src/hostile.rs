@@ -1,7 +1,8 @@
 //! Texts that are meant to hurt, of any size.
 
-use crate::nanoseconds;
 use scimkit_filter::{Filter, Leniency, ParseLimits, ParseOptions};
+
+use crate::nanoseconds;
 
 /// What a hostile text repeats: things that open, chains, and single tokens without an end.
 pub const PARTS: [&str; 12] = [

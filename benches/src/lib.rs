@@ -8,9 +8,12 @@ pub mod structure;
 
 mod bytes;
 
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
 use criterion::Criterion;
-use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 /// Filters as clients send them, from the shortest to a long nested one.
 pub const FILTERS: [&str; 8] = [
@@ -124,8 +127,9 @@ pub(crate) fn nanoseconds(mut work: impl FnMut() -> bool) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use scimkit_filter::Filter;
+
+    use super::*;
 
     #[test]
     fn all_parsers_make_the_same_trees() {

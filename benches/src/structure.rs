@@ -7,9 +7,11 @@
     reason = "every index was found by looking at the byte before it"
 )]
 
-use crate::bytes::{self, ALPHA, NAME, URN};
-use scimkit_filter::{AttributePath, Comparison, Filter, Literal, Operator, ValuePath};
 use std::borrow::Cow;
+
+use scimkit_filter::{AttributePath, Comparison, Filter, Literal, Operator, ValuePath};
+
+use crate::bytes::{self, ALPHA, NAME, URN};
 
 /// Reads a filter; strings keep their escapes.
 #[must_use]

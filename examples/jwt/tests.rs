@@ -75,9 +75,10 @@ impl Published {
             let keys = here.keys.lock().unwrap().clone();
             let fails = here.fails.load(Ordering::Relaxed);
             Box::pin(async move {
-                match fails {
-                    true => Err("the issuer is away".into()),
-                    false => Ok(JwkSet { keys }),
+                if fails {
+                    Err("the issuer is away".into())
+                } else {
+                    Ok(JwkSet { keys })
                 }
             })
         })
@@ -102,7 +103,8 @@ async fn ask(server: &Server, method: &str, token: &str) -> u16 {
 
 #[tokio::test]
 async fn the_issuers_own_signatures_open_its_organisation_alone() {
-    let (elliptic, rsa) = (Signer::es256("a").unwrap(), rs256("b"));
+    let elliptic = Signer::es256("a").unwrap();
+    let rsa = rs256("b");
     let server = Published::of(&[&elliptic, &rsa]).server().await;
     for signer in [&elliptic, &rsa] {
         let token = signer.sign(&claims()).unwrap();
@@ -199,10 +201,12 @@ async fn no_other_algorithm_is_taken() {
 
 #[tokio::test]
 async fn a_new_key_is_fetched_and_made_up_ones_are_not() {
-    let (old, new) = (Signer::es256("old").unwrap(), Signer::es256("new").unwrap());
+    let old = Signer::es256("old").unwrap();
+    let new = Signer::es256("new").unwrap();
     let published = Published::of(&[&old]);
     let server = published.server().await;
-    let (before, after) = (old.sign(&claims()).unwrap(), new.sign(&claims()).unwrap());
+    let before = old.sign(&claims()).unwrap();
+    let after = new.sign(&claims()).unwrap();
     assert_eq!(ask(&server, "GET", &before).await, 200);
     assert_eq!(ask(&server, "GET", &before).await, 200);
     assert_eq!(published.asked.load(Ordering::Relaxed), 1);
@@ -220,7 +224,8 @@ async fn a_new_key_is_fetched_and_made_up_ones_are_not() {
 
 #[tokio::test]
 async fn nothing_is_called_bad_while_the_issuer_does_not_answer() {
-    let (old, new) = (Signer::es256("old").unwrap(), Signer::es256("new").unwrap());
+    let old = Signer::es256("old").unwrap();
+    let new = Signer::es256("new").unwrap();
     let published = Published::of(&[&old]);
     let store = Arc::new(MemoryStore::new());
     let settings = Settings::new("https://app.example/scim/v2");

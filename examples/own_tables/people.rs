@@ -79,7 +79,8 @@ impl Company<'_> {
             let is_constraint = error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation);
             match error.to_string().contains("UNIQUE") {
                 true if is_constraint => {
-                    let (attr, id) = ("userName".to_owned(), id.into());
+                    let attr = "userName".to_owned();
+                    let id = id.into();
                     Rejection::Duplicate { attr, id }.into()
                 }
                 false if is_constraint => invalid(id, &"the product can't store these values"),
@@ -110,7 +111,8 @@ impl SimpleTransaction for Company<'_> {
     }
 
     async fn put(&mut self, row: &ResourceRow) -> Result<FoundRow, RowsError> {
-        let (id, own) = (row.id.as_str(), row.scalars());
+        let id = row.id.as_str();
+        let own = row.scalars();
         let before = self.find_one(id)?;
         let was = before.as_ref().map(|row| row.document.tree()).transpose()?;
         // The columns whose attributes change, and no others: the product's spelling of the rest stays.
@@ -174,7 +176,8 @@ impl SimpleDatabase for People {
 }
 
 fn invalid(id: &str, detail: &impl ToString) -> RowsError {
-    let (detail, id) = (detail.to_string(), id.into());
+    let detail = detail.to_string();
+    let id = id.into();
     Rejection::Invalid { detail, id }.into()
 }
 

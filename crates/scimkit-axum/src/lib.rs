@@ -76,9 +76,12 @@ pub fn router<S: Clone + Send + Sync + 'static>(path: &str, server: Server) -> R
 /// # let _ = app;
 /// ```
 pub fn health<S: Clone + Send + Sync + 'static>(server: Server) -> Router<S> {
-    let ready = async move || match server.is_ready().await {
-        true => probe(StatusCode::OK, "ok\n"),
-        false => probe(StatusCode::SERVICE_UNAVAILABLE, "unavailable\n"),
+    let ready = async move || {
+        if server.is_ready().await {
+            probe(StatusCode::OK, "ok\n")
+        } else {
+            probe(StatusCode::SERVICE_UNAVAILABLE, "unavailable\n")
+        }
     };
     Router::new()
         .route("/healthz", get(async || probe(StatusCode::OK, "ok\n")))

@@ -126,10 +126,8 @@ fn print(options: &Options, report: &ConformanceReport) {
 }
 
 fn status(minimum: RequirementLevel, report: &ConformanceReport) -> u8 {
-    let (must, should) = (
-        report.counts(RequirementLevel::Must),
-        report.counts(RequirementLevel::Should),
-    );
+    let must = report.counts(RequirementLevel::Must);
+    let should = report.counts(RequirementLevel::Should);
     let ran = |counts: Counts| counts.failed + counts.passed;
     if must.failed > 0 || (minimum == RequirementLevel::Should && should.failed > 0) {
         exit::FAILED

@@ -1,12 +1,9 @@
 //! Attribute definitions and their characteristics.
 
-use serde::ser::SerializeStruct;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
 use serde_json::Value;
 
-use crate::error::excerpt;
-use crate::is_attribute_name;
-use crate::keyword::keywords;
+use crate::{error::excerpt, is_attribute_name, keyword::keywords};
 
 /// An attribute of a schema: its name, its type and its characteristics.
 ///

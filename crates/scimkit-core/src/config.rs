@@ -1,7 +1,6 @@
 //! The service provider's configuration.
 
-use serde::ser::SerializeStruct;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use crate::builtin;
 

@@ -1,12 +1,11 @@
 //! The protocol's error message.
 
-use serde::de::Error as _;
-use serde::ser::SerializeStruct;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeStruct,
+};
 use serde_json::Value;
 
-use crate::keyword::keywords;
-use crate::message;
+use crate::{keyword::keywords, message};
 
 /// The SCIM error message: the body of the response to a failed request.
 ///

@@ -10,16 +10,15 @@ mod list;
 mod patch;
 mod search;
 
-use serde_json::{Map, Value};
-
-use crate::{ErrorResponse, excerpt};
-
 pub use bulk::{
     BulkBounds, BulkCall, BulkMethod, BulkOperation, BulkRequest, BulkResponse, BulkResult,
 };
 pub use list::ListResponse;
 pub use patch::{PatchOperation, PatchOperationKind, PatchRequest};
 pub use search::{SearchRequest, SortOrder};
+use serde_json::{Map, Value};
+
+use crate::{ErrorResponse, excerpt};
 
 /// The URI of a bulk request.
 pub const BULK_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";

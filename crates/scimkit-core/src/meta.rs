@@ -62,11 +62,9 @@ mod optional_instant {
     use std::borrow::Cow;
 
     use chrono::{DateTime, Utc};
-    use serde::de::Error as _;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-    use crate::error::excerpt;
-    use crate::{format_instant, parse_instant};
+    use crate::{error::excerpt, format_instant, parse_instant};
 
     pub(super) fn serialize<S: Serializer>(
         instant: &Option<DateTime<Utc>>,

@@ -1,10 +1,8 @@
 //! Resource type definitions.
 
-use serde::ser::SerializeStruct;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
 
-use crate::error::excerpt;
-use crate::{Urn, builtin};
+use crate::{Urn, builtin, error::excerpt};
 
 /// The maximum length of an endpoint in bytes.
 const MAX_ENDPOINT: usize = 128;

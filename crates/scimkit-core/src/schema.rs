@@ -1,10 +1,8 @@
 //! Schema definitions.
 
-use serde::ser::SerializeStruct;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
 
-use crate::attribute::find;
-use crate::{Attribute, Urn, builtin};
+use crate::{Attribute, Urn, attribute::find, builtin};
 
 /// A schema: the attributes that belong to one URI.
 ///

@@ -1,13 +1,15 @@
 //! Filters built in code.
 
-use crate::attribute::AttributePath;
-use crate::error::ParseError;
-use crate::literal;
-use crate::options::{ParseLimits, ParseOptions};
-use crate::tree::{Comparison, Filter, Literal, Operator, ValuePath};
-use crate::walk::{Event, Group};
-use std::borrow::Cow;
-use std::convert::Infallible;
+use std::{borrow::Cow, convert::Infallible};
+
+use crate::{
+    attribute::AttributePath,
+    error::ParseError,
+    literal,
+    options::{ParseLimits, ParseOptions},
+    tree::{Comparison, Filter, Literal, Operator, ValuePath},
+    walk::{Event, Group},
+};
 
 /// Filters by their operators. An attribute is an [`AttributePath`] or a text for [`AttributePath::parse`]; a text
 /// that it rejects is an error, so that every filter built here prints as itself.

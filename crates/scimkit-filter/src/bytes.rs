@@ -171,8 +171,9 @@ pub(crate) fn trim_last_blanks(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     proptest! {
         #[test]

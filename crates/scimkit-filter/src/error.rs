@@ -1,11 +1,16 @@
 //! The error of this crate.
 
-use crate::bytes::{self, WORD};
-use crate::fault::{Expected, Fault};
-use crate::options::ParseLimits;
-use std::borrow::Cow;
-use std::fmt::{self, Display, Formatter, Write as _};
-use std::ops::Range;
+use std::{
+    borrow::Cow,
+    fmt::{self, Display, Formatter, Write as _},
+    ops::Range,
+};
+
+use crate::{
+    bytes::{self, WORD},
+    fault::{Expected, Fault},
+    options::ParseLimits,
+};
 
 /// The number of characters of the text that a picture shows before the position, and from it on.
 const WINDOW: usize = 30;

@@ -1,7 +1,8 @@
 //! An error inside the parser: a position and an expectation, both cheap to copy.
 
-use crate::options::{MAX_DEPTH, ParseLimits};
 use std::borrow::Cow;
+
+use crate::options::{MAX_DEPTH, ParseLimits};
 
 /// The result of a token parser: `nom`'s result with a [`Fault`] as its error.
 pub(crate) type Parsed<'a, T> = nom::IResult<&'a str, T, Fault<'a>>;

@@ -1,16 +1,22 @@
 //! Values: strings, numbers and JSON's `true`, `false` and `null`.
 
-use crate::bytes::{self, NAME};
-use crate::error::ParseError;
-use crate::fault::{Expected, Fault, Parsed, fault};
-use crate::options::ParseLimits;
-use crate::tree::Literal;
-use nom::Parser;
-use nom::branch::alt;
-use nom::bytes::complete::tag;
-use nom::character::complete::{char, digit1, one_of};
-use nom::combinator::{opt, recognize};
 use std::borrow::Cow;
+
+use nom::{
+    Parser,
+    branch::alt,
+    bytes::complete::tag,
+    character::complete::{char, digit1, one_of},
+    combinator::{opt, recognize},
+};
+
+use crate::{
+    bytes::{self, NAME},
+    error::ParseError,
+    fault::{Expected, Fault, Parsed, fault},
+    options::ParseLimits,
+    tree::Literal,
+};
 
 /// Parses `compValue`: a JSON value that is neither an array nor an object.
 #[inline(always)]

@@ -3,14 +3,17 @@
 //! The parsers for every term are inlined into one loop, because returning a `Result` through memory takes as many
 //! instructions as a short token. Rare cases (errors, lenient readings, escapes, numbers) are handled elsewhere.
 
-use crate::bytes::{self, BLANK, NAME};
-use crate::fault::{Expected, Parsed, fault};
-use crate::level::{Level, Levels, Open};
-use crate::options::{MAX_DEPTH, ParseOptions};
-use crate::term::{Start, Terms};
-use crate::token::{self, Attribute};
-use crate::tree::{Filter, ValuePath};
 use std::mem;
+
+use crate::{
+    bytes::{self, BLANK, NAME},
+    fault::{Expected, Parsed, fault},
+    level::{Level, Levels, Open},
+    options::{MAX_DEPTH, ParseOptions},
+    term::{Start, Terms},
+    token::{self, Attribute},
+    tree::{Filter, ValuePath},
+};
 
 /// The end of the outermost level of a filter.
 #[derive(Clone, Copy, PartialEq)]

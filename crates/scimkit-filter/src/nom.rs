@@ -47,18 +47,26 @@
 //! # Ok::<(), ParseError>(())
 //! ```
 
-use crate::attribute::AttributePath;
-use crate::bytes;
-use crate::error::{self, ParseError, ParseErrorKind};
-use crate::fault::{Expected, Fault, Parsed};
-use crate::machine::{self, End};
-use crate::options::{ParseLimits, ParseOptions};
-use crate::path::Path;
-use crate::tree::{Filter, Literal};
-use crate::{literal as literals, parse, token};
-use nom::IResult;
-use nom::error::{ErrorKind as NomErrorKind, FromExternalError, ParseError as NomParseError};
 use std::fmt::{self, Display, Formatter};
+
+use nom::{
+    IResult,
+    error::{ErrorKind as NomErrorKind, FromExternalError, ParseError as NomParseError},
+};
+
+use crate::{
+    attribute::AttributePath,
+    bytes,
+    error::{self, ParseError, ParseErrorKind},
+    fault::{Expected, Fault, Parsed},
+    literal as literals,
+    machine::{self, End},
+    options::{ParseLimits, ParseOptions},
+    parse,
+    path::Path,
+    token,
+    tree::{Filter, Literal},
+};
 
 /// The number of bytes after [`ParseLimits::length`] that a parser may read to find where its value ends.
 const LOOKAHEAD: usize = 16;

@@ -1,14 +1,16 @@
 //! Parsers for whole texts: filters, paths and attributes.
 
-use crate::attribute::AttributePath;
-use crate::bytes;
-use crate::error::ParseError;
-use crate::fault::{Expected, Fault, Parsed, fault};
-use crate::machine::{self, End};
-use crate::options::ParseOptions;
-use crate::path::Path;
-use crate::token;
-use crate::tree::Filter;
+use crate::{
+    attribute::AttributePath,
+    bytes,
+    error::ParseError,
+    fault::{Expected, Fault, Parsed, fault},
+    machine::{self, End},
+    options::ParseOptions,
+    path::Path,
+    token,
+    tree::Filter,
+};
 
 impl<'a> Filter<'a> {
     /// Parses a filter strictly, under the default limits.

@@ -1,8 +1,8 @@
 //! The path of a PATCH operation.
 
-use crate::attribute::owned;
-use crate::tree::Filter;
 use std::borrow::Cow;
+
+use crate::{attribute::owned, tree::Filter};
 
 /// The `path` of a PATCH operation: an attribute, some of its values, or a sub-attribute of either.
 ///

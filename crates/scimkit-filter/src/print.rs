@@ -1,9 +1,12 @@
 //! Prints trees canonically: fewest parentheses, operators in lower case, single spaces.
 
-use crate::attribute::AttributePath;
-use crate::path::Path;
-use crate::tree::{Comparison, Filter, Literal, Operator, ValuePath};
 use std::fmt::{self, Display, Formatter};
+
+use crate::{
+    attribute::AttributePath,
+    path::Path,
+    tree::{Comparison, Filter, Literal, Operator, ValuePath},
+};
 
 impl Display for Filter<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -3,8 +3,10 @@
 //! A derived `Clone` would be recursive, through several functions of `Vec` per level: in a debug build the deepest
 //! tree would take about 250 KiB of the thread's stack.
 
-use crate::attribute::AttributePath;
-use crate::tree::{Filter, ValuePath};
+use crate::{
+    attribute::AttributePath,
+    tree::{Filter, ValuePath},
+};
 
 impl Clone for Filter<'_> {
     fn clone(&self) -> Self {

@@ -3,10 +3,9 @@
 //! RFC 7643, section 2.1 makes attribute names case-insensitive, and this crate treats schema URIs alike. Both are
 //! ASCII.
 
-use crate::attribute::AttributePath;
-use crate::path::Path;
-use crate::tree::Literal;
 use std::hash::{Hash, Hasher};
+
+use crate::{attribute::AttributePath, path::Path, tree::Literal};
 
 impl PartialEq for AttributePath<'_> {
     #[inline]

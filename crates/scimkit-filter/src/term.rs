@@ -1,13 +1,16 @@
 //! The operands of `and` and `or`: a term, or a token that opens a level.
 
-use crate::bytes;
-use crate::fault::{Expected, Fault, Parsed, fault};
-use crate::level::Open;
-use crate::literal;
-use crate::options::{Leniency, ParseOptions};
-use crate::token::{self, Attribute};
-use crate::tree::{Comparison, Filter, Literal, Operator};
 use std::borrow::Cow;
+
+use crate::{
+    bytes,
+    fault::{Expected, Fault, Parsed, fault},
+    level::Open,
+    literal,
+    options::{Leniency, ParseOptions},
+    token::{self, Attribute},
+    tree::{Comparison, Filter, Literal, Operator},
+};
 
 /// The start of an operand.
 pub(crate) enum Start<'a> {

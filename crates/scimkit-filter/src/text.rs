@@ -1,10 +1,8 @@
 //! Parsing and printing by the standard traits and serde.
 
-use crate::attribute::AttributePath;
-use crate::error::ParseError;
-use crate::path::Path;
-use crate::tree::Filter;
 use std::str::FromStr;
+
+use crate::{attribute::AttributePath, error::ParseError, path::Path, tree::Filter};
 
 impl<'a> TryFrom<&'a str> for AttributePath<'a> {
     type Error = ParseError;
@@ -56,11 +54,17 @@ impl FromStr for Path<'static> {
 
 #[cfg(feature = "serde")]
 mod with_serde {
+    use std::{
+        fmt::{self, Formatter},
+        marker::PhantomData,
+    };
+
+    use serde::{
+        de::{Deserialize, Deserializer, Error, Visitor},
+        ser::{Serialize, Serializer},
+    };
+
     use super::{AttributePath, Filter, FromStr, ParseError, Path};
-    use serde::de::{Deserialize, Deserializer, Error, Visitor};
-    use serde::ser::{Serialize, Serializer};
-    use std::fmt::{self, Formatter};
-    use std::marker::PhantomData;
 
     impl Serialize for AttributePath<'_> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,11 +1,15 @@
 //! Names, attributes, operators and blanks.
 
-use crate::attribute::AttributePath;
-use crate::bytes::{self, ALPHA, BLANK, NAME, URN};
-use crate::fault::{Expected, Parsed, fault};
-use crate::tree::Operator;
-use memchr::{memchr_iter, memrchr};
 use std::borrow::Cow;
+
+use memchr::{memchr_iter, memrchr};
+
+use crate::{
+    attribute::AttributePath,
+    bytes::{self, ALPHA, BLANK, NAME, URN},
+    fault::{Expected, Parsed, fault},
+    tree::Operator,
+};
 
 /// An attribute as written in the text.
 #[derive(Clone, Copy)]

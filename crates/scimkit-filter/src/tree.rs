@@ -1,7 +1,8 @@
 //! The syntax tree of a filter.
 
-use crate::attribute::{AttributePath, owned};
 use std::borrow::Cow;
+
+use crate::attribute::{AttributePath, owned};
 
 /// A filter as a tree.
 ///

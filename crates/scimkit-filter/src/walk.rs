@@ -1,8 +1,11 @@
 //! Walks over the parts of a filter, from left to right.
 
-use crate::attribute::AttributePath;
-use crate::tree::{Comparison, Filter};
 use std::slice;
+
+use crate::{
+    attribute::AttributePath,
+    tree::{Comparison, Filter},
+};
 
 /// One step of a [`Walk`].
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

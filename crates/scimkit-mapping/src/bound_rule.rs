@@ -210,7 +210,8 @@ impl BoundRule {
             Value::String(text) => format!("`{}`", excerpt(text)),
             other => format!("`{}`", excerpt(&other.to_string())),
         };
-        let (to, label) = (to.unwrap_or(""), &self.label);
+        let to = to.unwrap_or("");
+        let label = &self.label;
         RequestError::new(
             RequestErrorKind::Value,
             format!("{label} can't convert {value} to `{to}`: {why}"),

@@ -55,9 +55,10 @@ const NO_COUNTRY: &str = "expected a country of ISO 3166-1";
 pub(super) fn zone(text: &str, own: &BTreeMap<String, String>) -> Result<Value, String> {
     let text = text.trim();
     let Some(country) = find(text) else {
-        return match is_zone(text) {
-            true => Ok(Value::from(text)),
-            false => Err("expected an IANA time zone or a country".to_owned()),
+        return if is_zone(text) {
+            Ok(Value::from(text))
+        } else {
+            Err("expected an IANA time zone or a country".to_owned())
         };
     };
     match own.get(country.alpha2).map_or(country.zone, String::as_str) {
@@ -90,7 +91,11 @@ fn find(text: &str) -> Option<Country> {
         for line in include_str!("countries.tsv").lines() {
             let mut columns = line.split('\t');
             let mut next = || columns.next().unwrap_or("");
-            let (alpha2, alpha3, zone, name, others) = (next(), next(), next(), next(), next());
+            let alpha2 = next();
+            let alpha3 = next();
+            let zone = next();
+            let name = next();
+            let others = next();
             let country = Country {
                 alpha2,
                 alpha3,

@@ -107,9 +107,10 @@ impl FileReader<'_> {
     }
 
     pub(super) fn mismatch(&mut self, what: &str, node: &Node, wanted: &str) {
-        let subject = match what.contains(' ') {
-            true => what.to_owned(),
-            false => format!("`{}`", excerpt(what)),
+        let subject = if what.contains(' ') {
+            what.to_owned()
+        } else {
+            format!("`{}`", excerpt(what))
         };
         self.problem(
             node.at,
@@ -149,8 +150,9 @@ impl FileReader<'_> {
 /// Returns the end of an error text: the nearest of the known names, or all of them.
 fn expected(name: &str, known: &[&str]) -> String {
     let suggestion = did_you_mean(name, known.iter().copied());
-    match suggestion.is_empty() {
-        true => format!(", expected one of `{}`", known.join("`, `")),
-        false => suggestion,
+    if suggestion.is_empty() {
+        format!(", expected one of `{}`", known.join("`, `"))
+    } else {
+        suggestion
     }
 }

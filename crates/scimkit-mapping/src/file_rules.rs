@@ -144,7 +144,8 @@ impl FileReader<'_> {
             ..RuleDraft::default()
         };
         for option in self.table("a rule", node) {
-            let (name, value) = (option.name.as_str(), &option.node);
+            let name = option.name.as_str();
+            let value = &option.node;
             let name = match name {
                 FORMER_FIELD => "field",
                 name => name,

@@ -233,9 +233,10 @@ impl TypeMapping {
             others.for_each(|(element, _)| demote(element));
         }
         let elements: Vec<_> = kept.into_iter().map(|(element, _)| element).collect();
-        Ok(match elements.is_empty() {
-            true => ValueEdit::Unset,
-            false => ValueEdit::Set(Value::Array(elements)),
+        Ok(if elements.is_empty() {
+            ValueEdit::Unset
+        } else {
+            ValueEdit::Set(Value::Array(elements))
         })
     }
 

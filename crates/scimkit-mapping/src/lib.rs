@@ -77,6 +77,7 @@ mod transform_steps;
 
 use std::sync::Arc;
 
+use bound_rule::BoundRule;
 pub use bound_rule::Record;
 pub use country::CountryForm;
 pub use date::DateForm;
@@ -87,13 +88,10 @@ pub use mapping_error::{MappingError, MappingProblem, SourcePosition};
 pub use mapping_rule::{Field, FieldType, MappingRule, UnmappedPolicy};
 pub use matching_attributes::MatchingAttributes;
 pub use phone::PhoneForm;
+use scimkit_registry::{AttrId, Change, RequestError, RequestErrorKind, Resource, ResourceType};
+use serde_json::Value;
 pub use to_record::FieldEdit;
 pub use transform::{CustomTransform, Transform, ValuePair};
-
-use serde_json::Value;
-
-use bound_rule::BoundRule;
-use scimkit_registry::{AttrId, Change, RequestError, RequestErrorKind, Resource, ResourceType};
 
 /// The mappings of the resource types of one [`Registry`](scimkit_registry::Registry).
 ///
@@ -256,9 +254,10 @@ impl<'a> CheckedRule<'a> {
     /// # Errors
     /// `invalidValue` for a value that the transforms reject.
     pub fn field_value(self, resource: &Resource) -> Result<Option<Value>, RequestError> {
-        match self.bound.writes_field() {
-            true => self.bound.field_value(self.kind, resource),
-            false => Ok(None),
+        if self.bound.writes_field() {
+            self.bound.field_value(self.kind, resource)
+        } else {
+            Ok(None)
         }
     }
 

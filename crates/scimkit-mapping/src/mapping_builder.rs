@@ -105,9 +105,10 @@ impl MappingBuilder {
             return self;
         }
         let lines = Lines::new(text);
-        let tree = match text.trim_ascii_start().starts_with('{') {
-            true => json_file::read(text),
-            false => toml(text),
+        let tree = if text.trim_ascii_start().starts_with('{') {
+            json_file::read(text)
+        } else {
+            toml(text)
         };
         match tree {
             Ok(root) => {
@@ -244,9 +245,10 @@ impl MappingBuilder {
                 });
             }
         }
-        match problems.is_empty() {
-            true => Ok(Mapping { types, warnings }),
-            false => Err(MappingError::new(problems)),
+        if problems.is_empty() {
+            Ok(Mapping { types, warnings })
+        } else {
+            Err(MappingError::new(problems))
         }
     }
 }

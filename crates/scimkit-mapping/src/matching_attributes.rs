@@ -153,9 +153,12 @@ fn comparable(
     target: PathTarget,
     text: &str,
 ) -> Result<PathTarget, RequestError> {
-    let down = |id: AttrId| match kind.attr(id).is_complex() {
-        true => kind.child_named(id, "value"),
-        false => Some(id),
+    let down = |id: AttrId| {
+        if kind.attr(id).is_complex() {
+            kind.child_named(id, "value")
+        } else {
+            Some(id)
+        }
     };
     let complex = || {
         RequestError::new(

@@ -91,7 +91,8 @@ fn extension_of(text: &str) -> Result<(&str, Option<&str>), String> {
         let Some(at) = lower.find(mark) else {
             continue;
         };
-        let (number, rest) = (text.get(..at), text.get(at + mark.len()..));
+        let number = text.get(..at);
+        let rest = text.get(at + mark.len()..);
         let extension = rest.unwrap_or("").trim();
         let digits = extension.bytes().all(|b| b.is_ascii_digit());
         return match number {

@@ -132,9 +132,10 @@ impl TypeMapping {
             let mut paths = rule.paths.iter();
             paths.any(|path| self.kind.attr(path.attr).role() == AttributeRole::Membership)
         };
-        match self.rules.iter().any(sees) {
-            true => Members::Shown,
-            false => Members::Left,
+        if self.rules.iter().any(sees) {
+            Members::Shown
+        } else {
+            Members::Left
         }
     }
 
@@ -163,10 +164,8 @@ impl TypeMapping {
         });
         // Different values can convert to the same field, such as a name that moved between joined paths.
         let same = |before: &Resource| {
-            let (was, is) = (
-                rule.field_value(&self.kind, before),
-                rule.field_value(&self.kind, after),
-            );
+            let was = rule.field_value(&self.kind, before);
+            let is = rule.field_value(&self.kind, after);
             matches!((was, is), (Ok(was), Ok(is)) if was == is)
         };
         secret || (differs && !before.is_some_and(same))

@@ -67,12 +67,13 @@ pub(super) fn bind(
 
 fn unknown_transform(name: &str, known: &BTreeMap<String, CustomTransform>) -> String {
     let suggestion = did_you_mean(name, known.keys().map(String::as_str));
-    match suggestion.is_empty() {
-        true => format!(
+    if suggestion.is_empty() {
+        format!(
             "unknown custom transform `{}`: add it with `MappingBuilder::custom_transform`",
             excerpt(name)
-        ),
-        false => format!("unknown custom transform `{}`{suggestion}", excerpt(name)),
+        )
+    } else {
+        format!("unknown custom transform `{}`{suggestion}", excerpt(name))
     }
 }
 

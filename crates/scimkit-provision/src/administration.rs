@@ -187,7 +187,8 @@ impl TenantAdmin {
     ) -> Result<Connection, AdminError> {
         validate::id("connection id", id)?;
         validate::name(name)?;
-        let (id, at) = (ConnectionId::from(id), self.now());
+        let id = ConnectionId::from(id);
+        let at = self.now();
         let mut connection = Connection::new(tenant.clone(), id, name, at);
         connection.settings = rules.to_json()?;
         let made = self.put_connection(connection).await;

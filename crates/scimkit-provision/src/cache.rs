@@ -122,13 +122,15 @@ mod tests {
     }
 
     fn connection(id: &str) -> Connection {
-        let (tenant, id) = (TenantId::default(), ConnectionId::from(id));
+        let tenant = TenantId::default();
+        let id = ConnectionId::from(id);
         Connection::new(tenant, id, "", DateTime::UNIX_EPOCH)
     }
 
     #[test]
     fn settings_are_made_once_for_each_text_of_rules() {
-        let (cache, base) = (Cache::default(), base("https://{tenant}.app.example"));
+        let cache = Cache::default();
+        let base = base("https://{tenant}.app.example");
         let ready = |connection: &Connection| cache.ready(connection, &base).unwrap();
         let mut entra = connection("entra");
         let first = ready(&entra);
@@ -147,9 +149,11 @@ mod tests {
 
     #[test]
     fn the_connection_that_was_not_asked_for_longest_is_forgotten() {
-        let (cache, base) = (Cache::default(), base("https://app.example"));
+        let cache = Cache::default();
+        let base = base("https://app.example");
         let ready = |id: &str| cache.ready(&connection(id), &base).unwrap();
-        let (first, second) = (ready("first"), ready("second"));
+        let first = ready("first");
+        let second = ready("second");
         for more in 0..MOST.get() - 1 {
             ready(&more.to_string());
             ready("first");

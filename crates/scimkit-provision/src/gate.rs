@@ -112,9 +112,10 @@ impl ConnectionAuthenticator {
         let found = self.tenancy.connection(tenant, connection).await;
         let found = found.map_err(|error| unavailable(&error))?;
         let (tenant, connection) = found.ok_or(AuthError::Unauthorized("unknown connection"))?;
-        match self.base.place.is_of(&tenant.id, head) {
-            true => self.identity(&connection, scopes),
-            false => Err(OTHER_TENANT),
+        if self.base.place.is_of(&tenant.id, head) {
+            self.identity(&connection, scopes)
+        } else {
+            Err(OTHER_TENANT)
         }
     }
 

@@ -206,7 +206,8 @@ impl TenantAdmin {
         let connection = self.connection(tenant, &old.connection).await?;
         let lifetime = old.expires_at.map(|end| end - old.created);
         let expires = lifetime.and_then(|lifetime| now.checked_add_signed(lifetime));
-        let (name, scopes) = (old.name.clone(), old.scopes);
+        let name = old.name.clone();
+        let scopes = old.scopes;
         let make = |id, digest| {
             let mut record = TokenRecord::new(&connection, id, digest, now);
             record.expires_at = expires;

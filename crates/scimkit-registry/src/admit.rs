@@ -373,7 +373,8 @@ impl ResourceType {
     }
 
     pub(crate) fn unknown_name(&self, name: &str) -> RequestError {
-        let (name, kind) = (excerpt(name), self.name());
+        let name = excerpt(name);
+        let kind = self.name();
         let problem = RequestError::syntax(format!("`{name}` is not an attribute of {kind}"));
         problem.with_quirk(Quirk::UnknownAttributes)
     }

@@ -86,10 +86,8 @@ impl ResourceType {
         let urn = path.urn.as_deref();
         let unknown = || {
             let urn = path.urn.as_deref().map(Into::into);
-            let (name, sub) = (
-                path.name.as_ref().into(),
-                path.sub_attribute.as_deref().map(Into::into),
-            );
+            let name = path.name.as_ref().into();
+            let sub = path.sub_attribute.as_deref().map(Into::into);
             self.unknown(&AttributePath {
                 urn,
                 name,

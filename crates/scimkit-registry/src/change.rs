@@ -12,6 +12,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use self::document::shown;
+pub use self::{document::ChangedValue, text::TextEdit};
 use crate::{
     Attr, AttrId, AttributeRole, Budget, EdgeChange, EdgeEdit, Key, QuirkPolicy, RequestError,
     Resource, ResourceId, ResourceType, Scalar,
@@ -20,8 +21,6 @@ use crate::{
     json_len::max_len,
     value::is_unassigned,
 };
-
-pub use self::{document::ChangedValue, text::TextEdit};
 
 /// The changes by one write: attributes to set and to unset, and edges.
 ///

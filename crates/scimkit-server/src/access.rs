@@ -65,10 +65,8 @@ impl Access {
             (true, false, false) => AccessLevel::Denied,
         };
         let mut access = Access::all(level(true, scopes.groups));
-        let (groups, users) = (
-            level(rules.groups, scopes.groups),
-            level(rules.users, scopes.users),
-        );
+        let groups = level(rules.groups, scopes.groups);
+        let users = level(rules.users, scopes.users);
         if groups != access.others {
             access = access.with("Group", groups);
         }
@@ -102,7 +100,8 @@ impl Access {
         kind: &ResourceType,
         wanted: AccessLevel,
     ) -> Result<(), ErrorResponse> {
-        let (level, name) = (self.level(kind.name()), kind.name());
+        let level = self.level(kind.name());
+        let name = kind.name();
         let detail = match (level, wanted) {
             _ if level >= wanted => return Ok(()),
             (AccessLevel::Disabled, _) => format!("{name} is disabled for this connection"),
@@ -143,11 +142,12 @@ impl Access {
             .iter()
             .filter(|kind| self.level(kind.name()) >= AccessLevel::Read);
         let readable: Vec<_> = readable.cloned().collect();
-        match readable.is_empty() {
-            true => Err(ErrorResponse::forbidden(
+        if readable.is_empty() {
+            Err(ErrorResponse::forbidden(
                 "these credentials may read nothing",
-            )),
-            false => Ok(readable),
+            ))
+        } else {
+            Ok(readable)
         }
     }
 }

@@ -137,7 +137,8 @@ fn known_somewhere(
 
 /// Returns the innermost terms of a filter.
 fn terms<'f, 't>(filter: &'f Filter<'t>) -> Vec<&'f Filter<'t>> {
-    let (mut found, mut open) = (Vec::new(), vec![filter]);
+    let mut found = Vec::new();
+    let mut open = vec![filter];
     while let Some(next) = open.pop() {
         match next {
             Filter::And(terms) | Filter::Or(terms) => open.extend(terms),

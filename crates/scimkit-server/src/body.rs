@@ -40,9 +40,10 @@ pub struct BodyError(#[source] pub(crate) StoreError);
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        match bytes.is_empty() {
-            true => Body::default(),
-            false => Body(Kind::Whole(bytes)),
+        if bytes.is_empty() {
+            Body::default()
+        } else {
+            Body(Kind::Whole(bytes))
         }
     }
 }

@@ -59,7 +59,8 @@ pub(crate) async fn answer(
 ) -> Result<ResponseParts, HandlerError> {
     let settings = &writer.scope.settings;
     let units = BODY_BYTE.saturating_mul(body.len() as u64);
-    let (bounds, registry) = (bounds(settings), Arc::clone(&settings.registry));
+    let bounds = bounds(settings);
+    let registry = Arc::clone(&settings.registry);
     let plan = move || {
         let mut request = BulkRequest::parse(&body, bounds)?;
         drop(body);

@@ -104,7 +104,8 @@ impl<'a> Shown<'a> {
 
 /// Builds the service provider configuration from the settings, the store and the authentication schemes.
 fn config(writer: Writer<'_>, authentication: &dyn Authenticate) -> Value {
-    let (settings, store) = (&*writer.scope.settings, &**writer.store);
+    let settings = &*writer.scope.settings;
+    let store = &**writer.store;
     let supports = |what: fn(&scimkit_store::Capabilities) -> bool| {
         settings
             .registry

@@ -189,9 +189,12 @@ impl Inner {
         let is_query = matches!(route, Route::List(_) | Route::Search(_));
         let answer = self.drive(route, head, bytes, writer, request_id).await;
         cancellation.disarm();
-        answer.map_err(|problem| match is_query {
-            true => problem.of_query(),
-            false => problem,
+        answer.map_err(|problem| {
+            if is_query {
+                problem.of_query()
+            } else {
+                problem
+            }
         })
     }
 

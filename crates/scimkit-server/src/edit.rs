@@ -90,9 +90,10 @@ pub(crate) enum UpdateKind {
 
 impl UpdateKind {
     pub(crate) fn of(change: &Change) -> Self {
-        match change.assignments().is_empty() && change.removals().is_empty() {
-            true => UpdateKind::Edges,
-            false => UpdateKind::Attributes,
+        if change.assignments().is_empty() && change.removals().is_empty() {
+            UpdateKind::Edges
+        } else {
+            UpdateKind::Attributes
         }
     }
 }
@@ -136,7 +137,8 @@ fn check_reserved(change: &Change) -> Result<(), ErrorResponse> {
             .iter()
             .find(|edge| edge.id.as_str().starts_with(BULK_ID))
         {
-            let (attr, id) = (change.kind().attr(*attr).path(), excerpt(edge.id.as_str()));
+            let attr = change.kind().attr(*attr).path();
+            let id = excerpt(edge.id.as_str());
             return Err(ErrorResponse::invalid_value(format!(
                 "`{attr}`: `{id}` is a reference for bulk requests, and there it must be a string of its own"
             )));

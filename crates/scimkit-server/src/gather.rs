@@ -37,9 +37,10 @@ impl Gathered {
 
     /// Returns the number of bytes that may still be held in memory.
     fn room(&self) -> u64 {
-        match self.rest.is_empty() {
-            true => HELD.saturating_sub(self.bytes),
-            false => 0,
+        if self.rest.is_empty() {
+            HELD.saturating_sub(self.bytes)
+        } else {
+            0
         }
     }
 
@@ -126,9 +127,10 @@ impl Source<'_> {
                 .with_page_after(position, count)
                 .without_total(),
         };
-        let query = match store.support(&query.kind).cursor {
-            true => query.with_max_bytes(bytes),
-            false => query,
+        let query = if store.support(&query.kind).cursor {
+            query.with_max_bytes(bytes)
+        } else {
+            query
         };
         let page = store.query(scope, &query).await?;
         let keys = sort_keys(service, &query, &page.items).await?;

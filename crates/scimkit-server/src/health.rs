@@ -23,7 +23,8 @@ pub(crate) async fn store_answers(store: &dyn Store, settings: &Arc<Settings>) -
         return true;
     };
     let scope = RequestContext::new(TenantId::default(), Arc::clone(settings));
-    let (id, options) = (ResourceId::from("readiness"), ReadOptions::document());
+    let id = ResourceId::from("readiness");
+    let options = ReadOptions::document();
     let mut read = pin!(store.read(&scope, kind, &id, &options));
     let mut deadline = pin!(Delay::new(DEADLINE));
     let answer = poll_fn(|context| match read.as_mut().poll(context) {

@@ -93,9 +93,10 @@ impl Members {
         if self.has_elements {
             text.push(b',');
         }
-        match self.list.print(attr, page, text) {
-            true => self.has_elements = true,
-            false => text.truncate(start),
+        if self.list.print(attr, page, text) {
+            self.has_elements = true
+        } else {
+            text.truncate(start)
         }
         match page.last().filter(|_| more) {
             Some(last) => self.current = Some((attr, last.id.clone())),
@@ -157,7 +158,8 @@ impl List {
     ) -> BoxFuture<'static, Result<Vec<Edge>, StoreError>> {
         let query = EdgeQuery::new(Arc::clone(&self.kind), attr, vec![self.id.clone()]);
         let query = query.after(Some(after)).with_edge_limit(PAGE + 1);
-        let (scope, store) = (self.scope.clone(), Arc::clone(&self.store));
+        let scope = self.scope.clone();
+        let store = Arc::clone(&self.store);
         Box::pin(async move {
             // Other tasks get a turn between pages, however fast the client reads.
             yield_now().await;
@@ -213,7 +215,8 @@ impl MembersPage {
         let mut asked = Vec::new();
         for attr in memberships(kind) {
             let name = kind.attr(attr).name();
-            let (count, after) = (named(format!("{name}Count")), named(format!("{name}After")));
+            let count = named(format!("{name}Count"));
+            let after = named(format!("{name}After"));
             if count.is_none() && after.is_none() {
                 continue;
             }

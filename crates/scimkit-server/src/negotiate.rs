@@ -48,7 +48,8 @@ pub(crate) fn answer_type(headers: &HeaderMap) -> Result<HeaderValue, ErrorRespo
     }
     let any = any.or(all);
     let weight = |named: Option<f32>| named.or(any).unwrap_or(0.0);
-    let (scim_weight, json_weight) = (weight(scim), weight(json));
+    let scim_weight = weight(scim);
+    let json_weight = weight(json);
     if scim_weight <= 0.0 && json_weight <= 0.0 {
         let detail = format!("answers are {SCIM} or {JSON}; `Accept` allows neither");
         return Err(ErrorResponse::new(406, detail));

@@ -162,9 +162,10 @@ impl Writer<'_> {
             Some(Value::Array(elements)) if id == emails && elements.len() > 1 => {
                 self.dropped.note("alias", kind.attr(id).path());
                 let kept = Value::Array(vec![the_one_that_counts(elements)]);
-                match before.and_then(|before| before.get(&kind, id)) == Some(&kept) {
-                    true => ValueEdit::Leave,
-                    false => ValueEdit::Set(kept),
+                if before.and_then(|before| before.get(&kind, id)) == Some(&kept) {
+                    ValueEdit::Leave
+                } else {
+                    ValueEdit::Set(kept)
                 }
             }
             Some(value) => ValueEdit::Set(value),
@@ -254,7 +255,8 @@ fn open_part(change: &Change) -> Cow<'_, Change> {
 fn switched_off(kind: &ResourceType) -> Option<Predicate> {
     let attr = kind.attribute_id("active")?;
     let is_boolean = kind.attr(attr).definition().data_type == DataType::Boolean;
-    let (op, value) = (Operator::Equal, Scalar::Bool(false));
+    let op = Operator::Equal;
+    let value = Scalar::Bool(false);
     is_boolean.then_some(Predicate::Compare { attr, op, value })
 }
 

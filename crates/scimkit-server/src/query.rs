@@ -61,13 +61,12 @@ impl Parameter<'_> {
 /// # Errors
 /// `invalidValue` for text that is not UTF-8: lossy decoding would replace characters.
 fn form_decoded(text: &str) -> Result<Cow<'_, str>, ErrorResponse> {
-    let decoded = match text.contains('+') {
-        false => percent_decode_str(text).decode_utf8(),
-        true => {
-            let text = text.replace('+', " ");
-            let decoded = percent_decode_str(&text).decode_utf8();
-            decoded.map(|text| Cow::Owned(text.into_owned()))
-        }
+    let decoded = if !text.contains('+') {
+        percent_decode_str(text).decode_utf8()
+    } else {
+        let text = text.replace('+', " ");
+        let decoded = percent_decode_str(&text).decode_utf8();
+        decoded.map(|text| Cow::Owned(text.into_owned()))
     };
     decoded.map_err(|_| ErrorResponse::invalid_value("the query is not UTF-8"))
 }
@@ -86,7 +85,8 @@ pub(crate) fn parameters<'q>(
     let mut parameters = Vec::new();
     for part in text.split('&').filter(|part| !part.is_empty()) {
         let (name, raw) = part.split_once('=').unwrap_or((part, ""));
-        let (name, value) = (form_decoded(name)?, form_decoded(raw)?);
+        let name = form_decoded(name)?;
+        let value = form_decoded(raw)?;
         let name = spelled(name, others, witness)?;
         parameters.push(Parameter { name, raw, value });
     }
@@ -135,9 +135,12 @@ pub(crate) fn search(
             "attributes" => search.attributes.extend(names(value)),
             "excludedAttributes" => search.excluded_attributes.extend(names(value)),
             name @ "count" => {
-                let count = integer(name, value).map_err(|error| match by_cursor {
-                    true => error.with_type(ScimType::InvalidCount),
-                    false => error,
+                let count = integer(name, value).map_err(|error| {
+                    if by_cursor {
+                        error.with_type(ScimType::InvalidCount)
+                    } else {
+                        error
+                    }
                 });
                 once(name, &mut search.count, count?)?;
             }

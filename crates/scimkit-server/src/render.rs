@@ -111,9 +111,10 @@ async fn encode(
             text
         };
         let text = rendering.apart(scope, render).await?;
-        match out.is_empty() {
-            true => *out = text,
-            false => out.extend_from_slice(&text),
+        if out.is_empty() {
+            *out = text
+        } else {
+            out.extend_from_slice(&text)
         }
     }
     Ok(())
@@ -168,9 +169,10 @@ impl Turn {
 /// Returns the approximate units that rendering a resource costs.
 fn units(item: &StoredResource, projection: &Projection) -> u64 {
     let edges: usize = item.edges.iter().map(|(_, edges)| edges.len()).sum();
-    let bytes = match item.document.is_exact() && projection.is_whole() {
-        true => COPIED,
-        false => PROJECTED,
+    let bytes = if item.document.is_exact() && projection.is_whole() {
+        COPIED
+    } else {
+        PROJECTED
     };
     (item.document.size() / bytes).saturating_add(EDGE * edges as u64)
 }

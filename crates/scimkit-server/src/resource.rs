@@ -255,17 +255,20 @@ impl ResourceRequest<'_> {
         let long = self
             .long_memberships(kind, &mut stored, &projection)
             .await?;
-        let (id, version) = (stored.id.clone(), stored.version.clone());
+        let id = stored.id.clone();
+        let version = stored.version.clone();
         let location = self.location(kind, &stored);
         let Writer { scope, store, .. } = self.writer;
         let rendering = self.writer.work.rendering();
-        let (shape, mut text) = ((Arc::clone(kind), projection), Vec::new());
+        let shape = (Arc::clone(kind), projection);
+        let mut text = Vec::new();
         let items = vec![Item { query: 0, stored }];
         let service = (scope, &**store, &rendering);
         render::page(service, std::slice::from_ref(&shape), items, &mut text).await?;
-        let body = match long.is_empty() {
-            true => Body::from(Bytes::from(text)),
-            false => Body::of_pieces(Members::new(
+        let body = if long.is_empty() {
+            Body::from(Bytes::from(text))
+        } else {
+            Body::of_pieces(Members::new(
                 List {
                     id,
                     kind: shape.0,
@@ -275,7 +278,7 @@ impl ResourceRequest<'_> {
                 },
                 text,
                 long,
-            )),
+            ))
         };
         let answer = ResponseParts::of(status, body).tagged(&version);
         Ok(answer.showing(&location))

@@ -94,11 +94,12 @@ impl Route {
     ) -> Result<Self, HandlerError> {
         let mut segments = Vec::with_capacity(3);
         for segment in path.split('/').filter(|s| !s.is_empty()) {
-            let text = match segment.contains('%') {
-                false => Cow::Borrowed(segment),
-                true => percent_decode_str(segment)
+            let text = if !segment.contains('%') {
+                Cow::Borrowed(segment)
+            } else {
+                percent_decode_str(segment)
                     .decode_utf8()
-                    .map_err(|_| nowhere())?,
+                    .map_err(|_| nowhere())?
             };
             if segments.len() == 3 || text.chars().any(char::is_control) {
                 return Err(nowhere());

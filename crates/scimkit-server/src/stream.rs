@@ -108,9 +108,10 @@ impl Resources {
         let batch = self.batch().await?;
         if batch.is_empty() {
             // A batch also ends before a resource with a long membership.
-            return match self.items.is_empty() && self.rest.is_empty() {
-                true => Ok(Piece::End),
-                false => Ok(Piece::Text(Vec::new())),
+            return if self.items.is_empty() && self.rest.is_empty() {
+                Ok(Piece::End)
+            } else {
+                Ok(Piece::Text(Vec::new()))
             };
         }
         let mut text = Vec::new();
@@ -121,9 +122,10 @@ impl Resources {
     /// Returns the next resource in memory if it has a long membership, or if it has none, depending on `long`.
     fn pop(&mut self, long: bool) -> Option<Item> {
         let first = self.items.front();
-        match first.map(|item| is_long(&item.stored)) == Some(long) {
-            true => self.items.pop_front(),
-            false => None,
+        if first.map(|item| is_long(&item.stored)) == Some(long) {
+            self.items.pop_front()
+        } else {
+            None
         }
     }
 

@@ -77,13 +77,15 @@ pub(crate) async fn page(
         service,
     };
     let several_sorted = queries.len() > 1 && queries.iter().any(|query| query.sort.is_some());
-    let found = match several_sorted {
-        true => walk.merged(&mut place.marks).await?,
-        false => walk.in_turn(&mut place.marks).await?,
+    let found = if several_sorted {
+        walk.merged(&mut place.marks).await?
+    } else {
+        walk.in_turn(&mut place.marks).await?
     };
-    let next = match found.more && count > 0 {
-        true => Some(cursors.seal(&place, &about, clock.now())?),
-        false => None,
+    let next = if found.more && count > 0 {
+        Some(cursors.seal(&place, &about, clock.now())?)
+    } else {
+        None
     };
     Ok((found.items, found.total, next))
 }
@@ -184,9 +186,10 @@ impl Walk<'_> {
         let (mut items, mut more, mut total) = (Vec::new(), false, 0);
         for (at, (query, mark)) in self.queries.iter().zip(marks).enumerate() {
             let taken = u32::try_from(items.len()).unwrap_or(u32::MAX);
-            let room = match more {
-                true => 0,
-                false => self.count.saturating_sub(taken),
+            let room = if more {
+                0
+            } else {
+                self.count.saturating_sub(taken)
             };
             if *mark == Mark::Done || (more && self.counting == CountMode::Skip) {
                 continue;
@@ -237,7 +240,8 @@ impl Walk<'_> {
         });
         let end = ends.min().unwrap_or(keyed.len());
         let waiting = keyed.split_off(end.min(self.count as usize));
-        let (mut items, mut last) = (Vec::with_capacity(keyed.len()), None);
+        let mut items = Vec::with_capacity(keyed.len());
+        let mut last = None;
         for (key, at, stored) in keyed {
             let place = PagePosition::new(key, stored.id.clone());
             if let Some(mark) = marks.get_mut(at) {

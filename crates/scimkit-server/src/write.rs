@@ -83,7 +83,8 @@ impl Writer<'_> {
         + Send
         + 'static,
     ) -> Result<T, HandlerError> {
-        let (kind, witness) = (Arc::clone(kind), Arc::clone(self.witness));
+        let kind = Arc::clone(kind);
+        let witness = Arc::clone(self.witness);
         // The body is checked, and partly copied.
         let units = weight(&body).saturating_mul(2);
         let decode = move || decode(&kind, body, &witness);
@@ -97,7 +98,9 @@ impl Writer<'_> {
         id: &ResourceId,
         known: Known,
     ) -> Result<Change, HandlerError> {
-        let (edit, id, witness) = (Arc::clone(edit), id.clone(), Arc::clone(self.witness));
+        let edit = Arc::clone(edit);
+        let id = id.clone();
+        let witness = Arc::clone(self.witness);
         let apply = move |budget: &Budget| {
             let change = edit.change(&id, &known, &*witness, budget)?;
             // Membership edits are combined on first access.
@@ -132,7 +135,8 @@ impl Writer<'_> {
         stored: &StoredResource,
         attrs: Option<Vec<AttrId>>,
     ) -> Result<Arc<Resource>, HandlerError> {
-        let (document, kind) = (stored.document.clone(), Arc::clone(kind));
+        let document = stored.document.clone();
+        let kind = Arc::clone(kind);
         let units = TEXT_BYTE.saturating_mul(document.size());
         let read = move || match attrs {
             Some(attrs) => document.part(&kind, attrs).map(Arc::new),
@@ -193,9 +197,10 @@ impl Writer<'_> {
             true => ReadOptions::edges(shown).with_edge_limit(PAGE + 1),
             false => ReadOptions::edges(edges.as_slice()),
         };
-        let mut before = match edit.reads() || barred.is_some() {
-            true => Some(self.before(kind, id, &needed, wanted).await?),
-            false => None,
+        let mut before = if edit.reads() || barred.is_some() {
+            Some(self.before(kind, id, &needed, wanted).await?)
+        } else {
+            None
         };
         if let (Some(barred), Some(before)) = (barred, &before) {
             check_barred(barred, before)?;
@@ -210,9 +215,10 @@ impl Writer<'_> {
         if let Some(before) = &mut before {
             known.document = Some(self.tree(kind, before, attrs).await?);
             let read = std::mem::take(&mut before.edges);
-            match edges.is_empty() {
-                true => shown_edges = read,
-                false => known.edges = read.into(),
+            if edges.is_empty() {
+                shown_edges = read
+            } else {
+                known.edges = read.into()
             }
         }
         let document = known.document.clone();
@@ -243,7 +249,8 @@ impl Writer<'_> {
             return Ok(Updated::unchanged(stored, edit.what()));
         }
         shown_edges.retain(|(attr, _)| change.edge_changes().iter().all(|edit| edit.attr != *attr));
-        let (what, written) = (UpdateKind::of(&change), written_by(&change));
+        let what = UpdateKind::of(&change);
+        let written = written_by(&change);
         let expect = match (before, document) {
             (Some(before), _) if is_part => ExpectedVersion::OneOf(vec![before.version]),
             (Some(before), Some(document)) => {
@@ -297,9 +304,10 @@ impl Writer<'_> {
         if let WriteOp::Create { change, .. } | WriteOp::Update { change, .. } = &write {
             check_edges(change, &self.scope.settings.limits)?;
         }
-        let want = match self.store.support(write.kind()).written_edges {
-            true => want.clone(),
-            false => ReadOptions::document(),
+        let want = if self.store.support(write.kind()).written_edges {
+            want.clone()
+        } else {
+            ReadOptions::document()
         };
         let batch = Batch::new(self.clock.now(), vec![write]).with_read_options(want);
         let mut outcomes = self.submit(batch).await?;
@@ -312,12 +320,10 @@ impl Writer<'_> {
 
 /// Checks `If-None-Match`, which forbids a write if it names the current version (RFC 9110 section 13.1.2).
 pub(crate) fn check_barred(barred: &ETagList, before: &StoredResource) -> Result<(), HandlerError> {
-    match barred.matches(&before.version) {
-        true => Err(ErrorResponse::precondition_failed(
-            "`If-None-Match` names the version there is",
-        )
-        .into()),
-        false => Ok(()),
+    if barred.matches(&before.version) {
+        Err(ErrorResponse::precondition_failed("`If-None-Match` names the version there is").into())
+    } else {
+        Ok(())
     }
 }
 

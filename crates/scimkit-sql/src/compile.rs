@@ -113,7 +113,8 @@ impl<'a> Compiler<'a> {
     }
 
     fn part(&mut self, predicate: &Predicate, place: Place) -> Option<Part> {
-        let (comparisons, parameters) = (self.comparisons, self.parameters.len());
+        let comparisons = self.comparisons;
+        let parameters = self.parameters.len();
         let part = self
             .unchecked(predicate, place)
             .filter(|_| self.comparisons <= MAX_COMPARISONS);

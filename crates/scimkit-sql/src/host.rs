@@ -73,9 +73,10 @@ impl MappedTable {
                 attr, column: name, ..
             } = rule.comparable_column()?;
             let column = column(name);
-            match rule.is_empty_unset() {
-                false => Some((attr, column)),
-                true => Some((attr, format!("NULLIF({column}, '')"))),
+            if !rule.is_empty_unset() {
+                Some((attr, column))
+            } else {
+                Some((attr, format!("NULLIF({column}, '')")))
             }
         });
         MappedTable {

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use scimkit_mapping::{FieldEdit, FieldType, Record, TypeMapping};
 use scimkit_registry::{Change, Predicate, RequestError, Resource};
-
 use serde_json::Value;
 
 use crate::{Condition, Dialect, MappedTable, plan};
@@ -116,7 +115,8 @@ impl MappedTable {
         let values: Vec<_> = (1..=columns.len())
             .map(|number| statements.dialect.placeholder(number))
             .collect();
-        let (columns, values) = (columns.join(", "), values.join(", "));
+        let columns = columns.join(", ");
+        let values = values.join(", ");
         format!(
             "INSERT INTO {} ({columns}) VALUES ({values})",
             statements.table

@@ -52,9 +52,10 @@ impl Archive for SqliteStore {
                 if !rest.is_left {
                     self.overwrite_remnants().await?;
                     self.empty_log().await?;
-                    return Ok(match has_deleted {
-                        true => Erased::All,
-                        false => Erased::Nothing,
+                    return Ok(if has_deleted {
+                        Erased::All
+                    } else {
+                        Erased::Nothing
                     });
                 }
             }

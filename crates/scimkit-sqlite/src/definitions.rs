@@ -39,7 +39,8 @@ pub(crate) fn now() -> i64 {
 
 /// Records the definitions of a type before rows are written under them, and their use.
 pub(crate) fn register(connection: &Connection, kind: &ResourceType) -> Outcome<()> {
-    let (keys, texts) = (current(kind), kind.fingerprint().to_string());
+    let keys = current(kind);
+    let texts = kind.fingerprint().to_string();
     let statement = reference::key_definition_use(DIALECT, kind.name(), (&keys, &texts));
     let known: Option<(i64, bool)> =
         first(connection, &statement, |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -75,7 +76,8 @@ fn add_key_definition(connection: &Connection, kind: &ResourceType, now: i64) ->
 fn add_text_definition(connection: &Connection, kind: &ResourceType) -> Outcome<()> {
     let shape = kind.fingerprint().to_string();
     if text_definition(connection, kind, &shape)?.is_none() {
-        let (definition, shown) = ((kind.name(), shape.as_str()), kind.shown_attributes());
+        let definition = (kind.name(), shape.as_str());
+        let shown = kind.shown_attributes();
         let statement = reference::insert_text_definition(DIALECT, definition, &shown);
         execute(connection, &statement)?;
     }
@@ -137,7 +139,8 @@ pub(crate) fn present(
     (tenant, state): (&str, State),
     kind: &ResourceType,
 ) -> Outcome<Vec<Definition>> {
-    let (rows, current) = ((tenant, kind.name()), current(kind));
+    let rows = (tenant, kind.name());
+    let current = current(kind);
     let statement = reference::has_other_key_definitions(DIALECT, rows, state, &current);
     if !exists(connection, &statement)? {
         return Ok(Vec::new());
@@ -235,9 +238,10 @@ impl<'a> Texts<'a> {
         let other = text_definition(self.connection, self.kind, shape)?.unwrap_or_default();
         let other: BTreeSet<_> = other.lines().collect();
         let own = self.kind.shown_attributes();
-        Ok(match own.lines().all(|line| other.contains(line)) {
-            true => shape.to_owned(),
-            false => String::new(),
+        Ok(if own.lines().all(|line| other.contains(line)) {
+            shape.to_owned()
+        } else {
+            String::new()
         })
     }
 }

@@ -28,7 +28,8 @@ pub(crate) fn open(db: &Db, digest: &Digest) -> Outcome<Option<FoundToken>> {
         if row.get(24)? {
             return Err(StoreError::Importing.into());
         }
-        let (tenant, connection) = (tenant_at(row, 0)?, connection_at(row, 4)?);
+        let tenant = tenant_at(row, 0)?;
+        let connection = connection_at(row, 4)?;
         Ok(FoundToken::new(tenant, connection, token_at(row, 10)?))
     })
 }
@@ -213,7 +214,8 @@ pub(crate) fn remove_connection(
     stamp: &Stamp,
 ) -> Outcome<()> {
     imports::check_complete(db, tenant.as_str())?;
-    let (of, name) = (tenant.as_str(), id.as_str());
+    let of = tenant.as_str();
+    let name = id.as_str();
     if execute_counted(db, &reference::remove_connection(DIALECT, of, name))? == 0 {
         return Err(StoreError::NotFound.into());
     }

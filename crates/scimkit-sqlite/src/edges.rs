@@ -163,9 +163,10 @@ impl EdgeReader<'_> {
         }
         if let [(to, path)] = lists.as_slice() {
             let is_page = source.documents.is_some() && source.owners.len() > 1;
-            return match is_page && range.after.is_empty() {
-                true => self.owners_of_page((to, path), source, range.limit, visit),
-                false => self.owners_by((to, path), source, range, visit),
+            return if is_page && range.after.is_empty() {
+                self.owners_of_page((to, path), source, range.limit, visit)
+            } else {
+                self.owners_by((to, path), source, range, visit)
             };
         }
         // An owner may contain the member in several of its attributes.

@@ -7,7 +7,6 @@ use std::{
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
-
 use scimkit_sql::reference::{SQLITE_MIGRATIONS, SQLITE_OBJECT_COUNT, SQLITE_OBJECTS};
 
 use crate::{OpenError, SqliteOptions, Synchronous, error::Outcome};

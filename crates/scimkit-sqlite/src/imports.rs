@@ -18,9 +18,10 @@ pub(crate) struct Attempt(i64);
 /// It is checked inside the transaction of each read and write: one lookup in a table that is nearly
 /// always empty.
 pub(crate) fn check_complete(db: &Db, tenant: &str) -> Outcome<()> {
-    match is_there(db, tenant)? {
-        true => Err(StoreError::Importing.into()),
-        false => Ok(()),
+    if is_there(db, tenant)? {
+        Err(StoreError::Importing.into())
+    } else {
+        Ok(())
     }
 }
 

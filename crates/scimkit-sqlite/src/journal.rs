@@ -103,12 +103,13 @@ fn entry_at(row: &Row<'_>) -> Outcome<JournalEntry> {
     cause.actor = optional(8)?.map(Into::into);
     cause.request = optional(9)?.map(Into::into);
     let salt: [u8; 16] = row.get(10)?;
-    let body = match salt == *reference::BLANKED {
-        true => None,
-        false => Some(JournalBody {
+    let body = if salt == *reference::BLANKED {
+        None
+    } else {
+        Some(JournalBody {
             salt,
             text: row.get(11)?,
-        }),
+        })
     };
     Ok(JournalEntry {
         action,
@@ -316,7 +317,8 @@ impl SqliteStore {
         step: Step,
         up_to: i64,
     ) -> Result<u64, StoreError> {
-        let (mut removed, mut after) = (0, Some(0));
+        let mut removed = 0;
+        let mut after = Some(0);
         while let Some(from) = after {
             let tenant = tenant.clone();
             let act = move |db: &Db| some(db, tenant.as_str(), step, (from, up_to));
@@ -335,7 +337,8 @@ impl Journal for SqliteStore {
         lease: &'a Lease,
         to: u64,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        let (tenant, lease) = (tenant.clone(), lease.clone());
+        let tenant = tenant.clone();
+        let lease = lease.clone();
         Box::pin(self.alter(move |db| advance(db, tenant.as_str(), &lease, to)))
     }
 
@@ -354,7 +357,8 @@ impl Journal for SqliteStore {
         tenant: &'a TenantId,
         request: &'a LeaseRequest,
     ) -> BoxFuture<'a, Result<LeaseAnswer, StoreError>> {
-        let (tenant, request) = (tenant.clone(), request.clone());
+        let tenant = tenant.clone();
+        let request = request.clone();
         Box::pin(self.alter(move |db| lease(db, tenant.as_str(), &request)))
     }
 

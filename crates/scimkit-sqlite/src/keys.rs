@@ -37,18 +37,17 @@ pub(crate) fn check_unique(
     for (attr, keys) in sole {
         let stale = definitions::stale(connection, (tenant, State::Live), kind, [attr.id()])?;
         let any = KeyDefinitions::Except(&[]);
-        let found = match stale.is_empty() {
-            true => has_key(connection, (tenant, kind), own, (attr, keys), any)?,
-            false => {
-                let meter = budget.meter();
-                has_value(
-                    (connection, &meter),
-                    (tenant, kind),
-                    own,
-                    (attr, keys),
-                    &stale,
-                )?
-            }
+        let found = if stale.is_empty() {
+            has_key(connection, (tenant, kind), own, (attr, keys), any)?
+        } else {
+            let meter = budget.meter();
+            has_value(
+                (connection, &meter),
+                (tenant, kind),
+                own,
+                (attr, keys),
+                &stale,
+            )?
         };
         if found {
             let attr = attr.path().to_owned();
@@ -151,7 +150,8 @@ pub(crate) fn shared(
             && is_unique(attr)
             && has_key(connection, (tenant, kind), id, (attr, keys), any)?
         {
-            let (attr, kind) = (attr.path().to_owned(), kind.name().to_owned());
+            let attr = attr.path().to_owned();
+            let kind = kind.name().to_owned();
             let id = id.clone();
             return Ok(Some(SchemaError::NotUnique { attr, id, kind }));
         }
@@ -228,7 +228,8 @@ pub(crate) fn misfit(
         let fit = values.iter().all(|value| Scalar::of(attr, value).is_some());
         !fit || (is_single(kind, attr) && values.len() > 1)
     })?;
-    let (attr, kind) = (attr.path().to_owned(), kind.name().to_owned());
+    let attr = attr.path().to_owned();
+    let kind = kind.name().to_owned();
     let id = id.clone();
     Some(SchemaError::Misfit { attr, id, kind })
 }

@@ -41,18 +41,17 @@ pub(crate) fn page(
     query: &Query,
     budget: &Budget,
 ) -> Outcome<(Page, bool)> {
-    let (rows, keys) = (
-        (reader.tenant, query.kind.name()),
-        definitions::current(&query.kind),
-    );
+    let rows = (reader.tenant, query.kind.name());
+    let keys = definitions::current(&query.kind);
     let statement = reference::import_and_other_key_definitions(DIALECT, rows, &keys);
     let answer = first(reader.connection, &statement, |row| {
         if row.get(0)? {
             return Err(StoreError::Importing.into());
         }
-        let stale = match row.get(1)? {
-            true => stale(reader, query)?,
-            false => Vec::new(),
+        let stale = if row.get(1)? {
+            stale(reader, query)?
+        } else {
+            Vec::new()
         };
         page_with((reader, budget), query, &stale)
     })?;
@@ -233,9 +232,10 @@ impl<'a> PageQuery<'a> {
 
     /// Returns the number of resources on all pages, if SQL decides the whole predicate.
     fn total(&self) -> Outcome<u64> {
-        let counted = match self.query.is_unfiltered() {
-            true => self.counted()?,
-            false => None,
+        let counted = if self.query.is_unfiltered() {
+            self.counted()?
+        } else {
+            None
         };
         counted.map_or_else(|| self.count(&self.all()), Ok)
     }
@@ -253,10 +253,7 @@ impl<'a> PageQuery<'a> {
     /// Creates a scan of all rows. Their number is known if SQL does not filter them.
     fn scan(&self) -> Outcome<Scan<'a>> {
         let is_narrowed = self.condition.is_some() || self.query.owner != OwnerFilter::Any;
-        let rows = match is_narrowed {
-            true => None,
-            false => self.counted()?,
-        };
+        let rows = if is_narrowed { None } else { self.counted()? };
         Ok(Scan::new(self.budget, rows))
     }
 
@@ -347,14 +344,13 @@ impl<'a> PageQuery<'a> {
         if self.residual.is_none() && sort.is_none() {
             return Ok(Some(None));
         }
-        let made = match self.is_computed {
-            true => {
-                let stored = row.stored(&self.texts)?;
-                let attrs = self.residual.iter().flat_map(Predicate::attributes);
-                let attrs: Vec<_> = attrs.chain(sort.map(|sort| sort.attr)).collect();
-                Some(self.computed(&attrs, &stored)?)
-            }
-            false => None,
+        let made = if self.is_computed {
+            let stored = row.stored(&self.texts)?;
+            let attrs = self.residual.iter().flat_map(Predicate::attributes);
+            let attrs: Vec<_> = attrs.chain(sort.map(|sort| sort.attr)).collect();
+            Some(self.computed(&attrs, &stored)?)
+        } else {
+            None
         };
         let values = self.reader_of_values.read(row.document);
         let view = ResourceView::of_values(&values).with_computed(made.as_ref());

@@ -63,7 +63,8 @@ impl SqliteStore {
             for which in [Which::Outdated, Which::Unkeyed] {
                 let mut after = Some(String::new());
                 while let Some(from) = after {
-                    let (tenant, kind) = (tenant.clone(), Arc::clone(kind));
+                    let tenant = tenant.clone();
+                    let kind = Arc::clone(kind);
                     let job = move |db: &mut Connection| {
                         slice(db, (tenant.as_str(), state), &kind, (which, &from))
                     };
@@ -85,7 +86,9 @@ impl SqliteStore {
             return;
         }
         let running = Running(Arc::clone(&self.is_reindexing));
-        let (tenant, kind, patience) = (tenant.clone(), Arc::clone(kind), self.reindex_after);
+        let tenant = tenant.clone();
+        let kind = Arc::clone(kind);
+        let patience = self.reindex_after;
         let job = move |db: &mut Connection| {
             // Whatever goes wrong here, documents are evaluated, and the next query tries again.
             drop(reindex_unless_disturbing(

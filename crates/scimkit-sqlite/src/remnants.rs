@@ -124,7 +124,8 @@ impl Remnants {
     ) -> Outcome<()> {
         let columns = all_columns(connection, order)?;
         let read = |side| neighbours(connection, &order.neighbours(side, &columns), key);
-        let (before, behind) = (read(Side::Before)?, read(Side::After)?);
+        let before = read(Side::Before)?;
+        let behind = read(Side::After)?;
         let nearest = [before.first().cloned(), behind.first().cloned()];
         let name = order.name();
         if self.last.get(&name) == Some(&nearest) {

@@ -145,7 +145,8 @@ impl PageTexts {
     const MAX_BUFFER: usize = 64 << 10;
 
     pub(crate) fn stored(&self, row: Row<'_>, texts: &Texts<'_>) -> Outcome<StoredResource> {
-        let (text, owner) = (self.text(row.document), row.owner.map(|id| self.owner(id)));
+        let text = self.text(row.document);
+        let owner = row.owner.map(|id| self.owner(id));
         row.stored_as(texts, text, owner)
     }
 

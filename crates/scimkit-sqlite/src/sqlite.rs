@@ -152,7 +152,8 @@ impl SqliteStore {
         lane: Lane,
         read: impl FnOnce(EdgeReader<'_>, &Budget) -> Outcome<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (settings, tenant) = (Arc::clone(&scope.settings), scope.tenant.clone());
+        let settings = Arc::clone(&scope.settings);
+        let tenant = scope.tenant.clone();
         let place = (lane, Some(tenant.clone()));
         let job = move |connection: &mut Connection, budget: &Budget| {
             let reader = EdgeReader {
@@ -242,7 +243,9 @@ impl Store for SqliteStore {
                 _ if want.edges.iter().all(is_one) => Lane::Lookup,
                 _ => Lane::Query,
             };
-            let (kind, id, want) = (Arc::clone(kind), id.clone(), want.clone());
+            let kind = Arc::clone(kind);
+            let id = id.clone();
+            let want = want.clone();
             self.read_untransacted(scope, lane, move |reader, _| {
                 let EdgeReader {
                     connection, tenant, ..

@@ -77,7 +77,8 @@ impl TenantStore for SqliteStore {
         tenant: &'a TenantId,
         id: &'a ConnectionId,
     ) -> BoxFuture<'a, Result<Option<(Tenant, Connection)>, StoreError>> {
-        let (tenant, id) = (tenant.clone(), id.clone());
+        let tenant = tenant.clone();
+        let id = id.clone();
         Box::pin(self.look(move |db| directory::connection_of(db, &tenant, &id)))
     }
 
@@ -110,7 +111,8 @@ impl TenantStore for SqliteStore {
         id: &'a ConnectionId,
         stamp: Stamp,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        let (tenant, id) = (tenant.clone(), id.clone());
+        let tenant = tenant.clone();
+        let id = id.clone();
         let remove = move |db: &Db| directory::remove_connection(db, &tenant, &id, &stamp);
         Box::pin(self.alter(remove))
     }
@@ -135,15 +137,17 @@ impl TenantStore for SqliteStore {
         digest: &'a [u8; 32],
         at: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        let (digest, at) = (*digest, micros(at));
+        let digest = *digest;
+        let at = micros(at);
         Box::pin(async move {
             // Nothing to write does not wait for those who write.
-            match self
+            if self
                 .look(move |db| directory::is_news(db, &digest, at))
                 .await?
             {
-                true => self.alter(move |db| directory::used(db, &digest, at)).await,
-                false => Ok(()),
+                self.alter(move |db| directory::used(db, &digest, at)).await
+            } else {
+                Ok(())
             }
         })
     }

@@ -93,7 +93,8 @@ mod tests {
     #[test]
     fn each_change_of_the_file_is_noticed_once() {
         let directory = tempfile::tempdir().unwrap();
-        let (path, elsewhere) = (directory.path().join("a"), directory.path().join("b"));
+        let path = directory.path().join("a");
+        let elsewhere = directory.path().join("b");
         fs::write(&path, "1").unwrap();
         let mut watch = Watch::new(&path);
         assert_eq!(watch.change(), None);

@@ -167,7 +167,8 @@ impl Workers {
         let DatabaseLocation::File(path) = &self.place else {
             return self.aside(|connection| job(Ok(connection)));
         };
-        let (path, options) = (path.clone(), self.options.clone());
+        let path = path.clone();
+        let options = self.options.clone();
         let body = move || match file::open_reader(&path, &options) {
             Ok(mut connection) => job(Ok(&mut connection)),
             Err(problem) => job(Err(problem.into())),
@@ -279,12 +280,11 @@ fn write_all(mut connection: Connection, lanes: &Lanes, mut watch: Option<Watch>
                 return;
             }
             Next::Idle => {
-                log.is_idle = match Remnants::are_left(&connection) {
-                    true => remnants.overwrite_some(&connection),
-                    false => {
-                        log.empty(&connection);
-                        true
-                    }
+                log.is_idle = if Remnants::are_left(&connection) {
+                    remnants.overwrite_some(&connection)
+                } else {
+                    log.empty(&connection);
+                    true
                 };
                 continue;
             }
@@ -329,9 +329,10 @@ impl Log {
     /// Returns how long the writing thread may be idle before the log is emptied.
     fn due(&self, connection: &Connection) -> Option<Duration> {
         self.since?;
-        match self.is_idle && Remnants::are_left(connection) {
-            true => Some(PAUSE),
-            false => Some(LOG_IDLE),
+        if self.is_idle && Remnants::are_left(connection) {
+            Some(PAUSE)
+        } else {
+            Some(LOG_IDLE)
         }
     }
 

@@ -146,10 +146,11 @@ fn commit(connection: &Connection, pending: &mut [Pending]) -> Result<Vec<BatchA
     let mut written = Vec::with_capacity(pending.len());
     let outcome = pending.iter_mut().try_for_each(|one| {
         written.push(one.write(connection).map_err(|error| Lost::by(&error))?);
-        match connection.is_autocommit() {
+        if connection.is_autocommit() {
             // SQLite rolls a transaction back by itself when the disk is full or fails.
-            true => Err(Lost::from(&rolled_back())),
-            false => Ok(()),
+            Err(Lost::from(&rolled_back()))
+        } else {
+            Ok(())
         }
     });
     let outcome = outcome.and_then(|()| {

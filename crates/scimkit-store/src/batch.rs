@@ -263,11 +263,12 @@ impl ExpectedVersion {
             ExpectedVersion::Base(base) => base.version == *actual,
             ExpectedVersion::OneOf(versions) => versions.contains(actual),
         };
-        match is_met {
-            true => Ok(()),
-            false => Err(StoreError::VersionMismatch {
+        if is_met {
+            Ok(())
+        } else {
+            Err(StoreError::VersionMismatch {
                 actual: actual.clone(),
-            }),
+            })
         }
     }
 }

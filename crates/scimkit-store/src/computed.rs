@@ -135,7 +135,9 @@ pub fn meta(settings: &Settings, facts: &ResourceFacts<'_>) -> Value {
 /// Returns the absolute URI of a resource, with its id percent-encoded.
 #[must_use]
 pub fn location(settings: &Settings, kind: &ResourceType, id: &ResourceId) -> String {
-    let (base, endpoint, id) = (&settings.base_url, kind.endpoint(), id.as_str());
+    let base = &settings.base_url;
+    let endpoint = kind.endpoint();
+    let id = id.as_str();
     let mut location = String::with_capacity(base.len() + endpoint.len() + 1 + id.len());
     location.push_str(base);
     location.push_str(endpoint);

@@ -184,11 +184,12 @@ fn other_candidate(found: Option<&ResourceId>) -> String {
 
 /// Returns the text about the cycle that an edge would close.
 fn circle(attr: &str, id: &ResourceId, owner: &ResourceId) -> String {
-    match id == owner {
-        true => format!("`{attr}`: `{owner}` can't be a member of itself"),
-        false => format!(
+    if id == owner {
+        format!("`{attr}`: `{owner}` can't be a member of itself")
+    } else {
+        format!(
             "`{attr}`: making `{id}` a member of `{owner}` would make `{owner}` a member of itself"
-        ),
+        )
     }
 }
 

@@ -114,9 +114,10 @@ impl<C: Clone + Eq + Hash, T> FairQueue<C, T> {
         for _ in 0..self.turns.len() {
             let caller = self.turns.pop_front()?;
             let items = self.callers.get_mut(&caller)?;
-            let next = match items.running < self.share.running {
-                true => items.waiting.pop_front(),
-                false => None,
+            let next = if items.running < self.share.running {
+                items.waiting.pop_front()
+            } else {
+                None
             };
             if !items.waiting.is_empty() {
                 self.turns.push_back(caller.clone());

@@ -183,7 +183,8 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
             let tenant = self.tenant(&scope.tenant).unwrap_or_default();
-            let (settings, budget) = (&*scope.settings, &scope.budget);
+            let settings = &*scope.settings;
+            let budget = &scope.budget;
             let admitted = admitted(&tenant, settings, query, budget).await?;
             let asked = {
                 let tenant = shared_in_turn(&tenant).await;
@@ -203,12 +204,11 @@ impl Store for MemoryStore {
             };
             let needs_edges = walk.needs_edges();
             loop {
-                let looked = match needs_edges {
-                    false => walk.slice(None, budget)?,
-                    true => {
-                        let tenant = shared_in_turn(&tenant).await;
-                        walk.slice(Some(&tenant), budget)?
-                    }
+                let looked = if !needs_edges {
+                    walk.slice(None, budget)?
+                } else {
+                    let tenant = shared_in_turn(&tenant).await;
+                    walk.slice(Some(&tenant), budget)?
                 };
                 match looked {
                     Progress::Done => break,
@@ -230,7 +230,8 @@ impl Store for MemoryStore {
                     }
                 }
             }
-            let (rows, mut page) = (walk.finish(), PageRows::new(settings, query));
+            let rows = walk.finish();
+            let mut page = PageRows::new(settings, query);
             {
                 let tenant = shared_in_turn(&tenant).await;
                 tenant.check_complete()?;
@@ -296,7 +297,8 @@ impl MemoryStore {
         scope: &RequestContext,
         query: &Query,
     ) -> Result<Asked<'static>, StoreError> {
-        let (tenant, query) = (Arc::clone(tenant), query.clone());
+        let tenant = Arc::clone(tenant);
+        let query = query.clone();
         let settings = Arc::clone(&scope.settings);
         let ask = move || {
             let tenant = shared(&tenant);
@@ -315,8 +317,10 @@ impl MemoryStore {
     ) -> BatchAnswer {
         let writing = Arc::new(Mutex::new(writing));
         loop {
-            let (tenant, writing) = (Arc::clone(tenant), Arc::clone(&writing));
-            let (own, budget) = (scope.clone(), &scope.budget);
+            let tenant = Arc::clone(tenant);
+            let writing = Arc::clone(&writing);
+            let own = scope.clone();
+            let budget = &scope.budget;
             let run = move || {
                 let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
                 while !writing.slice(&mut exclusive(&tenant), &own) {}

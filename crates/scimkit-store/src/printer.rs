@@ -187,7 +187,8 @@ impl<'p> ResourcePrinter<'p> {
             .children(attr.id())
             .filter(|sub| projection.shows(sub.id()));
         shown.filter_map(|sub| {
-            let (name, holds) = (sub.name(), Holds::of(sub, attr.role())?);
+            let name = sub.name();
+            let holds = Holds::of(sub, attr.role())?;
             Some(Part { holds, name })
         })
     }
@@ -213,9 +214,10 @@ impl<'p> ResourcePrinter<'p> {
             }
             let print = |text: &mut Vec<u8>| self.element(parts, edge, text);
             let empty = text.len();
-            match are_often_same {
-                true => _ = printed.print((attr, edge), text, print),
-                false => print(text),
+            if are_often_same {
+                _ = printed.print((attr, edge), text, print)
+            } else {
+                print(text)
             }
             if text.len() == empty {
                 text.truncate(start);
@@ -235,9 +237,10 @@ impl<'p> ResourcePrinter<'p> {
                 text.truncate(start);
             }
         }
-        match text.len() == empty {
-            true => text.truncate(start),
-            false => text.push(b'}'),
+        if text.len() == empty {
+            text.truncate(start)
+        } else {
+            text.push(b'}')
         }
     }
 
@@ -255,9 +258,10 @@ impl<'p> ResourcePrinter<'p> {
                 let start = text.len();
                 text.push(b'[');
                 self.print_elements(id, edges, text);
-                match text.len() == start + 1 {
-                    true => text.truncate(start),
-                    false => text.push(b']'),
+                if text.len() == start + 1 {
+                    text.truncate(start)
+                } else {
+                    text.push(b']')
                 }
             }
             AttributeRole::Reference => {

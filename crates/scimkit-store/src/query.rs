@@ -334,9 +334,10 @@ impl PageBuilder {
         if self.over || self.items.len() + self.rest.len() >= self.count {
             return Room::Full;
         }
-        match self.rest.is_empty() {
-            true => Room::Document,
-            false => Room::Id,
+        if self.rest.is_empty() {
+            Room::Document
+        } else {
+            Room::Id
         }
     }
 

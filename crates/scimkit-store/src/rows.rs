@@ -140,7 +140,8 @@ impl<D: RowDatabase> RowStore<D> {
 
     async fn write_batch(&self, scope: &RequestContext, batch: Batch) -> BatchAnswer {
         batch.check_support(&scope.settings, |kind| self.support(kind))?;
-        let (intent, writes) = (batch.intent, batch.writes.len());
+        let intent = batch.intent;
+        let writes = batch.writes.len();
         let mut request = WriteRequest::in_scope(scope, batch);
         // A dry run goes as far as the database lets it, and is not committed.
         request.batch.intent = Intent::Commit;

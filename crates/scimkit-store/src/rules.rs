@@ -150,9 +150,10 @@ impl ConnectionSettings {
     /// The text would be longer than [`ConnectionSettings::LONGEST`].
     pub fn to_json(&self) -> Result<String, ConnectionSettingsError> {
         let text = serde_json::to_string(self).map_err(ConnectionSettingsError::new)?;
-        match text.len() > ConnectionSettings::LONGEST {
-            true => Err(too_long()),
-            false => Ok(text),
+        if text.len() > ConnectionSettings::LONGEST {
+            Err(too_long())
+        } else {
+            Ok(text)
         }
     }
 

@@ -165,9 +165,10 @@ impl RequestLimits {
             return Ok(());
         }
         let known = before.map_or(0, Resource::text_len);
-        match known > limit && bytes <= known + Self::SLACK {
-            true => Ok(()),
-            false => Err(StoreError::TooLarge { bytes, limit }),
+        if known > limit && bytes <= known + Self::SLACK {
+            Ok(())
+        } else {
+            Err(StoreError::TooLarge { bytes, limit })
         }
     }
 }

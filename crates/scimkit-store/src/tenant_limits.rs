@@ -51,9 +51,10 @@ impl TenantLimits {
             EntryKind::Tenant => self.tenants,
             EntryKind::Token => self.tokens,
         };
-        match count < limit {
-            true => Ok(()),
-            false => Err(StoreError::TooManyEntries { kind, limit }),
+        if count < limit {
+            Ok(())
+        } else {
+            Err(StoreError::TooManyEntries { kind, limit })
         }
     }
 }

@@ -99,12 +99,11 @@ pub fn name(text: &str) -> Result<(), InvalidEntry> {
 /// # Errors
 /// [`InvalidEntry::Text`]: the token has no scopes.
 pub fn scopes(scopes: TokenScopes, token: &str) -> Result<(), InvalidEntry> {
-    match scopes == TokenScopes::NONE {
-        true => {
-            let problem = "no scopes: choose `read`, `users` or `groups`";
-            Err(InvalidEntry::text("token", token, problem))
-        }
-        false => Ok(()),
+    if scopes == TokenScopes::NONE {
+        let problem = "no scopes: choose `read`, `users` or `groups`";
+        Err(InvalidEntry::text("token", token, problem))
+    } else {
+        Ok(())
     }
 }
 
@@ -148,12 +147,11 @@ pub fn token(token: &TokenRecord) -> Result<(), InvalidEntry> {
 }
 
 fn revision(number: u64) -> Result<(), InvalidEntry> {
-    match (1..=LAST_REVISION).contains(&number) {
-        true => Ok(()),
-        false => {
-            let problem = "expected a number from 1 to 2⁶²";
-            Err(InvalidEntry::text("revision", number.to_string(), problem))
-        }
+    if (1..=LAST_REVISION).contains(&number) {
+        Ok(())
+    } else {
+        let problem = "expected a number from 1 to 2⁶²";
+        Err(InvalidEntry::text("revision", number.to_string(), problem))
     }
 }
 

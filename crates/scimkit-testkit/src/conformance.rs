@@ -23,13 +23,12 @@ mod causes;
 mod report;
 mod run;
 
-use serde::Deserialize;
-
 pub use causes::{Cause, SectionCounts};
 pub use report::{
     CaseCounts, ConformanceReport, Counts, Finding, RequirementResult, SkippedCase, Verdict,
 };
 pub use run::{ConformanceCheck, ConformanceError};
+use serde::Deserialize;
 
 use crate::replay::{self, Scenario};
 

@@ -27,9 +27,8 @@ use scimkit_server::{BearerTokens, Body, Server, Token};
 use scimkit_store::{MemoryStore, Settings};
 use serde_json::{Value, json};
 
-use crate::contract::block_on;
-
 pub use self::{archive::archive, grammar::nom, mapping::mapping};
+use crate::contract::block_on;
 
 /// A fuzz target's body.
 pub type Target = fn(&[u8]);
@@ -292,9 +291,10 @@ pub fn cursor(data: &[u8]) {
         };
         let (status, answer) = searched(&server, &sent).await;
         let kind = answer.get("scimType").and_then(Value::as_str);
-        let expected = match sent == real {
-            true => (200, None),
-            false => (400, Some("invalidCursor")),
+        let expected = if sent == real {
+            (200, None)
+        } else {
+            (400, Some("invalidCursor"))
         };
         assert_eq!((status, kind), expected, "{sent}");
     }));

@@ -90,10 +90,9 @@ use std::{
 
 use exchange::Recording;
 use known::Known;
+use scimkit_registry::Registry;
 pub use service::{Answering, Recorded};
 pub use tee::RecordedBody;
-
-use scimkit_registry::Registry;
 
 use crate::replay::Scenario;
 

@@ -35,31 +35,30 @@ pub use scimkit_core as core;
 pub use scimkit_filter as filter;
 /// The attribute mapping between SCIM attributes and application fields.
 pub use scimkit_mapping as mapping;
+pub use scimkit_mapping::Mapping;
 /// PATCH and PUT as pure functions.
 pub use scimkit_patch as patch;
 /// Tenants, connections and tokens, with the settings of each connection.
 pub use scimkit_provision as provision;
 /// Schemas in use: binding, validation, projection and changes.
 pub use scimkit_registry as registry;
+pub use scimkit_registry::{Budget, Quirk, Registry, Tolerance};
 /// The server: HTTP request in, HTTP response out.
 pub use scimkit_server as server;
-/// Bound filters as SQL, also for the application's own tables.
-pub use scimkit_sql as sql;
-/// The SQLite store, its options and errors.
-#[cfg(feature = "sqlite")]
-pub use scimkit_sqlite as sqlite;
-/// The store interface and the in-memory store.
-pub use scimkit_store as store;
-
-pub use scimkit_mapping::Mapping;
-pub use scimkit_registry::{Budget, Quirk, Registry, Tolerance};
 pub use scimkit_server::{
     Access, AccessLevel, AuthError, Authenticate, BearerTokens, Body, BodyError, CreateGuard,
     DROPPED_TOTAL, Identity, InvalidToken, Me, QUIRKS_TOTAL, RandomnessError, Secret,
     SecretHandler, Server, TenantInPath, Token, TokenDigest, credentials,
 };
+/// Bound filters as SQL, also for the application's own tables.
+pub use scimkit_sql as sql;
+/// The SQLite store, its options and errors.
+#[cfg(feature = "sqlite")]
+pub use scimkit_sqlite as sqlite;
 #[cfg(feature = "sqlite")]
 pub use scimkit_sqlite::SqliteStore;
+/// The store interface and the in-memory store.
+pub use scimkit_store as store;
 pub use scimkit_store::{
     AliasPolicy, ConnectionId, CreatePolicy, CyclePolicy, DeletePolicy, MemoryStore, PatchResponse,
     RequestContext, RequestLimits, Settings, Store, TenantId, TenantStore, TokenScopes,

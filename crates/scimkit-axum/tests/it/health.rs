@@ -74,7 +74,8 @@ async fn get(store: Arc<dyn Store>, path: &str) -> (StatusCode, String) {
 
 #[tokio::test]
 async fn process_is_up_and_ready_if_its_store_answers() {
-    let (ok, unavailable) = ("ok\n".to_owned(), "unavailable\n".to_owned());
+    let ok = "ok\n".to_owned();
+    let unavailable = "unavailable\n".to_owned();
     let memory = || Arc::new(MemoryStore::new());
     assert_eq!(
         get(memory(), "/healthz").await,

@@ -43,7 +43,9 @@ impl Bindings {
     pub(crate) fn fits(&self, shown: &str, actual: &str) -> bool {
         let shown = self.apply(&collapse(shown));
         let actual = collapse(actual);
-        let (mut pattern, mut end, mut open) = (String::from("^"), 0, Vec::new());
+        let mut pattern = String::from("^");
+        let mut end = 0;
+        let mut open = Vec::new();
         for found in VARIABLE.captures_iter(&shown) {
             let whole = found.get_match();
             pattern.push_str(&escape(&shown[end..whole.start()]));

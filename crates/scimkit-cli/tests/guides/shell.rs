@@ -42,10 +42,8 @@ impl Shell {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (input, output) = (
-            process.stdin.take().unwrap(),
-            process.stdout.take().unwrap(),
-        );
+        let input = process.stdin.take().unwrap();
+        let output = process.stdout.take().unwrap();
         let mut shell = Shell {
             process,
             input,

@@ -13,7 +13,8 @@ use crate::{
 fn our_server_conforms_over_a_socket() {
     let url = served();
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("junit.xml");
-    let (junit, level) = (file.to_str().unwrap(), "should");
+    let junit = file.to_str().unwrap();
+    let level = "should";
     let own = [
         "check", &url, "--token", TOKEN, "--level", level, "--junit", junit,
     ];

@@ -113,10 +113,8 @@ fn check_accepts_schemas_and_transforms_of_the_application() {
     let types = json!([{"name": "User", "endpoint": "/Users",
         "schema": "urn:ietf:params:scim:schemas:core:2.0:User",
         "schemaExtensions": [{"schema": "urn:example:2.0:Badge", "required": false}]}]);
-    let (schemas, types) = (
-        file("schemas.json", &schemas.to_string()),
-        file("types.json", &types.to_string()),
-    );
+    let schemas = file("schemas.json", &schemas.to_string());
+    let types = file("types.json", &types.to_string());
     let text = "[[User.map]]\nscim = 'urn:example:2.0:Badge:colour'\nfield = 'colour'\ntransform = [{ custom = 'hex' }]\n";
     let own = file("own.toml", text);
     let all = [

@@ -162,7 +162,7 @@ async fn import_rejects_an_incomplete_export_with_its_line() {
         (text.replace("\"Bj\"", "7"), "line "),
         (
             text.replace(r#""id":"default""#, r#""id":"De fault""#),
-            "line 2: the connection id",
+            "line 2: invalid connection id",
         ),
         (
             text.replace(r#""rules":"{"#, r#""rules":"{\"x\":1,"#),

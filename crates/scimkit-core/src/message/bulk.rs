@@ -4,15 +4,12 @@ mod read;
 
 use std::collections::HashSet;
 
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 use serde_json::Value;
 
 use self::read::{limit, read};
 use super::{BULK_REQUEST, BULK_RESPONSE, is_mismatch};
-use crate::error::excerpt;
-use crate::keyword::keywords;
-use crate::{ErrorResponse, Version};
+use crate::{ErrorResponse, Version, error::excerpt, keyword::keywords};
 
 /// The body of a bulk request.
 ///

@@ -1,7 +1,6 @@
 //! Lists of resources.
 
-use serde::ser::SerializeStruct;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use super::LIST_RESPONSE;
 

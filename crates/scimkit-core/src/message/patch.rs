@@ -1,13 +1,10 @@
 //! PATCH bodies.
 
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 use serde_json::Value;
 
 use super::{PATCH_OP, is_mismatch, kind_of, members};
-use crate::ErrorResponse;
-use crate::error::excerpt;
-use crate::keyword::keywords;
+use crate::{ErrorResponse, error::excerpt, keyword::keywords};
 
 /// The body of a PATCH request.
 ///

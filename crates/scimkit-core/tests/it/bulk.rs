@@ -6,11 +6,14 @@
     reason = "helpers of tests"
 )]
 
-use scimkit_core::ScimType::{self, InvalidSyntax, InvalidValue};
-use scimkit_core::message::{
-    BULK_REQUEST, BulkBounds, BulkMethod, BulkOperation, BulkRequest, BulkResponse, BulkResult,
+use scimkit_core::{
+    ErrorResponse,
+    ScimType::{self, InvalidSyntax, InvalidValue},
+    Version,
+    message::{
+        BULK_REQUEST, BulkBounds, BulkMethod, BulkOperation, BulkRequest, BulkResponse, BulkResult,
+    },
 };
-use scimkit_core::{ErrorResponse, Version};
 use serde_json::{Value, json, to_value};
 
 const BOUNDS: BulkBounds = BulkBounds {

@@ -1,9 +1,11 @@
 //! Lists, searches and patches.
 
-use scimkit_core::ScimType::{self, InvalidPath, InvalidSyntax, InvalidValue};
-use scimkit_core::message::{
-    BULK_RESPONSE, ERROR, LIST_RESPONSE, ListResponse, PATCH_OP, PatchOperation,
-    PatchOperationKind, PatchRequest, SEARCH_REQUEST, SearchRequest, SortOrder,
+use scimkit_core::{
+    ScimType::{self, InvalidPath, InvalidSyntax, InvalidValue},
+    message::{
+        BULK_RESPONSE, ERROR, LIST_RESPONSE, ListResponse, PATCH_OP, PatchOperation,
+        PatchOperationKind, PatchRequest, SEARCH_REQUEST, SearchRequest, SortOrder,
+    },
 };
 use serde_json::{Value, from_value, json, to_value};
 

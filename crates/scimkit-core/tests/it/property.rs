@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, SecondsFormat};
 use proptest::prelude::*;
-use scimkit_core::message::{PatchRequest, SearchRequest};
 use scimkit_core::{
-    Attribute, ETagList, Schema, Urn, Version, format_instant, is_attribute_name, parse_instant,
-    push_json_string,
+    Attribute, ETagList, Schema, Urn, Version, format_instant, is_attribute_name,
+    message::{PatchRequest, SearchRequest},
+    parse_instant, push_json_string,
 };
 use serde_json::{Value, from_value, json, to_value};
 

@@ -1,9 +1,10 @@
 //! The number of allocations of a parse; a list that grows counts again each time.
 
-use crate::properties::filter;
 use allocation_counter::measure;
 use proptest::prelude::*;
 use scimkit_filter::{AttributePath, Event, Filter, Group, Literal, Path};
+
+use crate::properties::filter;
 
 fn allocations(text: &str) -> u64 {
     measure(|| drop(Filter::parse(text).unwrap())).count_total

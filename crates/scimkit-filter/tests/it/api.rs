@@ -1,11 +1,15 @@
 //! Building, comparing, walking and renaming, and their combinations.
 
-use crate::properties::{attribute, filter, literal, operator};
+use std::{
+    collections::HashSet,
+    fmt::Debug,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
 use proptest::prelude::*;
 use scimkit_filter::{AttributePath, Event, Filter, Group, Literal, Path};
-use std::collections::HashSet;
-use std::fmt::Debug;
-use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::properties::{attribute, filter, literal, operator};
 
 fn parse(text: &str) -> Filter<'_> {
     Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error:#}"))

@@ -1,8 +1,9 @@
 //! Texts on which the RFC is silent or practice differs, with the decision and its reason.
 
-use crate::cases::rows;
 use scimkit_filter::{Filter, Leniency, ParseError, ParseOptions, Path};
 use serde_json::Value;
+
+use crate::cases::rows;
 
 /// Each row says whether the strict parser accepts the text, otherwise which leniency does, and the reason.
 #[test]

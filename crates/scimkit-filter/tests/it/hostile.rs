@@ -1,10 +1,11 @@
 //! Hostile texts.
 
+use std::thread;
+
 use scimkit_filter::{
     AttributePath, Filter, Leniency, MAX_DEPTH, ParseError, ParseErrorKind, ParseLimits,
     ParseOptions, Path,
 };
-use std::thread;
 
 const MEGABYTE: usize = 1 << 20;
 

@@ -1,7 +1,8 @@
 //! The meaning of texts: their trees, and how trees are printed.
 
-use scimkit_filter::{AttributePath, Filter, Literal, Operator, Path};
 use std::borrow::Cow;
+
+use scimkit_filter::{AttributePath, Filter, Literal, Operator, Path};
 
 fn parse(text: &str) -> Filter<'_> {
     Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error:#}"))

@@ -1,19 +1,22 @@
 //! The nom parsers: they agree with the other parsers, stop at the right byte, and compose.
 
-use crate::properties::{self, nearly};
 use allocation_counter::measure;
-use nom::branch::alt;
-use nom::bytes::complete::tag;
-use nom::character::complete::char;
-use nom::combinator::{all_consuming, eof, opt};
-use nom::multi::separated_list1;
-use nom::sequence::{delimited, preceded, terminated};
-use nom::{Err, Finish, Parser};
+use nom::{
+    Err, Finish, Parser,
+    branch::alt,
+    bytes::complete::tag,
+    character::complete::char,
+    combinator::{all_consuming, eof, opt},
+    multi::separated_list1,
+    sequence::{delimited, preceded, terminated},
+};
 use proptest::prelude::*;
-use scimkit_filter::nom::{SyntaxError, attribute, filter, literal, path};
 use scimkit_filter::{
     AttributePath, Filter, Leniency, Literal, ParseErrorKind, ParseLimits, ParseOptions, Path,
+    nom::{SyntaxError, attribute, filter, literal, path},
 };
+
+use crate::properties::{self, nearly};
 
 fn strict() -> ParseOptions {
     ParseOptions::default()

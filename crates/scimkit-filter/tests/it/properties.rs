@@ -1,11 +1,12 @@
 //! Properties of all trees and all texts.
 
+use std::borrow::Cow;
+
 use proptest::prelude::*;
 use scimkit_filter::{
     AttributePath, Comparison, Filter, Leniency, Literal, Operator, ParseLimits, ParseOptions,
     Path, ValuePath,
 };
-use std::borrow::Cow;
 
 fn name() -> impl Strategy<Value = Cow<'static, str>> {
     prop_oneof![

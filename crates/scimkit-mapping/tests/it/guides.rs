@@ -504,10 +504,8 @@ fn kno2fy() {
     );
 
     // Every attribute of the guide's list is required, as it says.
-    let (user, rules) = (
-        registry.resource_type("User").unwrap(),
-        mapping.for_type("User").unwrap(),
-    );
+    let user = registry.resource_type("User").unwrap();
+    let rules = mapping.for_type("User").unwrap();
     let whole = json!({
         "userName": "kno2@contoso.example", "active": true, "displayName": "Kno Two",
         "emails": [{"type": "work", "value": "k@x.example", "primary": true}],
@@ -585,10 +583,8 @@ fn keepnet() {
     walk(&registry, &mapping, "User", &listed, &cases);
 
     // It matches by the e-mail, which is what the product knows people by.
-    let (user, rules) = (
-        registry.resource_type("User").unwrap(),
-        mapping.for_type("User").unwrap(),
-    );
+    let user = registry.resource_type("User").unwrap();
+    let rules = mapping.for_type("User").unwrap();
     assert_eq!(rules.matching().paths(), ["emails[type eq \"work\"].value"]);
     let body = json!({"userName": "kn", "timezone": "GB", "emails": [{"type": "home", "value": "h@x.example"}]});
     let change = Change::create(

@@ -136,10 +136,8 @@ fn two_rules_for_one_field_or_attribute_are_rejected() {
         let [one, other] = rules;
         !problems(Mapping::builder().rule("User", one).rule("User", other)).is_empty()
     };
-    let (work, home) = (
-        r#"emails[type eq "work"].value"#,
-        r#"emails[type eq "home"].value"#,
-    );
+    let work = r#"emails[type eq "work"].value"#;
+    let home = r#"emails[type eq "home"].value"#;
     assert!(!overlap(work, home));
     assert!(!overlap(work, r#"emails[type eq "work"].display"#));
     assert!(overlap(work, r#"emails[type eq "WORK"].value"#));

@@ -157,14 +157,16 @@ fn whole(rules: &TypeMapping, resource: &Resource) -> Map<String, Value> {
 proptest! {
     #[test]
     fn the_record_of_a_resource_does_not_change_it(body in body()) {
-        let (rules, resource) = (user(REVERSIBLE), resource(body));
+        let rules = user(REVERSIBLE);
+        let resource = resource(body);
         let back = rules.to_resource(&whole(&rules, &resource), resource.clone()).unwrap();
         prop_assert_eq!(back, resource);
     }
 
     #[test]
     fn a_record_restores_the_mapped_attributes(body in body()) {
-        let (rules, resource) = (user(REVERSIBLE), resource(body));
+        let rules = user(REVERSIBLE);
+        let resource = resource(body);
         let record = rules.to_record(&resource).unwrap();
         let made = rules.to_resource(&record, Resource::default()).unwrap();
         prop_assert_eq!(rules.to_record(&made).unwrap(), record);
@@ -172,7 +174,9 @@ proptest! {
 
     #[test]
     fn the_record_of_another_resource_changes_mapped_attributes_only(one in body(), other in body()) {
-        let (rules, one, other) = (user(REVERSIBLE), resource(one), resource(other));
+        let rules = user(REVERSIBLE);
+        let one = resource(one);
+        let other = resource(other);
         let record = whole(&rules, &one);
         let after = rules.to_resource(&record, other.clone()).unwrap();
         prop_assert_eq!(whole(&rules, &after), record);
@@ -181,13 +185,16 @@ proptest! {
 
     #[test]
     fn field_edits_are_the_difference_of_the_records(one in body(), other in body()) {
-        let (rules, before, after) = (user(REVERSIBLE), resource(one), resource(other));
+        let rules = user(REVERSIBLE);
+        let before = resource(one);
+        let after = resource(other);
         let kind = rules.kind();
         let mut change = Change::empty(Arc::clone(kind));
         for attr in kind.attributes().iter().filter(|a| a.parent().is_none()) {
             change.difference(attr.id(), before.get(kind, attr.id()), after.get(kind, attr.id()).cloned());
         }
-        let (was, is) = (rules.to_record(&before).unwrap(), rules.to_record(&after).unwrap());
+        let was = rules.to_record(&before).unwrap();
+        let is = rules.to_record(&after).unwrap();
         let mut replayed = was.clone();
         for (field, edit) in rules.field_edits(&change, Some(&before)).unwrap() {
             prop_assert_ne!(was.get(&field), is.get(&field), "{} did not change", field);

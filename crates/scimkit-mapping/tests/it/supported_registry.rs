@@ -62,7 +62,8 @@ fn unmapped_attributes_are_left_out() {
         .map(|part| format!("{manager}{part}"))
         .into();
     wanted.extend(parts.iter().map(String::as_str));
-    let (mut found, mut sorted) = (paths(user), wanted.clone());
+    let mut found = paths(user);
+    let mut sorted = wanted.clone();
     found.sort_unstable();
     sorted.sort_unstable();
     assert_eq!(found, sorted);
@@ -77,10 +78,8 @@ fn unmapped_attributes_are_left_out() {
     );
     assert!(definition("userName").required);
     // Groups have no rules, and are whole.
-    let (before, after) = (
-        registry.resource_type("Group").unwrap(),
-        described.resource_type("Group").unwrap(),
-    );
+    let before = registry.resource_type("Group").unwrap();
+    let after = described.resource_type("Group").unwrap();
     assert_eq!(paths(before), paths(after));
     assert!(
         described

@@ -72,11 +72,9 @@ fn add(name: &str, value: Value) -> Value {
 
 #[test]
 fn new_extensions_need_their_required_attributes() {
-    let (floor, room, code) = (
-        add("floor", json!(3)),
-        add("room", json!("12")),
-        add("code", json!("c")),
-    );
+    let floor = add("floor", json!(3));
+    let room = add("room", json!("12"));
+    let code = add("code", json!("c"));
     missing("floor", json!(null), json!([room]));
     missing("code", json!(null), json!([room, floor]));
     let whole = json!({"op": "add", "value": {DESK: {"room": "12"}}});

@@ -101,7 +101,8 @@ async fn what_is_there_is_not_made_again_and_what_is_not_there_is_named() {
     let admin = &world.administration;
     let issued = world.customer("acme").await;
     let (acme, entra) = (issued.record.tenant, issued.record.connection);
-    let (nobody, none) = (TenantId::from("nobody"), ConnectionId::from("none"));
+    let nobody = TenantId::from("nobody");
+    let none = ConnectionId::from("none");
     let rules = ConnectionSettings::default();
     let told = [
         admin.create_tenant("acme", "").await.unwrap_err(),
@@ -160,7 +161,8 @@ async fn texts_have_limits() {
     let admin = &world.administration;
     let issued = world.customer("acme").await;
     let (acme, entra) = (issued.record.tenant, issued.record.connection);
-    let (long, mut rules) = ("x".repeat(1 << 20), ConnectionSettings::default());
+    let long = "x".repeat(1 << 20);
+    let mut rules = ConnectionSettings::default();
     rules.mapping = Some(long.clone());
     let mut nothing = NewToken::new("");
     nothing.scopes = TokenScopes::NONE;

@@ -19,7 +19,8 @@ use crate::world::{Mood, World};
 async fn every_refusal_is_the_same_and_takes_the_same_work() {
     let world = World::at("https://app.example/t/{tenant}/scim/v2");
     let acme = world.customer("acme").await;
-    let (tenant, entra) = (acme.record.tenant.clone(), acme.record.connection.clone());
+    let tenant = acme.record.tenant.clone();
+    let entra = acme.record.connection.clone();
     let theirs = world.customer("other").await;
     let admin = &world.administration;
     let issue = async |new: NewToken| admin.create_token(&tenant, &entra, &new).await.unwrap();
@@ -237,7 +238,8 @@ async fn an_identity_has_what_the_rules_and_the_scopes_say() {
     assert_eq!(settings.base_url, "https://acme.app.example/scim/v2");
 
     // The same by other means, at the same place.
-    let (own, other) = (head("acme.app.example"), head("other.app.example"));
+    let own = head("acme.app.example");
+    let other = head("other.app.example");
     let again = gate
         .identity_for(&own, &acme, &entra, scopes)
         .await

@@ -96,7 +96,8 @@ async fn of_replacements_at_once_one_is_made_and_a_revocation_is_never_lost() {
     let folder = tempfile::tempdir().unwrap();
     for world in worlds(folder.path()) {
         let acme = world.customer("acme").await.record.tenant;
-        let (administration, entra) = (&world.administration, ConnectionId::from("entra"));
+        let administration = &world.administration;
+        let entra = ConnectionId::from("entra");
         for round in 0..12 {
             let new = NewToken::new("a");
             let old = administration
@@ -106,19 +107,21 @@ async fn of_replacements_at_once_one_is_made_and_a_revocation_is_never_lost() {
             let before = administration.tokens(&acme).await.unwrap().len();
             let overlap = Duration::from_secs(round % 2 * 60);
             let rotate = || {
-                let (administration, acme) = (administration.clone(), acme.clone());
+                let administration = administration.clone();
+                let acme = acme.clone();
                 let id = old.record.id.clone();
                 tokio::spawn(async move { administration.rotate_token(&acme, &id, overlap).await })
             };
             let rotations = [rotate(), rotate(), rotate()];
-            let revoked = match round % 4 < 2 {
-                true => Some(
+            let revoked = if round % 4 < 2 {
+                Some(
                     administration
                         .revoke_token(&acme, &old.record.id)
                         .await
                         .unwrap(),
-                ),
-                false => None,
+                )
+            } else {
+                None
             };
             let mut made = 0;
             for rotation in rotations {
@@ -148,7 +151,8 @@ async fn of_replacements_at_once_one_is_made_and_a_revocation_is_never_lost() {
 async fn a_rename_in_between_loses_neither_a_replacement_nor_a_revocation() {
     let world = World::in_memory();
     let first = world.customer("acme").await;
-    let (acme, id) = (first.record.tenant.clone(), &first.record.id);
+    let acme = first.record.tenant.clone();
+    let id = &first.record.id;
     world.tenancy.be(Mood::RenamesBeforePuts(2));
     let second = world
         .administration
@@ -174,7 +178,8 @@ async fn a_rename_in_between_loses_neither_a_replacement_nor_a_revocation() {
 async fn a_revocation_counts_whatever_the_clocks_say() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("scim.sqlite");
-    let (here, ahead) = (World::in_file(&file), World::in_file(&file));
+    let here = World::in_file(&file);
+    let ahead = World::in_file(&file);
     let first = here.customer("acme").await;
     let acme = first.record.tenant.clone();
     ahead.hands.forward(TimeDelta::hours(1));
@@ -236,7 +241,8 @@ async fn a_token_expires_at_its_moment_and_is_replaced_by_one_that_lives_as_long
 async fn what_another_process_does_holds_for_the_next_request() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("scim.sqlite");
-    let (here, there) = (World::in_file(&file), World::in_file(&file));
+    let here = World::in_file(&file);
+    let there = World::in_file(&file);
     let issued = here.customer("acme").await;
     let (acme, entra) = (issued.record.tenant, issued.record.connection);
     assert_eq!(here.status(&issued.token).await, 200);

@@ -78,7 +78,8 @@ async fn no_secret_digest_or_password_is_logged() {
 
 async fn provision(world: &World, of: &str) {
     let issued = world.customer("acme").await;
-    let (acme, id) = (issued.record.tenant.clone(), issued.record.id.clone());
+    let acme = issued.record.tenant.clone();
+    let id = issued.record.id.clone();
     let next = world
         .administration
         .rotate_token(&acme, &id, Duration::ZERO)
@@ -131,7 +132,8 @@ async fn reason_of_a_rejection_is_in_the_log_and_not_in_the_response() {
     listen();
     let world = World::at("https://app.example/t/{tenant}/scim/v2");
     let acme = world.customer("acme").await;
-    let (tenant, entra) = (acme.record.tenant.clone(), acme.record.connection.clone());
+    let tenant = acme.record.tenant.clone();
+    let entra = acme.record.connection.clone();
     let admin = &world.administration;
     let create = async |new: NewToken| admin.create_token(&tenant, &entra, &new).await.unwrap();
     let revoked = create(NewToken::new("")).await;
@@ -153,7 +155,8 @@ async fn reason_of_a_rejection_is_in_the_log_and_not_in_the_response() {
     );
     switched.await.unwrap();
     world.hands.forward(TimeDelta::seconds(1));
-    let (here, there) = ("/t/acme/scim/v2/Users", "/t/disabled/scim/v2/Users");
+    let here = "/t/acme/scim/v2/Users";
+    let there = "/t/disabled/scim/v2/Users";
     for (token, path, status, reason) in [
         (&revoked.token, here, 401, "token revoked"),
         (&expired.token, here, 401, "token expired"),
@@ -178,7 +181,8 @@ async fn rules_that_can_not_be_read_are_logged_once_for_each_text() {
     listen();
     let world = World::in_memory();
     let issued = world.customer("garbled").await;
-    let (tenant, id) = (TenantId::from("garbled"), ConnectionId::from("entra"));
+    let tenant = TenantId::from("garbled");
+    let id = ConnectionId::from("entra");
     let lines = || {
         let logged = logged();
         let of = |line: &&str| line.contains("tenant=garbled");

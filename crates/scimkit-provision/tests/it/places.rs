@@ -136,7 +136,8 @@ async fn a_token_opens_the_host_of_its_tenant_alone() {
     }
     let none = world.get("/scim/v2/Users", acme.token.reveal()).await;
     assert_eq!(none.status(), 401);
-    let (own, two) = (("host", "acme.app.example"), ("host", "acme.app.example"));
+    let own = ("host", "acme.app.example");
+    let two = ("host", "acme.app.example");
     let headers = [("authorization", &*authorization), own, two];
     assert_eq!(world.ask("/scim/v2/Users", &headers).await.status(), 401);
 }
@@ -208,7 +209,8 @@ async fn a_forwarded_host_is_believed_only_where_the_host_says_so() {
 #[tokio::test]
 async fn without_a_place_of_its_own_the_token_alone_says_whose() {
     let world = World::in_memory();
-    let (acme, other) = (world.customer("acme").await, world.customer("other").await);
+    let acme = world.customer("acme").await;
+    let other = world.customer("other").await;
     let create = Request::post("/scim/v2/Users")
         .header("authorization", format!("Bearer {}", acme.token.reveal()))
         .header("host", "other.app.example")

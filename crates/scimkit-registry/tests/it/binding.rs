@@ -14,12 +14,10 @@ const OPERATORS: [&str; 9] = ["eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "l
 #[test]
 fn operators_and_literals_fit_the_type() {
     let gadget = gadget();
-    let (all, equal, ordered, part) = (
-        "eq ne co sw ew gt ge lt le",
-        "eq ne",
-        "eq ne gt ge lt le",
-        "eq ne co sw ew",
-    );
+    let all = "eq ne co sw ew gt ge lt le";
+    let equal = "eq ne";
+    let ordered = "eq ne gt ge lt le";
+    let part = "eq ne co sw ew";
     let cases = [
         ("label", r#""a""#, all),
         ("exact", r#""""#, all),

@@ -160,10 +160,8 @@ fn cases() {
 #[test]
 fn blank_names_are_ignored() {
     let gadget = gadget();
-    let (none, blank) = (
-        gadget.projection::<&str>(&[], &[]),
-        gadget.projection(&["", " "], &[""]),
-    );
+    let none = gadget.projection::<&str>(&[], &[]);
+    let blank = gadget.projection(&["", " "], &[""]);
     for attr in gadget.attributes() {
         assert_eq!(
             none.shows(attr.id()),

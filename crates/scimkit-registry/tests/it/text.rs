@@ -276,10 +276,8 @@ fn check(kind: &ResourceType, resource: &Resource, predicate: &Predicate) {
         let values = all.read(text);
         for attr in kind.attributes() {
             let key = |view| kind.sort_key(attr.id(), view, &meter);
-            let (of_text, of_tree) = (
-                key(ResourceView::of_values(&values)),
-                key(ResourceView::new(resource)),
-            );
+            let of_text = key(ResourceView::of_values(&values));
+            let of_tree = key(ResourceView::new(resource));
             assert_eq!(of_text, of_tree, "{} of {tree}", attr.path());
         }
     }

@@ -15,7 +15,8 @@ pub(super) fn writes(creates: Vec<(usize, WriteOp)>) -> Vec<(usize, WriteOp)> {
         _ => None,
     };
     let mut to_come: HashSet<_> = creates.iter().filter_map(id).collect();
-    let (mut writes, mut updates) = (Vec::with_capacity(creates.len()), Vec::new());
+    let mut writes = Vec::with_capacity(creates.len());
+    let mut updates = Vec::new();
     for (index, write) in creates {
         let WriteOp::Create {
             mut change,
@@ -28,7 +29,8 @@ pub(super) fn writes(creates: Vec<(usize, WriteOp)>) -> Vec<(usize, WriteOp)> {
         to_come.remove(&id);
         let later = change.split_edges(|target| to_come.contains(target));
         if !later.is_empty() {
-            let (id, expect) = (id.clone(), ExpectedVersion::Any);
+            let id = id.clone();
+            let expect = ExpectedVersion::Any;
             let change = later;
             updates.push((index, WriteOp::Update { change, expect, id }));
         }

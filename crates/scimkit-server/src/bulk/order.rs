@@ -71,7 +71,8 @@ impl Walk {
         let Some(Visit { low, order, .. }) = self.visits.get(&node) else {
             return;
         };
-        let (low, order) = (*low, *order);
+        let low = *low;
+        let order = *order;
         if low < order {
             parent
                 .into_iter()

@@ -110,11 +110,12 @@ fn place(method: Option<&str>, path: &str, registry: &Registry) -> Option<Place>
 }
 
 fn check_path(path: &str) -> Result<&str, ErrorResponse> {
-    match path.contains(['?', '#']) {
-        true => Err(ErrorResponse::invalid_value(
+    if path.contains(['?', '#']) {
+        Err(ErrorResponse::invalid_value(
             "`path`: the path of an operation has no query and no fragment",
-        )),
-        false => Ok(path),
+        ))
+    } else {
+        Ok(path)
     }
 }
 

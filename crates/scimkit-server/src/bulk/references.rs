@@ -144,7 +144,9 @@ fn in_path(path: &str, resolve: &mut Resolve<'_>) -> Option<String> {
     if !path.contains(BULK_ID) {
         return None;
     }
-    let (mut text, mut rest, mut changed) = (String::with_capacity(path.len()), path, false);
+    let mut text = String::with_capacity(path.len());
+    let mut rest = path;
+    let mut changed = false;
     while let Some((before, after)) = rest.split_once('"') {
         let Some((inside, behind)) = quoted(after) else {
             break;
@@ -184,7 +186,8 @@ mod tests {
         let mut names = Vec::new();
         resolve(&mut data, body, &mut |name| {
             names.push(name.to_owned());
-            let (endpoint, id) = ("/Users".to_owned(), format!("<{name}>"));
+            let endpoint = "/Users".to_owned();
+            let id = format!("<{name}>");
             (name != "nobody").then_some(Made { endpoint, id })
         });
         (data, names)

@@ -181,12 +181,15 @@ impl<'a> Run<'a> {
         on_failure: OnFailure,
         may_repeat: bool,
     ) {
-        let write = |index: &usize| match may_repeat {
-            true => match self.ready.get(index) {
-                Some(PreparedOperation::Write(write)) => Some((*index, write.clone())),
-                _ => None,
-            },
-            false => Some((*index, self.take_write(*index)?)),
+        let write = |index: &usize| {
+            if may_repeat {
+                match self.ready.get(index) {
+                    Some(PreparedOperation::Write(write)) => Some((*index, write.clone())),
+                    _ => None,
+                }
+            } else {
+                Some((*index, self.take_write(*index)?))
+            }
         };
         let (operations, writes): (Vec<_>, Vec<_>) = operations.iter().filter_map(write).unzip();
         let answers = self.write(writes, on_failure).await;
@@ -232,9 +235,12 @@ impl<'a> Run<'a> {
         };
         let batch = Batch::new(self.writer.clock.now(), writes).with_on_failure(rule);
         let answers = self.writer.submit(batch).await.unwrap_or_else(|problem| {
-            let failed = (0..count).map(|n| match n < allowed {
-                true => Err(problem.clone()),
-                false => Err(StoreError::Skipped),
+            let failed = (0..count).map(|n| {
+                if n < allowed {
+                    Err(problem.clone())
+                } else {
+                    Err(StoreError::Skipped)
+                }
             });
             failed.collect()
         });

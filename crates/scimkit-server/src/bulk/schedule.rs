@@ -233,7 +233,8 @@ impl Schedule {
             };
             self.fail(index, Reason::NotCreated(other));
         } else {
-            let (is_whole, creates) = (creates.len() == *count, std::mem::take(creates));
+            let is_whole = creates.len() == *count;
+            let creates = std::mem::take(creates);
             if is_whole {
                 let left = creates.iter().copied().collect();
                 self.active = Active::Circle { left };

@@ -35,7 +35,8 @@ impl Hands {
     }
 
     fn clock(&self) -> Clock {
-        let (now, elapsed) = (self.clone(), self.clone());
+        let now = self.clone();
+        let elapsed = self.clone();
         Clock::of(move || now.now()).with_elapsed(move || elapsed.at())
     }
 

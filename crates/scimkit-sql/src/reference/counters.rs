@@ -87,7 +87,8 @@ pub fn put_counters<'a>(
 ) -> Vec<Statement<'a>> {
     static TEXTS: PieceTexts = PieceTexts::new();
     let columns = |counter: &Counter<'a>| {
-        let (kind, predicate) = (counter.kind.into(), counter.predicate.into());
+        let kind = counter.kind.into();
+        let predicate = counter.predicate.into();
         [kind, predicate, counter.count.into(), counter.used.into()]
     };
     let text = |length| {

@@ -92,7 +92,8 @@ pub fn owners_of<'a>(
     range: EdgeRange<'a>,
 ) -> Statement<'a> {
     let [kind, attr, after] = [kind, attr, range.after].map(Parameter::from);
-    let (tenant, member_kind) = (Parameter::from(tenant), Parameter::from(member_kind));
+    let tenant = Parameter::from(tenant);
+    let member_kind = Parameter::from(member_kind);
     let limit = Parameter::Integer(range.most());
     let of = |members| [tenant, kind, attr, after, members, limit, member_kind];
     if let [member] = members {

@@ -151,7 +151,8 @@ pub fn holders<'a>(
 ) -> Vec<Statement<'a>> {
     static TEXTS: PieceTexts = PieceTexts::new();
     let columns = |key: &Holder<'a>| {
-        let (kind, attr) = (Parameter::from(key.kind), Parameter::from(key.attr));
+        let kind = Parameter::from(key.kind);
+        let attr = Parameter::from(key.attr);
         [Parameter::from(key.number), kind, attr, key.value.clone()]
     };
     let of_all = |piece: &[Holder<'a>]| {

@@ -320,9 +320,10 @@ fn from<'a>(
     let missing_first = order.is_descending();
     let Some(start) = start else {
         let with = [with.section];
-        return match missing_first {
-            true => without.into_iter().chain(with).collect(),
-            false => with.into_iter().chain(without).collect(),
+        return if missing_first {
+            without.into_iter().chain(with).collect()
+        } else {
+            with.into_iter().chain(without).collect()
         };
     };
     let Some(key) = start.key else {

@@ -33,12 +33,13 @@ pub fn remember_removed(most: usize) -> String {
     );
     for table in KEYS.into_iter().chain(DOCUMENTS) {
         // A boolean or a number, such as the value of `active`, identifies no person.
-        let (columns, condition) = match KEYS.contains(&table) {
-            true => (
+        let (columns, condition) = if KEYS.contains(&table) {
+            (
                 "old.tenant, old.kind, old.attr, old.value, old.id, NULL",
                 "typeof(old.value) = 'text' AND ",
-            ),
-            false => ("NULL, NULL, NULL, NULL, NULL, old.rowid", ""),
+            )
+        } else {
+            ("NULL, NULL, NULL, NULL, NULL, old.rowid", "")
         };
         sql.push_str(&format!(
             "CREATE TEMP TRIGGER removed_{table} AFTER DELETE ON main.{table}

@@ -120,10 +120,8 @@ fn the_rarest_term_leads_and_the_others_are_tests() {
     let (text, ..) = sql("User", r#"id eq "7" and userName eq "a""#);
     assert!(text.starts_with("r.id = ?1 AND EXISTS ("), "{text}");
     let (text, ..) = sql("User", r#"userName eq "a" or externalId eq "b""#);
-    let (one, other) = (
-        "k.attr = ?1 AND k.value = ?2",
-        "k.attr = ?3 AND k.value = ?4",
-    );
+    let one = "k.attr = ?1 AND k.value = ?2";
+    let other = "k.attr = ?3 AND k.value = ?4";
     assert_eq!(
         text,
         format!(

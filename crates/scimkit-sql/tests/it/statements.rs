@@ -18,7 +18,8 @@ use scimkit_sql::{
 
 /// Facts and row operations of writes.
 fn writes(dialect: Dialect) -> Vec<Statement<'static>> {
-    let (ids, list) = (["1", "2", "3"], ("Group", "1", "members"));
+    let ids = ["1", "2", "3"];
+    let list = ("Group", "1", "members");
     let holder = Holder {
         attr: "userName",
         kind: "User",
@@ -298,7 +299,8 @@ fn selections(dialect: Dialect, visit: &mut dyn FnMut(Statement<'_>)) {
     let filter = Filter::parse(filter).unwrap();
     let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
     let named = [String::from("k"), String::from("l")];
-    let (text, instant) = (Scalar::Text(String::from("b")), Scalar::Instant(1));
+    let text = Scalar::Text(String::from("b"));
+    let instant = Scalar::Instant(1);
     for state in [State::Live, State::Deleted] {
         let layout = ReferenceLayout {
             dialect,

@@ -65,7 +65,8 @@ fn last_version(db: &Db, tenant: &TenantId) -> crate::error::Outcome<Option<i64>
 fn resources(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
     try_each(db, &reference::exported_rows(DIALECT, tenant), |row| {
         let resource = resource(row)?;
-        let (kind, id) = (resource.kind.clone(), resource.id.clone());
+        let kind = resource.kind.clone();
+        let id = resource.id.clone();
         take(ArchiveRecord::Resource(resource))?;
         edges(db, tenant, (&kind, &id), take)?;
         Ok(true)

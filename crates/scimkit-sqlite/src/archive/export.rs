@@ -60,9 +60,10 @@ impl Stream for Export<'_> {
 
 fn start(store: &SqliteStore, tenant: &TenantId) -> Result<mpsc::Receiver<Item>, StoreError> {
     // A database in memory has one connection, which must not wait for the reader of the export.
-    let ahead = match store.workers.has_file() {
-        true => AHEAD,
-        false => Semaphore::MAX_PERMITS,
+    let ahead = if store.workers.has_file() {
+        AHEAD
+    } else {
+        Semaphore::MAX_PERMITS
     };
     let (hand, records) = mpsc::channel(ahead);
     let tenant = tenant.clone();

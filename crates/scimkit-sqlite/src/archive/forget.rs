@@ -45,7 +45,8 @@ pub(super) fn some(
         return Err(StoreError::NotFound.into());
     }
     let up_to = last_id(&transaction, State::Deleted, tenant.as_str(), after)?;
-    let (tenant, before) = (tenant.as_str(), micros(before));
+    let tenant = tenant.as_str();
+    let before = micros(before);
     let range = IdRange {
         after,
         up_to: up_to.as_deref(),

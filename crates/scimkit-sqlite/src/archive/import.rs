@@ -98,7 +98,8 @@ async fn fill(
         };
         // Those before may be wrong in the store's eyes, and are the first to be named.
         keep.await?;
-        let (tenant, versions) = (scope.tenant.clone(), end?);
+        let tenant = scope.tenant.clone();
+        let versions = end?;
         return step(store, move |db| {
             check_turn(db, &tenant, attempt)?;
             Copy::new(db, &tenant).end(versions)?;
@@ -142,7 +143,8 @@ async fn both<T>(
     first: impl Future<Output = Result<(), ArchiveError>>,
     second: impl Future<Output = T>,
 ) -> Result<T, ArchiveError> {
-    let (mut first, mut second) = (pin!(first), pin!(second));
+    let mut first = pin!(first);
+    let mut second = pin!(second);
     let (mut is_done, mut found) = (false, None);
     poll_fn(|cx| {
         if !is_done && let Poll::Ready(done) = first.as_mut().poll(cx) {
@@ -195,7 +197,8 @@ async fn keep_some(
     attempt: Attempt,
     records: Records,
 ) -> Result<Records, ArchiveError> {
-    let (tenant, mut records) = (tenant.clone(), records);
+    let tenant = tenant.clone();
+    let mut records = records;
     step(store, move |db| {
         check_turn(db, &tenant, attempt)?;
         let since = Instant::now();
@@ -258,9 +261,10 @@ async fn remove(
 
 /// Fails when another import or an erase has taken the tenant over.
 fn check_turn(db: &Db, tenant: &TenantId, attempt: Attempt) -> Outcome<()> {
-    match imports::is_current(db, tenant.as_str(), attempt)? {
-        true => Ok(()),
-        false => Err(ArchiveError::Superseded.into()),
+    if imports::is_current(db, tenant.as_str(), attempt)? {
+        Ok(())
+    } else {
+        Err(ArchiveError::Superseded.into())
     }
 }
 

@@ -52,7 +52,9 @@ impl<'a> Copy<'a> {
     }
 
     fn keep_resource(&self, resource: &ResourceRecord, fit: &ValidatedDocument) -> Outcome<()> {
-        let (tenant, kind, id) = (self.tenant.as_str(), &fit.kind, &resource.id);
+        let tenant = self.tenant.as_str();
+        let kind = &fit.kind;
+        let id = &resource.id;
         definitions::register(self.db, kind)?;
         keys::check_unique(self.db, (tenant, &Budget::unlimited()), kind, id, &fit.keys)?;
         let display = keys::display(kind, &fit.document);
@@ -66,9 +68,10 @@ impl<'a> Copy<'a> {
             kind: kind.name(),
             modified_us: micros(resource.last_modified),
             // Under no schema: attributes that the current type hides must not be sent as they are stored.
-            shape: &match fit.is_shown {
-                true => kind.fingerprint().to_string(),
-                false => String::new(),
+            shape: &if fit.is_shown {
+                kind.fingerprint().to_string()
+            } else {
+                String::new()
             },
             version: i64::try_from(resource.number()?).map_err(StoreError::backend)?,
         };
@@ -77,7 +80,9 @@ impl<'a> Copy<'a> {
     }
 
     fn keep_retired(&self, retired: &DeletedRecord, fit: &ValidatedDocument) -> Outcome<()> {
-        let (tenant, kind, id) = (self.tenant.as_str(), &fit.kind, &retired.id);
+        let tenant = self.tenant.as_str();
+        let kind = &fit.kind;
+        let id = &retired.id;
         definitions::register(self.db, kind)?;
         let row = DeletedRow {
             connection: retired.connection.as_ref().map(ConnectionId::as_str),

@@ -101,7 +101,8 @@ impl EdgeReader<'_> {
             return Ok(None);
         }
         let mut found = Memberships::new(limit, source.max_bytes);
-        let (mut rest, mut others) = (owners.iter().enumerate().peekable(), 0);
+        let mut rest = owners.iter().enumerate().peekable();
+        let mut others = 0;
         let statement = reference::owners_in_range(DIALECT, list, (first, last));
         each(self.connection, &statement, |row| {
             let target = row.get_ref(0)?.as_str().map_err(StoreError::backend)?;
@@ -151,7 +152,9 @@ impl EdgeReader<'_> {
         let of_first = of_first.count();
         let ids: Vec<_> = groups.all.iter().map(|(id, _)| id.as_str()).collect();
         let statement = reference::labels_of(DIALECT, self.tenant, &ids);
-        let (mut labels, mut bytes, mut end) = (Vec::with_capacity(ids.len()), 0, ids.len());
+        let mut labels = Vec::with_capacity(ids.len());
+        let mut bytes = 0;
+        let mut end = ids.len();
         each(self.connection, &statement, |row| {
             let at = place(row)?;
             if at >= of_first && bytes > max_bytes {
@@ -230,7 +233,8 @@ impl Groups {
         let number = [self.next, 0].into_iter().find(is_at);
         let number = number.or_else(|| self.numbers.get(id).copied());
         let number = number.unwrap_or_else(|| {
-            let (id, number) = (ResourceId::from(id), self.all.len());
+            let id = ResourceId::from(id);
+            let number = self.all.len();
             self.all.push((id.clone(), Label::Unread));
             self.numbers.insert(id, number);
             number

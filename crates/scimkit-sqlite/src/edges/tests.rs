@@ -63,7 +63,8 @@ fn edges_of_many_resources_equal_those_of_each_alone() {
     };
     let kind = |name| &**settings.registry.resource_type(name).unwrap();
     let attr = |kind: &ResourceType, path| -> AttrId { kind.attribute_id(path).unwrap() };
-    let (user, group) = (kind("User"), kind("Group"));
+    let user = kind("User");
+    let group = kind("Group");
     let lists: [(_, _, &[&str]); 2] = [
         (attr(group, "members"), group, &GROUPS),
         (attr(user, "groups"), user, &USERS),

@@ -53,9 +53,10 @@ impl<'q> Gathered<'q> {
         {
             return Room::Full;
         }
-        match self.bytes > self.max_bytes() {
-            true => Room::Id,
-            false => Room::Document,
+        if self.bytes > self.max_bytes() {
+            Room::Id
+        } else {
+            Room::Document
         }
     }
 
@@ -105,7 +106,8 @@ impl<'q> Gathered<'q> {
     /// Puts edges next to the resources on the page, one statement for each attribute. Returns how many
     /// resources fit; the first one does in any case.
     fn add_edges(&mut self, reader: &EdgeReader<'_>) -> Outcome<usize> {
-        let (count, max_bytes) = (self.count(), self.max_bytes());
+        let count = self.count();
+        let max_bytes = self.max_bytes();
         // One more than the page holds needs no edges.
         let mut complete = self.documents.len().min(count);
         let want = self.query.read_options();
@@ -148,9 +150,10 @@ impl<'q> Gathered<'q> {
             }
         }
         // The one more, which shows that others follow.
-        Ok(match complete == count {
-            true => complete.saturating_add(1),
-            false => complete,
+        Ok(if complete == count {
+            complete.saturating_add(1)
+        } else {
+            complete
         })
     }
 }

@@ -35,7 +35,8 @@ fn keys(db: &Connection) -> Vec<(String, String)> {
 fn removed_rows_wait_while_another_process_writes() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("scim.db");
-    let (db, mut remnants) = (removed(&path, 20), Remnants::default());
+    let db = removed(&path, 20);
+    let mut remnants = Remnants::default();
     let before = keys(&db);
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();

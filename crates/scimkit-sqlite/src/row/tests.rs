@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 use scimkit_registry::Registry;
+use scimkit_store::StoreError;
 
 use super::Row;
 use crate::{
@@ -9,7 +10,6 @@ use crate::{
     error::Failure,
     file::{DatabaseLocation, open_reader, open_writer},
 };
-use scimkit_store::StoreError;
 
 const VERSION: &str = "SELECT version FROM resource";
 

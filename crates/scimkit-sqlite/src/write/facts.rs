@@ -46,7 +46,8 @@ impl TenantRows<'_> {
         let (version, counters, seed) = self.version(needs)?;
         let mut counts = Vec::with_capacity(needs.counts.len());
         for (counter, query) in &needs.counts {
-            let (count, counter) = (self.count(query)?, counter.clone());
+            let count = self.count(query)?;
+            let counter = counter.clone();
             counts.push(CountRow { count, counter });
         }
         let mut labels = Vec::new();
@@ -412,7 +413,8 @@ impl TenantRows<'_> {
         let Some(residual) = &plan.residual else {
             return self.counted(&reference::count(DIALECT, self.tenant, selection));
         };
-        let (mut count, meter) = (0, Meter::unlimited());
+        let mut count = 0;
+        let meter = Meter::unlimited();
         let reader = query.kind.reader(residual.attributes());
         let statement = reference::selected_documents(DIALECT, self.tenant, selection);
         each(self.connection, &statement, |row| {

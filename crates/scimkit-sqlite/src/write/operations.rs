@@ -73,15 +73,17 @@ impl<'k> KeyChanges<'k> {
         let is_text = |key: &KeyRow| matches!(key.key.key, Scalar::Text(_));
         let mut replaceable = BTreeMap::new();
         for old in removed {
-            match is_text(old) {
-                true => changes.removed.push(old),
-                false => changes.removed.extend(replaceable.insert(place(old), old)),
+            if is_text(old) {
+                changes.removed.push(old)
+            } else {
+                changes.removed.extend(replaceable.insert(place(old), old))
             }
         }
         for new in inserted {
-            let old = match is_text(new) {
-                true => None,
-                false => replaceable.remove(&place(new)),
+            let old = if is_text(new) {
+                None
+            } else {
+                replaceable.remove(&place(new))
             };
             match old {
                 Some(old) => changes.replaced.push((old, new)),

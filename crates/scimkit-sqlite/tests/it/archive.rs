@@ -133,10 +133,8 @@ fn writers_that_go_on_leave_nothing_of_before() {
         settings.policy.unknown_members = UnknownMemberPolicy::Accept;
         scope
     };
-    let (store, other) = (
-        SqliteStore::open(&path).unwrap(),
-        SqliteStore::open(&path).unwrap(),
-    );
+    let store = SqliteStore::open(&path).unwrap();
+    let other = SqliteStore::open(&path).unwrap();
     let acme = &scope.tenant;
     for round in 0..3 {
         let entry = TenantEntry::Tenant(Tenant::new(acme.clone(), "", second(0)));

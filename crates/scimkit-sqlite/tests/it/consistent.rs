@@ -105,7 +105,9 @@ fn expected_keys(connection: &Connection, scope: &RequestContext) -> BTreeSet<Ke
     let mut keys = BTreeSet::new();
     while let Some(row) = rows.next().unwrap() {
         let text = |at: usize| row.get::<_, String>(at).unwrap();
-        let (tenant, name, id) = (text(0), text(1), text(2));
+        let tenant = text(0);
+        let name = text(1);
+        let id = text(2);
         let document = Resource::restore(text(4).as_bytes()).unwrap();
         let display = document
             .as_map()

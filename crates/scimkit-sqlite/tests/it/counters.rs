@@ -74,7 +74,8 @@ fn exceeded<T>(answer: &Result<T, StoreError>) -> bool {
 #[test]
 fn unfiltered_list_is_not_counted() {
     let (_directory, path) = file();
-    let (store, scope) = (SqliteStore::open(&path).unwrap(), standard());
+    let store = SqliteStore::open(&path).unwrap();
+    let scope = standard();
     for id in ["u1", "u2", "u3"] {
         create(&store, &scope, ("User", id), active(id)).unwrap();
     }
@@ -293,7 +294,8 @@ fn file_of_an_older_format_is_counted_when_it_is_opened() {
     )
     .unwrap();
     drop(db);
-    let (store, scope) = (SqliteStore::open(&path).unwrap(), standard());
+    let store = SqliteStore::open(&path).unwrap();
+    let scope = standard();
     assert_eq!(counts(&path), [1]);
     shift(&path, 10);
     assert_eq!(total(&store, &scope, "User"), 11);
@@ -303,7 +305,8 @@ fn file_of_an_older_format_is_counted_when_it_is_opened() {
 #[test]
 fn imported_tenant_is_counted_and_erased_one_is_not() {
     let (_directory, path) = file();
-    let (store, scope) = (SqliteStore::open(&path).unwrap(), standard());
+    let store = SqliteStore::open(&path).unwrap();
+    let scope = standard();
     let seats = limited(&scope, ACTIVE, 2);
     create(&store, &seats, ("User", "u1"), active("a")).unwrap();
     create(&store, &seats, ("User", "u2"), json!({"userName": "b"})).unwrap();
@@ -357,7 +360,8 @@ enum Act {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let (user, flag) = (0..6_usize, any::<bool>());
+    let user = 0..6_usize;
+    let flag = any::<bool>();
     prop_oneof![
         6 => (user.clone(), flag).prop_map(|(user, on)| Act::Create(user, on)),
         4 => (user.clone(), flag).prop_map(|(user, on)| Act::Set(user, on)),
@@ -402,7 +406,8 @@ fn write(scope: &RequestContext, act: &Act) -> Batch {
             let mut change = Change::empty(Arc::clone(&user));
             let attr = user.attribute_id("active").unwrap();
             change.difference(attr, Some(&Value::Null), Some(json!(on)));
-            let (expect, id) = (ExpectedVersion::Any, id(*n));
+            let expect = ExpectedVersion::Any;
+            let id = id(*n);
             vec![WriteOp::Update { change, expect, id }]
         }
         Act::Undone(n) => vec![
@@ -454,7 +459,8 @@ proptest! {
         Arc::make_mut(&mut soft.settings).policy.delete_policy = DeletePolicy::Soft;
         let scopes = [scope.clone(), limited(&scope, ACTIVE, 3), soft];
         for (store, policy, act) in acts {
-            let (store, scope) = (&stores[store], &scopes[policy]);
+            let store = &stores[store];
+            let scope = &scopes[policy];
             match &act {
                 Act::Erase => drop(wait(store.erase_tenant(&scope.tenant))),
                 Act::Forget => drop(wait(store.purge_deleted(&scope.tenant, second(9)))),

@@ -52,7 +52,8 @@ fn failing_disk_makes_writes_unavailable_and_loses_none() {
         done.len()
     );
 
-    let (store, scope) = (SqliteStore::open(&path).unwrap(), standard());
+    let store = SqliteStore::open(&path).unwrap();
+    let scope = standard();
     let mut kept = Vec::new();
     for name in &done {
         let filter = format!(r#"userName eq "{name}""#);
@@ -77,7 +78,8 @@ fn child() {
         return;
     };
     println!();
-    let (store, scope) = (SqliteStore::open(path).unwrap(), standard());
+    let store = SqliteStore::open(path).unwrap();
+    let scope = standard();
     let body = |name: &str| json!({"userName": name, "title": "x".repeat(500)});
     for n in 0.. {
         let id = format!("u{n}");

@@ -51,12 +51,14 @@ fn id_of(mark: &str, n: usize) -> String {
 
 /// Creates users and a group of them, in many transactions, so that pages are split and moved.
 fn fill(store: &SqliteStore, scope: &RequestContext, mark: &str, users: std::ops::Range<usize>) {
-    let (user, group) = (kind(scope, "User"), kind(scope, "Group"));
+    let user = kind(scope, "User");
+    let group = kind(scope, "Group");
     let create = |id: String, body| {
         let kind = if id.starts_with('g') { &group } else { &user };
         let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
         let change = Change::create(Arc::clone(kind), body);
-        let (claim, id) = (None, ResourceId::from(id));
+        let claim = None;
+        let id = ResourceId::from(id);
         WriteOp::Create { change, claim, id }
     };
     let ids: Vec<usize> = users.collect();
@@ -84,7 +86,8 @@ fn fill(store: &SqliteStore, scope: &RequestContext, mark: &str, users: std::ops
     assert!(made.iter().all(Result::is_ok), "{made:?}");
     let mut change = Change::empty(Arc::clone(&group));
     let add = ids.iter().map(|n| Edge::to(id_of(mark, *n)));
-    let (add, remove) = (add.collect(), Vec::new());
+    let add = add.collect();
+    let remove = Vec::new();
     change.edit_edges(
         group.attribute_id("members").unwrap(),
         EdgeEdit::Delta { add, remove },
@@ -144,7 +147,8 @@ fn delete_all(store: &SqliteStore, scope: &RequestContext, mark: &str, path: &Pa
         // Every third, so that pages are left with some rows and joined with others.
         for start in 0..3 {
             for id in ids.iter().skip(start).step_by(3) {
-                let (kind, expect) = (kind(scope, name), ExpectedVersion::Any);
+                let kind = kind(scope, name);
+                let expect = ExpectedVersion::Any;
                 let write = WriteOp::Delete {
                     expect,
                     id: id.as_str().into(),
@@ -161,10 +165,8 @@ fn delete_all(store: &SqliteStore, scope: &RequestContext, mark: &str, path: &Pa
 fn an_erased_tenant_leaves_no_name_in_the_file() {
     let (_directory, path) = file();
     let store = open(&path);
-    let (erased, other) = (
-        of("acme", DeletePolicy::Soft),
-        of("other", DeletePolicy::Permanent),
-    );
+    let erased = of("acme", DeletePolicy::Soft);
+    let other = of("other", DeletePolicy::Permanent);
     for (n, (tenant, mark)) in (1..).zip([(&erased, MARK), (&other, OTHER)]) {
         let id = tenant.tenant.clone();
         let entry = Tenant::new(id.clone(), format!("{mark} Inc."), second(0));
@@ -315,10 +317,8 @@ fn changed_values_and_tokens_leave_nothing_in_the_file() {
 fn a_reader_delays_the_emptying_of_the_log_and_nothing_else() {
     let (_directory, path) = file();
     let store = open(&path);
-    let (erased, other) = (
-        of("acme", DeletePolicy::Permanent),
-        of("other", DeletePolicy::Permanent),
-    );
+    let erased = of("acme", DeletePolicy::Permanent);
+    let other = of("other", DeletePolicy::Permanent);
     fill(&store, &erased, MARK, 0..100);
     let reader = Db::open(&path).unwrap();
     reader
@@ -349,7 +349,8 @@ fn another_process_writes_while_removed_rows_are_overwritten() {
     let since = Instant::now();
     let (mut written, mut busy) = (0, 0);
     for n in (0..600).cycle() {
-        let (id, title) = (id_of(OTHER, n), json!(format!("title {n}")));
+        let id = id_of(OTHER, n);
+        let title = json!(format!("title {n}"));
         match set(&other, &scope, ("User", &id), ("title", title)) {
             // On a machine with much other work, a turn may come late.
             Err(StoreError::Busy) => busy += 1,

@@ -81,10 +81,8 @@ fn everything_is_there_after_reopening() {
 fn two_stores_share_a_file() {
     let (_directory, path) = file();
     let scope = standard();
-    let (one, two) = (
-        SqliteStore::open(&path).unwrap(),
-        SqliteStore::open(&path).unwrap(),
-    );
+    let one = SqliteStore::open(&path).unwrap();
+    let two = SqliteStore::open(&path).unwrap();
     create(&one, &scope, ("User", "u0"), json!({"userName": "first"})).unwrap();
     let taken = create(&two, &scope, ("User", "u1"), json!({"userName": "FIRST"}));
     assert!(matches!(taken, Err(StoreError::Duplicate { attr }) if attr == "userName"));

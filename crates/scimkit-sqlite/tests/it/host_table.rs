@@ -132,9 +132,12 @@ fn table(rules: &TypeMapping, rows: &[Row], login_is_folded: bool) -> (Connectio
     let mut resources = Vec::new();
     for (id, (login, title, nick, external, active)) in rows.iter().enumerate() {
         // Where nothing is declared, rows from before the mapping are as somebody typed them.
-        let login = login.map(|text| match login_is_folded {
-            true => fold_case(text.trim()).into_owned(),
-            false => text.to_owned(),
+        let login = login.map(|text| {
+            if login_is_folded {
+                fold_case(text.trim()).into_owned()
+            } else {
+                text.to_owned()
+            }
         });
         let key = title.map(|text| fold_case(text).into_owned());
         let insert = "INSERT INTO people VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";

@@ -138,7 +138,8 @@ fn has_all(store: &SqliteStore, scope: &RequestContext) {
 #[test]
 fn a_crash_in_an_import_leaves_a_state_that_an_import_or_an_erase_ends() {
     let (_directory, path) = file();
-    let (store, scope) = (SqliteStore::open(&path).unwrap(), acme());
+    let store = SqliteStore::open(&path).unwrap();
+    let scope = acme();
     let mut copies = Vec::new();
     let done = before_the_end(&store, &scope, records(USERS), |_| {
         copies = vec![crashed(&path), crashed(&path)];
@@ -174,8 +175,10 @@ fn a_crash_in_an_import_leaves_a_state_that_an_import_or_an_erase_ends() {
 #[test]
 fn another_process_neither_sees_nor_awaits_an_import_in_progress() {
     let (_directory, path) = file();
-    let (store, scope) = (SqliteStore::open(&path).unwrap(), acme());
-    let (other, others) = (SqliteStore::open(&path).unwrap(), standard());
+    let store = SqliteStore::open(&path).unwrap();
+    let scope = acme();
+    let other = SqliteStore::open(&path).unwrap();
+    let others = standard();
     let done = before_the_end(&store, &scope, records(USERS), |_| {
         is_importing(&other, &scope);
         create(&other, &others, ("User", "o"), json!({"userName": "o"})).unwrap();
@@ -188,7 +191,8 @@ fn another_process_neither_sees_nor_awaits_an_import_in_progress() {
 #[test]
 fn a_dropped_import_is_cut_off_and_a_later_one_succeeds() {
     let (_directory, path) = file();
-    let (store, scope) = (Arc::new(SqliteStore::open(&path).unwrap()), acme());
+    let store = Arc::new(SqliteStore::open(&path).unwrap());
+    let scope = acme();
     let (hand, source) = sync_channel::<Handed>(0);
     let mut import = store.import_records(&scope, stream_from(source));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -217,7 +221,8 @@ fn a_dropped_import_is_cut_off_and_a_later_one_succeeds() {
 #[test]
 fn an_import_takes_no_more_than_the_store_keeps() {
     let (_directory, path) = file();
-    let (store, scope) = (SqliteStore::open(&path).unwrap(), acme());
+    let store = SqliteStore::open(&path).unwrap();
+    let scope = acme();
     let taken = Arc::new(AtomicUsize::new(0));
     let taking = Arc::clone(&taken);
     let records = records(USERS).into_iter().inspect(move |_| {
@@ -248,7 +253,8 @@ fn an_import_takes_no_more_than_the_store_keeps() {
 #[test]
 fn a_failed_import_of_many_records_leaves_no_row() {
     let (_directory, path) = file();
-    let (store, scope) = (SqliteStore::open(&path).unwrap(), acme());
+    let store = SqliteStore::open(&path).unwrap();
+    let scope = acme();
     let mut broken = records(USERS);
     broken.push(broken[1].clone());
     let line = broken.len() as u64;
@@ -273,7 +279,8 @@ fn a_failed_import_of_many_records_leaves_no_row() {
 fn the_write_ahead_log_stays_small_during_an_import() {
     const MOST: u64 = 10 << 20;
     let (_directory, path) = file();
-    let (store, scope) = (SqliteStore::open(&path).unwrap(), acme());
+    let store = SqliteStore::open(&path).unwrap();
+    let scope = acme();
     whole(&store, &scope, records(20_000)).unwrap();
     let log = fs::metadata(format!("{}-wal", path.display()))
         .unwrap()

@@ -413,7 +413,8 @@ proptest! {
                 let (ids, total) = stocked.ask(&query);
                 prop_assert_eq!(&ids, &all, "{:?} by {:?}", predicate, sort);
                 prop_assert_eq!(total, Some(all.len() as u64));
-                let (skip, take) = (usize::try_from(start).unwrap(), usize::try_from(count).unwrap());
+                let skip = usize::try_from(start).unwrap();
+                let take = usize::try_from(count).unwrap();
                 let page: Vec<_> = all.iter().skip(skip).take(take).copied().collect();
                 let (ids, total) = stocked.ask(&query.clone().with_page(start, count));
                 prop_assert_eq!((&ids, total), (&page.iter().map(|id| (*id).to_owned()).collect(), Some(all.len() as u64)));

@@ -45,7 +45,8 @@ struct GateState {
 impl Gate {
     /// A budget that holds the thread which asks it for the deadline, but for the first times.
     fn budget(&self, passes: usize) -> Budget {
-        let (gate, asked) = (self.clone(), AtomicUsize::new(0));
+        let gate = self.clone();
+        let asked = AtomicUsize::new(0);
         Budget::with_deadline(u64::MAX, move || {
             if asked.fetch_add(1, Ordering::Relaxed) >= passes {
                 let (state, changed) = &*gate.shared;
@@ -146,7 +147,9 @@ fn stores() -> Vec<(&'static str, Option<tempfile::TempDir>, SqliteStore)> {
 #[test]
 fn lookups_are_answered_while_queries_hold_every_query_thread() {
     let (_directory, store) = with_threads(2, 16);
-    let (one, two, three) = (tenant("one"), tenant("two"), tenant("three"));
+    let one = tenant("one");
+    let two = tenant("two");
+    let three = tenant("three");
     let entry = Tenant::new(three.tenant.clone(), "", second(0));
     let connection = Connection::new(three.tenant.clone(), "crm".into(), "", second(0));
     let token = TokenRecord::new(&connection, "1", [7; 32], second(0));
@@ -206,7 +209,8 @@ fn tenant_with_many_queries_leaves_a_thread_to_others() {
 fn tenant_with_a_full_queue_is_busy_and_others_are_not() {
     let (_directory, store) = with_threads(1, 4);
     let gate = Gate::default();
-    let (one, two) = (tenant("one"), tenant("two"));
+    let one = tenant("one");
+    let two = tenant("two");
     let held = tenant("one").with_budget(gate.budget(0));
     let query = query(&one, "userName pr", None);
     let running = begin(&store, &held, &query);
@@ -231,7 +235,8 @@ fn reads_of_a_store_in_memory_take_turns() {
     let gate = Gate::default();
     let order = Arc::new(Mutex::new(Vec::new()));
     let noting = |name: &str| {
-        let (order, mark) = (Arc::clone(&order), name.to_owned());
+        let order = Arc::clone(&order);
+        let mark = name.to_owned();
         let note = move || {
             let mut order: std::sync::MutexGuard<'_, Vec<String>> = order.lock().unwrap();
             if order.last() != Some(&mark) {
@@ -248,11 +253,9 @@ fn reads_of_a_store_in_memory_take_turns() {
     let scopes = ["a1", "a2", "b1", "a3"].map(noting);
     let futures = scopes.each_ref().map(|scope| begin(&store, scope, &query));
     let lookup = noting("c1");
-    let (user, id, want) = (
-        kind(&lookup, "User"),
-        ResourceId::from("u1"),
-        ReadOptions::document(),
-    );
+    let user = kind(&lookup, "User");
+    let id = ResourceId::from("u1");
+    let want = ReadOptions::document();
     let mut read = store.read(&lookup, &user, &id, &want);
     assert!(poll(&mut read).is_pending());
     gate.open();
@@ -285,7 +288,8 @@ fn dropped_query_stops_in_the_middle_of_its_work() {
             // The only thread is free again, and its connection as good as before.
             let few = select(&store, &scope, "User", r#"userName sw "user49""#);
             assert_eq!(few.unwrap().len(), 11);
-            let (spent, all) = (dropped.budget.spent(), whole.budget.spent());
+            let spent = dropped.budget.spent();
+            let all = whole.budget.spent();
             assert!(spent < all, "{name}: {filter}: {spent} of {all}");
             assert_eq!(
                 dropped.budget.check(),

@@ -72,7 +72,8 @@ fn filters_are_right_under_every_schema() {
 #[test]
 fn shared_values_of_a_newly_unique_attribute_are_reported_and_not_added_to() {
     let (_directory, path) = file();
-    let (before, after) = (badges(FOLDED, false), badges(UNIQUE, true));
+    let before = badges(FOLDED, false);
+    let after = badges(UNIQUE, true);
     let store = SqliteStore::open(&path).unwrap();
     for (id, code) in [("1", "a"), ("2", "A"), ("3", "c")] {
         create(&store, &before, ("Badge", id), json!({"code": code})).unwrap();
@@ -101,7 +102,8 @@ fn shared_values_of_a_newly_unique_attribute_are_reported_and_not_added_to() {
 #[test]
 fn values_of_another_type_are_evaluated_and_reported() {
     let (_directory, path) = file();
-    let (before, after) = (badges(FOLDED, true), badges(NUMBER, true));
+    let before = badges(FOLDED, true);
+    let after = badges(NUMBER, true);
     let store = SqliteStore::open(&path).unwrap();
     create(&store, &before, ("Badge", "1"), json!({"code": "a"})).unwrap();
     create(&store, &after, ("Badge", "2"), json!({"code": 5})).unwrap();
@@ -139,7 +141,8 @@ fn hidden_values_do_not_go_out_as_text() {
     create(&store, &shown, ("Badge", "1"), json!({"code": "a"})).unwrap();
     create(&store, &shown, ("Badge", "2"), json!({"displayName": "b"})).unwrap();
     let is_text = |scope: &RequestContext, id: &str| {
-        let (kind, id) = (kind(scope, "Badge"), ResourceId::from(id));
+        let kind = kind(scope, "Badge");
+        let id = ResourceId::from(id);
         let read = wait(store.read(scope, &kind, &id, &ReadOptions::document())).unwrap();
         read.document.is_exact()
     };

@@ -74,8 +74,10 @@ fn count(path: &Path, sql: &str) -> i64 {
 #[test]
 fn an_added_attribute_makes_no_key_anew_and_leaves_texts_sendable() {
     let (_directory, path) = file();
-    let (old, new) = (scope(Registry::standard()), with_attribute());
-    let (first, second) = (open(&path), open(&path));
+    let old = scope(Registry::standard());
+    let new = with_attribute();
+    let first = open(&path);
+    let second = open(&path);
     for n in 0..100 {
         let body = json!({"userName": format!("U{n}"), "title": "Dr"});
         create(&first, &old, ("User", &format!("{n:03}")), body).unwrap();
@@ -142,9 +144,10 @@ impl Random {
 
 /// What codes mean under a schema.
 fn seen(code: &str, is_exact: bool) -> String {
-    match is_exact {
-        true => code.to_owned(),
-        false => code.to_lowercase(),
+    if is_exact {
+        code.to_owned()
+    } else {
+        code.to_lowercase()
     }
 }
 
@@ -262,7 +265,8 @@ fn different_indexes_mislead_nobody() {
 #[test]
 fn unique_values_stay_unique_whichever_schema_wrote_them() {
     let (_directory, path) = file();
-    let (folded, exact) = (badges(UNIQUE, true), badges(EXACT_UNIQUE, true));
+    let folded = badges(UNIQUE, true);
+    let exact = badges(EXACT_UNIQUE, true);
     let indexed = {
         let schema = r#"{"id": "urn:example:2.0:Badge", "name": "Badge", "attributes": [
             {"name": "displayName", "type": "string"},
@@ -273,7 +277,8 @@ fn unique_values_stay_unique_whichever_schema_wrote_them() {
         let builder = builder.resource_types_json(badge).unwrap();
         scope(builder.index("Badge", "displayName").build().unwrap())
     };
-    let (one, two) = (open(&path), open(&path));
+    let one = open(&path);
+    let two = open(&path);
     let put = |store: &SqliteStore, scope: &RequestContext, id: &str, code: &str| match create(
         store,
         scope,
@@ -309,11 +314,10 @@ fn deleted_resources_are_found_again_under_another_schema() {
         scope.settings = Arc::new(settings);
         scope
     };
-    let (old, new) = (
-        retiring(badges(FOLDED, true)),
-        retiring(badges(EXACT, true)),
-    );
-    let (first, second_store) = (open(&path), open(&path));
+    let old = retiring(badges(FOLDED, true));
+    let new = retiring(badges(EXACT, true));
+    let first = open(&path);
+    let second_store = open(&path);
     for (id, code) in [("1", "Ada"), ("2", "ada")] {
         create(&first, &old, ("Badge", id), json!({"code": code})).unwrap();
         delete(&first, &old, ("Badge", id)).unwrap();
@@ -352,7 +356,8 @@ fn keys_are_made_anew_while_others_write() {
     let new = badges(EXACT, true);
     let mut other = badges(FOLDED, true);
     other.tenant = TenantId::from("other");
-    let (is_done, writes) = (AtomicBool::new(false), AtomicU32::new(0));
+    let is_done = AtomicBool::new(false);
+    let writes = AtomicU32::new(0);
     let reindexed = thread::scope(|threads| {
         threads.spawn(|| {
             for n in 0.. {
@@ -493,7 +498,8 @@ fn reindexing_child() {
     let Ok(path) = std::env::var(FILE) else {
         return;
     };
-    let (store, new) = (SqliteStore::open(path).unwrap(), badges(EXACT, true));
+    let store = SqliteStore::open(path).unwrap();
+    let new = badges(EXACT, true);
     println!("\nstarted");
     wait(store.reindex(&new.tenant, &kind(&new, "Badge"))).unwrap();
 }
@@ -522,7 +528,8 @@ fn older_file(path: &Path, fingerprint: &str) {
 
 #[test]
 fn an_older_file_keeps_its_keys() {
-    let (old, new) = (badges(UNIQUE, true), badges(EXACT_UNIQUE, true));
+    let old = badges(UNIQUE, true);
+    let new = badges(EXACT_UNIQUE, true);
     for is_served_first in [true, false] {
         let (_directory, path) = file();
         older_file(&path, &kind(&old, "Badge").fingerprint().to_string());

@@ -74,7 +74,8 @@ pub fn validate_document(
     check_id(id.as_str())?;
     let known = registry.resource_type(kind);
     let kind = known.ok_or_else(|| refused(format!("there is no resource type `{kind}`")))?;
-    let (mut kept, mut document) = (document.clone(), document.tree()?.into_owned());
+    let mut kept = document.clone();
+    let mut document = document.tree()?.into_owned();
     if kind.remove_never_returned(&mut document) {
         kept = Document::from(document.clone());
     }
@@ -101,9 +102,10 @@ pub(super) fn check_id(id: &str) -> Result<(), StoreError> {
     if id.contains(char::is_control) {
         return Err(refused("an id has no control characters"));
     }
-    match id.starts_with(BULK_ID) {
-        true => Err(refused(format!("an id does not start with `{BULK_ID}`"))),
-        false => Ok(()),
+    if id.starts_with(BULK_ID) {
+        Err(refused(format!("an id does not start with `{BULK_ID}`")))
+    } else {
+        Ok(())
     }
 }
 
@@ -117,7 +119,8 @@ impl MembershipRecord {
         let attr = kind.attribute_id(&self.attr).map(|attr| kind.attr(attr));
         let attr = attr.filter(|a| a.role() == AttributeRole::Membership && a.path() == self.attr);
         let Some(attr) = attr else {
-            let (attr, kind) = (&self.attr, kind.name());
+            let attr = &self.attr;
+            let kind = kind.name();
             return Err(refused(format!("`{attr}` is no membership of {kind}")));
         };
         if !self.targets.is_sorted_by(|(a, _), (b, _)| a < b) {

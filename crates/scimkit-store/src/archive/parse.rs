@@ -75,7 +75,8 @@ fn start(members: &mut Members) -> Outcome<TenantHeader> {
 
 fn connection(members: &mut Members, tenant: &TenantId) -> Outcome<Connection> {
     let id = ConnectionId::from(members.text("id")?.as_str());
-    let (name, created) = (members.text("name")?, members.instant("created")?);
+    let name = members.text("name")?;
+    let created = members.instant("created")?;
     let mut connection = Connection::new(tenant.clone(), id, name, created);
     connection.revision = members.number("revision")?;
     connection.settings = members.text("rules")?;
@@ -201,9 +202,10 @@ impl Members {
     }
 
     fn optional_text(&mut self, name: &str) -> Outcome<Option<String>> {
-        match self.left.contains_key(name) {
-            true => self.text(name).map(Some),
-            false => Ok(None),
+        if self.left.contains_key(name) {
+            self.text(name).map(Some)
+        } else {
+            Ok(None)
         }
     }
 
@@ -220,9 +222,10 @@ impl Members {
     }
 
     fn optional_instant(&mut self, name: &str) -> Outcome<Option<DateTime<Utc>>> {
-        match self.left.contains_key(name) {
-            true => self.instant(name).map(Some),
-            false => Ok(None),
+        if self.left.contains_key(name) {
+            self.instant(name).map(Some)
+        } else {
+            Ok(None)
         }
     }
 

@@ -220,10 +220,12 @@ impl Importer {
         document: &Document,
     ) -> Result<ValidatedDocument, StoreError> {
         let fit = validate_document(&self.settings.registry, of, document)?;
-        let (bytes, limit) = (fit.document.text_len(), self.settings.limits.document);
-        match bytes <= limit {
-            true => Ok(fit),
-            false => Err(StoreError::TooLarge { bytes, limit }),
+        let bytes = fit.document.text_len();
+        let limit = self.settings.limits.document;
+        if bytes <= limit {
+            Ok(fit)
+        } else {
+            Err(StoreError::TooLarge { bytes, limit })
         }
     }
 

@@ -308,9 +308,10 @@ fn new_reference(kind: &ResourceType, attr: AttrId, change: &Change) -> Option<R
         let set = kind.attr(*id);
         *id == attr || (set.parent() == Some(attr) && set.name() == "value")
     })?;
-    let value = match *id == attr {
-        true => value.get("value")?,
-        false => value,
+    let value = if *id == attr {
+        value.get("value")?
+    } else {
+        value
     };
     value.as_str().map(ResourceId::from)
 }

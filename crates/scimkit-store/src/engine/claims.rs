@@ -241,11 +241,12 @@ fn check_pin(pin: &MatchPin, found: Option<&Candidate>) -> Result<(), StoreError
     match (pin, found) {
         (MatchPin::NoCandidate, None) => Ok(()),
         (MatchPin::Candidate(pinned), Some(found)) if pinned.id == found.id => {
-            match pinned.version == found.version {
-                true => Ok(()),
-                false => Err(StoreError::VersionMismatch {
+            if pinned.version == found.version {
+                Ok(())
+            } else {
+                Err(StoreError::VersionMismatch {
                     actual: found.version.clone(),
-                }),
+                })
             }
         }
         (_, found) => Err(StoreError::OtherCandidate {

@@ -48,9 +48,10 @@ impl Decider<'_> {
         let mut failures = 0;
         let mut answers = Vec::with_capacity(request.writes.len());
         for prepared in &request.writes {
-            let answer = match request.on_failure.stops(failures) {
-                true => Err(StoreError::Skipped),
-                false => self.write(request, prepared),
+            let answer = if request.on_failure.stops(failures) {
+                Err(StoreError::Skipped)
+            } else {
+                self.write(request, prepared)
             };
             if let Err(StoreError::Exhausted(reason)) = answer {
                 self.roll_back(mark);
@@ -167,23 +168,21 @@ impl Decider<'_> {
         edit: Edit<'_>,
         deleted: Option<&RowHead>,
     ) -> Result<Written, StoreError> {
-        let (kind, id) = (edit.change.kind(), edit.id);
+        let kind = edit.change.kind();
+        let id = edit.id;
         let edits = key_edits(None, edit.keys);
         self.check_unique(edit, &edits)?;
         let members = self.member_edits(request, id, edit.change)?;
         let nothing = Resource::default();
         // A claim may ask for the document, too.
-        let (moves, document) = match self.counters.read_documents(kind) || self.has_claims {
-            true => {
-                let mut document = nothing;
-                edit.change.apply(&mut document);
-                let moves = self.counted(request, kind, (None, Some(&document)))?;
-                (moves, Document::from(document))
-            }
-            false => {
-                let moves = self.counted(request, kind, (None, Some(&nothing)))?;
-                (moves, Document::from_text(edit.change.text_after(&nothing)))
-            }
+        let (moves, document) = if self.counters.read_documents(kind) || self.has_claims {
+            let mut document = nothing;
+            edit.change.apply(&mut document);
+            let moves = self.counted(request, kind, (None, Some(&document)))?;
+            (moves, Document::from(document))
+        } else {
+            let moves = self.counted(request, kind, (None, Some(&nothing)))?;
+            (moves, Document::from_text(edit.change.text_after(&nothing)))
         };
         let mut details = self.details(request, edit.change, None);
         add_members(&mut details, &members);
@@ -218,7 +217,8 @@ impl Decider<'_> {
         edit: Edit<'_>,
         expect: &ExpectedVersion,
     ) -> Result<Written, StoreError> {
-        let (kind, id) = (edit.change.kind(), edit.id);
+        let kind = edit.change.kind();
+        let id = edit.id;
         let head = self.live(kind, id)?.clone();
         expect.check(&head.version)?;
         let edited = self.edited_body(request, edit)?;
@@ -309,9 +309,10 @@ impl Decider<'_> {
         let owners = self.owners(id)?;
         let units = Budget::COMPARISON.saturating_mul(owners.len() as u64);
         request.budget.charge(units)?;
-        let moves = match self.counters.read_documents(kind) {
-            true => self.counted(request, kind, (Some(&*body.document.tree()?), None))?,
-            false => self.counted(request, kind, (Some(&Resource::default()), None))?,
+        let moves = if self.counters.read_documents(kind) {
+            self.counted(request, kind, (Some(&*body.document.tree()?), None))?
+        } else {
+            self.counted(request, kind, (Some(&Resource::default()), None))?
         };
         let details = self.deleted_details(request, &body)?;
         let version = self.next_version()?;
@@ -332,7 +333,8 @@ impl Decider<'_> {
                     details.members(attr, [].into_iter(), [id].into_iter());
                 }
             }
-            let (kind, owner) = (Arc::clone(&head.kind), head.id.clone());
+            let kind = Arc::clone(&head.kind);
+            let owner = head.id.clone();
             self.record(
                 request,
                 JournalAction::MembersChanged,
@@ -415,9 +417,10 @@ impl Decider<'_> {
             .last
             .checked_add(1)
             .ok_or_else(|| StoreError::backend("the tenant has no more versions"))?;
-        let version = match self.known.has_counter() {
-            true => self.last.to_string(),
-            false => provisional(self.last),
+        let version = if self.known.has_counter() {
+            self.last.to_string()
+        } else {
+            provisional(self.last)
         };
         Version::new(version).map_err(StoreError::backend)
     }
@@ -448,7 +451,8 @@ impl Decider<'_> {
                 (&row.document, &row.connection)
             }
         };
-        let (at, version) = (head.timestamps(), head.version.clone());
+        let at = head.timestamps();
+        let version = head.version.clone();
         let stored = StoredResource::new(id.clone(), version, at, document.clone());
         Ok(Written::stored(how, stored.with_owner(owner.clone())))
     }

@@ -138,9 +138,10 @@ impl Decision {
     /// splitting them there are at most three rounds.
     pub fn step(&mut self) -> Step {
         let needs = needs::missing(&self.requests, &self.known);
-        match needs.is_empty() {
-            true => Step::Done(self.decide()),
-            false => Step::Load(needs),
+        if needs.is_empty() {
+            Step::Done(self.decide())
+        } else {
+            Step::Load(needs)
         }
     }
 

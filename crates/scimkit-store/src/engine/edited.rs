@@ -53,9 +53,10 @@ impl Decider<'_> {
         }
         let kind = edit.change.kind();
         let is_read = self.counters.read_documents(kind);
-        let edited = match is_read || edit.base.is_some() {
-            true => edited_tree(request, edit.change, &body.document, is_read)?,
-            false => edited_text(request, edit.change, &body.document)?,
+        let edited = if is_read || edit.base.is_some() {
+            edited_tree(request, edit.change, &body.document, is_read)?
+        } else {
+            edited_text(request, edit.change, &body.document)?
         };
         let Some((before, after)) = edited else {
             return Ok(None);
@@ -68,9 +69,10 @@ impl Decider<'_> {
                 btree_map::Entry::Vacant(entry) => drop(entry.insert(new)),
             }
         }
-        let moves = match is_read {
-            true => self.counted(request, kind, (Some(&before), Some(&*after.tree()?)))?,
-            false => self.counted(request, kind, (Some(&before), Some(&before)))?,
+        let moves = if is_read {
+            self.counted(request, kind, (Some(&before), Some(&*after.tree()?)))?
+        } else {
+            self.counted(request, kind, (Some(&before), Some(&before)))?
         };
         let details = self.details(request, edit.change, Some(&before));
         let after = after.with_exactness(body.document.is_exact());
@@ -86,7 +88,8 @@ impl Decider<'_> {
     /// Rejects new keys of unique attributes that another live resource has, and rows that the database has
     /// rejected before.
     pub(super) fn check_unique(&self, edit: Edit<'_>, edits: &KeyEdits) -> Result<(), StoreError> {
-        let (kind, id) = (edit.change.kind(), edit.id);
+        let kind = edit.change.kind();
+        let id = edit.id;
         for rejection in self.rejections.iter().filter(|one| one.id() == id) {
             let attr = match rejection {
                 Rejection::Duplicate { attr, .. } => kind.attribute_id(attr),
@@ -155,13 +158,12 @@ fn edited_tree<'d>(
         return Ok(None);
     }
     request.budget.charge(before.weight())?;
-    let after = match keeps_tree {
-        true => {
-            let mut after = Resource::clone(&before);
-            change.apply(&mut after);
-            Document::from(after)
-        }
-        false => Document::from_text(change.text_after(&before)),
+    let after = if keeps_tree {
+        let mut after = Resource::clone(&before);
+        change.apply(&mut after);
+        Document::from(after)
+    } else {
+        Document::from_text(change.text_after(&before))
     };
     Ok(Some((before, after)))
 }

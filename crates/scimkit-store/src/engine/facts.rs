@@ -9,7 +9,6 @@ use std::{
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
 use scimkit_registry::{AttrId, Key, Predicate, ResourceId, ResourceType};
-
 use serde_json::Value;
 
 use super::operations::NewMember;
@@ -330,12 +329,11 @@ impl KeyRef {
 
 impl Ord for KeyRef {
     fn cmp(&self, other: &Self) -> Ordering {
-        let attr = match Arc::ptr_eq(&self.kind, &other.kind) {
-            true => self.attr.cmp(&other.attr),
-            false => {
-                let names = self.kind.name().cmp(other.kind.name());
-                names.then_with(|| self.path().cmp(other.path()))
-            }
+        let attr = if Arc::ptr_eq(&self.kind, &other.kind) {
+            self.attr.cmp(&other.attr)
+        } else {
+            let names = self.kind.name().cmp(other.kind.name());
+            names.then_with(|| self.path().cmp(other.path()))
         };
         attr.then_with(|| self.key.cmp(&other.key))
     }

@@ -95,17 +95,20 @@ impl Decider<'_> {
                 removed.push(target.clone());
             }
             if let Some(kind) = &edit.added {
-                let (id, kind) = (target.clone(), kind.clone());
+                let id = target.clone();
+                let kind = kind.clone();
                 added.push(NewMember { id, kind });
             }
         }
         let list = || list.clone();
         if !removed.is_empty() {
-            let (list, targets) = (list(), removed);
+            let list = list();
+            let targets = removed;
             operations.removed_edges.push(Members { list, targets });
         }
         if !added.is_empty() {
-            let (list, members) = (list(), added);
+            let list = list();
+            let members = added;
             operations.inserted_edges.push(NewMembers { list, members });
         }
     }
@@ -123,7 +126,8 @@ fn update(operations: &mut Operations, entry: &Entry) {
         return;
     };
     for (attr, edit) in &body.keys {
-        let (gone, new) = (edit.removed(), edit.added());
+        let gone = edit.removed();
+        let new = edit.added();
         let attr = (&body.kind, *attr);
         let gone = key_rows(attr, &head.id, RowState::Live, gone);
         operations.removed_keys.extend(gone);

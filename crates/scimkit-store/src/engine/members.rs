@@ -208,9 +208,10 @@ impl Decider<'_> {
             }
         }
         let attr = edit.list.attr.to_string();
-        match ids.is_empty() {
-            true => Ok(()),
-            false => Err(StoreError::UnknownMembers { attr, ids }),
+        if ids.is_empty() {
+            Ok(())
+        } else {
+            Err(StoreError::UnknownMembers { attr, ids })
         }
     }
 

@@ -130,9 +130,10 @@ impl Collector<'_> {
                 }
             }
             WriteOp::Update { change, id, .. } => {
-                match self.request.wants_document || keys::touched(change).next().is_some() {
-                    true => self.row(id),
-                    false => self.head(id),
+                if self.request.wants_document || keys::touched(change).next().is_some() {
+                    self.row(id)
+                } else {
+                    self.head(id)
                 }
                 self.keys(change.kind(), &prepared.keys);
                 self.edges((change.kind(), id), change, Members::Stored);

@@ -151,10 +151,8 @@ mod tests {
     #[test]
     fn predicate_text_is_unreadable_under_another_schema() {
         let registry = Registry::standard();
-        let (user, group) = (
-            registry.resource_type("User"),
-            registry.resource_type("Group"),
-        );
+        let user = registry.resource_type("User");
+        let group = registry.resource_type("Group");
         let filter = Filter::parse("active eq true").unwrap();
         let predicate = user
             .unwrap()

@@ -129,9 +129,10 @@ impl ChainVerifier {
         };
         if let Some(last) = self.last {
             let next_part = last.part.checked_add(1);
-            let is_next = match entry.number == last.number {
-                true => Some(entry.part) == next_part,
-                false => entry.number > last.number && entry.part == 0,
+            let is_next = if entry.number == last.number {
+                Some(entry.part) == next_part
+            } else {
+                entry.number > last.number && entry.part == 0
             };
             if !is_next {
                 return Err(broken(ChainFault::Order));

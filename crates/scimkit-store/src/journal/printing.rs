@@ -276,7 +276,8 @@ mod tests {
     #[test]
     fn values_are_recorded_masked_or_replaced_by_their_size() {
         let mut printer = PartPrinter::new(Values::Record);
-        let (old, long) = (json!("a \"b\""), json!("x".repeat(VALUE)));
+        let old = json!("a \"b\"");
+        let long = json!("x".repeat(VALUE));
         printer.attribute(("title", "title"), false, (Some(&old), None));
         printer.attribute(("password", "password"), true, (None, Some(&long)));
         printer.attribute(("nickName", "nickName"), false, (None, Some(&long)));

@@ -464,9 +464,10 @@ impl ConsumerRow {
             fence: row.fence,
             until: request.until(),
         };
-        let answer = match row.cursor < complete_after {
-            true => LeaseAnswer::Resync { lease, to: last },
-            false => LeaseAnswer::Granted(lease),
+        let answer = if row.cursor < complete_after {
+            LeaseAnswer::Resync { lease, to: last }
+        } else {
+            LeaseAnswer::Granted(lease)
         };
         (answer, Some(row))
     }

@@ -91,7 +91,8 @@ pub(crate) fn seal(
     complete_after: Option<u64>,
 ) -> JournalRows {
     let mut entries: Vec<JournalEntry> = Vec::with_capacity(drafts.len());
-    let (mut previous, mut next) = (seed.previous, (0, 0));
+    let mut previous = seed.previous;
+    let mut next = (0, 0);
     for draft in drafts {
         for text in draft.texts {
             let part: u32 = match next {
@@ -189,7 +190,8 @@ impl DirectoryChange {
         }
         let mut drafts = vec![draft(self.action, self.subject, fields)];
         for id in self.tokens {
-            let (subject, action) = (JournalSubject::Token(id), JournalAction::Deleted);
+            let subject = JournalSubject::Token(id);
+            let action = JournalAction::Deleted;
             drafts.push(draft(action, subject, PartPrinter::new(Values::Omit)));
         }
         if !self.released.is_empty() {

@@ -75,9 +75,10 @@ impl Archive for MemoryStore {
             // Freeing many resources takes a while. If the lane is full, it is done here.
             let free = move || drop(erased);
             drop(self.lane.run(tenant, &Budget::unlimited(), free).await);
-            Ok(match was_there {
-                true => Erased::All,
-                false => Erased::Nothing,
+            Ok(if was_there {
+                Erased::All
+            } else {
+                Erased::Nothing
             })
         })
     }
@@ -175,9 +176,10 @@ impl<'s> Import<'s> {
 
     /// Why a record can't be kept.
     fn failed(&self, line: u64, problem: StoreError) -> ArchiveError {
-        match shared(&self.store.directory).is_import(self.tenant, self.attempt) {
-            true => ArchiveError::at(line, problem),
-            false => ArchiveError::Superseded,
+        if shared(&self.store.directory).is_import(self.tenant, self.attempt) {
+            ArchiveError::at(line, problem)
+        } else {
+            ArchiveError::Superseded
         }
     }
 
@@ -352,9 +354,10 @@ impl Copy<'_> {
     /// The directory, as long as it is this import's turn.
     fn entries(&self) -> Result<RwLockWriteGuard<'_, Directory>, StoreError> {
         let directory = exclusive(&self.import.store.directory);
-        match directory.is_import(self.import.tenant, self.import.attempt) {
-            true => Ok(directory),
-            false => Err(StoreError::Importing),
+        if directory.is_import(self.import.tenant, self.import.attempt) {
+            Ok(directory)
+        } else {
+            Err(StoreError::Importing)
         }
     }
 
@@ -407,7 +410,8 @@ impl Copy<'_> {
         if edges.targets.iter().any(|(id, _)| is_there(id)) {
             return Err(MembershipRecord::twice());
         }
-        let (kind, owner) = (self.tenant.name(change.kind()), edges.owner.clone());
+        let kind = self.tenant.name(change.kind());
+        let owner = edges.owner.clone();
         let attr = edges.attr.as_str().into();
         let member = |(id, kind): &(ResourceId, Option<String>)| NewMember {
             id: id.clone(),

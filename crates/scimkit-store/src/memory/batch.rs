@@ -43,9 +43,10 @@ impl Writing {
         };
         let writes: Vec<_> = batch.writes.into_iter().map(with_weight).collect();
         let weights = writes.iter().map(|(_, weight)| *weight);
-        let longest = match is_whole(batch.on_failure, batch.intent) {
-            true => weights.fold(0, u64::saturating_add),
-            false => weights.max().unwrap_or(0),
+        let longest = if is_whole(batch.on_failure, batch.intent) {
+            weights.fold(0, u64::saturating_add)
+        } else {
+            weights.max().unwrap_or(0)
         };
         Writing {
             answers: Vec::with_capacity(writes.len()),
@@ -115,14 +116,13 @@ impl Writing {
 
     /// Ends with a slice of `count` writes that failed as a whole.
     fn fail(&mut self, count: usize, problem: StoreError) -> bool {
-        match self.answers.is_empty() {
-            true => self.failed = Some(problem),
+        if self.answers.is_empty() {
+            self.failed = Some(problem)
+        } else {
             // The slices before it are written.
-            false => {
-                let rest = count.saturating_add(self.rest.by_ref().count());
-                let failed = std::iter::repeat_with(|| Err(problem.clone()));
-                self.answers.extend(failed.take(rest));
-            }
+            let rest = count.saturating_add(self.rest.by_ref().count());
+            let failed = std::iter::repeat_with(|| Err(problem.clone()));
+            self.answers.extend(failed.take(rest));
         }
         true
     }

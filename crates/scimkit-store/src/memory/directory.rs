@@ -89,9 +89,10 @@ impl Directory {
 
     /// Fails while an import of the tenant is not complete.
     pub(super) fn check_complete(&self, tenant: &TenantId) -> Result<(), StoreError> {
-        match self.imports.contains_key(tenant) {
-            true => Err(StoreError::Importing),
-            false => Ok(()),
+        if self.imports.contains_key(tenant) {
+            Err(StoreError::Importing)
+        } else {
+            Ok(())
         }
     }
 
@@ -134,7 +135,8 @@ impl Directory {
         let mut undo = Vec::with_capacity(entries.len());
         let mut changes = Changes::new();
         for entry in entries {
-            let (before, tenant) = (self.before(&entry), entry.tenant().clone());
+            let before = self.before(&entry);
+            let tenant = entry.tenant().clone();
             match self.put(entry, stamp) {
                 Ok(change) => changes.entry(tenant).or_default().push(change),
                 Err(problem) => {

@@ -381,7 +381,8 @@ mod tests {
 
     #[test]
     fn target_of_many_edges_is_looked_up_once() {
-        let (store, settings) = (MemoryStore::new(), Settings::new("https://example.com"));
+        let store = MemoryStore::new();
+        let settings = Settings::new("https://example.com");
         let scope = RequestContext::new(TenantId::default(), settings.into());
         let kinds =
             ["Group", "User"].map(|name| scope.settings.registry.resource_type(name).unwrap());

@@ -64,13 +64,12 @@ impl<'q> PageRows<'q> {
         }
         let stored = record.stored(&self.query.kind, id);
         // A resource that is only named needs no edges.
-        let edges = match is_full {
-            true => FoundEdges::default(),
-            false => {
-                let targets = &mut self.targets;
-                self.edges
-                    .find_first(tenant, (id, record), self.want.limit, targets)
-            }
+        let edges = if is_full {
+            FoundEdges::default()
+        } else {
+            let targets = &mut self.targets;
+            self.edges
+                .find_first(tenant, (id, record), self.want.limit, targets)
         };
         let bytes = stored.size().saturating_add(edges.min_size());
         self.bytes = self.bytes.saturating_add(bytes);
@@ -94,7 +93,8 @@ impl<'q> PageRows<'q> {
 
     /// Builds the page.
     pub(super) fn build(self, total: u64) -> Page {
-        let (mut page, mut last) = (PageBuilder::new(self.query), None);
+        let mut page = PageBuilder::new(self.query);
+        let mut last = None;
         for Item {
             edges,
             key,

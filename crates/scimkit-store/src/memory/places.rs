@@ -173,7 +173,9 @@ mod tests {
             ("members", "Group", "1"),
             ("staff", "Group", "3"),
         ] {
-            let (attr, kind, id) = (attr.into(), kind.into(), id.into());
+            let attr = attr.into();
+            let kind = kind.into();
+            let id = id.into();
             places.link(user.clone(), &Arc::new(Owner { attr, kind, id }));
         }
         let lists = places.owner_lists("u");

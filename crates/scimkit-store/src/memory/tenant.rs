@@ -51,9 +51,10 @@ impl Tenant {
 
     /// Fails while an import is not complete.
     pub(super) fn check_complete(&self) -> Result<(), StoreError> {
-        match self.is_importing {
-            true => Err(StoreError::Importing),
-            false => Ok(()),
+        if self.is_importing {
+            Err(StoreError::Importing)
+        } else {
+            Ok(())
         }
     }
 
@@ -65,7 +66,8 @@ impl Tenant {
     pub(super) fn weight(&self, scope: &RequestContext, write: &WriteOp) -> u64 {
         const EDGE: u64 = 64 * Budget::COMPARISON;
         const ROW: u64 = 16 * Budget::COMPARISON;
-        let (kind, id) = (write.kind(), write.id());
+        let kind = write.kind();
+        let id = write.id();
         let own = || {
             let record = self.record(kind, id);
             let lists = record.into_iter().flat_map(|record| record.edges.values());

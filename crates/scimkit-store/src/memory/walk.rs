@@ -149,7 +149,8 @@ impl<'q> Walk<'q> {
     ) -> Result<Progress, Exhausted> {
         budget.check()?;
         self.check_forecast(budget)?;
-        let (begun, meter) = (budget.spent(), budget.meter());
+        let begun = budget.spent();
+        let meter = budget.meter();
         while let Some((id, record)) = self.rest.next() {
             meter.compare(0)?;
             let holds = match self.predicate {
@@ -195,8 +196,10 @@ impl<'q> Walk<'q> {
         (row, made): (Row, Option<Map<String, Value>>),
         budget: &Budget,
     ) -> (Row, impl FnOnce() -> Result<bool, Exhausted> + Send + use<>) {
-        let (kind, predicate) = (Arc::clone(&self.query.kind), self.query.predicate.clone());
-        let (record, budget) = (Arc::clone(&row.1), budget.clone());
+        let kind = Arc::clone(&self.query.kind);
+        let predicate = self.query.predicate.clone();
+        let record = Arc::clone(&row.1);
+        let budget = budget.clone();
         let reader = Arc::clone(&self.reader);
         let evaluate = move || match &predicate {
             None => Ok(true),
@@ -494,7 +497,8 @@ fn size(record: &Record, made: Option<&Map<String, Value>>) -> u64 {
 
 /// The comparisons of a predicate.
 fn terms(predicate: &Predicate) -> u64 {
-    let (mut count, mut open) = (0, vec![predicate]);
+    let mut count = 0;
+    let mut open = vec![predicate];
     while let Some(next) = open.pop() {
         match next {
             Predicate::All(inner) | Predicate::Any(inner) => open.extend(inner),

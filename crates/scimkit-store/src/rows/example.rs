@@ -28,7 +28,8 @@ impl SimpleTransaction for Transaction<'_> {
     }
 
     async fn put(&mut self, row: &ResourceRow) -> Result<FoundRow, RowsError> {
-        let (id, document) = (row.id.clone(), row.document.clone());
+        let id = row.id.clone();
+        let document = row.document.clone();
         let found = FoundRow::new(&row.kind, id, document, row.created, row.last_modified)
             .with_connection(row.connection.clone())
             .with_state(row.state);

@@ -140,12 +140,11 @@ fn made(
     stored: &StoredResource,
     wanted: &[AttrId],
 ) -> Map<String, Value> {
-    match wanted.is_empty() {
-        true => Map::new(),
-        false => {
-            let facts = ResourceFacts::new(&query.kind, stored, &stored.edges);
-            computed_attributes(&scope.settings, &facts, wanted)
-        }
+    if wanted.is_empty() {
+        Map::new()
+    } else {
+        let facts = ResourceFacts::new(&query.kind, stored, &stored.edges);
+        computed_attributes(&scope.settings, &facts, wanted)
     }
 }
 

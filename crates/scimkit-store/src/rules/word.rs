@@ -2,12 +2,13 @@
 
 use std::{fmt, marker::PhantomData};
 
+use scimkit_core::excerpt;
+use serde::{Deserializer, Serializer, de, de::Visitor, ser};
+
 use crate::{
     AliasPolicy, CreatePolicy, CyclePolicy, DeletePolicy, JournalLevel, PatchResponse,
     UnknownMemberPolicy,
 };
-use scimkit_core::excerpt;
-use serde::{Deserializer, Serializer, de, de::Visitor, ser};
 
 /// A value of a connection setting, written as one word.
 pub(crate) trait Word: Copy + PartialEq + 'static {

@@ -225,7 +225,8 @@ fn lines_have_limits() {
     );
 
     let deep = |levels: usize| {
-        let (open, shut) = ("[".repeat(levels), "]".repeat(levels));
+        let open = "[".repeat(levels);
+        let shut = "]".repeat(levels);
         LINES.replacen("\"g\"", &format!("\"g\",\"x\":{open}1{shut}"), 1)
     };
     let said = refusal(deep(1 << 16).as_bytes(), &ArchiveOptions::default());

@@ -91,7 +91,8 @@ fn query_runs_out_of_work() {
 #[test]
 fn long_query_gives_others_a_turn_and_stops_when_cancelled() {
     let world = World::new();
-    let (budget, query) = (Budget::unlimited(), world.query(100));
+    let budget = Budget::unlimited();
+    let query = world.query(100);
     let scope = world.limited(&budget);
     let mut running = pin!(world.store.query(&scope, &query));
     assert!(polled(running.as_mut()).is_pending());
@@ -207,7 +208,8 @@ fn queries_that_wait_for_others_cost_nothing_and_delay_no_lookup() {
 
 #[test]
 fn writes_of_a_member_of_many_groups_run_out_of_work() {
-    let (store, scope) = (MemoryStore::new(), scope(Registry::standard()));
+    let store = MemoryStore::new();
+    let scope = scope(Registry::standard());
     let group = kind(&scope, "Group");
     let members = group.attribute_id("members").unwrap();
     let body = group.admit(json!({"displayName": "group"}), &Tolerance::DEFAULT);

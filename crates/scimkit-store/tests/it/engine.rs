@@ -48,9 +48,10 @@ impl World {
     }
 
     fn kind(&self, id: &str) -> &Arc<ResourceType> {
-        match id.starts_with('g') {
-            true => &self.group,
-            false => &self.user,
+        if id.starts_with('g') {
+            &self.group
+        } else {
+            &self.user
         }
     }
 

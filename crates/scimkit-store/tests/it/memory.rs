@@ -206,7 +206,8 @@ fn a_hundred_thousand_members() {
     const MANY: usize = 100_000;
     let store = MemoryStore::new();
     let scope = scope(Registry::standard());
-    let (user, group) = (kind(&scope, "User"), kind(&scope, "Group"));
+    let user = kind(&scope, "User");
+    let group = kind(&scope, "Group");
     let id = |n: usize| ResourceId::from(format!("u{n:06}"));
     let named = |n: usize| body(&user, json!({"userName": id(n).as_str()}));
     let writes = (0..MANY)

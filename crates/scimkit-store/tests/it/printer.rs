@@ -66,12 +66,10 @@ fn registry(choices: &mut Choices) -> Registry {
         |choices: &mut Choices, name: &str| json!({"name": name, "returned": choices.returned()});
     let mut parts =
         |names: &[&str]| -> Vec<Value> { names.iter().map(|name| simple(choices, name)).collect() };
-    let (place, many, pair, tags) = (
-        parts(&["street", "zip"]),
-        parts(&["note", "type", "value"]),
-        parts(&["left", "right"]),
-        parts(&["name", "size"]),
-    );
+    let place = parts(&["street", "zip"]);
+    let many = parts(&["note", "type", "value"]);
+    let pair = parts(&["left", "right"]);
+    let tags = parts(&["name", "size"]);
     let referring = |choices: &mut Choices, name: &str| {
         let mut reference = reference.clone();
         reference["returned"] = choices.returned().into();
@@ -178,14 +176,13 @@ fn value(choices: &mut Choices, kind: &ResourceType, attr: &Attr, is_exact: bool
         DataType::Integer => Some(json!(choices.below(1000))),
         _ => Some(json!(choices.word())),
     };
-    match definition.multi_valued {
-        false => one(choices),
-        true => {
-            let elements: Vec<_> = (0..1 + choices.below(3))
-                .filter_map(|_| one(choices))
-                .collect();
-            (!elements.is_empty()).then(|| elements.into())
-        }
+    if !definition.multi_valued {
+        one(choices)
+    } else {
+        let elements: Vec<_> = (0..1 + choices.below(3))
+            .filter_map(|_| one(choices))
+            .collect();
+        (!elements.is_empty()).then(|| elements.into())
     }
 }
 
@@ -267,9 +264,10 @@ fn projection(choices: &mut Choices, kind: &ResourceType) -> Projection {
             let all: Vec<_> = [CORE, EXTRA, MORE].map(str::to_owned).into();
             let projection = kind.projection(&all, &[]);
             let hidden = kind.attribute_id("seenBy").unwrap();
-            match choices.once_in(2) {
-                true => projection.without(kind, hidden),
-                false => projection,
+            if choices.once_in(2) {
+                projection.without(kind, hidden)
+            } else {
+                projection
             }
         }
     }
@@ -317,7 +315,8 @@ fn check(seed: u64, is_exact: bool) {
         .each_ref()
         .map(|projection| ResourcePrinter::new(&settings, kind, projection));
     for turn in 0..16 {
-        let (projection, printer) = (&projections[turn % 4], &printers[turn % 4]);
+        let projection = &projections[turn % 4];
+        let printer = &printers[turn % 4];
         let text = to_json_text(&document(choices, kind, is_exact));
         let at = |seconds| DateTime::from_timestamp(seconds, 987_654_321).unwrap();
         let mut stored = StoredResource::new(

@@ -30,7 +30,8 @@ impl Cause<'_> {
             writeln!(f)?;
         }
         for other in findings {
-            let (case, rule) = (escape_invisible(&other.case), escape_invisible(&other.rule));
+            let case = escape_invisible(&other.case);
+            let rule = escape_invisible(&other.rule);
             writeln!(f, "  the same: {case} ({rule})")?;
         }
         Ok(())
@@ -160,7 +161,8 @@ fn line(word: &str, requirement: &Requirement) -> String {
         requirement: text,
         ..
     } = requirement;
-    let (level, place) = (level.as_str(), requirement.place());
+    let level = level.as_str();
+    let place = requirement.place();
     format!("{word:<8} {id} {level}, {place}: {text}")
 }
 
@@ -185,7 +187,8 @@ pub(super) fn write_details(report: &ConformanceReport, f: &mut fmt::Formatter<'
         return Ok(());
     }
     for SkippedCase { case, reason } in &report.skipped {
-        let (case, reason) = (escape_invisible(case), escape_invisible(reason));
+        let case = escape_invisible(case);
+        let reason = escape_invisible(reason);
         writeln!(f, "skipped  {case}: {reason}")?;
     }
     let passed = |outcome: &&RequirementResult| matches!(outcome.verdict, Verdict::Passed(_));

@@ -74,10 +74,8 @@ impl ConformanceReport {
 impl fmt::Display for ConformanceReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         causes::write_details(self, f)?;
-        let (must, should) = (
-            self.counts(RequirementLevel::Must),
-            self.counts(RequirementLevel::Should),
-        );
+        let must = self.counts(RequirementLevel::Must);
+        let should = self.counts(RequirementLevel::Should);
         let CaseCounts {
             failed,
             passed,
@@ -159,7 +157,8 @@ impl fmt::Display for RequirementResult {
             ..
         } = &self.requirement;
         let word = self.verdict.as_str();
-        let (level, place) = (level.as_str(), self.requirement.place());
+        let level = level.as_str();
+        let place = self.requirement.place();
         write!(f, "{word:<8} {id} {level}, {place}: {requirement}")?;
         match &self.verdict {
             Verdict::Failed(findings) => {
@@ -216,7 +215,8 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (case, rule) = (escape_invisible(&self.case), escape_invisible(&self.rule));
+        let case = escape_invisible(&self.case);
+        let rule = escape_invisible(&self.rule);
         write!(f, "{case} ({rule}): ")?;
         self.failure.fmt(f)
     }

@@ -44,9 +44,10 @@ fn compared_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
         let Some(kind) = batch.writes.first().map(|write| write.kind().clone()) else {
             continue;
         };
-        let mut want = match ground.store.support(&kind).written_edges {
-            true => ReadOptions::edges(shown_attributes(&kind)),
-            false => ReadOptions::document(),
+        let mut want = if ground.store.support(&kind).written_edges {
+            ReadOptions::edges(shown_attributes(&kind))
+        } else {
+            ReadOptions::document()
         };
         want.limit = [None, Some(1), Some(2), Some(3)]
             .get(random.below(4))
@@ -88,7 +89,8 @@ fn next_write(
         let known: Vec<_> = ids.iter().filter(|id| id.starts_with(first)).collect();
         random.pick(&known).map(|id| (*id).clone())
     };
-    let (user, other) = (some(random, 'u'), some(random, 'u'));
+    let user = some(random, 'u');
+    let other = some(random, 'u');
     let (Some(user), Some(other), Some(group)) = (user, other, some(random, 'g')) else {
         return any_write(ground, ids, random);
     };

@@ -78,9 +78,10 @@ pub fn check(from: &Make<'_>, to: &Make<'_>, drive: &Driver<'_>) -> Result<(), S
         failed.map(|problem| format!("{}: {problem}", check.name))
     };
     let failures: Vec<_> = checks().into_iter().filter_map(failure).collect();
-    match failures.is_empty() {
-        true => Ok(()),
-        false => Err(failures.join("\n")),
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("\n"))
     }
 }
 

@@ -154,9 +154,10 @@ fn batches_under(ground: &Ground<'_>, alone: &Ground<'_>, seed: u64) -> Result<(
         }
         let mut failures = 0;
         for (write, answer) in writes.into_iter().zip(&answers) {
-            let expected = match rule.stops(failures) {
-                true => vec!["NotRun".to_owned()],
-                false => carry_out(alone, OnFailure::Continue, vec![write])?,
+            let expected = if rule.stops(failures) {
+                vec!["NotRun".to_owned()]
+            } else {
+                carry_out(alone, OnFailure::Continue, vec![write])?
             };
             ensure_eq!(
                 [answer],
@@ -165,7 +166,8 @@ fn batches_under(ground: &Ground<'_>, alone: &Ground<'_>, seed: u64) -> Result<(
             );
             failures += u32::from(is_failure(answer));
         }
-        let (together, one_by_one) = (state(ground, &ids)?, state(alone, &ids)?);
+        let together = state(ground, &ids)?;
+        let one_by_one = state(alone, &ids)?;
         ensure_eq!(together.len(), one_by_one.len(), "the resources");
         for ((a, members), (b, others)) in together.iter().zip(&one_by_one) {
             ensure_eq!(a.id, b.id, "the resources after batch {n}");
@@ -228,16 +230,18 @@ fn state(
 ) -> Result<Vec<(StoredResource, Vec<String>)>, String> {
     let mut found = Vec::new();
     for id in ids {
-        let kind = match id.starts_with('g') {
-            true => &ground.group,
-            false => &ground.user,
+        let kind = if id.starts_with('g') {
+            &ground.group
+        } else {
+            &ground.user
         };
         if ground.absent(kind, id).is_ok() {
             continue;
         }
-        let ends = match id.starts_with('g') {
-            true => ground.members_of(id)?,
-            false => ground.groups_of(id)?,
+        let ends = if id.starts_with('g') {
+            ground.members_of(id)?
+        } else {
+            ground.groups_of(id)?
         };
         let ends = ids_of(&ends).into_iter().map(str::to_owned).collect();
         found.push((ground.read(kind, id)?, ends));

@@ -12,7 +12,6 @@ use scimkit_store::{
     Batch, EdgeQuery, ExpectedVersion, Page, PageStart, Query, ReadOptions, StoreError,
     StoredResource, WriteOp, WriteOutcome, Written, engine::BatchAnswer,
 };
-
 use serde_json::Value;
 
 use super::ground::{Ground, ensure, ensure_eq, said};
@@ -132,7 +131,8 @@ impl Ground<'_> {
         kind: &Arc<ResourceType>,
         id: &str,
     ) -> Result<(), String> {
-        let (id, kind) = (ResourceId::from(id), Arc::clone(kind));
+        let id = ResourceId::from(id);
+        let kind = Arc::clone(kind);
         let answer = self.attempt(
             at,
             &WriteOp::Delete {

@@ -150,14 +150,16 @@ fn adopts(ground: &Ground<'_>) -> Result<(), String> {
     same(&taken, &there)?;
     ground.absent(&ground.user, "n1")?;
     ensure_eq!(ground.total(&ground.user)?, 1, "users");
-    match ground.has_groups() {
-        true => groups(ground, "h1", own),
-        false => Ok(()),
+    if ground.has_groups() {
+        groups(ground, "h1", own)
+    } else {
+        Ok(())
     }
 }
 
 fn leaves(ground: &Ground<'_>) -> Result<(), String> {
-    let (entra, okta) = (ground.through("entra"), ground.through("okta"));
+    let entra = ground.through("entra");
+    let okta = ground.through("okta");
     entra.create(second(1), &ground.user, "e1", json!({"userName": "bj"}))?;
     for by in [&entra, &okta] {
         let write = create(
@@ -533,7 +535,8 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 fn dormant(ground: &Ground<'_>) -> Result<(), String> {
-    let (entra, okta) = (ground.through("entra"), ground.through("okta"));
+    let entra = ground.through("entra");
+    let okta = ground.through("okta");
     let user = |name: &str, active: bool| json!({"userName": name, "title": "t", "active": active});
     okta.create(second(1), &ground.user, "o1", user("on", true))?;
     okta.create(second(1), &ground.user, "o2", user("off", false))?;

@@ -328,7 +328,8 @@ impl Guests {
             (0, Some(guest)) if here.len() > 5 => {
                 self.here.remove(&guest);
                 let kind = Arc::clone(&ground.user);
-                let (expect, id) = (ExpectedVersion::Any, ResourceId::from(guest));
+                let expect = ExpectedVersion::Any;
+                let id = ResourceId::from(guest);
                 WriteOp::Delete { expect, id, kind }
             }
             (1, Some(guest)) => {
@@ -374,6 +375,7 @@ fn is_guest(id: &str) -> bool {
 }
 
 fn update(id: &str, change: scimkit_registry::Change) -> WriteOp {
-    let (expect, id) = (ExpectedVersion::Any, ResourceId::from(id));
+    let expect = ExpectedVersion::Any;
+    let id = ResourceId::from(id);
     WriteOp::Update { change, expect, id }
 }

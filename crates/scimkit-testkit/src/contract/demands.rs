@@ -57,9 +57,10 @@ fn checked(ground: &Ground<'_>) -> Result<(), String> {
         batch.intent = intent;
         Ok::<_, String>(words(&ground.submit(batch)?))
     };
-    let expected: &[&str] = match is_supported {
-        true => &["Taken", "Deleted", "Created"],
-        false => &["Unsupported"],
+    let expected: &[&str] = if is_supported {
+        &["Taken", "Deleted", "Created"]
+    } else {
+        &["Unsupported"]
     };
     ensure_eq!(answers(Intent::Check)?, expected, "the answers to a check");
     let now = ground.read(&ground.user, "u1")?.version;
@@ -82,9 +83,10 @@ fn capacity(ground: &Ground<'_>) -> Result<(), String> {
         user(ground, "u3", "cy", true)?,
         user(ground, "u4", "di", true)?,
     ];
-    let expected: &[&str] = match ground.store.support(&ground.user).capacities {
-        true => &["Created", "Created", "Created", "CapacityExceeded"],
-        false => &["Unsupported"],
+    let expected: &[&str] = if ground.store.support(&ground.user).capacities {
+        &["Created", "Created", "Created", "CapacityExceeded"]
+    } else {
+        &["Unsupported"]
     };
     let answers = words(&limited.submit(Batch::new(second(1), writes))?);
     ensure_eq!(answers, expected, "the answers under a capacity of two");

@@ -1,7 +1,9 @@
 //! What the checks stand on: a store, a scope, and short words for what they do and expect.
 
-use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, OnceLock},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use scimkit_registry::{
@@ -38,7 +40,8 @@ macro_rules! ensure_eq {
     };
 }
 
-pub(super) use {ensure, ensure_eq};
+pub(super) use ensure;
+pub(super) use ensure_eq;
 
 /// A store and a scope in which to ask it.
 pub(super) struct Ground<'a> {
@@ -64,7 +67,8 @@ impl<'a> Ground<'a> {
             let kind = own.or_else(|| standard.resource_type(name)).cloned();
             kind.ok_or_else(|| format!("no type `{name}`"))
         };
-        let (group, user) = (kind("Group")?, kind("User")?);
+        let group = kind("Group")?;
+        let user = kind("User")?;
         let scope = RequestContext::new(TenantId::default(), Arc::clone(subject.settings()));
         if !store.support(&user).caller_assigned_ids {
             store = Arc::new(Names::new(store));

@@ -67,9 +67,10 @@ pub fn check(make: impl Fn() -> Arc<dyn RecordedStore>, drive: &Driver<'_>) -> R
         failed.map(|problem| format!("{}: {problem}", check.name))
     };
     let failures: Vec<_> = checks().into_iter().filter_map(failure).collect();
-    match failures.is_empty() {
-        true => Ok(()),
-        false => Err(failures.join("\n")),
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("\n"))
     }
 }
 

@@ -184,9 +184,10 @@ impl Model {
             some.extend(random.pick(&ids).map(|id| (*id).clone()));
         }
         if random.once_in(15) {
-            some.insert(match random.once_in(2) {
-                true => "nobody".to_owned(),
-                false => format!("g{}", self.created + 2),
+            some.insert(if random.once_in(2) {
+                "nobody".to_owned()
+            } else {
+                format!("g{}", self.created + 2)
             });
         }
         some

@@ -167,7 +167,8 @@ impl Names {
                 (WriteOp::Delete { expect, id, kind }, None)
             }
             WriteOp::Update { change, expect, id } => self.with(scope, |pairs| {
-                let (change, id) = (pairs.change(&change), pairs.id(&id));
+                let change = pairs.change(&change);
+                let id = pairs.id(&id);
                 (WriteOp::Update { change, expect, id }, None)
             }),
         };

@@ -50,7 +50,8 @@ fn random_queries(ground: &Ground<'_>) -> Result<(), String> {
                 query = query.with_predicate(predicate);
             }
             compare(ground, &rows, &query)?;
-            let (start, count) = (random.below(rows.len()), random.below(10));
+            let start = random.below(rows.len());
+            let count = random.below(10);
             let count = u32::try_from(count).unwrap_or(0);
             query = query.with_page(start as u64, count);
             compare(ground, &rows, &query)?;

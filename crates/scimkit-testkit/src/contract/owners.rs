@@ -18,7 +18,8 @@ pub(super) const CHECKS: &[StoreCheck] = &[StoreCheck {
 }];
 
 fn owners(ground: &Ground<'_>) -> Result<(), String> {
-    let (entra, okta) = (ground.through("entra"), ground.through("okta"));
+    let entra = ground.through("entra");
+    let okta = ground.through("okta");
     for (by, id) in [
         (ground, "u1"),
         (&entra, "u2"),

@@ -83,7 +83,8 @@ fn updates(ground: &Ground<'_>) -> Result<(), String> {
 fn memberships(ground: &Ground<'_>) -> Result<(), String> {
     ground.needs_groups()?;
     for n in 0..2 * THREADS {
-        let (id, name) = (format!("u{n:02}"), format!("user {n}"));
+        let id = format!("u{n:02}");
+        let name = format!("user {n}");
         ground.create(second(1), &ground.user, &id, json!({"userName": name}))?;
     }
     let ids: Vec<String> = (0..2 * THREADS).map(|n| format!("u{n:02}")).collect();
@@ -235,7 +236,8 @@ fn untorn(ground: &Ground<'_>) -> Result<(), String> {
 /// Adds and removes members of the group `g1` from several threads; what they saw, by version.
 pub(super) fn race(ground: &Ground<'_>, writers: usize, each: usize) -> Result<Vec<Seen>, String> {
     for n in 0..writers * each {
-        let (id, body) = (format!("u{n}"), json!({"userName": format!("u{n}")}));
+        let id = format!("u{n}");
+        let body = json!({"userName": format!("u{n}")});
         ground.create(second(1), &ground.user, &id, body)?;
     }
     ground.create(second(1), &ground.group, "g1", json!({"displayName": "g"}))?;

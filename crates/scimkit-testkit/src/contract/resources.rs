@@ -290,7 +290,8 @@ fn taken(ground: &Ground<'_>, write: &WriteOp) -> Result<(), String> {
 }
 
 fn tenants(ground: &Ground<'_>) -> Result<(), String> {
-    let (one, two) = (ground.tenant("one"), ground.tenant("two"));
+    let one = ground.tenant("one");
+    let two = ground.tenant("two");
     for tenant in [&one, &two] {
         tenant.create(second(1), &tenant.user, "u1", json!({"userName": "ada"}))?;
     }

@@ -205,7 +205,8 @@ impl fmt::Display for ContractReport {
         for (name, reason) in self.skipped() {
             writeln!(f, "skipped {name}: {reason}")?;
         }
-        let (failed, skipped) = (self.failed().count(), self.skipped().count());
+        let failed = self.failed().count();
+        let skipped = self.skipped().count();
         write!(
             f,
             "{} passed, {failed} failed, {skipped} skipped",

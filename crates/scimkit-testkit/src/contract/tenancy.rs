@@ -79,9 +79,10 @@ pub fn check(make: impl Fn() -> Arc<dyn TenantStore>, drive: &Driver<'_>) -> Res
         failed.map(|problem| format!("{}: {problem}", check.name))
     };
     let failures: Vec<_> = checks().into_iter().filter_map(failure).collect();
-    match failures.is_empty() {
-        true => Ok(()),
-        false => Err(failures.join("\n")),
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(failures.join("\n"))
     }
 }
 

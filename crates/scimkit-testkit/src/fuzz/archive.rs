@@ -94,7 +94,8 @@ fn settings() -> Settings {
 
 fn take(store: &MemoryStore, lines: &[u8]) -> Result<(), ArchiveError> {
     let scope = RequestContext::new(TenantId::default(), Arc::new(settings()));
-    let (input, options) = (Cursor::new(lines.to_vec()), ArchiveOptions::default());
+    let input = Cursor::new(lines.to_vec());
+    let options = ArchiveOptions::default();
     driven(import_from(store, &scope, &options, input))
         .unwrap_or_else(unfinished)
         .map(drop)

@@ -1,9 +1,12 @@
 //! The nom parsers of filters and paths against the parsers of whole texts.
 
-use nom::IResult;
-use scimkit_filter::nom::{SyntaxError, attribute, filter, literal, path};
-use scimkit_filter::{AttributePath, Filter, Leniency, ParseError, ParseOptions, Path};
 use std::fmt::Debug;
+
+use nom::IResult;
+use scimkit_filter::{
+    AttributePath, Filter, Leniency, ParseError, ParseOptions, Path,
+    nom::{SyntaxError, attribute, filter, literal, path},
+};
 
 /// Text in a grammar: what a nom parser reads is read the same by itself, and a parser that reads all of a text agrees
 /// with the parser of whole texts.

@@ -204,9 +204,10 @@ impl Recording {
         if told.status.is_success() {
             self.endpoints.insert(known);
         }
-        match self.endpoints.contains(&known) {
-            true => Endpoint::Own,
-            false => Endpoint::Unknown,
+        if self.endpoints.contains(&known) {
+            Endpoint::Own
+        } else {
+            Endpoint::Unknown
         }
     }
 
@@ -222,9 +223,10 @@ impl Recording {
             Method::PUT,
             Method::TRACE,
         ];
-        match KNOWN.contains(method) {
-            true => method.to_string(),
-            false => self.placeholders.word(method.as_str()),
+        if KNOWN.contains(method) {
+            method.to_string()
+        } else {
+            self.placeholders.word(method.as_str())
         }
     }
 
@@ -388,9 +390,10 @@ impl Recording {
 
     /// What stands around the versions of a condition: separators and `*`.
     fn between_tags(&mut self, text: &str) -> String {
-        match text.chars().all(|c| " \t,*".contains(c)) {
-            true => text.to_owned(),
-            false => joined(text, self.placeholders.whole(text)),
+        if text.chars().all(|c| " \t,*".contains(c)) {
+            text.to_owned()
+        } else {
+            joined(text, self.placeholders.whole(text))
         }
     }
 }
@@ -498,9 +501,10 @@ fn media_types(placeholders: &mut Placeholders, text: &str) -> String {
         let word = token.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
         let folded = word.to_ascii_lowercase();
         let short = word.len() == 1 || KNOWN.contains(&folded.as_str());
-        match short || word.is_empty() && token.is_ascii() {
-            true => pieces.push(Piece::Keep(at..at + token.len())),
-            false => pieces.push(Piece::Put(joined(token, placeholders.text(token)))),
+        if short || word.is_empty() && token.is_ascii() {
+            pieces.push(Piece::Keep(at..at + token.len()))
+        } else {
+            pieces.push(Piece::Put(joined(token, placeholders.text(token))))
         }
         at += token.len();
     }

@@ -167,7 +167,8 @@ impl Placeholders {
         let zero = digits.starts_with('0') && length > 1;
         let lead = if zero || length == 1 { "" } else { "1" };
         self.plain(Kind::Number(length, zero), digits, |n| {
-            let (n, wide) = (n.to_string(), length - lead.len());
+            let n = n.to_string();
+            let wide = length - lead.len();
             // Where there are so few digits that they run out, the last ones count on.
             let last = n.get(n.len().saturating_sub(wide)..).unwrap_or_default();
             format!("{lead}{}{last}", "0".repeat(wide - last.len()))
@@ -213,9 +214,12 @@ impl Placeholders {
 
     pub(super) fn word(&mut self, text: &str) -> String {
         let ascii = text.is_ascii();
-        self.cased(Kind::Word, text, |n| match ascii {
-            true => format!("anon{n}"),
-            false => format!("\u{e5}non{n}"),
+        self.cased(Kind::Word, text, |n| {
+            if ascii {
+                format!("anon{n}")
+            } else {
+                format!("\u{e5}non{n}")
+            }
         })
     }
 
@@ -285,9 +289,12 @@ fn like(base: &str, original: &str) -> String {
 
 /// The text with those of its first letters as capitals that have a bit.
 fn capitalised(text: &str, capitals: u32) -> String {
-    let capital = |(at, c): (usize, char)| match at < 32 && capitals >> at & 1 == 1 {
-        true => c.to_uppercase().next().unwrap_or(c),
-        false => c,
+    let capital = |(at, c): (usize, char)| {
+        if at < 32 && capitals >> at & 1 == 1 {
+            c.to_uppercase().next().unwrap_or(c)
+        } else {
+            c
+        }
     };
     text.chars().enumerate().map(capital).collect()
 }

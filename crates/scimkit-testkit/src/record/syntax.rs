@@ -118,9 +118,10 @@ fn parameter(placeholders: &mut Placeholders, raw: &str) -> String {
     };
     let folded = Decoded::new(name, Plus::Blank).map_or_else(String::new, |name| name.text);
     let folded = folded.to_ascii_lowercase();
-    let mut out = match KNOWN.contains(&folded.as_str()) {
-        true => name.to_owned(),
-        false => encoded(name, Plus::Blank, |text| placeholders.text(text)),
+    let mut out = if KNOWN.contains(&folded.as_str()) {
+        name.to_owned()
+    } else {
+        encoded(name, Plus::Blank, |text| placeholders.text(text))
     };
     if let Some(value) = value {
         out.push('=');
@@ -236,9 +237,10 @@ fn known_words(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
         let token = rest
             .get(..name.max(between.unwrap_or(other)))
             .unwrap_or(rest);
-        match token == "$ref" || known.has_name(token) {
-            true => pieces.push(Piece::Keep(at..at + token.len())),
-            false => pieces.extend(shifted(placeholders.text(token), at)),
+        if token == "$ref" || known.has_name(token) {
+            pieces.push(Piece::Keep(at..at + token.len()))
+        } else {
+            pieces.extend(shifted(placeholders.text(token), at))
         }
         at += token.len();
     }
@@ -271,9 +273,10 @@ enum Plus {
 impl Plus {
     /// Next to a `%20` a plus is one, as the tolerance `raw_plus` has it.
     fn in_query(value: &str) -> Self {
-        match value.contains("%20") {
-            true => Plus::Plus,
-            false => Plus::Blank,
+        if value.contains("%20") {
+            Plus::Plus
+        } else {
+            Plus::Blank
         }
     }
 }

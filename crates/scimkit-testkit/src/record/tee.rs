@@ -60,9 +60,10 @@ struct Listener {
 impl Listener {
     fn hear(&mut self, bytes: &[u8]) {
         if let Copied::Whole(copy) = &mut self.copied {
-            match copy.len() + bytes.len() > self.most {
-                true => self.copied = Copied::TooLong,
-                false => copy.extend_from_slice(bytes),
+            if copy.len() + bytes.len() > self.most {
+                self.copied = Copied::TooLong
+            } else {
+                copy.extend_from_slice(bytes)
             }
         }
     }

@@ -65,9 +65,10 @@ impl<'p, 't> Tokens<'p, 't> {
         {
             return self.address(word);
         }
-        let mut made = match word.bytes().all(|b| b.is_ascii_digit()) {
-            true => return self.digits(word),
-            false => self.placeholders.word(word),
+        let mut made = if word.bytes().all(|b| b.is_ascii_digit()) {
+            return self.digits(word);
+        } else {
+            self.placeholders.word(word)
         };
         if !std::mem::replace(&mut self.run, true) {
             made.push_str("-{{run}}");

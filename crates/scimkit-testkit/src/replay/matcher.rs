@@ -66,19 +66,21 @@ fn differs<T>(place: &str, what: impl std::fmt::Display) -> Result<T, Fault> {
 
 fn compare(expected: &Value, actual: &Value, place: &str) -> Result<(), Fault> {
     if unassigned(Some(expected)) {
-        return match unassigned(Some(actual)) {
-            true => Ok(()),
-            false => differs(
+        return if unassigned(Some(actual)) {
+            Ok(())
+        } else {
+            differs(
                 place,
                 format!("expected unassigned, got {}", short(Some(actual))),
-            ),
+            )
         };
     }
     match expected {
         Value::Array(elements) => {
             let found = array(actual, place)?;
             if elements.len() != found.len() {
-                let (wanted, got) = (elements.len(), found.len());
+                let wanted = elements.len();
+                let got = found.len();
                 let actual = short(Some(actual));
                 return differs(
                     place,
@@ -120,7 +122,8 @@ fn operate(name: &str, argument: &Value, actual: &Value, place: &str) -> Result<
         }
         ("$each", wanted) => return each(wanted, actual, place),
         ("$ge", Value::Number(least)) => {
-            let (actual, least) = (actual.as_f64(), least.as_f64());
+            let actual = actual.as_f64();
+            let least = least.as_f64();
             (
                 actual >= least && actual.is_some(),
                 format!("{shown} < {argument}"),
@@ -212,7 +215,8 @@ fn only(members: &Map<String, Value>, actual: &Value, place: &str) -> Result<(),
 fn ordered(elements: &[Value], actual: &Value, place: &str) -> Result<(), Fault> {
     let found = array(actual, place)?;
     if elements.len() != found.len() {
-        let (wanted, got) = (elements.len(), found.len());
+        let wanted = elements.len();
+        let got = found.len();
         let actual = short(Some(actual));
         return differs(
             place,
@@ -237,7 +241,8 @@ fn equal(expected: &Value, actual: &Value, place: &str) -> Result<(), Fault> {
     if same {
         return Ok(());
     }
-    let (wanted, got) = (short(Some(expected)), short(Some(actual)));
+    let wanted = short(Some(expected));
+    let got = short(Some(actual));
     match (type_name(expected), type_name(actual)) {
         (one, other) if one != other => {
             differs(place, format!("expected {one} {wanted}, got {other} {got}"))

@@ -213,7 +213,8 @@ impl fmt::Display for Failure {
             request,
             step,
         } = self;
-        let (request, reason) = (escape_invisible(request), escape_invisible(reason));
+        let request = escape_invisible(request);
+        let reason = escape_invisible(reason);
         write!(f, "step {step}/{of} {request}: {reason}")?;
         let hidden = if f.alternate() {
             0
@@ -258,7 +259,8 @@ const SHOWN: usize = 2_000;
 impl Exchange {
     fn write(&self, f: &mut fmt::Formatter<'_>, point: Option<&str>) -> fmt::Result {
         let most = if f.alternate() { usize::MAX } else { SHOWN };
-        let (method, path) = (escape_invisible(&self.method), escape_invisible(&self.path));
+        let method = escape_invisible(&self.method);
+        let path = escape_invisible(&self.path);
         write!(f, "{method} {path} ")?;
         if let Some(body) = &self.body {
             write!(f, "{} ", escape_invisible(&excerpt(body, None, most)))?;

@@ -231,7 +231,8 @@ impl Run<'_, '_> {
     async fn step(&mut self, step: &Step, course: &mut Course) -> Result<(), String> {
         let sent = sent(step, &mut course.vars)?;
         let answer = self.send(&sent).await?;
-        let (status, data) = (answer.status(), answer.body());
+        let status = answer.status();
+        let data = answer.body();
         let text = String::from_utf8_lossy(data).into_owned();
         let document: Option<Value> = serde_json::from_slice(data).ok();
         if status == StatusCode::CREATED {

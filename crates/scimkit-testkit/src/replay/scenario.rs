@@ -435,7 +435,8 @@ fn json_files(place: &Path) -> Result<Vec<PathBuf>, Error> {
     if !place.is_dir() {
         return Ok(vec![place.to_owned()]);
     }
-    let (mut files, mut open) = (Vec::new(), vec![place.to_owned()]);
+    let mut files = Vec::new();
+    let mut open = vec![place.to_owned()];
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(&folder).map_err(|e| unreadable(&folder, e))? {
             let path = entry.map_err(|e| unreadable(&folder, e))?.path();

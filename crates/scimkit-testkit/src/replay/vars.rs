@@ -109,7 +109,8 @@ pub(crate) fn encoded(text: &str) -> String {
 /// The first `{{name}}` whose name holds no brace, with what stands before and after it.
 fn first_placeholder(text: &str) -> Option<(&str, &str, &str)> {
     text.match_indices("}}").find_map(|(end, _)| {
-        let (head, tail) = (text.get(..end)?, text.get(end + 2..)?);
+        let head = text.get(..end)?;
+        let tail = text.get(end + 2..)?;
         let (head, name) = head.rsplit_once("{{")?;
         (!name.is_empty() && !name.contains(['{', '}'])).then_some((head, name, tail))
     })

@@ -34,7 +34,9 @@ enum Doing {
 }
 
 fn doing() -> impl Strategy<Value = Doing> {
-    let (one, two, name) = (0..40_usize, 0..40_usize, 0..12_u8);
+    let one = 0..40_usize;
+    let two = 0..40_usize;
+    let name = 0..12_u8;
     prop_oneof![
         2 => (one.clone(), two.clone()).prop_map(|(a, b)| Doing::AddMember(a, b)),
         1 => one.clone().prop_map(Doing::CreateGroup),
@@ -301,10 +303,8 @@ proptest! {
             requests.push((method, path, body));
         }
         for (store, make) in STORES {
-            let (alone, bulk) = (
-                server(make(), Tolerance::DEFAULT),
-                server(make(), Tolerance::DEFAULT),
-            );
+            let alone = server(make(), Tolerance::DEFAULT);
+            let bulk = server(make(), Tolerance::DEFAULT);
             let expected = one_by_one(&alone, &requests, limit);
             prop_assert_eq!(together(&bulk, &requests, limit), expected, "{}", store);
             prop_assert_eq!(state(&bulk), state(&alone), "{}", store);

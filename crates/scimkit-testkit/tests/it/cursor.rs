@@ -41,7 +41,8 @@ fn create(server: &Server, endpoint: &str, body: &Value) -> String {
 
 /// The `displayName` of everybody whom a search meets, page by page.
 fn walk(server: &Server, path: &str, search: &Value, paged: impl Fn()) -> Vec<String> {
-    let (mut search, mut met) = (search.clone(), Vec::new());
+    let mut search = search.clone();
+    let mut met = Vec::new();
     search["cursor"] = json!("");
     loop {
         let answer = send(server, TOKEN, "POST", path, &search);

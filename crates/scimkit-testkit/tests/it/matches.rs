@@ -161,7 +161,8 @@ fn directory() -> (MemoryStore, RequestContext) {
             .unwrap();
         let admitted = kind.admit(body, &Tolerance::DEFAULT).unwrap();
         let change = Change::create(Arc::clone(kind), admitted);
-        let (created, modified) = (instant(&meta["created"]), instant(&meta["lastModified"]));
+        let created = instant(&meta["created"]);
+        let modified = instant(&meta["lastModified"]);
         let id = ResourceId::from(id);
         now(store.create(&scope, created, id.clone(), change)).unwrap();
         if modified != created {

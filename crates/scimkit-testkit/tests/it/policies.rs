@@ -206,9 +206,10 @@ impl CreateGuard for Seats {
         Box::pin(async move {
             let users = Query::new(Arc::clone(change.kind())).with_page(0, 0);
             let taken = self.0.query(scope, &users).await.unwrap().total.unwrap();
-            match change.kind().name() == "User" && taken >= 2 {
-                true => Err(ErrorResponse::forbidden("both seats are taken")),
-                false => Ok(()),
+            if change.kind().name() == "User" && taken >= 2 {
+                Err(ErrorResponse::forbidden("both seats are taken"))
+            } else {
+                Ok(())
             }
         })
     }
@@ -343,9 +344,12 @@ async fn passwords_are_dropped_or_the_hosts() {
 
 #[tokio::test]
 async fn aliases_are_left_out_where_they_are_not_wanted() {
-    let address = |value: &str, kind: &str, primary: bool| match primary {
-        true => json!({"value": value, "type": kind, "primary": true}),
-        false => json!({"value": value, "type": kind}),
+    let address = |value: &str, kind: &str, primary: bool| {
+        if primary {
+            json!({"value": value, "type": kind, "primary": true})
+        } else {
+            json!({"value": value, "type": kind})
+        }
     };
     for (name, new) in STORES {
         let server = server(&new(), settings(|s| s.aliases = AliasPolicy::Drop));

@@ -27,7 +27,8 @@ fn at_once(server: &Server, request_of: impl Fn(usize) -> Request<Bytes>) -> Vec
     thread::scope(|scope| {
         let mut threads = Vec::with_capacity(THREADS);
         for number in 0..THREADS {
-            let (barrier, request) = (&barrier, request_of(number));
+            let barrier = &barrier;
+            let request = request_of(number);
             threads.push(scope.spawn(move || {
                 barrier.wait();
                 one(server, request)
@@ -117,13 +118,16 @@ fn patches_of_one_groups_members_at_once_lose_nothing() {
                 let name = |n| format!("{what}{round}.{n}");
                 (0..THREADS).map(|n| user(name(n))).collect()
             };
-            let (coming, leaving, staying) = (ids("coming"), ids("leaving"), ids("staying"));
+            let coming = ids("coming");
+            let leaving = ids("leaving");
+            let staying = ids("staying");
             let members = leaving.iter().chain(&staying);
             let members: Vec<_> = members.map(|id| json!({ "value": id })).collect();
             let body = json!({ "displayName": "crew", "members": members });
             let group = create(&server, "/Groups", &body);
             let answers = at_once(&server, |n| {
-                let (comes, leaves) = (&coming[n], &leaving[n]);
+                let comes = &coming[n];
+                let leaves = &leaving[n];
                 let by_path = format!(r#"members[value eq "{leaves}"]"#);
                 let by_path = json!({ "op": "remove", "path": by_path });
                 let listed = json!([{ "value": leaves }]);

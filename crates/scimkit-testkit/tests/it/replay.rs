@@ -32,7 +32,8 @@ impl<F: Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync> HttpTarget for Rec
 
 /// Two schemas, resources with ids that need encoding, and echoes.
 fn answer(request: &Request<Bytes>) -> Response<Bytes> {
-    let (method, path) = (request.method().as_str(), request.uri().path());
+    let method = request.method().as_str();
+    let path = request.uri().path();
     let sent: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     let (status, body) = match (method, path) {
         ("GET", "/Schemas") => (200, json!({"Resources": [{"id": "urn:Known"}]})),

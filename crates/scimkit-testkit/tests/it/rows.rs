@@ -285,7 +285,8 @@ fn soft_delete_is_rejected_by_a_database_without_it() {
     let mut settings = Settings::clone(&world.scope.settings);
     settings.policy.delete_policy = DeletePolicy::Soft;
     world.scope.settings = Arc::new(settings);
-    let (expect, kind) = (ExpectedVersion::Any, Arc::clone(&world.user));
+    let expect = ExpectedVersion::Any;
+    let kind = Arc::clone(&world.user);
     let failed = world.attempt(World::batch([WriteOp::Delete { expect, id, kind }]));
     assert_eq!(
         failed.unwrap_err().to_string(),

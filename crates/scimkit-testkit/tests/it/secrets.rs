@@ -142,7 +142,8 @@ fn stores() -> [Kept; 2] {
 #[tokio::test]
 async fn the_log_of_the_whole_corpus_tells_no_token_and_no_password() {
     let logged = Logged::default();
-    let (writer, filter) = (logged.clone(), tracing::level_filters::LevelFilter::TRACE);
+    let writer = logged.clone();
+    let filter = tracing::level_filters::LevelFilter::TRACE;
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(filter)
         .with_writer(move || writer.clone())

@@ -115,7 +115,8 @@ async fn runtime_thread_stays_free_while_a_read_waits_for_a_long_write() {
         let server = server(store, u64::MAX);
         let next = std::cell::Cell::new(MANY);
         let read = || {
-            let (writing, path) = (server.clone(), format!("/Groups/{}", next.get()));
+            let writing = server.clone();
+            let path = format!("/Groups/{}", next.get());
             next.set(next.get() + 1);
             tokio::spawn(async move {
                 let delete = request("DELETE", &path, &Value::Null);

@@ -104,7 +104,8 @@ fn skipped_checks_are_counted_apart_with_their_reasons() {
         &contract::block_on,
     );
     assert!(report.is_success(), "{report}");
-    let (passed, skipped) = (report.passed(), report.skipped().count());
+    let passed = report.passed();
+    let skipped = report.skipped().count();
     assert_eq!(passed + skipped, contract::checks().len());
     let reason = |check| report.skipped().find(|(name, _)| *name == check).unwrap().1;
     assert_eq!(

@@ -84,7 +84,8 @@ impl Faulty {
     /// Counts tenants, and waits until the others have counted, too.
     async fn check_limits(&self, entry: &TenantEntry, stamp: &Stamp) -> Result<(), StoreError> {
         if let TenantEntry::Tenant(_) = entry {
-            let (kind, limit) = (EntryKind::Tenant, stamp.limits.tenants);
+            let kind = EntryKind::Tenant;
+            let limit = stamp.limits.tenants;
             if self.inner.tenants().await?.len() as u64 >= limit {
                 return Err(StoreError::TooManyEntries { kind, limit });
             }

@@ -262,10 +262,11 @@ fn an_id_of_another_tenant_is_as_one_of_nobody() {
                     group("theirs", &[])
                 };
                 let theirs = create(&server, OTHER, own, &body);
-                let id = match nobodys {
+                let id = if nobodys {
                     // Of the same form, and given to nothing.
-                    true => format!("{}-777777777777", theirs.rsplit_once('-').unwrap().0),
-                    false => theirs,
+                    format!("{}-777777777777", theirs.rsplit_once('-').unwrap().0)
+                } else {
+                    theirs
                 };
                 let u = create(&server, ONE, "/Users", &user("mine"));
                 let g = create(&server, ONE, "/Groups", &group("mine", &[&u]));
@@ -360,7 +361,8 @@ fn clients_notice_nothing_of_another_store() {
     ];
     let wait = |future: BoxFuture<'_, ()>| block_on(future);
     for kinds in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-        let (from, to) = (stores[kinds.0](), stores[kinds.1]());
+        let from = stores[kinds.0]();
+        let to = stores[kinds.1]();
         let before = server(Arc::clone(&from) as Arc<dyn Store>);
         life(&before, ONE, |_| {});
         let settings = Settings::new("https://scim.test/v2");
@@ -374,7 +376,8 @@ fn clients_notice_nothing_of_another_store() {
             import_from(&*to, &scope, &options, lines).await.unwrap();
         }));
         let now = server(Arc::clone(&to) as Arc<dyn Store>);
-        let (before, after) = (shown(&before), shown(&now));
+        let before = shown(&before);
+        let after = shown(&now);
         let as_json = |shown: &Shown| {
             let body: Value = serde_json::from_slice(&shown.1).unwrap();
             (shown.0.clone(), body, shown.2.clone())

@@ -123,7 +123,8 @@ async fn requests_visit_the_store_no_more_than_they_must() {
         let group = group["id"].as_str().unwrap();
         store.take();
 
-        let (one, team) = (format!("/Users/{user}"), format!("/Groups/{group}"));
+        let one = format!("/Users/{user}");
+        let team = format!("/Groups/{group}");
         let renamed = json!({"userName": "bob", "title": "Dr."});
         let remove = json!({"op": "remove", "path": format!("members[value eq \"{user}\"]")});
         let rename = patch(json!({"op": "replace", "path": "displayName", "value": "crew"}));

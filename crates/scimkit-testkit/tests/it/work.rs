@@ -93,7 +93,8 @@ pub(crate) async fn watched(server: &Server, request: Request<Bytes>) -> (Status
         tokio::spawn(async move {
             let mut longest = Duration::ZERO;
             while !done.load(Ordering::Relaxed) {
-                let (before, waiting) = (Instant::now(), waited());
+                let before = Instant::now();
+                let waiting = waited();
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 let waiting = Duration::from_nanos(waited() - waiting);
                 longest = longest.max(before.elapsed().saturating_sub(waiting));
@@ -422,7 +423,8 @@ async fn work_stops_when_the_client_hangs_up() {
             ("POST", "/Users/.search", query),
         ] {
             *store.last.lock().unwrap() = None;
-            let (server, request) = (server.clone(), request(method, path, &body));
+            let server = server.clone();
+            let request = request(method, path, &body);
             let running = tokio::spawn(async move { server.send(request).await.map(drop) });
             let budget = loop {
                 tokio::time::sleep(Duration::from_millis(1)).await;

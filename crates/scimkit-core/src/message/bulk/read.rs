@@ -1,16 +1,17 @@
 //! Reading bulk requests, one operation after the other.
 
-use std::cell::Cell;
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::{BulkBounds, BulkCall, BulkMethod, BulkOperation};
-use crate::ErrorResponse;
-use crate::error::excerpt;
-use crate::json::Strict;
-use crate::message::{kind_of, members};
+use crate::{
+    ErrorResponse,
+    error::excerpt,
+    json::Strict,
+    message::{kind_of, members},
+};
 
 /// Reads the members of the body.
 ///

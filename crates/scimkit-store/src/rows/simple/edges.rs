@@ -29,7 +29,8 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
             let by = EdgesBy::Members(list.clone(), among.clone());
             let edges = self.transaction.edges(&by).await?.into_iter();
             let found = edges.filter(|e| e.list == *list && among.contains(&e.member.id));
-            let (list, targets) = (list.clone(), found.map(|edge| edge.member.id).collect());
+            let list = list.clone();
+            let targets = found.map(|edge| edge.member.id).collect();
             facts.edges.push(Members { list, targets });
         }
         for (list, members) in self.members_of(needs.members.clone()).await? {
@@ -67,7 +68,8 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
             let by = EdgesBy::Members(list.clone(), targets.clone());
             let edges = self.transaction.edges(&by).await?.into_iter();
             let found = edges.filter(|e| e.list == *list && targets.contains(&e.member.id));
-            let (list, members) = (list.clone(), found.map(|edge| edge.member).collect());
+            let list = list.clone();
+            let members = found.map(|edge| edge.member).collect();
             facts.member_kinds.push(ShownMembers { list, members });
         }
         let targets = needs.shown_owners.keys().map(|list| list.target.clone());

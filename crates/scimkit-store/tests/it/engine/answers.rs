@@ -45,9 +45,10 @@ pub(super) fn check(
         let is_last = later.insert(stored.id.clone());
         let row = database.rows.get(&stored.id);
         let is_current = row.is_some_and(|row| row.version == stored.version);
-        let expected: Vec<_> = match is_last && is_current && write.kind().name() == first.name() {
-            true => batch.read_options.edges.iter().collect(),
-            false => Vec::new(),
+        let expected: Vec<_> = if is_last && is_current && write.kind().name() == first.name() {
+            batch.read_options.edges.iter().collect()
+        } else {
+            Vec::new()
         };
         let expected = expected.into_iter().map(|attr| {
             let mut edges = edges(world, database, &stored.id, *attr);

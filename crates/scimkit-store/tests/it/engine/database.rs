@@ -213,7 +213,8 @@ impl Database {
         };
         for (state, key, id) in &self.keys {
             if *state == RowState::Live && needs.holders.contains(key) {
-                let (id, key) = (id.clone(), key.clone());
+                let id = id.clone();
+                let key = key.clone();
                 facts.holders.push(KeyHolder { id, key });
             }
         }
@@ -237,7 +238,8 @@ impl Database {
             }
         }
         for query in &needs.ancestors {
-            let (mut open, mut seen) = (vec![query.start.clone()], BTreeSet::new());
+            let mut open = vec![query.start.clone()];
+            let mut seen = BTreeSet::new();
             while let Some(target) = open.pop() {
                 if !seen.insert(target.clone()) {
                     continue;
@@ -255,7 +257,8 @@ impl Database {
         self.add_shown(needs, &mut facts);
         for (counter, query) in &needs.counts {
             self.counted.insert(counter.clone(), query.clone());
-            let (count, counter) = (self.count(query), counter.clone());
+            let count = self.count(query);
+            let counter = counter.clone();
             facts.counts.push(CountRow { count, counter });
         }
         let counters = self.counters.values();
@@ -435,8 +438,9 @@ fn piece(needs: &Needs, pick: &mut impl FnMut() -> bool) -> Needs {
     piece.members.retain(|_| pick());
     piece.owners.retain(|_| pick());
     piece.rows.retain(|_| pick());
-    match piece.is_empty() {
-        true => needs.clone(),
-        false => piece,
+    if piece.is_empty() {
+        needs.clone()
+    } else {
+        piece
     }
 }

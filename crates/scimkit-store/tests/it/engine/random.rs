@@ -65,9 +65,12 @@ fn policy(world: &World, choices: &Choices<'_>) -> Policy {
 
 fn edges(choices: &Choices<'_>) -> Vec<&'static str> {
     let mut ids: Vec<_> = (0..choices.below(4))
-        .map(|_| match choices.once_in(2) {
-            true => choices.of(&GROUPS),
-            false => choices.of(&USERS),
+        .map(|_| {
+            if choices.once_in(2) {
+                choices.of(&GROUPS)
+            } else {
+                choices.of(&USERS)
+            }
         })
         .collect();
     ids.sort_unstable();
@@ -77,13 +80,14 @@ fn edges(choices: &Choices<'_>) -> Vec<&'static str> {
 
 fn expect(choices: &Choices<'_>) -> ExpectedVersion {
     let versions = (1..20).filter(|_| choices.once_in(2));
-    match choices.once_in(8) {
-        true => ExpectedVersion::OneOf(
+    if choices.once_in(8) {
+        ExpectedVersion::OneOf(
             versions
                 .map(|n: u8| scimkit_core::Version::new(n.to_string()).unwrap())
                 .collect(),
-        ),
-        false => ExpectedVersion::Any,
+        )
+    } else {
+        ExpectedVersion::Any
     }
 }
 
@@ -113,9 +117,10 @@ fn claim(world: &World, choices: &Choices<'_>, id: &str) -> Option<Box<ExistingM
 }
 
 fn write(world: &World, choices: &Choices<'_>) -> WriteOp {
-    let id = match choices.once_in(2) {
-        true => choices.of(&GROUPS),
-        false => choices.of(&USERS),
+    let id = if choices.once_in(2) {
+        choices.of(&GROUPS)
+    } else {
+        choices.of(&USERS)
     };
     let mut write = match choices.below(10) {
         0..=2 if id.starts_with('g') => world.group(id, &edges(choices)),
@@ -134,7 +139,8 @@ fn write(world: &World, choices: &Choices<'_>) -> WriteOp {
         3 => world.delete(id),
         4 if id.starts_with('g') => world.replace(id, &edges(choices)),
         5..=7 if id.starts_with('g') => {
-            let (add, remove) = (edges(choices), edges(choices));
+            let add = edges(choices);
+            let remove = edges(choices);
             let remove = remove.into_iter().filter(|id| !add.contains(id));
             let remove = remove.map(ResourceId::from).collect();
             let edge = |id: &&str| match choices.below(8) {
@@ -204,9 +210,10 @@ fn showing(
 }
 
 fn unknown_members(choices: &Choices<'_>) -> UnknownMemberPolicy {
-    match choices.once_in(2) {
-        true => UnknownMemberPolicy::Accept,
-        false => UnknownMemberPolicy::Reject,
+    if choices.once_in(2) {
+        UnknownMemberPolicy::Accept
+    } else {
+        UnknownMemberPolicy::Reject
     }
 }
 
@@ -254,7 +261,8 @@ proptest! {
         let world = World::new();
         let choices = Choices(RefCell::new(bytes.iter()));
         let mut database = filled(&world, &choices);
-        let (mut alone, mut pieces) = (database.clone(), database.clone());
+        let mut alone = database.clone();
+        let mut pieces = database.clone();
         // The clock may go back.
         let at = 12 - i64::try_from(choices.below(6)).unwrap();
         let request = request(&world, &choices, at, (10, OnFailure::Continue));
@@ -307,7 +315,8 @@ proptest! {
         let world = World::new();
         let choices = Choices(RefCell::new(bytes.iter()));
         let mut database = filled(&world, &choices);
-        let (before, mut replica) = (database.journal.len(), Replica::of(&database));
+        let before = database.journal.len();
+        let mut replica = Replica::of(&database);
         let mut requests = (0..3).map(|at| {
             let rule = match choices.below(2) {
                 0 => OnFailure::Continue,
@@ -330,7 +339,8 @@ proptest! {
         let world = World::new();
         let choices = Choices(RefCell::new(bytes.iter()));
         let mut database = filled(&world, &choices);
-        let (before, mut continued) = (database.clone(), database.clone());
+        let before = database.clone();
+        let mut continued = database.clone();
         let mut request = request(&world, &choices, 12, (4, OnFailure::RollBack));
         let answers = database.run(Decision::new(request.clone()));
         let failed = answers[0].as_ref().unwrap().iter().any(Result::is_err);
@@ -349,7 +359,8 @@ proptest! {
         let choices = Choices(RefCell::new(bytes.iter()));
         let rule = unknown_members(&choices);
         let mut database = filled_under(&world, &choices, Some(rule));
-        let (mut checked, mut pieces) = (database.clone(), database.clone());
+        let mut checked = database.clone();
+        let mut pieces = database.clone();
         let writes = 1 + choices.below(6);
         let request = showing(&world, &choices, (12, writes), rule);
         let answers = database.run(Decision::new(request.clone()));

@@ -138,7 +138,8 @@ impl Schedule {
         const USERS: [&str; 4] = ["u1", "u2", "u3", "u4"];
         const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
         let world = self.world.clone();
-        let (user, group) = (self.random.of(&USERS), self.random.of(&GROUPS));
+        let user = self.random.of(&USERS);
+        let group = self.random.of(&GROUPS);
         let name = self.random.of(&["a", "b", "c"]);
         match self.random.below(9) {
             0..=2 => world.create(user, json!({"userName": name, "active": true})),
@@ -220,12 +221,11 @@ impl Schedule {
     /// The transaction is lost: nothing of it is there.
     fn lose(&mut self, at: usize, waiting: Vec<Waiting>) {
         for mut one in waiting.into_iter().rev() {
-            match one.is_second {
-                true => drop(self.told.insert(one.number, "busy".to_owned())),
-                false => {
-                    one.is_second = true;
-                    self.nodes[at].queue.push_front(one);
-                }
+            if one.is_second {
+                drop(self.told.insert(one.number, "busy".to_owned()))
+            } else {
+                one.is_second = true;
+                self.nodes[at].queue.push_front(one);
             }
         }
     }
@@ -261,7 +261,8 @@ impl Schedule {
         let active = self.database.rows.values().filter(active).count() as u64;
         assert!(active <= SEATS, "{active} active users");
         for (list, _) in self.database.edges.keys() {
-            let (mut open, mut seen) = (vec![list.owner.clone()], BTreeSet::new());
+            let mut open = vec![list.owner.clone()];
+            let mut seen = BTreeSet::new();
             while let Some(id) = open.pop() {
                 let members = self.members(&id);
                 assert!(

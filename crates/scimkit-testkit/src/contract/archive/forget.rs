@@ -22,7 +22,8 @@ pub(super) const CHECKS: &[ArchiveCheck] = &[
 
 /// `fill` retires `u03`, `u04`, `g02` and `x3`, in that order.
 fn long_ago(pair: &Pair<'_>) -> Result<(), String> {
-    let (acme, other) = (&pair.from, pair.from.tenant("other"));
+    let acme = &pair.from;
+    let other = pair.from.tenant("other");
     let of_nobody = acme.run(
         acme.store
             .purge_deleted(&acme.ground.scope.tenant, second(0)),
@@ -32,7 +33,8 @@ fn long_ago(pair: &Pair<'_>) -> Result<(), String> {
     }
     acme.fill(11)?;
     other.fill(12)?;
-    let (lines, others) = (acme.lines()?, other.lines()?);
+    let lines = acme.lines()?;
+    let others = other.lines()?;
     ensure_eq!(acme.forget(second(30))?, 0, "retired before the first");
     ensure_eq!(acme.lines()?, lines, "the lines when all are later");
     ensure_eq!(acme.forget(second(32))?, 2, "retired before the third");

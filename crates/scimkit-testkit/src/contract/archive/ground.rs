@@ -12,9 +12,8 @@ use scimkit_store::{
 use serde_json::{Value, json};
 
 use super::FullStore;
-use crate::contract::Subject;
 use crate::contract::{
-    Driver,
+    Driver, Subject,
     ground::{Ground, said, second},
     oracle::populate,
     random::Random,
@@ -32,7 +31,8 @@ impl<'a> Pair<'a> {
         to: Arc<dyn FullStore>,
         drive: &'a Driver<'a>,
     ) -> Result<Self, String> {
-        let (from, to) = (Side::new(from, drive)?, Side::new(to, drive)?);
+        let from = Side::new(from, drive)?;
+        let to = Side::new(to, drive)?;
         Ok(Pair { from, to })
     }
 }

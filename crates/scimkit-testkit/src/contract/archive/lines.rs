@@ -121,7 +121,8 @@ fn bad_lines(pair: &Pair<'_>) -> Result<(), String> {
 
 /// Lines with something that administration or the protocol rejects, each with its number.
 fn rejected_by_administration() -> Result<Vec<(usize, String)>, String> {
-    let (long, longer) = ("a".repeat(64), "a".repeat(201));
+    let long = "a".repeat(64);
+    let longer = "a".repeat(201);
     let rules = |rules: &str| format!(r#""rules":{}"#, Value::from(rules));
     let unknown = rules(r#"{"of a later release":1}"#);
     let word = rules(r#"{"create_policy":"adoptt"}"#);

@@ -81,8 +81,10 @@ fn is_broken(answer: &Result<(), ArchiveError>) -> bool {
 /// A stream that is dropped early leaves nothing behind, and others are served while the caller does not take the next record.
 fn taken_slowly(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(1)?;
-    let (side, other) = (&pair.from, pair.from.tenant("other"));
-    let (lines, all) = (side.lines()?, records(side)?);
+    let side = &pair.from;
+    let other = pair.from.tenant("other");
+    let lines = side.lines()?;
+    let all = records(side)?;
     for count in [0, 1, 5, 40] {
         let mut stream = side.store.export_records(side.id());
         for expected in all.iter().take(count) {
@@ -92,7 +94,8 @@ fn taken_slowly(pair: &Pair<'_>) -> Result<(), String> {
                 ensure_eq!(format!("{next:?}"), format!("{expected:?}"), "a record");
             }
         }
-        let (id, user) = (format!("between{count}"), &side.ground.user);
+        let id = format!("between{count}");
+        let user = &side.ground.user;
         let body = json!({"userName": id});
         side.ground.create(second(90), user, &id, body)?;
         side.ground.delete(second(91), user, &id)?;
@@ -103,7 +106,8 @@ fn taken_slowly(pair: &Pair<'_>) -> Result<(), String> {
     ensure_eq!(resources(&side.lines()?), resources(&lines), "the lines");
     // The moment is the first poll.
     let mut stream = side.store.export_records(side.id());
-    let (user, body) = (&side.ground.user, json!({"userName": "late"}));
+    let user = &side.ground.user;
+    let body = json!({"userName": "late"});
     side.ground.create(second(92), user, "zz-early", body)?;
     let start = side.run(Box::pin(next_item(&mut stream)))?;
     ensure!(
@@ -188,7 +192,8 @@ fn misplaced(pair: &Pair<'_>) -> Result<(), String> {
 
 fn unpolled(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(4)?;
-    let (side, lines) = (&pair.from, pair.from.lines()?);
+    let side = &pair.from;
+    let lines = pair.from.lines()?;
     drop(side.store.export_records(side.id()));
     drop(side.store.erase_tenant(&side.ground.scope.tenant));
     ensure_eq!(

@@ -13,7 +13,6 @@ use std::{
 };
 
 use futures_core::Stream;
-
 use scimkit_registry::ResourceId;
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, EdgeQuery, Query, ReadOptions, StoreError, Tenant,
@@ -114,7 +113,8 @@ fn importing<T>(what: &str, answer: Result<T, StoreError>) -> Result<(), String>
 fn invisible(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(1)?;
     let all = records(&pair.from)?;
-    let (side, lines) = (&pair.to, pair.from.lines()?);
+    let side = &pair.to;
+    let lines = pair.from.lines()?;
     let imported = half_way(side, all.clone(), || {
         nothing_of_resources(side)?;
         nothing_of_entries(side, &all)
@@ -129,7 +129,8 @@ fn invisible(pair: &Pair<'_>) -> Result<(), String> {
 fn nothing_of_resources(side: &Side<'_>) -> Result<(), String> {
     let ground = &side.ground;
     let (scope, user) = (&ground.scope, &ground.user);
-    let (id, want) = (ResourceId::from("u01"), ReadOptions::document());
+    let id = ResourceId::from("u01");
+    let want = ReadOptions::document();
     let read = side.store.read(scope, user, &id, &want);
     importing("a read", side.run(read)?)?;
     let query = Query::new(user.clone());
@@ -153,7 +154,8 @@ fn nothing_of_resources(side: &Side<'_>) -> Result<(), String> {
 }
 
 fn nothing_of_entries(side: &Side<'_>, all: &[ArchiveRecord]) -> Result<(), String> {
-    let (store, id) = (&side.store, side.id());
+    let store = &side.store;
+    let id = side.id();
     let tenants = side.run(store.tenants())?.map_err(|e| said(&e))?;
     ensure!(tenants.is_empty(), "{tenants:?} during an import");
     importing("a tenant", side.run(store.tenant(id))?)?;
@@ -190,7 +192,8 @@ fn nothing_of_entries(side: &Side<'_>, all: &[ArchiveRecord]) -> Result<(), Stri
 
 fn others_served(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(2)?;
-    let (side, other) = (&pair.to, pair.to.tenant("other"));
+    let side = &pair.to;
+    let other = pair.to.tenant("other");
     let imported = half_way(side, records(&pair.from)?, || {
         other.fill(3)?;
         let lines = other.lines()?;
@@ -276,10 +279,12 @@ fn until_it_waits(
 
 fn pending(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(8)?;
-    let (side, other) = (&pair.to, pair.to.tenant("other"));
+    let side = &pair.to;
+    let other = pair.to.tenant("other");
     let mut all = records(&pair.from)?;
     let rest = all.split_off(all.len() / 2);
-    let (source, next) = (Waiting::default(), all.len() as u64 + 1);
+    let source = Waiting::default();
+    let next = all.len() as u64 + 1;
     source.push(1, all);
     let scope = &side.ground.scope;
     let mut import = side.store.import_records(scope, Box::pin(source.clone()));
@@ -296,7 +301,8 @@ fn pending(pair: &Pair<'_>) -> Result<(), String> {
 
 fn dropped(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(10)?;
-    let (side, all) = (&pair.to, records(&pair.from)?);
+    let side = &pair.to;
+    let all = records(&pair.from)?;
     for count in [0, 1, 4, all.len() / 2, all.len()] {
         let source = Waiting::default();
         source.push(1, all.iter().take(count).cloned().collect());
@@ -318,7 +324,8 @@ fn dropped(pair: &Pair<'_>) -> Result<(), String> {
 
 fn erase_supersedes(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(4)?;
-    let (side, lines) = (&pair.to, pair.from.lines()?);
+    let side = &pair.to;
+    let lines = pair.from.lines()?;
     let imported = half_way(side, records(&pair.from)?, || {
         ensure_eq!(side.erase()?, Erased::All, "what goes of an import");
         side.has_nothing()
@@ -335,7 +342,8 @@ fn erase_supersedes(pair: &Pair<'_>) -> Result<(), String> {
 
 fn import_supersedes(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(5)?;
-    let (side, lines) = (&pair.to, pair.from.lines()?);
+    let side = &pair.to;
+    let lines = pair.from.lines()?;
     let imported = half_way(side, records(&pair.from)?, || {
         side.restored(&lines).map(drop)
     })?;
@@ -349,7 +357,8 @@ fn import_supersedes(pair: &Pair<'_>) -> Result<(), String> {
 
 fn leaves_entries(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(6)?;
-    let (side, all) = (&pair.to, records(&pair.from)?);
+    let side = &pair.to;
+    let all = records(&pair.from)?;
     side.enter(7)?;
     let before = side.lines()?;
     // The tenant is there already.

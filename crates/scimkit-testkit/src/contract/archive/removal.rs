@@ -22,13 +22,15 @@ fn resources(side: &Side<'_>) -> Result<Vec<String>, String> {
 }
 
 fn released(pair: &Pair<'_>) -> Result<(), String> {
-    let (side, other) = (&pair.from, pair.from.tenant("other"));
+    let side = &pair.from;
+    let other = pair.from.tenant("other");
     side.fill(4)?;
     other.fill(5)?;
     let (ground, user) = (&side.ground, &side.ground.user);
     let okta = ground.through("okta");
     okta.create(second(70), user, "x5", json!({"userName": "from okta"}))?;
-    let (before, apart) = (resources(side)?, other.lines()?);
+    let before = resources(side)?;
+    let apart = other.lines()?;
 
     let entra = ConnectionId::from("entra");
     let removed =

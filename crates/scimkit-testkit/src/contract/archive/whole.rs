@@ -187,7 +187,8 @@ fn versions(pair: &Pair<'_>) -> Result<(), String> {
 
 fn renamed(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(5)?;
-    let (lines, other) = (pair.from.lines()?, pair.to.tenant("other"));
+    let lines = pair.from.lines()?;
+    let other = pair.to.tenant("other");
     other.restored(&lines)?;
     let expected = lines.replacen(r#""id":"acme""#, r#""id":"other""#, 1);
     ensure_eq!(other.lines()?, expected, "the lines under another name");
@@ -254,11 +255,13 @@ fn without_tokens(pair: &Pair<'_>) -> Result<(), String> {
 }
 
 fn erased(pair: &Pair<'_>) -> Result<(), String> {
-    let (acme, other) = (&pair.from, pair.from.tenant("other"));
+    let acme = &pair.from;
+    let other = pair.from.tenant("other");
     ensure_eq!(acme.erase()?, Erased::Nothing, "what goes where nothing is");
     acme.fill(7)?;
     other.fill(8)?;
-    let (lines, others) = (acme.lines()?, other.lines()?);
+    let lines = acme.lines()?;
+    let others = other.lines()?;
     ensure_eq!(acme.erase()?, Erased::All, "what goes of a tenant");
     acme.has_nothing()?;
     for kind in [&acme.ground.user, &acme.ground.group] {
@@ -286,7 +289,8 @@ fn others(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(9)?;
     let other = pair.to.tenant("other");
     other.fill(10)?;
-    let (lines, others) = (pair.from.lines()?, other.lines()?);
+    let lines = pair.from.lines()?;
+    let others = other.lines()?;
     ensure!(
         !lines.contains("other"),
         "another tenant's name is in the lines"

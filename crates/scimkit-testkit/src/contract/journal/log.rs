@@ -108,7 +108,8 @@ impl<'a> Log<'a> {
         loop {
             let page = self.page(&query)?;
             ensure!(page.entries.len() <= 7, "a page has more than its limit");
-            let (end, has_more) = (page.end(), page.has_more);
+            let end = page.end();
+            let has_more = page.has_more;
             entries.extend(page.entries);
             match end.filter(|_| has_more) {
                 Some(end) => query = JournalQuery::after(end).with_limit(7),

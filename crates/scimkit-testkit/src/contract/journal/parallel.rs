@@ -144,7 +144,8 @@ fn write_some(log: &Log<'_>, thread: usize, id: &str) -> Result<Told, String> {
 
 /// The numbers that a reader sees one after another while others write.
 fn read_along(log: &Log<'_>, first: u64, is_done: &AtomicBool) -> Result<Vec<u64>, String> {
-    let (mut seen, mut end) = (Vec::new(), JournalPosition::end_of(first));
+    let mut seen = Vec::new();
+    let mut end = JournalPosition::end_of(first);
     loop {
         let is_last = is_done.load(Ordering::SeqCst);
         let page = match log.read(&JournalQuery::after(end).with_limit(5))? {

@@ -81,7 +81,8 @@ fn imported(log: &Log<'_>) -> Result<(), String> {
     log.user(1, "u2")?;
     let lines = |log: &Log<'_>| {
         let store: Arc<dyn Archive> = Arc::clone(&log.store) as Arc<dyn Archive>;
-        let (tenant, options) = (log.id().clone(), ArchiveOptions::default());
+        let tenant = log.id().clone();
+        let options = ArchiveOptions::default();
         let exported = log.run(Box::pin(async move {
             export_to(&*store, &tenant, &options, Vec::new()).await
         }))?;
@@ -92,7 +93,8 @@ fn imported(log: &Log<'_>) -> Result<(), String> {
     log.advanced(&lease, 2)?;
     let erased = log.run(log.store.erase_tenant(log.id()))?;
     erased.map_err(|e| said(&e))?;
-    let (store, scope) = (Arc::clone(&log.store), log.ground.scope.clone());
+    let store = Arc::clone(&log.store);
+    let scope = log.ground.scope.clone();
     let input = Cursor::new(exported.clone());
     let done = log.run(Box::pin(async move {
         let store: Arc<dyn Archive> = store as Arc<dyn Archive>;

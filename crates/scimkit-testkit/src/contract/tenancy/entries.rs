@@ -60,7 +60,8 @@ fn found(ground: &Ground<'_>) -> Result<(), String> {
         "what was put"
     );
 
-    let (mut renamed, mut ruled) = (tenant("acme", 1), connection("acme", "crm", 1));
+    let mut renamed = tenant("acme", 1);
+    let mut ruled = connection("acme", "crm", 1);
     renamed.name = String::new();
     ruled.settings = "[]".to_owned();
     ground.put(vec![

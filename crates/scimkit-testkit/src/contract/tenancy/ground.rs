@@ -75,7 +75,8 @@ impl Ground<'_> {
         tenant: &str,
         id: &str,
     ) -> Result<Option<(Tenant, Connection)>, String> {
-        let (tenant, id) = (TenantId::from(tenant), ConnectionId::from(id));
+        let tenant = TenantId::from(tenant);
+        let id = ConnectionId::from(id);
         self.found(self.reads.connection(&tenant, &id))
     }
 
@@ -94,7 +95,8 @@ impl Ground<'_> {
     }
 
     pub(super) fn remove_connection(&self, tenant: &str, id: &str) -> Result<Answer<()>, String> {
-        let (tenant, id) = (TenantId::from(tenant), ConnectionId::from(id));
+        let tenant = TenantId::from(tenant);
+        let id = ConnectionId::from(id);
         self.run(
             self.writes
                 .remove_connection(&tenant, &id, chrono::DateTime::UNIX_EPOCH.into()),
@@ -140,7 +142,8 @@ pub(super) fn tenant(id: &str, revision: u64) -> Tenant {
 
 /// A connection with that revision.
 pub(super) fn connection(tenant: &str, id: &str, revision: u64) -> Connection {
-    let (tenant, name) = (TenantId::from(tenant), format!("To {id}"));
+    let tenant = TenantId::from(tenant);
+    let name = format!("To {id}");
     let mut connection = Connection::new(tenant, ConnectionId::from(id), name, second(2));
     connection.settings = r#"{"profile":"entra","note":"it's %_\\ \u0000"}"#.to_owned();
     connection.revision = revision;

@@ -248,10 +248,8 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
 
 fn used(ground: &Ground<'_>) -> Result<(), String> {
     ground.put(with_connections("acme", &["crm"]))?;
-    let (mut first, mut other) = (
-        token(("acme", "crm"), "1", 1, 1),
-        token(("acme", "crm"), "2", 2, 1),
-    );
+    let mut first = token(("acme", "crm"), "1", 1, 1);
+    let mut other = token(("acme", "crm"), "2", 2, 1);
     put(ground, &mut first)?;
     put(ground, &mut other)?;
     for (at, latest) in [(100, 100), (100, 100), (50, 100), (300, 300), (299, 300)] {

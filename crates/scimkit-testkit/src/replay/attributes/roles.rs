@@ -97,9 +97,10 @@ impl Wanted<'_> {
         } else {
             "single-valued"
         };
-        let with = match self.subs.is_empty() {
-            true => String::new(),
-            false => format!(" with `{}`", self.subs.join("`, `")),
+        let with = if self.subs.is_empty() {
+            String::new()
+        } else {
+            format!(" with `{}`", self.subs.join("`, `"))
         };
         format!(
             "the server declares no attribute for `{name}`: a writable {many} {kind}{with} that the case does not use \
@@ -183,9 +184,12 @@ impl Search<'_> {
                 let used = |known: &&str| sub.is(known);
                 !wanted.subs.iter().any(used) && !subs.iter().any(used)
             };
-            let another = || match attribute.multi_valued {
-                true => None,
-                false => attribute.subs.iter().filter(free).find(fits),
+            let another = || {
+                if attribute.multi_valued {
+                    None
+                } else {
+                    attribute.subs.iter().filter(free).find(fits)
+                }
             };
             subs.push(&same.or_else(another)?.name);
         }

@@ -46,9 +46,12 @@ fn path_of(inner: &str, roles: &[Role]) -> Option<String> {
     } else if inner == inner.to_lowercase() {
         path.to_lowercase()
     } else {
-        let swap = |letter: char| match letter.is_ascii_uppercase() {
-            true => letter.to_ascii_lowercase(),
-            false => letter.to_ascii_uppercase(),
+        let swap = |letter: char| {
+            if letter.is_ascii_uppercase() {
+                letter.to_ascii_lowercase()
+            } else {
+                letter.to_ascii_uppercase()
+            }
         };
         let mut letters = path.chars();
         letters
@@ -144,7 +147,8 @@ impl Required {
                 .and_then(Value::as_str)
                 .unwrap_or_default()
         };
-        let (method, path) = (text("method"), text("path"));
+        let method = text("method");
+        let path = text("path");
         let path = path.split('?').next().unwrap_or(path);
         let attributes = match (method, path) {
             ("POST", "/Users") => &self.users,
@@ -201,7 +205,8 @@ fn fill_text(text: &mut String, attributes: &[Attribute]) {
         let there = members.keys().any(|name| attribute.is(name));
         let open = text.trim_end().strip_suffix('}');
         if let Some(open) = open.filter(|_| !there && !members.is_empty()) {
-            let (name, value) = (&attribute.name, sample(attribute, &owner));
+            let name = &attribute.name;
+            let value = sample(attribute, &owner);
             *text = format!("{open}, \"{name}\": {value}}}");
         }
     }
@@ -248,9 +253,10 @@ fn sample(attribute: &Attribute, owner: &str) -> Value {
         "reference" => json!(format!("https://scim.example/{owner}")),
         _ => json!(sample_text(attribute, owner)),
     };
-    match attribute.multi_valued {
-        true => json!([one]),
-        false => one,
+    if attribute.multi_valued {
+        json!([one])
+    } else {
+        one
     }
 }
 

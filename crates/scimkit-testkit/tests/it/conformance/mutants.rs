@@ -302,7 +302,8 @@ impl HttpTarget for Mutant {
         mut request: Request<Bytes>,
     ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
         Box::pin(async move {
-            let (method, path) = (request.method().clone(), request.uri().to_string());
+            let method = request.method().clone();
+            let path = request.uri().to_string();
             (self.1)(&mut request);
             let mut answer = self.0.send(request).await?;
             (self.2)(&method, &path, &mut answer);

@@ -34,7 +34,9 @@ pub(super) fn of(requirements: &[Requirement], proofs: &BTreeMap<String, Vec<Str
             requirement: words,
             ..
         } = requirement;
-        let (level, words, by) = (level.as_str(), cell(words), proven_by(requirement, proofs));
+        let level = level.as_str();
+        let words = cell(words);
+        let by = proven_by(requirement, proofs);
         writeln!(page, "| {id} | {level} | {words} | {by} |").unwrap();
     }
     page

@@ -262,7 +262,8 @@ async fn requirement_without_an_attribute_is_skipped_with_its_reason() {
         .await
         .unwrap();
     for level in [RequirementLevel::Must, RequirementLevel::Should] {
-        let (partial, whole) = (report.counts(level), whole.counts(level));
+        let partial = report.counts(level);
+        let whole = whole.counts(level);
         assert_eq!(partial.passed + partial.skipped, whole.passed);
         assert_eq!(partial.untested, whole.untested);
         assert!(partial.skipped > 0 && whole.skipped == 0);

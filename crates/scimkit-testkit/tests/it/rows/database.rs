@@ -136,7 +136,8 @@ impl Rows for Transaction<'_> {
         }
         tables.add_shown(needs, &mut facts);
         for query in &needs.ancestors {
-            let (mut open, mut seen) = (vec![query.start.clone()], BTreeSet::new());
+            let mut open = vec![query.start.clone()];
+            let mut seen = BTreeSet::new();
             while let Some(target) = open.pop() {
                 if !seen.insert(target.clone()) {
                     continue;
@@ -516,7 +517,8 @@ impl RowDatabase for Database {
 
     async fn query(&self, scope: &RequestContext, query: &Query) -> Result<Page, StoreError> {
         pause(self.patience).await;
-        let (tables, edges) = (self.tables(scope), query.needed_edges());
+        let tables = self.tables(scope);
+        let edges = query.needed_edges();
         let rows = tables.all(&query.kind, RowState::Live);
         let stored = rows.map(|row| tables.stored(scope, &query.kind, row, &edges));
         page(scope, query, stored.collect())

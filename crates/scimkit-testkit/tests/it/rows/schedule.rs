@@ -59,7 +59,8 @@ impl World {
     fn new() -> Self {
         let mut settings = Settings::new("https://example.com/scim/v2");
         let kind = |name| Arc::clone(settings.registry.resource_type(name).unwrap());
-        let (group, user) = (kind("Group"), kind("User"));
+        let group = kind("Group");
+        let user = kind("User");
         let active = Filter::parse("active eq true").unwrap();
         let active = user.bind_filter(&active, &Tolerance::DEFAULT).unwrap();
         let seats = Capacity::new("seats", Arc::clone(&user), active, SEATS);
@@ -92,7 +93,8 @@ impl World {
     fn write(&self, random: &mut Random) -> WriteOp {
         const USERS: [&str; 4] = ["u1", "u2", "u3", "u4"];
         const GROUPS: [&str; 3] = ["g1", "g2", "g3"];
-        let (user, group) = (random.of(&USERS), random.of(&GROUPS));
+        let user = random.of(&USERS);
+        let group = random.of(&GROUPS);
         let name = random.of(&["a", "b", "c"]);
         let body = |kind: &Arc<ResourceType>, id: &str, body: Value| WriteOp::Create {
             change: Change::create(
@@ -122,7 +124,8 @@ impl World {
                     _ => random.of(&GROUPS),
                 };
                 let mut change = Change::empty(Arc::clone(&self.group));
-                let (add, remove) = (vec![Edge::to(member)], Vec::new());
+                let add = vec![Edge::to(member)];
+                let remove = Vec::new();
                 let edit = EdgeEdit::Delta { add, remove };
                 change.edit_edges(self.group.attribute_id("members").unwrap(), edit);
                 update(group, change)
@@ -217,7 +220,8 @@ fn check(tables: &Tables) {
     let ids: BTreeSet<_> = live().map(|row| &row.head.id).collect();
     for (owner, target) in tables.pairs() {
         assert!(ids.contains(owner) && ids.contains(target), "a loose end");
-        let (mut open, mut seen) = (vec![owner], BTreeSet::new());
+        let mut open = vec![owner];
+        let mut seen = BTreeSet::new();
         while let Some(id) = open.pop() {
             for (_, member) in tables.pairs().filter(|(from, _)| *from == id) {
                 assert!(member != owner, "{owner} is in itself");

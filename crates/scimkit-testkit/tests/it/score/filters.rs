@@ -22,7 +22,8 @@ pub(super) async fn score(client: &Client, profile: &str) -> Vec<Scored> {
             continue;
         }
         let found = filtered(client, &row, &ids).await;
-        let (answer, problem) = (found.words(), found.problem(&row));
+        let answer = found.words();
+        let problem = found.problem(&row);
         scored.push(Scored {
             answer,
             choice,

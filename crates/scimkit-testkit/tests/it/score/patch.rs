@@ -115,7 +115,8 @@ impl Patched {
         let got = self.answer.words();
         let operations = &row["patch"]["Operations"];
         if row["after"].is_object() {
-            let (wanted, state) = (state(&row["after"]), state(&self.after.body));
+            let wanted = state(&row["after"]);
+            let state = state(&self.after.body);
             return match () {
                 () if !matches!(self.answer.status, 200 | 204) => {
                     let detail = &self.answer.body["detail"];
@@ -167,7 +168,8 @@ fn also(row: &Value) -> Vec<String> {
 
 /// The members that are other than before; `null` for one that is gone.
 fn changes(before: &Value, after: &Value) -> Map<String, Value> {
-    let (before, after) = (before.as_object().unwrap(), after.as_object().unwrap());
+    let before = before.as_object().unwrap();
+    let after = after.as_object().unwrap();
     let mut changes = after.clone();
     changes.retain(|name, value| before.get(name) != Some(value));
     for name in before.keys().filter(|name| !after.contains_key(*name)) {
