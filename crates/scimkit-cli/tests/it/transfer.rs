@@ -166,11 +166,11 @@ async fn import_rejects_an_incomplete_export_with_its_line() {
         ),
         (
             text.replace(r#""rules":"{"#, r#""rules":"{\"x\":1,"#),
-            "line 2: the rules",
+            "line 2: invalid connection settings",
         ),
         (
             text.replace(r#"["groups","read","users"]"#, "[]"),
-            "line 3: the token",
+            "line 3: invalid token",
         ),
         (
             text.replace("userName", "nickName"),

@@ -276,7 +276,7 @@ async fn a_tenant_in_the_path_counts_even_where_the_base_url_has_none() {
 }
 
 #[tokio::test]
-async fn rules_that_can_not_be_used_are_the_administrators_to_mend() {
+async fn invalid_settings_are_answered_503_and_name_who_can_fix_them() {
     let world = World::at("https://app.example/scim/v2");
     let acme = world.customer("acme").await;
     let (tenant, entra) = (&acme.record.tenant, &acme.record.connection);
@@ -292,5 +292,5 @@ async fn rules_that_can_not_be_used_are_the_administrators_to_mend() {
     let answer = world.get("/scim/v2/Users", acme.token.reveal()).await;
     assert_eq!(answer.status(), 503);
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();
-    assert!(detail.contains("administrator can mend them"), "{detail}");
+    assert!(detail.contains("operator can fix them"), "{detail}");
 }
