@@ -5,17 +5,17 @@ use std::{collections::BTreeMap, fmt::Write};
 use scimkit_testkit::conformance::{Requirement, RequirementLevel};
 
 const HEAD: &str = "\
-# What the RFCs ask, and what proves it
+# Conformance
 
-Every requirement of level MUST and SHOULD on a service provider, in our words, and what holds this implementation to it:
+This page lists every requirement of level MUST and SHOULD on a service provider, in our words, and the tests that prove it for scimkit:
 
-- `rfc/…`: a case in `crates/scimkit-testkit/conformance`, which `scimkit check` asks of any server
-- `protocol/…`: a case in `crates/scimkit-testkit/protocol`, about our own server, which knows more schemas or has other settings there
-- a path: a test, or a check of the contract of stores, in that file below `crates`
-- *in italics*: why nothing does
+- `rfc/…` is a case in `crates/scimkit-testkit/conformance`, which `scimkit check` runs against any server.
+- `protocol/…` is a case in `crates/scimkit-testkit/protocol`, for scimkit with further schemas or other settings.
+- A path is a test or a check of the contract suite, in that file below `crates`.
+- A text *in italics* is the reason why there is no test.
 
-Every case runs against every store. This page is written by a test
-(`SCIMKIT_WRITE_DOCS=1 cargo test -p scimkit-testkit the_page_is_up_to_date`), which fails when the page is not up to date.
+Every case runs against every store. A test keeps this page up to date; rewrite it with
+`SCIMKIT_WRITE_DOCS=1 cargo test -p scimkit-testkit the_page_is_up_to_date`.
 ";
 
 pub(super) fn of(requirements: &[Requirement], proofs: &BTreeMap<String, Vec<String>>) -> String {
@@ -44,7 +44,7 @@ pub(super) fn of(requirements: &[Requirement], proofs: &BTreeMap<String, Vec<Str
 
 /// How many requirements of each level are proven, and how.
 fn summary(requirements: &[Requirement], proofs: &BTreeMap<String, Vec<String>>) -> String {
-    let mut text = "| level | all | by a case for any server | by other cases or tests | not, with a reason |\n|---|---|---|---|---|\n".to_owned();
+    let mut text = "| level | requirements | proven for any server | proven by other cases or tests | not proven, with a reason |\n|---|---|---|---|---|\n".to_owned();
     for level in [RequirementLevel::Must, RequirementLevel::Should] {
         let (mut all, mut any, mut other, mut reason) = (0, 0, 0, 0);
         for requirement in requirements.iter().filter(|r| r.level == level) {
