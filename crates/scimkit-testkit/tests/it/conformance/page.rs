@@ -15,7 +15,7 @@ This page lists every requirement of level MUST and SHOULD on a service provider
 - A text *in italics* is the reason why there is no test.
 
 Every case runs against every store. A test keeps this page up to date; rewrite it with
-`SCIMKIT_WRITE_DOCS=1 cargo test -p scimkit-testkit the_page_is_up_to_date`.
+`SCIMKIT_WRITE_DOCS=1 cargo test -p scimkit-testkit page_is_up_to_date`.
 ";
 
 pub(super) fn of(requirements: &[Requirement], proofs: &BTreeMap<String, Vec<String>>) -> String {
