@@ -7,11 +7,14 @@
 mod access;
 #[path = "../../crates/scimkit-cli/src/files.rs"]
 mod files;
+#[path = "../metrics/mod.rs"]
 mod metrics;
 mod options;
 mod process;
 #[path = "../serve/mod.rs"]
 mod serve;
+#[cfg(test)]
+mod tests;
 mod welcome;
 
 use std::{process::ExitCode, sync::Arc};
