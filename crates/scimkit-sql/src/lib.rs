@@ -42,6 +42,7 @@
 //! - [`MappedTable`]: the layout of a host's own table, from a mapping
 //! - [`Dialect`]: how a database spells it
 //! - [`reference`](mod@reference): the statements of the reference layout
+//! - [`tables`]: the statements of application tables and their side tables
 //!
 //! What is compiled is exact: the condition and the residual together hold for a resource exactly
 //! when the predicate does. Case was folded when the filter was bound, so there is no `lower()` and
@@ -55,6 +56,7 @@ mod host_rows;
 mod layout;
 mod plan;
 pub mod reference;
+pub mod tables;
 
 pub use dialect::Dialect;
 pub use host::MappedTable;

@@ -15,7 +15,8 @@
 //! several threads at once.
 //!
 //! [`tenancy`] does the same for stores of tenants, connections and tokens, [`archive`] for stores that export and
-//! import whole tenants, and [`journal`] for stores that write a journal.
+//! import whole tenants, and [`journal`] for stores that write a journal. [`sql_driver`] has the checks of a driver for
+//! application tables.
 
 mod answers;
 pub mod archive;
@@ -40,6 +41,7 @@ mod queries;
 mod random;
 mod resources;
 mod rule;
+pub mod sql_driver;
 mod subject;
 pub mod tenancy;
 

@@ -1,0 +1,152 @@
+//! Statements on the thread of a connection.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::{
+    Connection, ErrorCode, ffi,
+    types::{ToSql, ToSqlOutput, Value, ValueRef},
+};
+use scimkit_sql::tables::{SqlStatement, SqlValue};
+use scimkit_store::rows::Access;
+
+use crate::{DriverError, DriverErrorKind, SqlRow};
+
+/// Runs statements in an open transaction, or in a new one.
+pub(super) fn run(
+    connection: &mut Connection,
+    begin: Option<Access>,
+    statements: &[SqlStatement],
+    is_dropped: &AtomicBool,
+) -> Result<Vec<Vec<SqlRow>>, DriverError> {
+    if let Some(access) = begin {
+        let begin = match access {
+            Access::Read => "BEGIN",
+            Access::Write => "BEGIN IMMEDIATE",
+        };
+        let begun = connection.execute_batch(begin);
+        begun.map_err(|error| classified(error, None))?;
+    }
+    let mut results = Vec::with_capacity(statements.len());
+    for (number, statement) in statements.iter().enumerate() {
+        if connection.is_autocommit() {
+            // SQLite rolls a transaction back by itself when the disk is full or fails.
+            let reason = "SQLite has rolled the transaction back";
+            return Err(DriverError::new(DriverErrorKind::Unavailable, reason));
+        }
+        if is_dropped.load(Ordering::Acquire) {
+            let reason = "nobody waits for the result";
+            return Err(DriverError::new(DriverErrorKind::Other, reason));
+        }
+        let rows = rows(connection, statement);
+        results.push(rows.map_err(|error| classified(error, Some(number)))?);
+    }
+    Ok(results)
+}
+
+/// Commits the open transaction, or rolls it back.
+pub(super) fn commit(connection: &mut Connection) -> Result<(), DriverError> {
+    if connection.is_autocommit() {
+        let reason = "SQLite has rolled the transaction back";
+        return Err(DriverError::new(DriverErrorKind::Unavailable, reason));
+    }
+    let committed = connection.execute_batch("COMMIT");
+    committed.map_err(|error| classified(error, None))
+}
+
+fn rows(connection: &Connection, statement: &SqlStatement) -> rusqlite::Result<Vec<SqlRow>> {
+    let mut prepared = connection.prepare_cached(&statement.text)?;
+    for (number, value) in (1..).zip(&statement.parameters) {
+        prepared.raw_bind_parameter(number, Bound(value))?;
+    }
+    let columns = prepared.column_count();
+    let mut rows = prepared.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let values = (0..columns).map(|column| row.get_ref(column).map(value));
+        found.push(values.collect::<rusqlite::Result<_>>()?);
+    }
+    Ok(found)
+}
+
+struct Bound<'a>(&'a SqlValue);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self.0 {
+            SqlValue::Blob(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
+            SqlValue::Bool(value) => ToSqlOutput::Owned(Value::Integer(i64::from(*value))),
+            SqlValue::Integer(number) => ToSqlOutput::Owned(Value::Integer(*number)),
+            SqlValue::Null => ToSqlOutput::Owned(Value::Null),
+            SqlValue::Real(number) => ToSqlOutput::Owned(Value::Real(*number)),
+            SqlValue::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        })
+    }
+}
+
+fn value(value: ValueRef<'_>) -> SqlValue {
+    match value {
+        ValueRef::Blob(bytes) => SqlValue::Blob(bytes.to_vec()),
+        ValueRef::Integer(number) => SqlValue::Integer(number),
+        ValueRef::Null => SqlValue::Null,
+        ValueRef::Real(number) => SqlValue::Real(number),
+        // SQLite does not check that text is UTF-8.
+        ValueRef::Text(text) => SqlValue::Text(String::from_utf8_lossy(text).into_owned()),
+    }
+}
+
+/// An error of SQLite, with the number of the statement that failed.
+pub(super) fn classified(error: rusqlite::Error, statement: Option<usize>) -> DriverError {
+    let kind = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => DriverErrorKind::Busy,
+        Some(ErrorCode::DiskFull) => DriverErrorKind::Full,
+        Some(
+            ErrorCode::CannotOpen
+            | ErrorCode::OutOfMemory
+            | ErrorCode::PermissionDenied
+            | ErrorCode::ReadOnly
+            | ErrorCode::SystemIoFailure,
+        ) => DriverErrorKind::Unavailable,
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
+            constraint(&error)
+        }
+        _ => DriverErrorKind::Other,
+    };
+    let error = DriverError::new(kind, error);
+    match statement {
+        Some(number) => error.with_statement(number),
+        None => error,
+    }
+}
+
+/// SQLite's message names the columns, `UNIQUE constraint failed: users.tenant, users.email`, or an index on expressions:
+/// `UNIQUE constraint failed: index 'users_login'`.
+fn constraint(error: &rusqlite::Error) -> DriverErrorKind {
+    let is_unique = error.sqlite_error().is_some_and(|error| {
+        matches!(
+            error.extended_code,
+            ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+                | ffi::SQLITE_CONSTRAINT_ROWID
+                | ffi::SQLITE_CONSTRAINT_UNIQUE
+        )
+    });
+    if !is_unique {
+        return DriverErrorKind::Rejected;
+    }
+    let text = error.to_string();
+    let (_, names) = text.rsplit_once("failed: ").unwrap_or_default();
+    let index = names
+        .strip_prefix("index '")
+        .and_then(|name| name.strip_suffix('\''));
+    if let Some(index) = index {
+        let (columns, constraint) = (Vec::new(), Some(index.to_owned()));
+        return DriverErrorKind::Unique {
+            columns,
+            constraint,
+        };
+    }
+    let column = |name: &str| name.rsplit_once('.').map(|(_, column)| column.to_owned());
+    DriverErrorKind::Unique {
+        columns: names.split(", ").filter_map(column).collect(),
+        constraint: None,
+    }
+}
