@@ -5,16 +5,29 @@
 //! use axum::{Router, routing::get};
 //! use scimkit_server::{BearerTokens, Server, Token};
 //! use scimkit_store::{MemoryStore, Settings};
+//! use tower::ServiceExt;
 //!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let token = Token::generate()?;
 //! let server = Server::new(Arc::new(MemoryStore::new()), Settings::new("https://app.example/scim/v2"))
 //!     .with_authentication(BearerTokens::new([token.digest()]));
 //! let app: Router = Router::new()
 //!     .route("/", get(async || "the app itself"))
 //!     .merge(scimkit_axum::router("/scim/v2", server));
-//! # let _ = app;
-//! # Ok::<(), scimkit_server::RandomnessError>(())
+//!
+//! let request = http::Request::get("/scim/v2/Users")
+//!     .header("Authorization", format!("Bearer {}", token.reveal()))
+//!     .body(axum::body::Body::empty())?;
+//! assert_eq!(app.oneshot(request).await?.status(), 200);
+//! # Ok(())
+//! # }
 //! ```
+//!
+//! - [`router`]: the server below a path, such as `/scim/v2` or `/tenants/{tenant}/scim/v2`
+//! - [`health`]: routes for probes
+//!
+//! Guide: [Embed the server](https://docs.rs/scimkit/latest/scimkit/guide/embedding/index.html).
 
 use axum::{
     Router,

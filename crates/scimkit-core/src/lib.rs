@@ -25,6 +25,8 @@
 //!
 //! It implements [RFC 7643](https://www.rfc-editor.org/rfc/rfc7643) and
 //! [RFC 7644](https://www.rfc-editor.org/rfc/rfc7644).
+//!
+//! Guide: [SCIM in two pages](https://docs.rs/scimkit/latest/scimkit/guide/scim/index.html).
 
 mod attribute;
 pub mod builtin;

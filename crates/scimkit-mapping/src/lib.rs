@@ -41,7 +41,7 @@
 //! - [`MatchingAttributes`]: which attributes find an existing resource
 //! - [`Mapping::supported_registry`]: the schemas reduced to what a mapping supports
 //!
-//! The file format is described in `docs/mapping.md`.
+//! Guide: [Attribute mapping](https://docs.rs/scimkit/latest/scimkit/guide/mapping/index.html) describes the file format.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -29,6 +29,8 @@
 //! This crate does no I/O, and its functions return the whole change or an error.
 //!
 //! [`Change`]: scimkit_registry::Change
+//!
+//! [RFC 7644, 3.5.1 and 3.5.2](https://www.rfc-editor.org/rfc/rfc7644#section-3.5.1)
 
 mod decode;
 mod draft;

@@ -45,6 +45,10 @@
 //!
 //! All data is in a [`TenantStore`](scimkit_store::TenantStore): one of scimkit's databases, or the application's
 //! own tables.
+//!
+//! The feature `toml` also accepts attribute mappings in TOML in the settings of a connection; JSON needs no feature.
+//!
+//! Guide: [Tenants, connections and tokens](https://docs.rs/scimkit/latest/scimkit/guide/provisioning/index.html).
 
 mod administration;
 mod cache;

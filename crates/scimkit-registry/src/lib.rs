@@ -22,6 +22,8 @@
 //! - [`Budget`]: the work that one request may cause, charged by every evaluation
 //! - [`Change`]: the changes by a write, and the resulting lookup keys
 //! - [`Tolerance`]: the accepted deviations from the RFC, as data; [`QuirkRecorder`]: those that a request needed
+//!
+//! Guide: [Tolerances](https://docs.rs/scimkit/latest/scimkit/guide/tolerances/index.html), [limits](https://docs.rs/scimkit/latest/scimkit/guide/limits/index.html).
 
 mod admit;
 mod attr;

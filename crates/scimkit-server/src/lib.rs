@@ -5,13 +5,30 @@
 //! use scimkit_server::{BearerTokens, Server, Token};
 //! use scimkit_store::{MemoryStore, Settings};
 //!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let token = Token::generate()?;
 //! let server = Server::new(Arc::new(MemoryStore::new()), Settings::new("https://app.example/scim/v2"))
-//!     .with_authentication(BearerTokens::new([token.digest()]));
-//! // `server` is a `tower_service::Service<http::Request<B>>`; mount it below `/scim/v2`.
-//! # let _ = server;
-//! # Ok::<(), scimkit_server::RandomnessError>(())
+//!     .with_authentication(BearerTokens::new([token.digest()]))
+//!     .with_prefix("/scim/v2");
+//!
+//! // Also a `tower_service::Service<http::Request<B>>`.
+//! let request = http::Request::get("/scim/v2/Users")
+//!     .header("Authorization", format!("Bearer {}", token.reveal()))
+//!     .body(String::new())?;
+//! assert_eq!(server.handle(request).await.status(), 200);
+//!
+//! let anonymous = http::Request::get("/scim/v2/Users").body(String::new())?;
+//! assert_eq!(server.handle(anonymous).await.status(), 401);
+//! # Ok(())
+//! # }
 //! ```
+//!
+//! - [`Server`]: the service; it works with any framework that has requests of the `http` crate
+//! - [`Authenticate`]: who calls; [`BearerTokens`] is a fixed set of tokens, `scimkit-provision` has tenants and connections
+//! - [`CreateGuard`], [`SecretHandler`]: hooks for limits and passwords
+//!
+//! Guide: [Embed the server](https://docs.rs/scimkit/latest/scimkit/guide/embedding/index.html), [operations](https://docs.rs/scimkit/latest/scimkit/guide/operations/index.html).
 //!
 //! Each request passes once through pure decoding, a thin driver that calls the [`Store`](scimkit_store::Store),
 //! and pure encoding. Errors become responses: [`Server::handle`] never fails.

@@ -47,6 +47,8 @@
 //! What is compiled is exact: the condition and the residual together hold for a resource exactly
 //! when the predicate does. Case was folded when the filter was bound, so there is no `lower()` and
 //! indexes serve. Text of a request is only ever a parameter.
+//!
+//! Guide: [Your own tables and stores](https://docs.rs/scimkit/latest/scimkit/guide/stores/index.html).
 
 mod alternatives;
 mod compile;

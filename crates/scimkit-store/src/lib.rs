@@ -1,5 +1,36 @@
 //! The storage contract of a SCIM 2.0 service provider, and a store in memory.
 //!
+//! ```
+//! use std::sync::Arc;
+//! use chrono::DateTime;
+//! use scimkit_registry::{Change, Tolerance};
+//! use scimkit_store::{MemoryStore, ReadOptions, RequestContext, Settings, Store, StoreExt, TenantId};
+//! use serde_json::json;
+//! # use std::{pin::pin, task::{Context, Poll, Waker}};
+//! # fn block_on<T>(future: impl Future<Output = T>) -> T {
+//! #     let mut future = pin!(future);
+//! #     loop {
+//! #         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+//! #             return value;
+//! #         }
+//! #     }
+//! # }
+//!
+//! let settings = Arc::new(Settings::new("https://app.example/scim/v2"));
+//! let user = Arc::clone(settings.registry.resource_type("User").unwrap());
+//! let context = RequestContext::new(TenantId::from("acme"), settings);
+//! let change = Change::create(user.clone(), user.admit(json!({"userName": "bjensen"}), &Tolerance::DEFAULT)?);
+//!
+//! # block_on(async {
+//! let store = MemoryStore::new(); // or your own tables
+//! store.create(&context, DateTime::UNIX_EPOCH, "2819".into(), change).await?;
+//! let stored = store.read(&context, &user, &"2819".into(), &ReadOptions::default()).await?;
+//! assert_eq!(stored.document.text(), r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"bjensen"}"#);
+//! # Ok::<(), scimkit_store::StoreError>(())
+//! # }).unwrap();
+//! # Ok::<(), scimkit_registry::RequestError>(())
+//! ```
+//!
 //! - [`Store`]: what a host implements to keep resources in its own tables
 //! - [`MemoryStore`]: a store for tests, examples and small directories
 //! - [`RequestContext`], [`Settings`]: on whose behalf, and under which rules, a store is asked
@@ -12,6 +43,10 @@
 //! - [`rows`]: a complete store over a database that has rows, such as your own tables
 //! - [`computed_attributes`]: the attributes that no document holds, such as `meta` and memberships
 //! - [`ResourcePrinter`]: resources as the JSON text of responses
+//!
+//! The feature `metrics` reports the lengths of queues to the recorder of the `metrics` crate.
+//!
+//! Guide: [Your own tables and stores](https://docs.rs/scimkit/latest/scimkit/guide/stores/index.html), [journal](https://docs.rs/scimkit/latest/scimkit/guide/journal/index.html).
 
 pub mod archive;
 mod batch;

@@ -1,10 +1,31 @@
 //! Contract suite, conformance checks and provider-traffic replay for SCIM 2.0 stores and servers.
 //!
+//! ```
+//! use std::sync::Arc;
+//! use scimkit_server::{BearerTokens, Server, Token};
+//! use scimkit_store::{MemoryStore, Settings};
+//! use scimkit_testkit::{conformance::ConformanceCheck, contract};
+//!
+//! // A server in this process. An `HttpTarget` of your own can send the requests to any other.
+//! let token = Token::generate()?;
+//! let server = Server::new(Arc::new(MemoryStore::new()), Settings::new("https://app.example/scim/v2"))
+//!     .with_authentication(BearerTokens::new([token.digest()]));
+//! contract::block_on(Box::pin(async {
+//!     let report = ConformanceCheck::new(&server).with_token(token.reveal()).run().await.unwrap();
+//!     assert_eq!(report.failures().count(), 0, "{report}");
+//! }));
+//! # Ok::<(), scimkit_server::RandomnessError>(())
+//! ```
+//!
+//! [`contract::check`] does the same for a store.
+//!
 //! - [`conformance`]: what the RFCs ask of a service provider, checked against any server
 //! - [`contract`]: the contract of a store, as checks that any store can run
 //! - [`fuzz`]: the bodies of the fuzz targets
 //! - [`record`]: what a provider sends, recorded without what it tells of anybody
 //! - [`replay`]: what providers send and need back, replayed against any server
+//!
+//! Guide: [What the RFCs ask, and what proves it](https://docs.rs/scimkit/latest/scimkit/guide/conformance/index.html).
 
 pub mod conformance;
 pub mod contract;

@@ -5,13 +5,24 @@
 //! use std::sync::Arc;
 //! use scimkit::{BearerTokens, MemoryStore, Server, Settings, Token};
 //!
-//! let token = Token::generate()?;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let token = Token::generate()?; // show `token.reveal()` once, store `token.digest()`
 //! let server = Server::new(Arc::new(MemoryStore::new()), Settings::new("https://app.example/scim/v2"))
 //!     .with_authentication(BearerTokens::new([token.digest()]));
-//! // A `tower_service::Service`; with the feature `axum`, `scimkit::axum::router("/scim/v2", server)`.
-//! # let _ = server;
-//! # Ok::<(), scimkit::RandomnessError>(())
+//!
+//! // In an axum application: `app.merge(scimkit::axum::router("/scim/v2", server))`.
+//! let user = r#"{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "bjensen"}"#;
+//! let request = http::Request::post("/Users")
+//!     .header("Authorization", format!("Bearer {}", token.reveal()))
+//!     .header("Content-Type", "application/scim+json")
+//!     .body(user.to_owned())?;
+//! assert_eq!(server.handle(request).await.status(), 201);
+//! # Ok(())
+//! # }
 //! ```
+//!
+//! The [guide] continues from here: [`guide::quickstart`], [`guide::embedding`], and a page per identity provider.
 //!
 //! | feature | adds |
 //! |---|---|
