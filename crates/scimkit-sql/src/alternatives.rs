@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use scimkit_registry::{AttrId, Operator, Predicate, Scalar};
 
-/// A part of a disjunction.
+/// A part of a disjunction that is compiled on its own.
 pub(crate) enum Alternative<'p> {
-    /// Equality of one attribute with each of the values.
+    /// One attribute compared by `eq` with each of the values.
     List(AttrId, Vec<&'p Scalar>),
     Term(&'p Predicate),
 }
 
-/// The terms of a disjunction, those that compare one attribute by `eq` taken together.
+/// Returns the terms of a disjunction. The `eq` terms of one attribute are combined into one list.
 pub(crate) fn alternatives(terms: &[Predicate]) -> Vec<Alternative<'_>> {
     let mut found = Vec::new();
     let mut lists = HashMap::new();

@@ -1,4 +1,4 @@
-//! The one walk from a predicate to SQL.
+//! The compiler from a predicate to SQL.
 
 use std::borrow::Borrow;
 
@@ -10,14 +10,14 @@ use crate::{
     alternatives::{Alternative, alternatives},
 };
 
-/// More comparisons than this are left to the evaluator: databases bound the depth of an expression
-/// and the number of parameters.
+/// The maximum number of comparisons in SQL. A predicate with more is left to the evaluator, because databases limit
+/// the depth of an expression and the number of parameters.
 const MAX_COMPARISONS: usize = 64;
 
-/// A list of values that would bring the parameters beyond this number is left to the evaluator.
+/// The maximum number of parameters. A list of values that would exceed it is left to the evaluator.
 const MAX_PARAMETERS: usize = 1_024;
 
-/// How few rows a condition likely leaves, fewest first.
+/// An estimate of the rows that a condition selects, fewest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
     One,
@@ -28,15 +28,15 @@ enum Weight {
     Most,
 }
 
-/// SQL for a predicate, or for something that the predicate implies.
+/// The SQL for a predicate, or for a weaker condition that the predicate implies.
 pub(crate) struct Part {
-    /// Whether it is the predicate itself.
+    /// Whether the SQL is equivalent to the predicate.
     pub(crate) exact: bool,
     /// The predicate as rows to join.
     lookup: Option<Lookup>,
-    /// A select of the identifiers, where the database can start from it.
+    /// A `SELECT` of the identifiers from which the database can start.
     set: Option<String>,
-    /// A condition on the resource's row.
+    /// A condition on the row of the resource.
     test: String,
     weight: Weight,
 }
@@ -62,10 +62,10 @@ impl Part {
     }
 }
 
-/// Whose values a predicate is about.
+/// The values to which a predicate applies.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Those of one element of a complex attribute.
+    /// The values of one element of a complex attribute.
     Element { many: bool },
     /// All values of the resource.
     Resource,
@@ -76,7 +76,7 @@ pub(crate) struct Compiler<'a> {
     first: usize,
     kind: &'a ResourceType,
     layout: &'a dyn Layout,
-    // INVARIANT: every parameter is used by a part that was handed out; databases refuse others.
+    // INVARIANT: a returned part uses every parameter, because databases reject unused ones.
     parameters: Vec<Scalar>,
 }
 
@@ -91,7 +91,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// SQL for one term of a conjunction, as far as there is any.
+    /// Compiles one term of a conjunction, or returns `None` if SQL can't narrow the rows by it.
     pub(crate) fn term(&mut self, predicate: &Predicate) -> Option<Part> {
         self.part(predicate, Place::Resource)
     }
@@ -144,7 +144,7 @@ impl<'a> Compiler<'a> {
                 self.part(inner, Place::Element { many })
             }
             Predicate::Never => Some(Part::constant(false)),
-            // An element without the value would satisfy it, and keys tell nothing about elements.
+            // An element without the value would match, and keys do not identify elements.
             Predicate::Not(_) if place != Place::Resource => None,
             Predicate::Not(inner) => {
                 let inner = self.part(inner, place).filter(|part| part.exact)?;
@@ -165,7 +165,7 @@ impl<'a> Compiler<'a> {
         if parts.is_empty() {
             return None;
         }
-        // Two values of one resource need not be in the same element.
+        // Two values of one resource may be in different elements.
         let apart = place == Place::Element { many: true } && terms.len() > 1;
         let whole = parts.len() == terms.len() && !apart;
         let part = all(parts, self.layout.id());
@@ -221,7 +221,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// `attr eq` with each of several values, as one comparison of any number of them.
+    /// Compiles `attr eq` with several values, which counts as one comparison.
     fn list(&mut self, id: AttrId, values: &[&Scalar], place: Place) -> Option<Part> {
         let [first, rest @ ..] = values else {
             return None;
@@ -259,7 +259,7 @@ impl<'a> Compiler<'a> {
         format!("{column} IN ({})", numbers.join(", "))
     }
 
-    /// No value at all, or one that is another.
+    /// Compiles `ne`: the resource has no value, or a different one.
     fn differs(&mut self, attr: &Attr, rows: &KeyTable, value: &Scalar) -> Option<Part> {
         let which = self.which(rows);
         let number = self.parameter(value);
@@ -310,7 +310,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// A comparison of a column that has a value. `value` fits the column's type.
+    /// Compares a column that has a value of the column's type.
     fn compare_column(&mut self, column: &str, op: Operator, value: &Scalar) -> Option<String> {
         let sign = match op {
             Operator::Contains | Operator::EndsWith | Operator::StartsWith => {
@@ -331,7 +331,7 @@ impl<'a> Compiler<'a> {
 
     fn compare_part(&mut self, column: &str, op: Operator, part: &str) -> String {
         if part.is_empty() {
-            // Every text has the empty one at each end.
+            // Every text contains the empty text at both ends.
             return String::from("1 = 1");
         }
         let number = self.parameter(&Scalar::Text(part.to_owned()));
@@ -374,7 +374,7 @@ impl<'a> Compiler<'a> {
         )
     }
 
-    /// The condition that selects the rows of the attribute.
+    /// Returns the condition that selects the rows of the attribute.
     fn which(&mut self, rows: &KeyTable) -> String {
         let mut text = String::with_capacity(64);
         for (at, (column, values)) in rows.only.iter().enumerate() {
@@ -400,7 +400,7 @@ impl<'a> Compiler<'a> {
         text
     }
 
-    /// Appends the placeholder of one more parameter.
+    /// Adds a parameter and appends its placeholder to the text.
     fn push_parameter(&mut self, text: &mut String, value: &Scalar) {
         self.parameters.push(value.clone());
         let number = self.first + self.parameters.len() - 1;
@@ -408,7 +408,7 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// The parts together: the one that leaves the fewest rows leads, the others are tests.
+/// Joins parts with `AND`. The part that likely selects the fewest rows leads, and the others test its rows.
 fn all(mut parts: Vec<Part>, id: &str) -> Part {
     if parts.len() == 1
         && let Some(one) = parts.pop()
@@ -474,7 +474,7 @@ fn any(mut parts: Vec<Part>) -> Part {
     }
 }
 
-/// The set as a condition, where the database does well to start from it.
+/// Returns the set as an `IN` condition if it narrows the rows enough to start from it.
 fn driving(set: Option<&str>, weight: Weight, id: &str) -> Option<String> {
     set.filter(|_| weight < Weight::Most)
         .map(|set| format!("{id} IN ({set})"))
@@ -503,8 +503,8 @@ fn is_order(op: Operator) -> bool {
     )
 }
 
-/// Whether keys of the attribute and the value are of one type. An integer compared with `1.5` is
-/// not: it is for the evaluator, which knows how far numbers are exact.
+/// Returns whether the keys of the attribute have the type of the value. An integer and `1.5` differ in type: the
+/// evaluator compares them, because it knows how precise numbers are.
 fn comparable(attr: &Attr, value: &Scalar) -> bool {
     match attr.definition().data_type {
         DataType::Binary | DataType::Reference | DataType::String => {
@@ -525,7 +525,7 @@ fn joined(a: &str, b: &str) -> String {
     }
 }
 
-/// The smallest text, by code point, that is greater than every text with that prefix.
+/// Returns the smallest text, by code point, that is greater than every text with that prefix.
 fn after_all_with_prefix(prefix: &str) -> Option<String> {
     let mut end = prefix.to_owned();
     while let Some(last) = end.pop() {

@@ -1,8 +1,8 @@
-//! How databases spell the same thing.
+//! The SQL dialects.
 
 use std::fmt::Write as _;
 
-/// A database's way to spell what the SQL standard leaves open.
+/// The SQL dialect of a database.
 ///
 /// # Example
 /// ```
@@ -14,15 +14,14 @@ use std::fmt::Write as _;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Dialect {
-    /// PostgreSQL and what speaks its language. The compared columns need `COLLATE "C"`: ranges
-    /// are by code point.
+    /// PostgreSQL and compatible databases. Compared columns need `COLLATE "C"`, because ranges are by code point.
     Postgres,
     /// SQLite.
     Sqlite,
 }
 
 impl Dialect {
-    /// The parameter of that number, counted from 1.
+    /// Returns the placeholder of the parameter with that number, counted from 1.
     #[must_use]
     pub fn placeholder(self, number: usize) -> String {
         let mut text = String::new();
@@ -30,7 +29,7 @@ impl Dialect {
         text
     }
 
-    /// Appends the parameter of that number.
+    /// Appends the placeholder of the parameter with that number.
     pub(crate) fn push_placeholder(self, text: &mut String, number: usize) {
         text.push(match self {
             Dialect::Postgres => '$',
@@ -40,18 +39,18 @@ impl Dialect {
         let _ = write!(text, "{number}");
     }
 
-    /// Whether the text of `column` has that of `part` somewhere.
+    /// Returns a condition that holds if the text of `column` contains that of `part`.
     pub(crate) fn contains(self, column: &str, part: &str) -> String {
         match self {
             Dialect::Postgres => format!("position({part} in {column}) > 0"),
-            // As bytes: the functions for text stop at a NUL, and UTF-8 needs no characters here.
+            // Compared as bytes: the text functions stop at a NUL, and UTF-8 can be searched bytewise.
             Dialect::Sqlite => {
                 format!("instr(CAST({column} AS BLOB), CAST({part} AS BLOB)) > 0")
             }
         }
     }
 
-    /// A condition that the planner may take to hold for few rows, so that it starts from them.
+    /// Marks a condition as likely to hold for few rows, so that the planner starts from them.
     pub(crate) fn rare(self, condition: String) -> String {
         match self {
             Dialect::Postgres => condition,
@@ -59,12 +58,12 @@ impl Dialect {
         }
     }
 
-    /// Whether the text of `column` ends with that of `part`, which is not empty.
+    /// Returns a condition that holds if the text of `column` ends with that of `part`, which is not empty.
     pub(crate) fn ends_with(self, column: &str, part: &str) -> String {
         match self {
             Dialect::Postgres => format!("right({column}, char_length({part})) = {part}"),
             Dialect::Sqlite => {
-                // `IS`, because of an empty text the function makes NULL.
+                // `IS`, because `substr` returns NULL for an empty text.
                 let part = format!("CAST({part} AS BLOB)");
                 format!("substr(CAST({column} AS BLOB), -length({part})) IS {part}")
             }

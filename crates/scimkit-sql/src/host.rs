@@ -1,4 +1,4 @@
-//! A host's own table, as far as a mapping says what is in it.
+//! An application's own table, described by a mapping.
 
 use std::sync::Arc;
 
@@ -10,21 +10,20 @@ use crate::{
     host_rows::{Statements, quoted},
 };
 
-/// A host's own table: the columns of a mapping whose values SQL compares as the evaluator would.
+/// An application's own table: the columns of a mapping that SQL can compare with the same results as the evaluator.
 ///
-/// - Such are the columns of rules with one path and one column
-///   ([`CheckedRule::comparable_column`](scimkit_mapping::CheckedRule::comparable_column)): booleans and
-///   integers as they are kept; text of attributes that are case exact; and of others where the field
-///   is declared `folded` or the rule names a `key` column with folded text. SQL never folds case, and
-///   a rule that folds what it writes says nothing of the rows that were there before.
-/// - A column whose empty text stands for no value is compared as `NULLIF(column, '')`: an index must
-///   be on that expression.
-/// - All else is left to the residual, to be evaluated over what
-///   [`to_resource`](TypeMapping::to_resource) makes of a row: value paths, joined names, dates, tables of
-///   values.
-/// - A column may be NULL. Text must be compared by code point: SQLite's `BINARY`, PostgreSQL's
-///   `COLLATE "C"`.
-/// - Names of tables and columns are quoted.
+/// - These are the columns of rules with one path and one column
+///   ([`CheckedRule::comparable_column`](scimkit_mapping::CheckedRule::comparable_column)): booleans, integers, text of
+///   case-exact attributes, and text of other attributes if the field is declared `folded` or the rule names a `key`
+///   column with folded text. SQL never folds case, and a rule that folds what it writes does not change the rows that
+///   existed before.
+/// - A column whose empty text means no value is compared as `NULLIF(column, '')`, so an index must be on that
+///   expression.
+/// - The residual contains everything else, such as value paths, joined names, dates and tables of values. Evaluate it
+///   on the resource that [`to_resource`](TypeMapping::to_resource) returns for a row.
+/// - A column may be NULL. Text must be compared by code point: with the collation `BINARY` in SQLite and `"C"` in
+///   PostgreSQL.
+/// - The names of tables and columns are quoted.
 ///
 /// # Example
 /// ```
@@ -49,7 +48,7 @@ use crate::{
 /// let plan = plan(user, &predicate, &table, 1);
 /// let text = plan.condition.unwrap().text;
 /// assert_eq!(text, r#"("u"."email" IS NOT NULL AND "u"."email" = ?1)"#);
-/// assert!(plan.residual.is_some()); // `title` ignores case, and its column is not folded
+/// assert!(plan.residual.is_some()); // `title` ignores case, but its column is not folded
 /// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -57,14 +56,14 @@ pub struct MappedTable {
     columns: Vec<(AttrId, String)>,
     dialect: Dialect,
     id: String,
-    // Attribute ids mean something in the table of its type only.
+    // INVARIANT: an attribute id is used only with the resource type of these rules.
     rules: TypeMapping,
     pub(crate) statements: Statements,
 }
 
 impl MappedTable {
-    /// The table of a mapping's resource type, by its alias in the statement around the condition
-    /// and the column of the resource's identifier.
+    /// Creates the layout of the table of one resource type, from the table's alias in the statement and the name of
+    /// its identifier column.
     #[must_use]
     pub fn new(rules: &TypeMapping, dialect: Dialect, alias: &str, id: &str) -> Self {
         let column = |name: &str| format!("{}.{}", quoted(alias), quoted(name));
@@ -88,7 +87,7 @@ impl MappedTable {
         }
     }
 
-    /// Returns the rules that map its columns to attributes.
+    /// Returns the rules that map the columns to attributes.
     #[must_use]
     pub fn rules(&self) -> &TypeMapping {
         &self.rules

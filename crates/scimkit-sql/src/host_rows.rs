@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::{Condition, Dialect, MappedTable, plan};
 
-/// The parts of the statements of one table.
+/// The parts from which the statements of one table are built.
 #[derive(Debug, Clone)]
 pub(crate) struct Statements {
     dialect: Dialect,
     /// The columns of the mapping, sorted.
     fields: Vec<String>,
-    /// The columns of the primary key, quoted: that of the tenant, if there is one, and the identifier.
+    /// The quoted columns of the primary key: the tenant column, if there is one, and the identifier column.
     keys: Vec<String>,
     table: String,
 }
@@ -32,7 +32,7 @@ impl Statements {
         }
     }
 
-    /// `"a" = ?1 AND "b" = ?2`, for the first columns of the key.
+    /// Returns `"a" = ?1 AND "b" = ?2` for the first columns of the key.
     fn are_keys(&self, count: usize) -> String {
         let keys = self.keys.iter().take(count).zip(1..);
         let equal =
@@ -41,20 +41,19 @@ impl Statements {
     }
 }
 
-/// Statements on one row, or on some. Their first parameters are the tenant, if the table has a [column for
-/// it](Self::with_tenant), and, but for [`select`](Self::select), the identifier. Here the alias of the table is
-/// its name.
+/// Statements on one row or several. The first parameter is the tenant, if the table has a [tenant
+/// column](Self::with_tenant); the identifier follows, except in [`select`](Self::select). These statements use the
+/// alias of the table as its name.
 impl MappedTable {
-    /// Sets the column that has the tenant of each row.
+    /// Sets the column that contains the tenant of each row.
     #[must_use]
     pub fn with_tenant(mut self, column: &str) -> Self {
         self.statements.keys.insert(0, quoted(column));
         self
     }
 
-    /// Returns a `SELECT` of the identifier, of the columns `own` and of those of the mapping, for the tenant's rows
-    /// that satisfy a condition, in the order of their identifiers. The parameters of the condition come after
-    /// the tenant.
+    /// Returns a `SELECT` of the identifier, the columns `own` and the columns of the mapping, for the rows of the
+    /// tenant that satisfy a condition, ordered by identifier. The parameters of the condition follow the tenant.
     ///
     /// # Example
     /// ```
@@ -94,8 +93,8 @@ impl MappedTable {
         )
     }
 
-    /// Returns a condition that holds for the rows that satisfy a predicate, and possibly for others: see
-    /// [`plan`]. Its first placeholder is number `first`.
+    /// Returns a condition that holds for every row that satisfies a predicate, and possibly for other rows: see
+    /// [`plan`]. Its first placeholder has the number `first`.
     #[must_use]
     pub fn condition(&self, predicate: &Predicate, first: usize) -> Condition {
         let plan = plan(self.kind(), predicate, self, first);
@@ -106,7 +105,7 @@ impl MappedTable {
         })
     }
 
-    /// Returns an `INSERT` of a row with these other columns.
+    /// Returns an `INSERT` of a row with the key and these columns.
     #[must_use]
     pub fn insert<'c>(&self, columns: impl IntoIterator<Item = &'c str>) -> String {
         let statements = &self.statements;
@@ -123,7 +122,7 @@ impl MappedTable {
         )
     }
 
-    /// Returns an `UPDATE` of these columns of a row.
+    /// Returns an `UPDATE` of these columns of one row.
     #[must_use]
     pub fn update<'c>(&self, columns: impl IntoIterator<Item = &'c str>) -> String {
         let statements = &self.statements;
@@ -138,7 +137,7 @@ impl MappedTable {
         format!("{text} WHERE {}", statements.are_keys(keys))
     }
 
-    /// Returns a `DELETE` of a row.
+    /// Returns a `DELETE` of one row.
     #[must_use]
     pub fn delete(&self) -> String {
         let statements = &self.statements;
@@ -146,8 +145,8 @@ impl MappedTable {
         format!("DELETE FROM {} WHERE {keys}", statements.table)
     }
 
-    /// Returns the document of a row from the values of the mapping's columns, in the order of
-    /// [`select`](Self::select). A column of a `json` field holds JSON text.
+    /// Converts the values of the mapping's columns, in the order of [`select`](Self::select), to the document of the
+    /// row. A column of a `json` field contains JSON text.
     ///
     /// # Errors
     /// A rule of the mapping can't transform a value.
@@ -167,8 +166,8 @@ impl MappedTable {
         self.rules().to_resource(&record, Resource::default())
     }
 
-    /// Returns the columns that differ between two documents of a row, with their new values. An attribute that the
-    /// new document lacks gets its default.
+    /// Returns the columns that differ between two documents of a row, with their new values. An attribute that is
+    /// missing in the new document gets its default.
     ///
     /// # Errors
     /// A rule of the mapping can't transform a value.
@@ -191,14 +190,14 @@ impl MappedTable {
         Ok(edits.map(column).collect())
     }
 
-    /// Returns whether a column of text holds JSON.
+    /// Returns whether a column contains JSON text.
     fn is_json(&self, column: &str) -> bool {
         let mut fields = self.rules().fields().iter();
         fields.any(|field| field.name == column && field.data_type == FieldType::Json)
     }
 }
 
-/// A name as both dialects quote it.
+/// Quotes a name, which is the same in both dialects.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

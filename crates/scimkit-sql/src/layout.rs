@@ -1,4 +1,4 @@
-//! Where a store keeps what SQL can compare.
+//! The columns and tables of a store that SQL can compare.
 
 use std::fmt::Debug;
 
@@ -6,33 +6,32 @@ use scimkit_registry::{Attr, ResourceType, Scalar};
 
 use crate::Dialect;
 
-/// Where a store keeps what SQL can compare.
+/// Tells the compiler which columns and tables of a store SQL can compare.
 ///
-/// Its names go into SQL as they are, so they never come from a request.
+/// The names become SQL text without quoting, so they must never come from a request.
 pub trait Layout: Debug {
-    /// The database's way to spell things.
+    /// Returns the SQL dialect of the database.
     fn dialect(&self) -> Dialect;
 
-    /// The column of the resource's identifier in the statement around the condition, with the
-    /// table's alias: `r.id`.
+    /// Returns the column of the resource's identifier in the enclosing statement, with the alias of the table: `r.id`.
     fn id(&self) -> &str;
 
-    /// Where the values of an attribute are, or `None` when SQL can't compare all of them.
+    /// Returns the source of an attribute's values, or `None` if SQL can't compare all of them.
     ///
-    /// The values are as [`Scalar::of`] makes them: folded where the attribute is not case exact,
-    /// instants in microseconds. For a complex attribute the answer tells whether it is present.
+    /// The stored values are those of [`Scalar::of`]: folded unless the attribute is case exact, instants in
+    /// microseconds. For a complex attribute, the source shows whether the attribute is present.
     fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<ColumnSource>;
 }
 
-/// Where the values of an attribute are.
+/// The source of an attribute's values.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ColumnSource {
-    /// In a column of the resource's own row that is never NULL.
+    /// A column of the resource's own row that is never NULL.
     Column(&'static str),
-    /// In a column of the resource's own row that is NULL for a resource without a value.
+    /// A column of the resource's own row that is NULL for a resource without a value.
     Nullable(String),
-    /// In another table: one row for each value, none for a resource without.
+    /// Another table, with one row per value.
     Rows(KeyTable),
 }
 
@@ -44,7 +43,7 @@ pub struct KeyTable {
     pub distinct: bool,
     /// The column of the resource's identifier: `k.id`.
     pub id: &'static str,
-    /// Which rows: for each column the values that it may have.
+    /// The columns that select the rows, each with its allowed values.
     pub only: Vec<(&'static str, Vec<Scalar>)>,
     /// The table and its alias: `lookup_key k`.
     pub table: &'static str,
@@ -53,7 +52,7 @@ pub struct KeyTable {
 }
 
 impl KeyTable {
-    /// All rows of a table, which has a column for the resource's identifier and one for the value.
+    /// Selects all rows of a table by its identifier column and its value column.
     #[must_use]
     pub fn new(table: &'static str, id: &'static str, value: &'static str) -> Self {
         KeyTable {
@@ -73,7 +72,7 @@ impl KeyTable {
         self
     }
 
-    /// Only those whose column has one of these values.
+    /// Selects only the rows whose column has one of these values.
     #[must_use]
     pub fn only(mut self, column: &'static str, values: Vec<Scalar>) -> Self {
         self.only.push((column, values));

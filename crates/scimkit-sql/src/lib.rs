@@ -1,4 +1,4 @@
-//! Bound SCIM 2.0 filters as SQL text and parameters, without a driver.
+//! SQL text and parameters for bound SCIM 2.0 filters, without a database driver.
 //!
 //! ```
 //! use scimkit_filter::Filter;
@@ -33,20 +33,20 @@
 //!     "r.id IN (SELECT k.id FROM lookup_key k WHERE k.attr = ?1 AND k.value = ?2)"
 //! );
 //! assert_eq!(condition.parameters[1], Scalar::Text("bjensen".into()));
-//! assert!(plan.residual.is_some()); // `title` is not indexed: it is for the evaluator
+//! assert!(plan.residual.is_some()); // `title` is not indexed, so the evaluator compares it
 //! # Ok::<(), scimkit_registry::RequestError>(())
 //! ```
 //!
-//! - [`plan`]: splits a predicate into what SQL answers and what is left to evaluate
-//! - [`Layout`]: where a store keeps what SQL can compare
-//! - [`MappedTable`]: the layout of a host's own table, from a mapping
-//! - [`Dialect`]: how a database spells it
+//! - [`plan`]: divides a predicate between the database and the evaluator
+//! - [`Layout`]: the columns and tables that SQL can compare
+//! - [`MappedTable`]: the layout of an application's own table, from a mapping
+//! - [`Dialect`]: the SQL dialect of a database
 //! - [`reference`](mod@reference): the statements of the reference layout
 //! - [`tables`]: the statements of application tables and their side tables
 //!
-//! What is compiled is exact: the condition and the residual together hold for a resource exactly
-//! when the predicate does. Case was folded when the filter was bound, so there is no `lower()` and
-//! indexes serve. Text of a request is only ever a parameter.
+//! Compilation is exact: the condition and the residual both hold for a resource if and only if the predicate does.
+//! Binding a filter folds case, so the SQL needs no `lower()` and can use indexes. Text from a request only ever
+//! becomes a parameter.
 //!
 //! Guide: [Your own tables and stores](https://docs.rs/scimkit/latest/scimkit/guide/stores/index.html).
 

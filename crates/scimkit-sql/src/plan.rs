@@ -1,19 +1,18 @@
-//! The split of a predicate between the database and the evaluator.
+//! The division of a predicate between the database and the evaluator.
 
 use scimkit_registry::{Predicate, ResourceType, Scalar};
 
 use crate::{Layout, compile::Compiler};
 
-/// A predicate, divided.
+/// A predicate, divided between the database and the evaluator.
 ///
-/// A resource satisfies the predicate exactly when it satisfies both parts; a part that is missing
-/// holds for every resource.
+/// A resource satisfies the predicate if and only if it satisfies both parts. A missing part holds for every resource.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Plan {
-    /// What the database decides.
+    /// The part for the database.
     pub condition: Option<Condition>,
-    /// What is left to [`ResourceType::matches`].
+    /// The part for the evaluator: see [`ResourceType::matches`].
     pub residual: Option<Predicate>,
 }
 
@@ -21,20 +20,19 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Condition {
-    /// The same condition as rows to join, if it is a comparison with one value for which each resource has at
-    /// most one row.
+    /// The same condition as rows to join, if it compares with one value for which each resource has at most one row.
     pub lookup: Option<Lookup>,
-    /// The values of its placeholders, in the order of their numbers.
+    /// The values of the placeholders, in the order of their numbers.
     pub parameters: Vec<Scalar>,
-    /// The SQL text; joined with others by `AND` it needs no parentheses.
+    /// The SQL text, which can be joined to other conditions by `AND` without parentheses.
     pub text: String,
 }
 
-/// Rows with which a statement can start, each of another resource.
+/// Rows from which a statement can start, each of a different resource.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Lookup {
-    /// The condition that selects the rows; its placeholders are those of the [`Condition`].
+    /// The condition that selects the rows, with the placeholders of the [`Condition`].
     pub condition: String,
     /// The column of the resource's identifier: `k.id`.
     pub id: &'static str,
@@ -42,14 +40,13 @@ pub struct Lookup {
     pub table: &'static str,
 }
 
-/// Divides a predicate between the database and the evaluator; the first placeholder is number
-/// `first`.
+/// Divides a predicate between the database and the evaluator. The first placeholder has the number `first`.
 ///
-/// - A conjunction is divided term by term, everything else goes to one side as a whole.
-/// - A term that SQL can't decide may still narrow the rows: `emails[type eq "work" and value eq
-///   "b@example.com"]` is looked up by the address and then evaluated.
-/// - Of several terms the one that likely leaves the fewest rows is written as `IN`, so that the
-///   database starts there; the others are tests of the rows that it finds.
+/// - A conjunction is divided term by term. Any other predicate is one term.
+/// - A term that SQL can't decide may still narrow the rows: `emails[type eq "work" and value eq "b@example.com"]` is
+///   looked up by the address and then evaluated.
+/// - The term that likely selects the fewest rows becomes an `IN` condition, so that the database starts from it. The
+///   other terms test the rows that it finds.
 #[must_use]
 pub fn plan(kind: &ResourceType, predicate: &Predicate, layout: &dyn Layout, first: usize) -> Plan {
     let mut compiler = Compiler::new(kind, layout, first);
@@ -79,7 +76,7 @@ pub fn plan(kind: &ResourceType, predicate: &Predicate, layout: &dyn Layout, fir
     }
 }
 
-/// The terms of the outermost conjunction, from left to right.
+/// Returns the terms of the outermost conjunction, from left to right.
 fn terms(predicate: &Predicate) -> Vec<&Predicate> {
     let mut found = Vec::new();
     let mut open = vec![predicate];

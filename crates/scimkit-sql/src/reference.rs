@@ -1,9 +1,9 @@
-//! The statements of the reference layout: the tables of resources, lookup keys, memberships and tenants that
-//! scimkit's own stores use.
+//! The statements of the reference layout: the tables of resources, lookup keys, memberships and tenants that scimkit's
+//! own stores use.
 //!
-//! Each function gives the text of one statement with its parameters, or several where there are more
-//! rows than one statement takes. Rows come in arrays, in pieces of few different lengths, so that a
-//! driver that keeps prepared statements prepares each only once.
+//! Each function returns one statement with its parameters, or several if there are more rows than fit into one
+//! statement. Rows are divided into pieces of a few fixed lengths, so a driver that caches prepared statements prepares
+//! each of them only once.
 
 mod archive;
 mod counters;

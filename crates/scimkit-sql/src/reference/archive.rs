@@ -15,8 +15,8 @@ pub fn exported_rows(dialect: Dialect, tenant: &str) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// Selects the soft-deleted resources of a tenant in the order of their ids: type, id, `created_us`, when it was
-/// deleted in microseconds, owning connection and document.
+/// Selects the soft-deleted resources of a tenant in the order of their ids: type, id, `created_us`, the time of the
+/// delete in microseconds, owning connection and document.
 #[must_use]
 pub fn exported_deleted_rows(dialect: Dialect, tenant: &str) -> Statement<'_> {
     let text = "SELECT kind, id, created_us, retired_us, connection, document
@@ -44,7 +44,7 @@ pub fn any_row(dialect: Dialect, tenant: &str) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// Selects one row if there is a resource with that id, live or soft-deleted.
+/// Selects one row if the tenant has a resource with that id, live or soft-deleted.
 #[must_use]
 pub fn row_exists<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Statement<'a> {
     let text = "SELECT 1 FROM resource WHERE tenant = ?1 AND id = ?2
@@ -52,7 +52,7 @@ pub fn row_exists<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Stateme
     Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
 }
 
-/// Selects one row if there is a live resource of that type with that id.
+/// Selects one row if the tenant has a live resource of that type with that id.
 #[must_use]
 pub fn resource_exists<'a>(
     dialect: Dialect,
@@ -79,17 +79,17 @@ pub fn raise_version(dialect: Dialect, tenant: &str, version: i64) -> Statement<
     Statement::fixed(dialect, text, [tenant.into(), version.into()])
 }
 
-/// Ids of one table: those after the first, up to and including the last; to the end without a last.
+/// A range of ids in one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the bounds of a range")]
 pub struct IdRange<'a> {
-    /// The id before the first; the empty one comes before all.
+    /// The id before the first one; empty for a range from the start.
     pub after: &'a str,
-    /// The last id.
+    /// The last id, or `None` for a range to the end.
     pub up_to: Option<&'a str>,
 }
 
-/// Selects the last one of a number of ids after an id; no row if there are fewer.
+/// Selects the last of the first `count` ids after an id; no row if there are fewer.
 #[must_use]
 pub fn last_id<'a>(
     dialect: Dialect,
@@ -110,11 +110,11 @@ pub fn last_id<'a>(
     Statement::fixed(dialect, text, [tenant.into(), after.into(), before])
 }
 
-/// Overwrites documents and display names with as many blanks; of soft-deleted resources only those that
-/// were deleted before a moment, if one is given.
+/// Overwrites documents and display names with blanks of the same length. Of the soft-deleted resources, it overwrites
+/// only those that were deleted before a moment, if one is given.
 ///
-/// SQLite moves rows between pages while it deletes others, and may leave a copy behind that nothing
-/// overwrites. So no row is deleted while another one still holds its names.
+/// SQLite moves rows between pages when it deletes others, and may leave a copy behind that is never overwritten. So
+/// blank all rows with personal data before you delete any of them.
 #[must_use]
 pub fn blank_rows<'a>(
     dialect: Dialect,
@@ -145,7 +145,7 @@ pub fn blank_rows<'a>(
     builder.build()
 }
 
-/// An expression for blanks of the length of a column in bytes, less a number.
+/// Returns an expression for blanks of the length of a column in bytes, less `fewer`.
 fn blanks(dialect: Dialect, column: &str, fewer: u8) -> String {
     match dialect {
         Dialect::Postgres => format!("repeat(' ', octet_length({column}) - {fewer})"),
@@ -155,7 +155,7 @@ fn blanks(dialect: Dialect, column: &str, fewer: u8) -> String {
     }
 }
 
-/// Selects type and id of soft-deleted resources that were deleted before a moment, in the order of ids.
+/// Selects the type and id of the resources that were soft-deleted before a moment, in the order of their ids.
 #[must_use]
 pub fn deleted_before<'a>(
     dialect: Dialect,
@@ -178,7 +178,7 @@ pub fn deleted_before<'a>(
     builder.build()
 }
 
-/// A table that holds rows of tenants.
+/// A table with rows of tenants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TenantTable {
     /// The columns that follow the tenant in its primary key.
@@ -191,7 +191,7 @@ impl TenantTable {
     pub const CONNECTIONS: TenantTable = TenantTable::new("connection", &["connection"]);
     /// The consumers of the journal.
     pub const CONSUMERS: TenantTable = TenantTable::new("consumer", &["consumer"]);
-    /// The counters of changes, with the ends of journals: one row.
+    /// The counters of changes, with the ends of journals: one row per tenant.
     pub const COUNTERS: TenantTable = TenantTable::new("counter", &[]);
     /// The soft-deleted resources.
     pub const DELETED: TenantTable = TenantTable::new("retired", &["id"]);
@@ -200,17 +200,17 @@ impl TenantTable {
         TenantTable::new("retired_key", &["kind", "attr", "value", "id"]);
     /// The edges.
     pub const EDGES: TenantTable = TenantTable::new("edge", &["kind", "owner", "attr", "target"]);
-    /// The imports that are not complete: one row.
+    /// The incomplete imports: one row per tenant.
     pub const IMPORTS: TenantTable = TenantTable::new("import", &[]);
     /// The entries of the journal.
     pub const JOURNAL: TenantTable = TenantTable::new("journal", &["number", "part"]);
     /// The keys of live resources.
     pub const KEYS: TenantTable = TenantTable::new("lookup_key", &["kind", "attr", "value", "id"]);
-    /// The definitions of keys that an older release recorded: a few rows.
+    /// The key definitions that an older release recorded: a few rows per tenant.
     pub const OLDER_KEY_DEFINITIONS: TenantTable = TenantTable::new("keys_before", &[]);
     /// The live resources.
     pub const RESOURCES: TenantTable = TenantTable::new("resource", &["id"]);
-    /// The tenants: one row.
+    /// The tenants: one row per tenant.
     pub const TENANTS: TenantTable = TenantTable::new("tenant", &[]);
     /// The tokens.
     pub const TOKENS: TenantTable = TenantTable::new("token", &["id"]);
@@ -226,8 +226,8 @@ impl TenantTable {
     }
 }
 
-/// Selects the key of the last of a tenant's first `count` rows, without the tenant; no row when there are
-/// fewer, no statement where a tenant has only a few.
+/// Selects the key, without the tenant, of the last of a tenant's first `count` rows; no row if there are fewer.
+/// Returns `None` for a table with only a few rows per tenant.
 #[must_use]
 pub fn last_key(
     dialect: Dialect,
@@ -254,7 +254,7 @@ pub fn last_key(
     Some(builder.build())
 }
 
-/// Removes the rows of a tenant up to and including a key, or all.
+/// Removes the rows of a tenant up to and including a key, or all rows.
 #[must_use]
 pub fn remove_up_to<'a>(
     dialect: Dialect,

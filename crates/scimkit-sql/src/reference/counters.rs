@@ -1,7 +1,7 @@
-//! The statements of the counters: how many resources there are, and how many satisfy a predicate.
+//! The statements of the counters of resources, in total and per predicate.
 //!
-//! Counters hold only as long as `counter.counted` is the tenant's last change: a process that knows
-//! no counters does not raise it, and then all counters of the tenant are removed and counted anew.
+//! Counters are valid only while `counter.counted` equals the number of the tenant's last change. A process that does
+//! not know counters does not raise it; then all counters of the tenant are removed and counted again.
 
 use super::{
     facts::{Selection, selected},
@@ -18,16 +18,16 @@ pub struct Counter<'a> {
     pub count: i64,
     /// The name of their type.
     pub kind: &'a str,
-    /// The predicate that they satisfy; empty if all resources of the type count.
+    /// The predicate that the counted resources satisfy; empty to count all resources of the type.
     pub predicate: &'a str,
     /// The number of a recent change whose policy used the counter.
     pub used: i64,
 }
 
-/// Selects the number of the tenant's last change, with the counters of some types: no row before the first
-/// change, or else one per counter, and one without a counter where there is none. The columns are the
-/// number, whether the counters hold, the digest of the last entry of the journal or NULL, 32 random
-/// bytes, and then type, predicate, count and `used`.
+/// Selects the number of the tenant's last change, with the counters of some types: no row before the first change,
+/// otherwise one row per counter, or one row without a counter if there is none. The columns are the number, whether
+/// the counters are valid, the digest of the last journal entry or NULL, 32 random bytes, and then type, predicate,
+/// count and `used`.
 #[must_use]
 pub fn version_and_counters<'a>(
     dialect: Dialect,
@@ -50,7 +50,7 @@ pub fn version_and_counters<'a>(
     builder.build()
 }
 
-/// Selects how many live resources of a type there are, if a counter says so: one row, or none.
+/// Selects the number of live resources of a type from a valid counter: one row, or none without such a counter.
 #[must_use]
 pub fn total<'a>(dialect: Dialect, tenant: &'a str, kind: &'a str) -> Statement<'a> {
     let mut builder = Builder::new(dialect, tenant);
@@ -62,7 +62,7 @@ pub fn total<'a>(dialect: Dialect, tenant: &'a str, kind: &'a str) -> Statement<
     builder.build()
 }
 
-/// Counts the rows of a selection: one row.
+/// Counts the rows of a selection, in one row.
 #[must_use]
 pub fn count<'a>(dialect: Dialect, tenant: &'a str, selection: Selection<'a>) -> Statement<'a> {
     selected(dialect, tenant, &["count(*)"], selection).build()
@@ -78,7 +78,7 @@ pub fn selected_documents<'a>(
     selected(dialect, tenant, &["r.document"], selection).build()
 }
 
-/// Stores counters, in the place of those of the same type and predicate.
+/// Stores counters and replaces those of the same type and predicate.
 #[must_use]
 pub fn put_counters<'a>(
     dialect: Dialect,
@@ -124,7 +124,7 @@ pub fn remove_counter<'a>(
     builder.build()
 }
 
-/// Removes all counters of a tenant, so that they are counted anew.
+/// Removes all counters of a tenant.
 #[must_use]
 pub fn remove_counters(dialect: Dialect, tenant: &str) -> Statement<'_> {
     let mut builder = Builder::new(dialect, tenant);
@@ -134,8 +134,8 @@ pub fn remove_counters(dialect: Dialect, tenant: &str) -> Statement<'_> {
     builder.build()
 }
 
-/// Counts the live resources of each type of a tenant anew, after rows were written without the
-/// engine. Its number of changes must be stored before.
+/// Counts the live resources of each type of a tenant again, after rows were written outside the engine. The number of
+/// the tenant's last change must be stored first.
 #[must_use]
 pub fn count_anew(dialect: Dialect, tenant: &str) -> [Statement<'_>; 3] {
     let mut totals = Builder::new(dialect, tenant);

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::Dialect;
 
-/// Selects when a definition of a type's keys was last used, in seconds since 1970, and whether a definition of its
-/// texts is there.
+/// Selects when a key definition of a type was last used, in seconds since 1970, and whether a text definition of the
+/// type exists.
 #[must_use]
 pub fn key_definition_use<'a>(
     dialect: Dialect,
@@ -20,7 +20,7 @@ pub fn key_definition_use<'a>(
     Statement::fixed(dialect, text, [kind, keys, texts].map(Parameter::from))
 }
 
-/// Selects when each other definition of a type's keys was last used, in seconds since 1970.
+/// Selects when each other key definition of a type was last used, in seconds since 1970.
 #[must_use]
 pub fn other_key_definition_uses<'a>(
     dialect: Dialect,
@@ -31,7 +31,7 @@ pub fn other_key_definition_uses<'a>(
     Statement::fixed(dialect, text, [kind, fingerprint].map(Parameter::from))
 }
 
-/// Selects the attributes of a definition of keys, one in each line: one row if it is recorded.
+/// Selects the attributes of a key definition, one per line: one row if the definition is recorded.
 #[must_use]
 pub fn key_definition<'a>(dialect: Dialect, kind: &'a str, fingerprint: &'a str) -> Statement<'a> {
     let text = "SELECT attributes FROM key_definition WHERE kind = ?1 AND fingerprint = ?2";
@@ -45,8 +45,8 @@ pub fn older_key_definition<'a>(dialect: Dialect, tenant: &'a str, kind: &'a str
     Statement::fixed(dialect, text, [tenant, kind].map(Parameter::from))
 }
 
-/// Selects the definitions that the rows of a tenant's resources of a type name, each once: one step along an
-/// index for each, however many rows have it.
+/// Selects the distinct key definitions that a tenant's resources of a type use. It takes one step along an index per
+/// definition, however many rows use it.
 #[must_use]
 pub fn used_key_definitions<'a>(
     dialect: Dialect,
@@ -76,7 +76,7 @@ pub fn used_key_definitions<'a>(
     Statement::fixed(dialect, text, [tenant, kind].map(Parameter::from))
 }
 
-/// Selects one row if any of a tenant's resources of a type names another definition of keys than this one: two
+/// Selects one row if any of a tenant's resources of a type uses a key definition other than this one. It takes two
 /// steps along an index, however many rows there are.
 #[must_use]
 pub fn has_other_key_definitions<'a>(
@@ -106,8 +106,8 @@ pub fn has_other_key_definitions<'a>(
     )
 }
 
-/// Selects whether an import of a tenant is not complete, and whether any of its resources of a type names another
-/// definition of keys than this one: always one row.
+/// Selects whether an import of a tenant is incomplete, and whether any of its live resources of a type uses a key
+/// definition other than this one: always one row.
 #[must_use]
 pub fn import_and_other_key_definitions<'a>(
     dialect: Dialect,
@@ -126,7 +126,7 @@ pub fn import_and_other_key_definitions<'a>(
     )
 }
 
-/// Records a use of a definition of keys.
+/// Records a use of a key definition.
 #[must_use]
 pub fn record_key_definition_use<'a>(
     dialect: Dialect,
@@ -138,7 +138,7 @@ pub fn record_key_definition_use<'a>(
     Statement::fixed(dialect, text, parameters)
 }
 
-/// Adds a definition of keys.
+/// Adds a key definition.
 #[must_use]
 pub fn insert_key_definition<'a>(
     dialect: Dialect,
@@ -157,8 +157,8 @@ pub fn insert_key_definition<'a>(
     Statement::fixed(dialect, text, parameters)
 }
 
-/// Adds a definition of keys under the fingerprint of the whole schema, if an older release recorded
-/// that for any tenant.
+/// Adds a key definition under the fingerprint of the whole schema, if an older release recorded that fingerprint for
+/// any tenant.
 #[must_use]
 pub fn insert_older_key_definition<'a>(
     dialect: Dialect,
@@ -173,14 +173,14 @@ pub fn insert_older_key_definition<'a>(
     Statement::fixed(dialect, text, parameters)
 }
 
-/// Selects the attributes that a definition of texts shows, one in each line: one row if it is recorded.
+/// Selects the attributes that a text definition contains, one per line: one row if the definition is recorded.
 #[must_use]
 pub fn text_definition<'a>(dialect: Dialect, kind: &'a str, fingerprint: &'a str) -> Statement<'a> {
     let text = "SELECT attributes FROM text_definition WHERE kind = ?1 AND fingerprint = ?2";
     Statement::fixed(dialect, text, [kind, fingerprint].map(Parameter::from))
 }
 
-/// Adds a definition of texts.
+/// Adds a text definition.
 #[must_use]
 pub fn insert_text_definition<'a>(
     dialect: Dialect,

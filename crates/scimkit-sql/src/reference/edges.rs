@@ -3,13 +3,13 @@
 use super::statement::{Parameter, Statement};
 use crate::Dialect;
 
-/// The edges of each resource to read.
+/// A range of the edges of each resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the bounds of a range")]
 pub struct EdgeRange<'a> {
-    /// The id after which the other ends start; the empty id comes before all.
+    /// The id after which the other ends start; empty for a range from the start.
     pub after: &'a str,
-    /// The maximum number of edges of each resource, in the order of the ids of their other ends.
+    /// The maximum number of edges per resource, in the order of the ids of their other ends.
     pub limit: Option<u32>,
 }
 
@@ -20,18 +20,18 @@ impl EdgeRange<'_> {
         limit: None,
     };
 
-    /// The limit as a number, which is huge without a limit.
+    /// Returns the limit, or the greatest number if there is none.
     fn most(self) -> i64 {
         self.limit.map_or(i64::MAX, i64::from)
     }
 }
 
-/// Selects the members of owners of one type by one attribute.
+/// Selects the members of owners of one type in one attribute.
 ///
-/// Its rows have the place of the owner in the list, the id of the member, the type that the client gave
-/// it, and type and display name of the resource with that id, both NULL where there is none. They come
-/// in the order of the owners, those of one owner in the order of their ids. An owner that is listed
-/// twice is answered twice.
+/// The columns are the index of the owner in the list, the id of the member, the type that the client gave, and the
+/// type and display name of the resource with that id, both NULL if there is none. The rows are in the order of the
+/// owners, and per owner in the order of the members' ids. The rows of an owner that is listed twice are returned
+/// twice.
 #[must_use]
 pub fn members_of<'a>(
     dialect: Dialect,
@@ -60,7 +60,7 @@ pub fn members_of<'a>(
              LEFT JOIN resource t ON t.tenant = e.tenant AND t.id = e.target
              ORDER BY w.number, e.target"
         }
-        // Once the last edge of each owner is known its edges are a range of the primary key.
+        // With the last edge of each owner known, its edges are a range of the primary key.
         Dialect::Sqlite => {
             "WITH w (number, id, last) AS MATERIALIZED (
                  SELECT j.key, j.value, CASE ?6 WHEN 9223372036854775807 THEN x'' ELSE coalesce(
@@ -79,11 +79,11 @@ pub fn members_of<'a>(
     Statement::fixed(dialect, text, [tenant, kind, attr, after, owners, limit])
 }
 
-/// Selects the resources of one type that have members of one type by one attribute.
+/// Selects the resources of one type that have members of one type in one attribute.
 ///
-/// Its rows have the place of the member in the list, the id of the owner and the owner's display name.
-/// They come in the order of the members, those of one member in the order of their ids. A member that is
-/// listed twice is answered twice, one that is no resource of its type not at all.
+/// The columns are the index of the member in the list, the id of the owner and the owner's display name. The rows are
+/// in the order of the members, and per member in the order of the owners' ids. The rows of a member that is listed
+/// twice are returned twice. An id that is not a resource of the members' type has no rows.
 #[must_use]
 pub fn owners_of<'a>(
     dialect: Dialect,
@@ -137,11 +137,11 @@ pub fn owners_of<'a>(
     Statement::fixed(dialect, text, of(Parameter::Texts(members.to_vec())))
 }
 
-/// Selects the owners as [`owners_of`] does, for members that are known as live resources of the right type: a page
-/// that was just read. Without a limit, and without display names if there are several members.
+/// Selects the owners like [`owners_of`] for members that are known to be live resources of the right type, such as
+/// those of a page that was just read. It has no limit and selects no display names.
 ///
-/// It has one search for each member and one step for each edge, all of them in one index. [`labels_of`] has the
-/// display names of the owners, which are few where many members are in the same groups.
+/// It takes one search per member and one step per edge, all in one index. Load the display names of the owners with
+/// [`labels_of`]; there are few if many members are in the same groups.
 #[must_use]
 pub fn owners_of_page<'a>(
     dialect: Dialect,
@@ -166,18 +166,18 @@ pub fn owners_of_page<'a>(
     Statement::fixed(dialect, text, [tenant, kind, attr, members])
 }
 
-/// Selects the edges of one type and attribute to all resources whose ids are in a range: the target and the owner. In
-/// the order of the targets, those of one target in the order of the owners.
+/// Selects the edges of one type and attribute to all resources whose ids are in a range: the target and the owner. The
+/// rows are in the order of the targets, and per target in the order of the owners.
 ///
-/// It is a walk along one index, which costs less than a search for each member if nearly all targets in the
-/// range are wanted, as on a page of all resources in the order of their ids.
+/// It walks along one index, which costs less than a search per member if nearly all targets in the range are needed,
+/// as on a page of all resources in the order of their ids.
 #[must_use]
 pub fn owners_in_range<'a>(
     dialect: Dialect,
     (tenant, kind, attr): (&'a str, &'a str, &'a str),
     (first, last): (&'a str, &'a str),
 ) -> Statement<'a> {
-    // SQLite: with `+`, type and attribute don't count as constants of the order, which would be sorted then.
+    // In SQLite, `+` hides that type and attribute are constant; otherwise the rows would be sorted.
     let text = match dialect {
         Dialect::Postgres => {
             "SELECT e.target, e.owner
@@ -196,11 +196,11 @@ pub fn owners_in_range<'a>(
     Statement::fixed(dialect, text, parameters)
 }
 
-/// Selects the owners of one type that have some ids as members by one attribute, whether or not resources have
-/// those ids.
+/// Selects the owners of one type that have some ids as members in one attribute, whether or not resources with these
+/// ids exist.
 ///
-/// Its rows have the place of the id in the list, the id of the owner and the owner's display name, at most
-/// `limit` of each id: the first ones in the order of their ids.
+/// The columns are the index of the id in the list, the id of the owner and the owner's display name. There are at most
+/// `limit` rows per id, the first ones in the order of the owners' ids.
 #[must_use]
 pub fn owners_of_ids<'a>(
     dialect: Dialect,
@@ -249,7 +249,7 @@ pub fn owners_of_ids<'a>(
     Statement::fixed(dialect, text, [tenant, kind, attr, ids, limit])
 }
 
-/// Selects the documents of live resources of one type: the place of the resource in the list, and its document.
+/// Selects the documents of live resources of one type: the index of the resource in the list, and its document.
 #[must_use]
 pub fn documents_of<'a>(
     dialect: Dialect,
@@ -272,7 +272,7 @@ pub fn documents_of<'a>(
     Statement::fixed(dialect, text, [tenant, kind, ids])
 }
 
-/// Selects the parts of live resources that edges show: the place of the resource in the list, its type and its display
+/// Selects the parts of live resources that edges show: the index of the resource in the list, its type and its display
 /// name.
 #[must_use]
 pub fn labels_of<'a>(dialect: Dialect, tenant: &'a str, ids: &[&'a str]) -> Statement<'a> {

@@ -1,4 +1,4 @@
-//! The statements that load facts.
+//! The statements that load the facts of a batch.
 
 use super::statement::{
     Builder, Parameter, PieceTexts, Statement, blank_rows, pieces, row_parameters,
@@ -9,9 +9,9 @@ use crate::{Condition, Dialect};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "a row is in one of two tables")]
 pub enum State {
-    /// The live ones.
+    /// The live resources.
     Live,
-    /// The soft-deleted ones.
+    /// The soft-deleted resources.
     Deleted,
 }
 
@@ -37,7 +37,7 @@ impl State {
         }
     }
 
-    /// Columns 0 to 5 of [`heads`].
+    /// Returns columns 0 to 5 of [`heads`].
     fn head_columns(self) -> &'static str {
         match self {
             State::Live => "r.id, r.kind, r.version, r.created_us, r.modified_us, 0",
@@ -45,7 +45,7 @@ impl State {
         }
     }
 
-    /// Columns 6 to 9 of [`rows`].
+    /// Returns columns 6 to 9 of [`rows`].
     fn other_columns(self) -> &'static str {
         match self {
             State::Live => ", r.connection, r.keys, r.shape, r.document",
@@ -54,17 +54,17 @@ impl State {
     }
 }
 
-/// Which rows a statement is about, by the definition of their keys.
+/// The rows of a statement, by the definition of their keys.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_enums, reason = "a set and its complement")]
 pub enum KeyDefinitions<'a> {
-    /// All but these.
+    /// All rows except those with these definitions.
     Except(&'a [String]),
-    /// Only these.
+    /// Only the rows with these definitions.
     Only(&'a [String]),
 }
 
-/// Selects the number of the tenant's last change: one row, or none before the first.
+/// Selects the number of the tenant's last change: one row, or none before the first change.
 #[must_use]
 pub fn version(dialect: Dialect, tenant: &str) -> Statement<'_> {
     let mut builder = Builder::new(dialect, tenant);
@@ -73,8 +73,8 @@ pub fn version(dialect: Dialect, tenant: &str) -> Statement<'_> {
     builder.build()
 }
 
-/// Selects rows without their documents, live or soft-deleted: id, type, version, `created_us`,
-/// `modified_us`, 1 for a soft-deleted one, and the display name of a live one.
+/// Selects rows without their documents, live or soft-deleted: id, type, version, `created_us`, the time of the last
+/// modification or of the delete in microseconds, 1 for a soft-deleted row, and the display name of a live one.
 #[must_use]
 pub fn heads<'a>(dialect: Dialect, tenant: &'a str, ids: &[&'a str]) -> Vec<Statement<'a>> {
     static TEXTS: PieceTexts = PieceTexts::new();
@@ -84,8 +84,8 @@ pub fn heads<'a>(dialect: Dialect, tenant: &'a str, ids: &[&'a str]) -> Vec<Stat
     })
 }
 
-/// Selects whole rows, live or soft-deleted: columns 0 to 5 of [`heads`], then the owning connection, the
-/// definition of the keys, that of the text, and the document.
+/// Selects whole rows, live or soft-deleted: columns 0 to 5 of [`heads`], then the owning connection, the key
+/// definition, the text definition, and the document.
 #[must_use]
 pub fn rows<'a>(dialect: Dialect, tenant: &'a str, ids: &[&'a str]) -> Vec<Statement<'a>> {
     static TEXTS: PieceTexts = PieceTexts::new();
@@ -126,7 +126,7 @@ fn by_id<'a>(
     pieces(ids).map(one).collect()
 }
 
-/// A folded value of an attribute, whose holders are looked up.
+/// A folded value of an attribute, for which to find the resources that have it.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of a key")]
 pub struct Holder<'a> {
@@ -134,14 +134,14 @@ pub struct Holder<'a> {
     pub attr: &'a str,
     /// The name of the type.
     pub kind: &'a str,
-    /// The number that the statement returns in place of the key.
+    /// The number by which the result refers to the key.
     pub number: i64,
     /// The value.
     pub value: Parameter<'a>,
 }
 
-/// Selects the live resources that have keys, of those with some definitions: the number of the key, and the
-/// id.
+/// Selects the live resources that have one of the keys and a matching key definition: the number of the key, and the
+/// id of the resource.
 #[must_use]
 pub fn holders<'a>(
     dialect: Dialect,
@@ -185,7 +185,7 @@ fn join_holders<'a>(builder: &mut Builder<'a>, keys: impl Iterator<Item = [Param
     );
 }
 
-/// Selects the ids and documents of the live resources of a type whose keys are of some definitions.
+/// Selects the ids and documents of the live resources of a type that have a matching key definition.
 #[must_use]
 pub fn documents<'a>(
     dialect: Dialect,
@@ -215,13 +215,13 @@ pub(super) fn restrict<'a>(builder: &mut Builder<'a>, definitions: KeyDefinition
 pub struct Selection<'a> {
     /// The condition that the database evaluates; its first placeholder is number 3.
     pub condition: Option<&'a Condition>,
-    /// The definitions of their keys.
+    /// The definitions of the rows' keys.
     pub definitions: KeyDefinitions<'a>,
     /// The name of the type.
     pub kind: &'a str,
-    /// Live or soft-deleted.
+    /// The table of the rows: live or soft-deleted.
     pub state: State,
-    /// Only those without an owning connection.
+    /// Whether to select only resources without an owning connection.
     pub is_unowned: bool,
 }
 
@@ -262,8 +262,8 @@ pub(super) fn selected<'a>(
     builder
 }
 
-/// Selects the rows of a selection, with the columns of [`rows`]: live ones in the order of their ids,
-/// soft-deleted ones with the last one deleted first, of one moment the greatest id first.
+/// Selects the rows of a selection, with the columns of [`rows`]. Live rows are in the order of their ids. Soft-deleted
+/// rows start with the last deleted one, and with the greatest id among those of one moment.
 #[must_use]
 pub fn candidates<'a>(
     dialect: Dialect,
@@ -280,7 +280,7 @@ pub fn candidates<'a>(
     builder.build()
 }
 
-/// Selects the targets that are members of an owner: the id, and the type that the client gave.
+/// Selects which of the targets are members of an owner: the id, and the type that the client gave.
 #[must_use]
 pub fn members_among<'a>(
     dialect: Dialect,
@@ -306,7 +306,7 @@ pub fn members<'a>(
     of_members(dialect, "SELECT target", tenant, list).build()
 }
 
-/// A statement on the edges of an owner by one attribute, which starts with `action`.
+/// Starts a statement on the edges of an owner in one attribute with `action`.
 pub(super) fn of_members<'a>(
     dialect: Dialect,
     action: &str,
@@ -321,7 +321,7 @@ pub(super) fn of_members<'a>(
     builder
 }
 
-/// Selects the edges on the way up from some resources by one attribute, each once: target and owner.
+/// Selects the distinct edges on all paths up from some resources in one attribute: target and owner.
 #[must_use]
 pub fn ancestors<'a>(
     dialect: Dialect,
@@ -349,8 +349,8 @@ pub fn ancestors<'a>(
     pieces(starts).map(one).collect()
 }
 
-/// Selects the edges to some resources, with the rows of their owners: columns 0 to 5 of [`heads`], then the
-/// attribute and the target.
+/// Selects the edges to some resources, with the rows of their owners: columns 0 to 5 of [`heads`], then the attribute
+/// and the target.
 #[must_use]
 pub fn owners<'a>(dialect: Dialect, tenant: &'a str, targets: &[&'a str]) -> Vec<Statement<'a>> {
     let one = |piece: &[&'a str]| {

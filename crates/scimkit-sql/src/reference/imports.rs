@@ -1,4 +1,4 @@
-//! The statements about tenants whose import is not complete.
+//! The statements about incomplete imports.
 
 use super::statement::{Parameter, Statement};
 use crate::Dialect;
@@ -7,13 +7,13 @@ fn of_tenant<'a>(dialect: Dialect, tenant: &'a str, text: &'static str) -> State
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// Selects one row if an import of the tenant is not complete.
+/// Selects one row if an import of the tenant is incomplete.
 #[must_use]
 pub fn import(dialect: Dialect, tenant: &str) -> Statement<'_> {
     of_tenant(dialect, tenant, "SELECT 1 FROM import WHERE tenant = ?1")
 }
 
-/// Selects one row if the tenant's import in progress is that attempt.
+/// Selects one row if the attempt with that number is the tenant's import in progress.
 #[must_use]
 pub fn import_attempt(dialect: Dialect, tenant: &str, attempt: i64) -> Statement<'_> {
     let text = "SELECT 1 FROM import WHERE tenant = ?1 AND attempt = ?2";
@@ -28,7 +28,7 @@ pub fn import_has_entry(dialect: Dialect, tenant: &str) -> Statement<'_> {
     of_tenant(dialect, tenant, text)
 }
 
-/// Begins an import, or takes one over; returns the new attempt, a random number.
+/// Begins an import or takes it over, and returns the new attempt, a random number.
 #[must_use]
 pub fn begin_import(dialect: Dialect, tenant: &str) -> Statement<'_> {
     let text = match dialect {
@@ -45,7 +45,7 @@ pub fn begin_import(dialect: Dialect, tenant: &str) -> Statement<'_> {
     of_tenant(dialect, tenant, text)
 }
 
-/// Ends the attempt in progress, if there is one; the import itself stays.
+/// Ends the attempt in progress, if there is one. The import itself continues.
 #[must_use]
 pub fn supersede_import(dialect: Dialect, tenant: &str) -> Statement<'_> {
     let text = match dialect {
@@ -67,7 +67,7 @@ pub fn set_import_has_entry(dialect: Dialect, tenant: &str, has_entry: bool) -> 
     Statement::fixed(dialect, text, parameters)
 }
 
-/// Ends the import: the tenant becomes visible.
+/// Ends the import, which makes the tenant visible.
 #[must_use]
 pub fn end_import(dialect: Dialect, tenant: &str) -> Statement<'_> {
     of_tenant(dialect, tenant, "DELETE FROM import WHERE tenant = ?1")

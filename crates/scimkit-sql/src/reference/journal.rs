@@ -1,15 +1,15 @@
 //! The statements about the journals of tenants.
 //!
 //! The end of a journal is stored with the tenant's counter of changes: the digest of the last entry, and the last
-//! number that the journal does not have completely.
+//! number whose change is missing from the journal.
 
 use super::statement::{Builder, Parameter, PieceTexts, Statement, insert};
 use crate::Dialect;
 
-/// The salt of an entry whose body was blanked.
+/// The salt of an entry with a blanked body.
 pub const BLANKED: &[u8; 16] = &[0; 16];
 
-/// 32 random bytes.
+/// Returns an expression for 32 random bytes.
 pub(super) fn random_bytes(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => "uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())",
@@ -17,9 +17,8 @@ pub(super) fn random_bytes(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Selects the end of a tenant's journal, always one row: the number of the tenant's last change, 0 before the
-/// first; the last number that the journal does not have; the digest of the last entry or NULL; and 32
-/// random bytes.
+/// Selects the end of a tenant's journal, always one row: the number of the tenant's last change, 0 before the first;
+/// the last number whose change is missing from the journal; the digest of the last entry or NULL; and 32 random bytes.
 #[must_use]
 pub fn journal_end(dialect: Dialect, tenant: &str) -> Statement<'_> {
     let mut builder = Builder::new(dialect, tenant);
@@ -63,7 +62,7 @@ pub struct EntryRow<'a> {
     pub kind: &'a str,
     /// The number of the change.
     pub number: i64,
-    /// The part.
+    /// The number of the part within the entry.
     pub part: i64,
     /// The digest of the part before it.
     pub previous: &'a [u8],
@@ -105,7 +104,7 @@ pub fn insert_entries<'a>(
     })
 }
 
-/// The entries to read.
+/// A filter for journal entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the filters of a journal")]
 pub enum EntryFilter<'a> {
@@ -121,14 +120,14 @@ pub enum EntryFilter<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the two directions")]
 pub enum EntryRange {
-    /// After that entry, in order.
+    /// The entries after that one, in ascending order.
     After(i64, i64),
-    /// Before that entry, the last one first.
+    /// The entries before that one, in descending order.
     Before(i64, i64),
 }
 
-/// Selects at most `limit` entries: number, part, `at_us`, action, subject, kind, id, connection, actor,
-/// request, salt, body, digest of the body, and digest of the part before.
+/// Selects at most `limit` entries: number, part, `at_us`, action, subject, kind, id, connection, actor, request, salt,
+/// body, digest of the body, and digest of the previous part.
 #[must_use]
 pub fn entries<'a>(
     dialect: Dialect,
@@ -175,7 +174,7 @@ pub fn entries<'a>(
     builder.build()
 }
 
-/// Selects the number of the first entry that is not older than a moment; no row if all are.
+/// Selects the number of the first entry at a moment or later; no row if all entries are older.
 #[must_use]
 pub fn first_entry_since(dialect: Dialect, tenant: &str, at_us: i64) -> Statement<'_> {
     let text = "SELECT number FROM journal WHERE tenant = ?1 AND at_us >= ?2
@@ -184,8 +183,8 @@ pub fn first_entry_since(dialect: Dialect, tenant: &str, at_us: i64) -> Statemen
     Statement::fixed(dialect, text, parameters)
 }
 
-/// Selects the number of the entry that is `rows` parts after the first one after `after`, below `end`; no row
-/// if there are fewer.
+/// Selects the number of the entry that is `rows` parts after the first part with a number above `after`, if that
+/// number is below `end`; no row if there are fewer parts.
 #[must_use]
 pub fn entry_at(
     dialect: Dialect,
@@ -204,7 +203,8 @@ pub fn entry_at(
     Statement::fixed(dialect, text, parameters)
 }
 
-/// The text that overwrites a body, in SQLite of the same length, so that it is written in its place.
+/// Returns the assignment that blanks a body. In SQLite the length stays the same, so that the text is overwritten in
+/// place.
 fn blank(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => "body = ''",
@@ -212,7 +212,7 @@ fn blank(dialect: Dialect) -> &'static str {
     }
 }
 
-/// Blanks the bodies of the entries after a number and up to another one.
+/// Blanks the bodies of the entries with numbers above `after`, up to and including `up_to`.
 #[must_use]
 pub fn blank_entries(dialect: Dialect, tenant: &str, (after, up_to): (i64, i64)) -> Statement<'_> {
     let mut builder = Builder::new(dialect, tenant);
@@ -242,8 +242,8 @@ pub fn blank_entries_of<'a>(
     builder.build()
 }
 
-/// Selects type and id of at most `limit` resources that were deleted for good before a moment, and whose
-/// entries are not blanked, by the number of the delete, which comes third; only those after a number.
+/// Selects type, id and number of at most `limit` permanent deletes before a moment, with numbers above `after`, whose
+/// entries are not blanked and whose resources are not live. The rows are in the order of the numbers.
 #[must_use]
 pub fn deleted_subjects(
     dialect: Dialect,
@@ -266,7 +266,7 @@ pub fn deleted_subjects(
     Statement::fixed(dialect, text, parameters)
 }
 
-/// Removes the entries up to a number.
+/// Removes the entries up to and including a number.
 #[must_use]
 pub fn remove_entries(dialect: Dialect, tenant: &str, up_to: i64) -> Statement<'_> {
     let text = "DELETE FROM journal WHERE tenant = ?1 AND number <= ?2";
@@ -274,7 +274,7 @@ pub fn remove_entries(dialect: Dialect, tenant: &str, up_to: i64) -> Statement<'
     Statement::fixed(dialect, text, parameters)
 }
 
-/// Records that the journal does not have the changes up to a number.
+/// Records that the changes up to a number are missing from the journal.
 #[must_use]
 pub fn set_journal_after(dialect: Dialect, tenant: &str, number: i64) -> Statement<'_> {
     let text = "UPDATE counter SET journal_after = ?2 WHERE tenant = ?1 AND journal_after < ?2";
@@ -282,14 +282,14 @@ pub fn set_journal_after(dialect: Dialect, tenant: &str, number: i64) -> Stateme
     Statement::fixed(dialect, text, parameters)
 }
 
-/// Records that the journal does not have any change so far.
+/// Records that all changes so far are missing from the journal.
 #[must_use]
 pub fn skip_journal(dialect: Dialect, tenant: &str) -> Statement<'_> {
     let text = "UPDATE counter SET journal_after = version WHERE tenant = ?1";
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// Selects a consumer of a tenant's journal: cursor, fence, holder, and `until_us` or NULL.
+/// Selects a consumer of a tenant's journal: cursor, fence, holder, and the end of the lease in microseconds or NULL.
 #[must_use]
 pub fn consumer<'a>(dialect: Dialect, tenant: &'a str, consumer: &'a str) -> Statement<'a> {
     let text = "SELECT cursor, fence, holder, until_us FROM consumer
@@ -301,15 +301,15 @@ pub fn consumer<'a>(dialect: Dialect, tenant: &'a str, consumer: &'a str) -> Sta
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of a consumer")]
 pub struct ConsumerRow<'a> {
-    /// Its name.
+    /// The name of the consumer.
     pub consumer: &'a str,
-    /// The number of the last change that it has confirmed.
+    /// The number of the last change that the consumer has confirmed.
     pub cursor: i64,
-    /// The number of its leases so far, not counting extensions.
+    /// The number of leases so far, without extensions.
     pub fence: i64,
-    /// The holder of its lease.
+    /// The holder of the lease.
     pub holder: &'a str,
-    /// When the lease lapses, in microseconds since 1970.
+    /// The end of the lease, in microseconds since 1970.
     pub until_us: Option<i64>,
 }
 
@@ -331,8 +331,8 @@ pub fn put_consumer<'a>(dialect: Dialect, tenant: &'a str, row: &ConsumerRow<'a>
     Statement::fixed(dialect, text, parameters)
 }
 
-/// Selects the tenants whose last change a consumer has not confirmed, in the order of their ids, but none
-/// whose import is not complete.
+/// Selects the tenants whose last change a consumer has not confirmed, in the order of their ids, without tenants whose
+/// import is incomplete.
 #[must_use]
 pub fn pending_tenants(dialect: Dialect, consumer: &str) -> Statement<'_> {
     let text = "SELECT c.tenant FROM counter c

@@ -6,18 +6,17 @@ use scimkit_registry::{Attr, AttrId, AttributeRole, Registry, ResourceType, Scal
 use super::facts::State;
 use crate::{ColumnSource, Dialect, KeyTable, Layout};
 
-/// The tables of the reference layout as the queries of one tenant see them; the table of the resources
-/// has the alias `r`.
+/// The tables of the reference layout for the queries of one tenant. The table of the resources has the alias `r`.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "a query decides each of them")]
 pub struct ReferenceLayout<'a> {
     /// The dialect of the database.
     pub dialect: Dialect,
-    /// Whether the rows have the keys of the current definition; otherwise keys decide nothing.
+    /// Whether the rows have the keys of the current definition; without them, keys are not compared.
     pub has_keys: bool,
     /// The resource types.
     pub registry: &'a Registry,
-    /// Live or soft-deleted resources; soft-deleted ones have only their keys.
+    /// The table of the rows: live or soft-deleted. For soft-deleted resources, only their keys can be compared.
     pub state: State,
     /// The tenant.
     pub tenant: &'a str,
@@ -45,7 +44,7 @@ impl Layout for ReferenceLayout<'_> {
                 State::Live => "lookup_key k",
                 State::Deleted => "retired_key k",
             };
-            // The columns below, value and id are the primary key.
+            // Distinct, because these columns, value and id are the primary key.
             let rows = KeyTable::new(keys, "k.id", "k.value").distinct();
             let rows = rows.only("k.tenant", vec![text(self.tenant)]);
             let rows = rows.only("k.kind", vec![text(kind.name())]);
@@ -80,7 +79,7 @@ impl Layout for ReferenceLayout<'_> {
     }
 }
 
-/// The column of live resources that has the attribute's value.
+/// Returns the column of live resources that contains the attribute's value.
 pub(super) fn column(kind: &ResourceType, attr: &Attr) -> Option<&'static str> {
     if attr.id() == AttrId::ID {
         return Some("r.id");
@@ -93,7 +92,7 @@ pub(super) fn column(kind: &ResourceType, attr: &Attr) -> Option<&'static str> {
     }
 }
 
-/// Whether no resource has more than one value of the attribute.
+/// Returns whether a resource has at most one value of the attribute.
 pub(super) fn is_single(kind: &ResourceType, attr: &Attr) -> bool {
     let many = |attr: &Attr| attr.definition().multi_valued;
     !many(attr) && !attr.parent().is_some_and(|parent| many(kind.attr(parent)))

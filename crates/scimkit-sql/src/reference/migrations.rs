@@ -1,6 +1,6 @@
-//! The tables of the reference layout, from release to release.
+//! The migrations of the reference layout.
 
-/// The migrations of an SQLite database from each format to the next; format 0 is an empty database.
+/// The migrations of an SQLite database, each from one format to the next. Format 0 is an empty database.
 ///
 /// Released migrations are never edited: a new format is a new migration.
 pub const SQLITE_MIGRATIONS: &[&str] = &[
@@ -13,9 +13,9 @@ pub const SQLITE_MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0007.sql"),
 ];
 
-/// Selects type and name of each object in an SQLite database except its internal ones, as one text each.
+/// Selects the type and name of each object in an SQLite database, without internal objects, as one text per object.
 pub const SQLITE_OBJECTS: &str =
     "SELECT type || ' `' || name || '`' FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'";
 
-/// Counts the objects of an SQLite database, its internal ones included.
+/// Counts the objects of an SQLite database, including internal ones.
 pub const SQLITE_OBJECT_COUNT: &str = "SELECT count(*) FROM sqlite_schema";

@@ -6,27 +6,27 @@ use super::{
 };
 use crate::Dialect;
 
-/// The changes at the end of a tenant's journal.
+/// An update of the end of a tenant's journal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of a journal's end")]
 pub struct JournalEnd<'a> {
-    /// The last number that the journal does not have; none if it stays.
+    /// The last number whose change is missing from the journal; `None` leaves it unchanged.
     pub after: Option<i64>,
-    /// The digest of the last entry; none if it stays.
+    /// The digest of the last entry; `None` leaves it unchanged.
     pub digest: Option<&'a [u8]>,
 }
 
-/// Whether the tenant's counters hold with a change.
+/// The effect of a change on the validity of the tenant's counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "they hold, or as before")]
 pub enum Counters {
-    /// The change has adjusted them, so they hold.
+    /// The change has adjusted the counters, so they are valid.
     Adjusted,
-    /// The change concerns no resource, so they hold if they did before.
+    /// The change concerns no resource, so the counters are valid if they were valid before.
     Unchanged,
 }
 
-/// Stores the number of the tenant's last change, whether its counters hold, and the end of its journal.
+/// Stores the number of the tenant's last change, the validity of its counters, and the end of its journal.
 #[must_use]
 pub fn set_version<'a>(
     dialect: Dialect,
@@ -59,7 +59,7 @@ pub fn set_version<'a>(
     builder.build()
 }
 
-/// Removes all edges of which resources of a type are the owner or the member.
+/// Removes all edges that have resources of a type as owner or member.
 #[must_use]
 pub fn remove_ends<'a>(
     dialect: Dialect,
@@ -88,7 +88,7 @@ pub fn remove_ends<'a>(
         .collect()
 }
 
-/// Removes single members of an owner.
+/// Removes members of an owner.
 #[must_use]
 pub fn remove_members<'a>(
     dialect: Dialect,
@@ -145,7 +145,7 @@ pub fn replace_key<'a>(
     key: KeyRow<'a>,
     value: Parameter<'a>,
 ) -> Statement<'a> {
-    // By the primary key: SQLite would choose the other index, and copy the keys that it finds there first.
+    // SQLite would choose the other index instead of the primary key, and would first copy the keys that it finds.
     let text = match state {
         State::Live => {
             "UPDATE OR FAIL lookup_key INDEXED BY sqlite_autoindex_lookup_key_1 SET value = ?6
@@ -160,7 +160,7 @@ pub fn replace_key<'a>(
     Statement::fixed(dialect, text, [tenant, kind, attr, key.value, id, value])
 }
 
-/// Removes all keys of resources of a type, under whatever definition they were made.
+/// Removes all keys of resources of a type, whatever their definition.
 #[must_use]
 pub fn remove_all_keys<'a>(
     dialect: Dialect,
@@ -222,9 +222,9 @@ pub fn remove_rows<'a>(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of a row")]
 pub struct LiveRow<'a> {
-    /// The connection that owns it.
+    /// The owning connection.
     pub connection: Option<&'a str>,
-    /// When it was created, in microseconds since 1970.
+    /// The time of creation, in microseconds since 1970.
     pub created_us: i64,
     /// The display name that members and references show.
     pub display: Option<&'a str>,
@@ -232,15 +232,15 @@ pub struct LiveRow<'a> {
     pub document: &'a str,
     /// The identifier.
     pub id: &'a str,
-    /// The definition of its keys.
+    /// The key definition.
     pub keys: &'a str,
     /// The name of its type.
     pub kind: &'a str,
-    /// When it last changed, in microseconds since 1970.
+    /// The time of the last modification, in microseconds since 1970.
     pub modified_us: i64,
-    /// The definition of the document's text.
+    /// The text definition of the document.
     pub shape: &'a str,
-    /// The number of the change that wrote it.
+    /// The number of the change that wrote the row.
     pub version: i64,
 }
 
@@ -270,8 +270,7 @@ pub fn insert_rows<'a>(
     })
 }
 
-/// Gives a live row another document, owner, version and time of last modification; the definition of
-/// its keys stays.
+/// Replaces the document, owner, version and modification time of a live row, but not the definition of its keys.
 #[must_use]
 pub fn update_row<'a>(dialect: Dialect, tenant: &'a str, row: &LiveRow<'a>) -> Statement<'a> {
     let mut builder = Builder::new(dialect, tenant);
@@ -288,7 +287,7 @@ pub fn update_row<'a>(dialect: Dialect, tenant: &'a str, row: &LiveRow<'a>) -> S
     builder.build()
 }
 
-/// Gives live rows another version and time of last modification.
+/// Sets the version and modification time of live rows.
 #[must_use]
 pub fn bump_rows<'a>(
     dialect: Dialect,
@@ -311,21 +310,21 @@ pub fn bump_rows<'a>(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of a row")]
 pub struct DeletedRow<'a> {
-    /// The connection that owned it.
+    /// The connection that owned the resource.
     pub connection: Option<&'a str>,
-    /// When it was created, in microseconds since 1970.
+    /// The time of creation, in microseconds since 1970.
     pub created_us: i64,
-    /// When it was deleted, in microseconds since 1970.
+    /// The time of the delete, in microseconds since 1970.
     pub deleted_us: i64,
     /// The document.
     pub document: &'a str,
     /// The identifier.
     pub id: &'a str,
-    /// The definition of its keys.
+    /// The key definition.
     pub keys: &'a str,
     /// The name of its type.
     pub kind: &'a str,
-    /// The number of the change that deleted it.
+    /// The number of the change that deleted the resource.
     pub version: i64,
 }
 
@@ -375,7 +374,7 @@ pub fn insert_edges<'a>(
     pieces(edges).map(one).collect()
 }
 
-/// Adds the members to an owner that it does not have: each statement with the number of its members.
+/// Adds those members that an owner does not have yet, and returns each statement with the number of its members.
 #[must_use]
 pub fn insert_new_edges<'a>(
     dialect: Dialect,

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{Condition, Dialect};
 
-/// The columns of a resource that is read whole: id, version, `created_us`, `modified_us`, document, the
-/// definition of the document's text, and the owning connection.
+/// The columns of a whole resource: id, version, `created_us`, `modified_us`, document, text definition, and owning
+/// connection.
 const COLUMNS: &str =
     "r.id, r.version, r.created_us, r.modified_us, r.document, r.shape, r.connection";
 
@@ -28,8 +28,8 @@ pub fn resource<'a>(
     Statement::fixed(dialect, text, [tenant, id, kind].map(Parameter::from))
 }
 
-/// Selects a live resource of one type with the columns of [`resource`], whether an import of the tenant is not
-/// complete, and whether any edge leads to the resource.
+/// Selects a live resource of one type with the columns of [`resource`], whether an import of the tenant is incomplete,
+/// and whether the resource is a member of any other.
 #[must_use]
 pub fn resource_and_import<'a>(
     dialect: Dialect,
@@ -44,7 +44,7 @@ pub fn resource_and_import<'a>(
     Statement::fixed(dialect, text, [tenant, id, kind].map(Parameter::from))
 }
 
-/// The owners whose resources are on a page.
+/// A condition on the owner of the resources on a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the parameter of one query")]
 pub enum OwnerCondition<'a> {
@@ -62,7 +62,7 @@ pub enum OwnerCondition<'a> {
 pub struct PageSelection<'a> {
     /// The condition that the database evaluates; its first placeholder is number 3.
     pub condition: Option<&'a Condition>,
-    /// The definitions of their keys.
+    /// The definitions of the resources' keys.
     pub definitions: KeyDefinitions<'a>,
     /// The type.
     pub kind: &'a ResourceType,
@@ -72,8 +72,8 @@ pub struct PageSelection<'a> {
     pub tenant: &'a str,
 }
 
-/// The order of a page. Resources without a value come last, or first when descending, and equal ones in
-/// the order of their ids.
+/// The order of a page. Resources without a value come last, or first in descending order. Resources with equal values
+/// are in the order of their ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the parameters of one query")]
 pub struct PageOrder {
@@ -88,7 +88,7 @@ impl PageOrder {
         self.direction == SortOrder::Descending
     }
 
-    /// The comparison with later values.
+    /// Returns the operator that compares with later values.
     fn later(self) -> &'static str {
         if self.is_descending() { " < " } else { " > " }
     }
@@ -98,39 +98,38 @@ impl PageOrder {
     }
 }
 
-/// The place in the order after which a page starts.
+/// The position in the order after which a page starts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "a place in an order")]
 pub struct RowPosition<'a> {
-    /// The place among equal ones.
+    /// The id, which orders resources with equal values.
     pub id: &'a str,
-    /// The value of the attribute that gives the order; none where there is none.
+    /// The value of the sort attribute, or `None` for a resource without a value.
     pub key: Option<&'a Scalar>,
 }
 
-/// Rows in order that come before those of the next section.
+/// A part of the rows of a page, which precedes the next section.
 #[derive(Debug, Clone)]
 pub struct Section<'a> {
     dialect: Dialect,
     order: String,
     parameters: Vec<Parameter<'a>>,
-    /// `FROM` and `WHERE`.
+    /// The `FROM` and `WHERE` clauses.
     rows: String,
 }
 
 impl<'a> Section<'a> {
-    /// Selects the resources of the section after an offset, in their order: id, version, `created_us`,
-    /// `modified_us`, document, the definition of the document's text, and the owning connection.
+    /// Selects the resources of the section after an offset, in order: id, version, `created_us`, `modified_us`,
+    /// document, text definition, and owning connection.
     ///
-    /// The limit is rounded up to a power of two, so that there are
-    /// few different statements.
+    /// The limit is rounded up to a power of two, so that there are only a few different statements.
     #[must_use]
     pub fn select(&self, limit: Option<u64>, offset: u64) -> Statement<'a> {
         let mut builder = self.builder("SELECT ");
         builder.sql(COLUMNS).sql(" ").sql(&self.rows);
         builder.sql(" ORDER BY ").sql(&self.order);
         if let Some(limit) = limit {
-            // As text: the planner takes another way to few rows than to many.
+            // The limit is text, because the planner reads few rows in another way than many.
             let limit = limit.checked_next_power_of_two().unwrap_or(limit);
             builder.sql(" LIMIT ").sql(&limit.to_string());
             builder.sql(" OFFSET ");
@@ -153,7 +152,7 @@ impl<'a> Section<'a> {
         builder
     }
 
-    /// Only the rows where the expression compares like this with the value.
+    /// Restricts the section to rows for which the expression compares with the value.
     fn only(&self, expression: &str, comparison: &str, value: Parameter<'a>) -> Self {
         let mut section = self.clone();
         section.parameters.push(value);
@@ -178,7 +177,7 @@ pub fn page_rows<'a>(dialect: Dialect, selection: PageSelection<'a>) -> Section<
     builder.sql("FROM ").sql(lookup.table);
     builder.sql(match dialect {
         Dialect::Postgres => " JOIN ",
-        // In this order: the statistics of the values are those of all attributes.
+        // A fixed join order, because the statistics of the values cover all attributes together.
         Dialect::Sqlite => " CROSS JOIN ",
     });
     builder.sql("resource r ON r.id = ").sql(lookup.id);
@@ -223,8 +222,8 @@ fn section<'a>(dialect: Dialect, builder: Builder<'a>, order: String) -> Section
     }
 }
 
-/// Returns the sections with the resources of a selection in an order, or in that of their ids, from a place on;
-/// none if SQL can't sort by the attribute.
+/// Returns the sections of a selection from a position on, in an order or by default in the order of the ids; `None` if
+/// SQL can't sort by the attribute.
 #[must_use]
 pub fn page_sections<'a>(
     dialect: Dialect,
@@ -272,7 +271,7 @@ pub fn page_sections<'a>(
     Some(from(start, order, with, Some(without)))
 }
 
-/// The resources with a value, by the index of the keys.
+/// Returns the resources with a value, through the index of the keys.
 fn with_value<'a>(
     dialect: Dialect,
     selection: PageSelection<'a>,
@@ -285,7 +284,7 @@ fn with_value<'a>(
     section(dialect, builder, format!("s.value{way}, s.id"))
 }
 
-/// The resources without a value.
+/// Returns the resources without a value.
 fn without_value<'a>(dialect: Dialect, selection: PageSelection<'a>, path: &'a str) -> Section<'a> {
     let mut builder = Builder::new(dialect, selection.tenant);
     builder.sql("FROM resource r WHERE ");
@@ -303,14 +302,14 @@ fn own_keys<'a>(builder: &mut Builder<'a>, path: &'a str) {
     builder.sql(" AND s.attr = ").bind(path);
 }
 
-/// The resources with a value in their order, with the expressions of the value and of the id.
+/// The sorted resources with a value, and the expressions of the value and the id.
 struct Sorted<'a> {
     id: &'static str,
     section: Section<'a>,
     value: &'static str,
 }
 
-/// Those with a value and those without in their order, from after a place on.
+/// Returns the sections with and without a value, in order, after a position.
 fn from<'a>(
     start: Option<RowPosition<'a>>,
     order: PageOrder,
@@ -331,7 +330,7 @@ fn from<'a>(
         let with = missing_first.then_some(with.section);
         return without.into_iter().chain(with).collect();
     };
-    // Equal values apart from later ones, so that the index leads to the start of both.
+    // Equal and later values are separate sections, so that the index leads to the start of each.
     let Sorted { id, section, value } = with;
     let equal = section.only(value, " = ", key.into());
     let equal = equal.only(id, " > ", start.id.into());

@@ -1,4 +1,4 @@
-//! The statements that give resources other lookup keys.
+//! The statements that rebuild the lookup keys of resources.
 
 use super::{
     facts::{KeyDefinitions, State, restrict},
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::Dialect;
 
-/// Selects one row or more if another live resource has a key, of those with some definitions.
+/// Selects one row or more if another live resource with a matching key definition has the key.
 #[must_use]
 pub fn other_holder<'a>(
     dialect: Dialect,
@@ -29,7 +29,7 @@ pub fn other_holder<'a>(
     builder.build()
 }
 
-/// Selects ids and documents of resources whose keys have one definition, after an id, in the order of ids.
+/// Selects the ids and documents of resources with one key definition, after an id, in the order of their ids.
 #[must_use]
 pub fn documents_after<'a>(
     dialect: Dialect,
@@ -68,8 +68,8 @@ pub fn set_key_definition<'a>(
     Statement::fixed(dialect, text, [tenant, id, definition].map(Parameter::from))
 }
 
-/// Updates the other columns that a live row derives from its document: the display name and, if there is one given,
-/// the definition of the text.
+/// Updates the other columns that a live row derives from its document: the display name, and the text definition if
+/// one is given.
 #[must_use]
 pub fn set_derived<'a>(
     dialect: Dialect,

@@ -1,4 +1,4 @@
-//! Statements that find and rewrite the neighbours of removed rows, for SQLite alone.
+//! The statements that find and rewrite the neighbours of removed rows, only for SQLite.
 
 /// The tables of keys.
 const KEYS: [&str; 2] = ["lookup_key", "retired_key"];
@@ -7,22 +7,22 @@ const DOCUMENTS: [&str; 2] = ["resource", "retired"];
 /// The maximum number of neighbours on each side.
 const ROWS: usize = 100;
 
-/// Whether any removed rows are remembered.
+/// Selects whether any removed rows are remembered.
 pub const HAS_REMOVED: &str = "SELECT EXISTS (SELECT 1 FROM removed)";
-/// The place of the row that was removed last.
+/// Selects the place of the last removed row.
 pub const LAST_REMOVED: &str = "SELECT max(place) FROM removed";
-/// The first removed rows: source, place, position, and the columns of a key.
+/// Selects the first removed rows: source, place, position, and the columns of a key.
 pub const FIRST_REMOVED: &str =
     "SELECT source, place, position, tenant, kind, attr, value, id FROM removed
      ORDER BY place LIMIT ?1";
-/// Forgets removed rows up to a place, and those after another one.
+/// Forgets the removed rows up to one place and after another.
 pub const FORGET_REMOVED: &str = "DELETE FROM removed WHERE place <= ?1 OR place > ?2";
 /// Forgets all removed rows.
 pub const FORGET_ALL_REMOVED: &str = "DELETE FROM removed";
-/// The names of a table's columns.
+/// Selects the names of a table's columns.
 pub const COLUMN_NAMES: &str = "SELECT name FROM pragma_table_info(?1)";
 
-/// Creates a temporary table and triggers that remember the places of up to `most` removed rows.
+/// Returns statements that create a temporary table and triggers, which remember up to `most` removed rows.
 #[must_use]
 pub fn remember_removed(most: usize) -> String {
     let mut sql = String::from(
@@ -32,7 +32,7 @@ pub fn remember_removed(most: usize) -> String {
          );",
     );
     for table in KEYS.into_iter().chain(DOCUMENTS) {
-        // A boolean or a number, such as the value of `active`, identifies no person.
+        // A boolean or a number, such as the value of `active`, does not identify a person.
         let (columns, condition) = if KEYS.contains(&table) {
             (
                 "old.tenant, old.kind, old.attr, old.value, old.id, NULL",
@@ -53,13 +53,13 @@ pub fn remember_removed(most: usize) -> String {
     sql
 }
 
-/// A side of a row in an order.
+/// A direction from a row in an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a row has two sides")]
 pub enum Side {
-    /// The rows after it, the nearest first.
+    /// The rows after it, nearest first.
     After,
-    /// The rows before it, the nearest first.
+    /// The rows before it, nearest first.
     Before,
 }
 
@@ -82,7 +82,7 @@ impl<'a> RowOrder<'a> {
         }
     }
 
-    /// Returns the orders of a table of keys: its own, and that of its index.
+    /// Returns the orders of a table of keys: that of its primary key and that of its index.
     #[must_use]
     pub fn keys(table: &'a str) -> [Self; 2] {
         let order = |index, columns| RowOrder {
@@ -96,7 +96,7 @@ impl<'a> RowOrder<'a> {
         ]
     }
 
-    /// Returns the columns that order the rows and identify each.
+    /// Returns the columns that order the rows and identify each of them.
     #[must_use]
     pub fn columns(&self) -> &'static [&'static str] {
         self.columns
@@ -114,7 +114,7 @@ impl<'a> RowOrder<'a> {
         self.table
     }
 
-    /// Removes a row by the values of [`columns`](RowOrder::columns).
+    /// Returns a `DELETE` of a row by its values of [`columns`](RowOrder::columns).
     #[must_use]
     pub fn remove(&self) -> String {
         let own = self.columns.iter().map(|column| format!("{column} = ?"));
@@ -122,7 +122,7 @@ impl<'a> RowOrder<'a> {
         format!("DELETE FROM {} WHERE {}", self.table, own.join(" AND "))
     }
 
-    /// Inserts a row with these columns.
+    /// Returns an `INSERT` of a row with these columns.
     #[must_use]
     pub fn insert(&self, columns: &[String]) -> String {
         let places = vec!["?"; columns.len()].join(", ");
@@ -130,8 +130,8 @@ impl<'a> RowOrder<'a> {
         format!("INSERT INTO {} ({columns}) VALUES ({places})", self.table)
     }
 
-    /// Reads these columns of the rows next to one, whose values of [`columns`](RowOrder::columns) are
-    /// the parameters.
+    /// Returns a `SELECT` of these columns of the rows next to one row. The parameters are that row's values of
+    /// [`columns`](RowOrder::columns).
     #[must_use]
     pub fn neighbours(&self, side: Side, columns: &[String]) -> String {
         let index = match self.index {

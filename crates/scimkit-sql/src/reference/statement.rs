@@ -6,7 +6,7 @@ use scimkit_registry::Scalar;
 
 use crate::Dialect;
 
-/// The largest number of rows of one statement.
+/// The maximum number of rows per statement.
 const ROWS: usize = 256;
 
 /// The value of a placeholder.
@@ -26,7 +26,7 @@ pub enum Parameter<'a> {
     Real(f64),
     /// A text.
     Text(Cow<'a, str>),
-    /// An array of texts; SQLite takes it as the text of a JSON array.
+    /// An array of texts, for SQLite in the form of a JSON array.
     Texts(Vec<&'a str>),
 }
 
@@ -71,21 +71,20 @@ impl<'a> From<&'a Scalar> for Parameter<'a> {
     }
 }
 
-/// The text of a statement, and its parameters in the order of their numbers.
+/// The text of a statement with its parameters.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Statement<'a> {
-    /// The parameters.
+    /// The parameters, in the order of their numbers.
     pub parameters: Vec<Parameter<'a>>,
     /// The SQL text.
     pub text: Cow<'static, str>,
 }
 
 impl<'a> Statement<'a> {
-    /// A statement whose text is the same whatever its parameters are.
+    /// Creates a statement with a text that does not depend on the parameters.
     ///
-    /// It is written as SQLite reads it: other databases get their placeholders and no hints for the
-    /// planner.
+    /// The text is written for SQLite. For other databases, placeholders are translated and planner hints removed.
     pub(super) fn fixed<const N: usize>(
         dialect: Dialect,
         text: &'static str,
@@ -101,30 +100,30 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// A text of SQLite's for PostgreSQL.
+/// Translates a text for SQLite to PostgreSQL.
 fn translated(text: &str) -> String {
     let text = text.replace('?', "$").replace(CROSS_JOIN, JOIN);
     let text = text.replace(OR_FAIL, "");
     let mut parts = text.split(INDEXED_BY);
     let mut translated = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        // The name of the index ends with its word.
+        // The name of the index ends at the next whitespace.
         let rest = part.find(char::is_whitespace).and_then(|at| part.get(at..));
         translated.push_str(rest.unwrap_or_default());
     }
     translated
 }
 
-/// Joins tables in the order in which they are written, in SQLite.
+/// Makes SQLite join tables in the order in which they are written.
 const CROSS_JOIN: &str = " CROSS JOIN ";
 const JOIN: &str = " JOIN ";
 
-/// Leaves rows that were changed before one that fails, in SQLite: see [`Builder::insert_into`].
+/// Makes SQLite keep rows that were changed before a failing one: see [`Builder::insert_into`].
 const OR_FAIL: &str = " OR FAIL";
 
 const INDEXED_BY: &str = " INDEXED BY ";
 
-/// Puts a statement together: text and placeholders from left to right.
+/// Builds a statement from text and placeholders, from left to right.
 #[derive(Debug)]
 pub(super) struct Builder<'a> {
     dialect: Dialect,
@@ -133,12 +132,12 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// A statement whose first parameter is the tenant.
+    /// Starts a statement with the tenant as its first parameter.
     pub(super) fn new(dialect: Dialect, tenant: &'a str) -> Self {
         Builder::with(dialect, vec![Parameter::from(tenant)])
     }
 
-    /// A statement that has some parameters already.
+    /// Starts a statement with these parameters.
     pub(super) fn with(dialect: Dialect, parameters: Vec<Parameter<'a>>) -> Self {
         Builder {
             dialect,
@@ -147,13 +146,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Adds text.
+    /// Appends text.
     pub(super) fn sql(&mut self, text: &str) -> &mut Self {
         self.text.push_str(text);
         self
     }
 
-    /// Has SQLite use an index that its planner would not choose.
+    /// Makes SQLite use an index that its planner would not choose.
     pub(super) fn indexed_by(&mut self, index: &str) -> &mut Self {
         match self.dialect {
             Dialect::Postgres => self,
@@ -161,7 +160,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Joins a table, and has SQLite read it after those before.
+    /// Joins a table that SQLite must read after the previous ones.
     pub(super) fn join_in_order(&mut self, table: &str) -> &mut Self {
         let join = match self.dialect {
             Dialect::Postgres => JOIN,
@@ -170,34 +169,34 @@ impl<'a> Builder<'a> {
         self.sql(join).sql(table)
     }
 
-    /// Adds the placeholder of the tenant.
+    /// Appends the placeholder of the tenant.
     pub(super) fn tenant(&mut self) -> &mut Self {
         self.placeholder(1)
     }
 
-    /// Adds a placeholder that was bound before.
+    /// Appends the placeholder of a parameter that is bound separately.
     pub(super) fn placeholder(&mut self, number: usize) -> &mut Self {
         self.dialect.push_placeholder(&mut self.text, number);
         self
     }
 
-    /// Adds a placeholder with its value.
+    /// Binds a value and appends its placeholder.
     pub(super) fn bind(&mut self, value: impl Into<Parameter<'a>>) -> &mut Self {
         self.parameters.push(value.into());
         self.placeholder(self.parameters.len())
     }
 
-    /// The number of the last placeholder.
+    /// Returns the number of the last placeholder.
     pub(super) fn last_number(&self) -> usize {
         self.parameters.len()
     }
 
-    /// Binds values whose placeholders stand in a text that was made elsewhere.
+    /// Binds values whose placeholders are in text that was built elsewhere.
     pub(super) fn bind_silently(&mut self, values: impl Iterator<Item = Parameter<'a>>) {
         self.parameters.extend(values);
     }
 
-    /// Adds ` (?, ?, ..)`.
+    /// Appends ` (?, ?, ..)`.
     pub(super) fn list<P: Into<Parameter<'a>>>(
         &mut self,
         values: impl IntoIterator<Item = P>,
@@ -212,18 +211,18 @@ impl<'a> Builder<'a> {
         self.sql(")")
     }
 
-    /// Begins to insert rows: `into` names the table and its columns.
+    /// Starts an insert. `into` contains the table and its columns.
     pub(super) fn insert_into(&mut self, into: &str) -> &mut Self {
         self.sql(match self.dialect {
             Dialect::Postgres => "INSERT INTO ",
-            // An insert that fails loses its transaction anyway. So SQLite need not save each page that the insert
-            // modifies, as it would to undo the rows before the one that failed.
+            // A failing insert aborts its transaction anyway. So SQLite need not save each page that the insert
+            // modifies, as it would to undo the rows before the failing one.
             Dialect::Sqlite => "INSERT OR FAIL INTO ",
         });
         self.sql(into)
     }
 
-    /// Adds ` VALUES (tenant, ?, ..), (tenant, ?, ..)`.
+    /// Appends ` VALUES (tenant, ?, ..), (tenant, ?, ..)`.
     pub(super) fn rows<const N: usize>(
         &mut self,
         rows: impl IntoIterator<Item = [Parameter<'a>; N]>,
@@ -239,11 +238,11 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// Adds a placeholder with its value, where all placeholders before it were bound in order.
+    /// Binds a value and appends its placeholder, if all placeholders so far were bound in order.
     fn bind_next(&mut self, value: Parameter<'a>) -> &mut Self {
         match self.dialect {
             Dialect::Postgres => self.bind(value),
-            // Without a number, which SQLite counts by itself: a statement may have a thousand of them.
+            // Without a number, which SQLite assigns: a statement may have a thousand placeholders.
             Dialect::Sqlite => {
                 self.parameters.push(value);
                 self.sql("?")
@@ -259,7 +258,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Splits elements into pieces of few different lengths, so that few statements have to be prepared.
+/// Splits elements into pieces of a few fixed lengths, so that only a few statements must be prepared.
 pub(super) fn pieces<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
         let length = rest.len().checked_ilog2().map(|log| 1 << log)?;
@@ -269,11 +268,11 @@ pub(super) fn pieces<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// The texts of a statement about several elements that depend on nothing but their number, each built once.
+/// The texts of a statement that depend only on the number of elements, each built once.
 #[derive(Debug)]
 pub(super) struct PieceTexts([OnceLock<String>; LENGTHS]);
 
-/// How many lengths [`pieces`] have: the powers of two up to [`ROWS`].
+/// The number of lengths of [`pieces`]: the powers of two up to [`ROWS`].
 const LENGTHS: usize = ROWS.ilog2() as usize + 1;
 
 impl PieceTexts {
@@ -281,7 +280,7 @@ impl PieceTexts {
         PieceTexts([const { OnceLock::new() }; LENGTHS])
     }
 
-    /// A statement about a piece of that length, of which `build` gives the text.
+    /// Returns a statement about a piece of that length, with the text of `build`.
     pub(super) fn statement<'a>(
         &'static self,
         dialect: Dialect,
@@ -302,14 +301,14 @@ impl PieceTexts {
     }
 }
 
-/// Rows of a statement that is built for its text alone.
+/// Returns placeholder rows for a statement of which only the text is used.
 pub(super) fn blank_rows<const N: usize>(
     count: usize,
 ) -> impl Iterator<Item = [Parameter<'static>; N]> {
     iter::repeat_with(|| [const { Parameter::Null }; N]).take(count)
 }
 
-/// The tenant and the columns of some rows, in the order in which [`Builder::rows`] binds them.
+/// Returns the tenant and the columns of some rows, in the order in which [`Builder::rows`] binds them.
 pub(super) fn row_parameters<'a, const N: usize>(
     tenant: &'a str,
     rows: impl ExactSizeIterator<Item = [Parameter<'a>; N]>,
@@ -320,7 +319,7 @@ pub(super) fn row_parameters<'a, const N: usize>(
     parameters
 }
 
-/// Inserts rows of a tenant: `into` names the table and its columns, of which the tenant's is the first.
+/// Inserts rows of a tenant. `into` contains the table and its columns, starting with the tenant.
 pub(super) fn insert<'a, T, const N: usize>(
     dialect: Dialect,
     tenant: &'a str,

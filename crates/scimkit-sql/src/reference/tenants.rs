@@ -1,12 +1,12 @@
-//! The statements about tenants, their connections, and the tokens of those.
+//! The statements about tenants, connections and tokens.
 
 use super::statement::{Parameter, Statement};
 use crate::Dialect;
 
 /// Selects a token with its connection and tenant, by its digest.
 ///
-/// Its columns are those of [`tenant`], [`connection`] and [`token`], one after the other, and whether an
-/// import of the tenant is not complete.
+/// The columns are those of [`tenant`], [`connection`] and [`token`], followed by whether an import of the tenant is
+/// incomplete.
 #[must_use]
 pub fn token_by_digest(dialect: Dialect, digest: &[u8]) -> Statement<'_> {
     let text = "SELECT t.tenant, t.name, t.created_us, t.revision,
@@ -28,8 +28,7 @@ pub fn tenant(dialect: Dialect, tenant: &str) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// Selects all tenants without an import that is not complete, in the order of their ids, with the columns of
-/// [`tenant`].
+/// Selects all tenants without an incomplete import, in the order of their ids, with the columns of [`tenant`].
 #[must_use]
 pub fn tenants(dialect: Dialect) -> Statement<'static> {
     let text = "SELECT tenant, name, created_us, revision FROM tenant t
@@ -46,8 +45,8 @@ pub fn connection<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Stateme
     Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
 }
 
-/// Selects a connection with its tenant: the columns of [`tenant`], then those of [`connection`], and whether an
-/// import of the tenant is not complete. Always one row, without values if there is no such connection.
+/// Selects a connection with its tenant: the columns of [`tenant`], then those of [`connection`], and whether an import
+/// of the tenant is incomplete. It always selects one row, without values if there is no such connection.
 #[must_use]
 pub fn connection_with_tenant<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Statement<'a> {
     let text = "SELECT t.tenant, t.name, t.created_us, t.revision,
@@ -68,8 +67,8 @@ pub fn connections(dialect: Dialect, tenant: &str) -> Statement<'_> {
 }
 
 /// Selects a token: tenant, id, connection, digest, name, whether it may reach groups, read, and reach users,
-/// `created_us`, revision, and when it expires, was replaced, was revoked and was last used, each in
-/// microseconds or NULL.
+/// `created_us`, revision, and the times when it expires, was replaced, was revoked and was last used, in microseconds
+/// or NULL.
 #[must_use]
 pub fn token<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Statement<'a> {
     let text = "SELECT tenant, id, connection, digest, name, may_groups, may_read, may_users,
@@ -87,7 +86,7 @@ pub fn tokens(dialect: Dialect, tenant: &str) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// Selects the number of tenants, also of those whose import is not complete.
+/// Selects the number of tenants, including those with an incomplete import.
 #[must_use]
 pub fn tenant_count(dialect: Dialect) -> Statement<'static> {
     Statement::fixed(dialect, "SELECT count(*) FROM tenant", [])
@@ -100,7 +99,8 @@ pub fn connection_count(dialect: Dialect, tenant: &str) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
-/// Selects the number of a connection's tokens that are neither revoked nor replaced, and not expired at that time.
+/// Selects the number of a connection's tokens that are neither revoked nor replaced, and have not expired at that
+/// time.
 #[must_use]
 pub fn token_count<'a>(
     dialect: Dialect,
@@ -121,7 +121,7 @@ pub fn token_exists(dialect: Dialect, digest: &[u8]) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::Blob(digest)])
 }
 
-/// Selects one row if there is a token with that digest, and no use at that moment or later is recorded.
+/// Selects one row if there is a token with that digest and no recorded use at that moment or later.
 #[must_use]
 pub fn token_unused_since(dialect: Dialect, digest: &[u8], at_us: i64) -> Statement<'_> {
     let text = "SELECT 1 FROM token WHERE digest = ?1 AND (used_us IS NULL OR used_us < ?2)";
@@ -129,7 +129,7 @@ pub fn token_unused_since(dialect: Dialect, digest: &[u8], at_us: i64) -> Statem
     Statement::fixed(dialect, text, parameters)
 }
 
-/// Records the use of a token, unless a later one is recorded.
+/// Records the use of a token, unless a later use is recorded.
 #[must_use]
 pub fn record_token_use(dialect: Dialect, digest: &[u8], at_us: i64) -> Statement<'_> {
     let text = "UPDATE token SET used_us = ?2
@@ -142,11 +142,11 @@ pub fn record_token_use(dialect: Dialect, digest: &[u8], at_us: i64) -> Statemen
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of a tenant")]
 pub struct TenantRow<'a> {
-    /// When it was created, in microseconds since 1970.
+    /// The time of creation, in microseconds since 1970.
     pub created_us: i64,
     /// The display name.
     pub name: &'a str,
-    /// How often it was written.
+    /// The number of writes.
     pub revision: i64,
     /// The identifier.
     pub tenant: &'a str,
@@ -173,13 +173,13 @@ pub fn put_tenant<'a>(dialect: Dialect, row: &TenantRow<'a>) -> Statement<'a> {
 pub struct ConnectionRow<'a> {
     /// The identifier.
     pub connection: &'a str,
-    /// When it was created, in microseconds since 1970.
+    /// The time of creation, in microseconds since 1970.
     pub created_us: i64,
     /// The display name.
     pub name: &'a str,
-    /// How often it was written.
+    /// The number of writes.
     pub revision: i64,
-    /// Its settings.
+    /// The settings of the connection.
     pub settings: &'a str,
     /// The tenant.
     pub tenant: &'a str,
@@ -210,11 +210,11 @@ pub fn put_connection<'a>(dialect: Dialect, row: &ConnectionRow<'a>) -> Statemen
 pub struct TokenRow<'a> {
     /// The connection.
     pub connection: &'a str,
-    /// When it was created, in microseconds since 1970.
+    /// The time of creation, in microseconds since 1970.
     pub created_us: i64,
     /// The digest of the secret.
     pub digest: &'a [u8],
-    /// When it expires.
+    /// The time of expiry.
     pub expires_us: Option<i64>,
     /// The identifier.
     pub id: &'a str,
@@ -226,19 +226,19 @@ pub struct TokenRow<'a> {
     pub may_users: bool,
     /// The display name.
     pub name: &'a str,
-    /// When it was replaced.
+    /// The time of the replacement.
     pub replaced_us: Option<i64>,
-    /// How often it was written.
+    /// The number of writes.
     pub revision: i64,
-    /// When it was revoked.
+    /// The time of the revocation.
     pub revoked_us: Option<i64>,
     /// The tenant.
     pub tenant: &'a str,
-    /// When it was last used.
+    /// The time of the last use.
     pub used_us: Option<i64>,
 }
 
-/// Adds a token, or replaces the one with its id; the digest stays.
+/// Adds a token, or replaces the one with its id, except for the digest.
 #[must_use]
 pub fn put_token<'a>(dialect: Dialect, row: &TokenRow<'a>) -> Statement<'a> {
     let text = "INSERT INTO token
@@ -278,7 +278,7 @@ pub fn remove_connection<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> 
     Statement::fixed(dialect, text, [tenant, id].map(Parameter::from))
 }
 
-/// Selects type and id of the resources that a connection owns, live and soft-deleted ones, in their order.
+/// Selects the type and id of the resources that a connection owns, live and soft-deleted, in order.
 #[must_use]
 pub fn owned_by<'a>(dialect: Dialect, tenant: &'a str, connection: &'a str) -> Statement<'a> {
     let text = "SELECT kind, id FROM resource WHERE tenant = ?1 AND connection = ?2
@@ -287,10 +287,10 @@ pub fn owned_by<'a>(dialect: Dialect, tenant: &'a str, connection: &'a str) -> S
     Statement::fixed(dialect, text, [tenant, connection].map(Parameter::from))
 }
 
-/// Removes the tokens of a connection and releases its resources, live and soft-deleted ones.
+/// Removes the tokens of a connection and releases its resources, live and soft-deleted.
 ///
-/// It reads all resources of the tenant: about one second for 100,000. Nearly all of that is for changing the
-/// released ones, so an index would not save it.
+/// It reads all resources of the tenant, which takes about one second for 100,000. Updating the released resources
+/// takes nearly all of that time, so an index would not help.
 #[must_use]
 pub fn release_connection<'a>(
     dialect: Dialect,
