@@ -1,4 +1,4 @@
-//! A tenant as a whole.
+//! Export, import, purge and erasure of a tenant's data.
 
 mod dump;
 mod erase;
@@ -21,9 +21,9 @@ use scimkit_store::{
 use self::export::Export;
 use crate::{SqliteStore, file, imports, journal, remnants::Remnants};
 
-/// How often a write-ahead log is tried to be emptied after something was deleted.
+/// The maximum number of attempts to empty the write-ahead log after a removal.
 const LOG_ATTEMPTS: u32 = 20;
-/// How long the writes of others wait for one attempt.
+/// The time that other writes wait for one attempt.
 const LOG_PATIENCE: Duration = Duration::from_millis(25);
 
 impl Archive for SqliteStore {
@@ -42,7 +42,7 @@ impl Archive for SqliteStore {
             let mut has_deleted = false;
             for _ in 0..erase::ROUNDS {
                 for step in erase::STEPS {
-                    // One transaction after the other, so that the writes of others come in between.
+                    // One transaction per step, so that other writes run in between.
                     has_deleted |= self.erase_step(step, tenant).await?;
                 }
                 let rest = tenant.clone();
@@ -102,10 +102,10 @@ impl Archive for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Overwrites the copies of removed rows, before the caller learns that they are gone. The writes
-    /// of others come in between; while another process writes, it is left to the writing thread.
+    /// Overwrites the copies of removed rows before the caller gets its response. Other writes run in between. If
+    /// another process writes, the writing thread overwrites the rest later.
     async fn overwrite_remnants(&self) -> Result<(), StoreError> {
-        // Enough for as many rows as are remembered; those that others remove meanwhile come behind them.
+        // Enough for all remembered rows. Rows that others remove meanwhile are last in line.
         const ROUNDS: usize = 100;
         const TOGETHER: usize = 16;
         for _ in 0..ROUNDS {
@@ -120,9 +120,8 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// Empties the write-ahead log, so that what was deleted is not there either. While somebody reads
-    /// an older state it can't be done; after some attempts that is left to the writing thread, which
-    /// goes on trying.
+    /// Empties the write-ahead log, so that it contains no removed data. A reader of an older state prevents this;
+    /// after some attempts, the writing thread continues to try.
     pub(crate) async fn empty_log(&self) -> Result<(), StoreError> {
         for _ in 0..LOG_ATTEMPTS {
             let job = |db: &mut Db| file::empty_log(db, LOG_PATIENCE);
@@ -133,7 +132,7 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// DeletePolicy what a tenant has in one table, and tells whether that was anything.
+    /// Removes a tenant's rows from one table, and returns whether there were any.
     async fn erase_step(&self, step: TenantTable, tenant: &TenantId) -> Result<bool, StoreError> {
         let state = match step {
             TenantTable::DELETED => Some(State::Deleted),

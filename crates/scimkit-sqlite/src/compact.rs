@@ -1,4 +1,4 @@
-//! Files written anew, without free space.
+//! Compaction of files.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -10,25 +10,25 @@ use crate::{OpenError, SqliteStore, error::Failure, file};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Compacted {
-    /// Bytes of the file now.
+    /// The size of the file after compaction, in bytes.
     pub after: u64,
-    /// Bytes of the file and its write-ahead log before.
+    /// The size of the file and its write-ahead log before compaction, in bytes.
     pub before: u64,
 }
 
 impl SqliteStore {
-    /// Writes a file anew, so that it has no free space and holds no trace of what was deleted.
+    /// Rewrites a file without free space and without traces of removed data.
     ///
-    /// - Deleting does not depend on it: freed space is overwritten at once. But when SQLite reorganises
-    ///   a page of the file it may leave a copy of a row in the unused part of the page, and a file of
-    ///   an older release holds what that release deleted. This removes both.
-    /// - A store never does it by itself: it takes as long as copying the file, and needs free space
-    ///   for two copies, one of them among the temporary files of the system.
+    /// - Removal itself does not need it, because freed space is overwritten immediately. But when SQLite reorganises a
+    ///   page of the file, it may leave a copy of a row in the unused part of the page, and a file from an older
+    ///   release contains what that release removed. Compaction removes both.
+    /// - A store never compacts its file by itself. It takes as long as copying the file, and needs free space for two
+    ///   copies, one of them in the system's temporary folder.
     /// - It blocks the thread.
     ///
     /// # Errors
-    /// [`OpenError::InUse`] if anyone else has opened the file, and otherwise as [`SqliteStore::open`].
-    /// After an error the file is as it was.
+    /// [`OpenError::InUse`] if the file is open elsewhere, and otherwise as for [`SqliteStore::open`]. After an error,
+    /// the data are unchanged, but a file of an older release may already have the current format.
     ///
     /// # Example
     /// ```

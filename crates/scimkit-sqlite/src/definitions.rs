@@ -1,7 +1,7 @@
-//! The definitions of lookup keys and texts: processes with different schemas may share a file.
+//! The definitions of lookup keys and texts.
 //!
-//! Each row names the definition of its keys, so that a process knows which rows it can look up by
-//! keys and which it has to evaluate.
+//! Processes with different schemas may share a file. Each row names the definition of its keys, so that a process
+//! knows which rows it can look up by keys and which it must evaluate.
 
 use std::{
     cell::RefCell,
@@ -19,17 +19,17 @@ use crate::{
     statement::{DIALECT, all, execute, exists, first},
 };
 
-/// The definition of a row without keys, whose document does not fit its schema.
+/// The definition of a row without keys, because its document does not match the schema.
 pub(crate) const UNKEYED: &str = "-";
-/// Seconds after which the use of a definition is noted again.
+/// The number of seconds after which another use of a definition is recorded.
 const NOTED: u64 = 30;
 
-/// The fingerprint of a type's key definition.
+/// Returns the fingerprint of a type's key definition.
 pub(crate) fn current(kind: &ResourceType) -> String {
     kind.key_fingerprint().to_string()
 }
 
-/// Seconds since 1970 by the clock of this machine.
+/// Returns the seconds since 1970 by the clock of this machine.
 pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
@@ -37,7 +37,7 @@ pub(crate) fn now() -> i64 {
     })
 }
 
-/// Records the definitions of a type before rows are written under them, and their use.
+/// Records the definitions of a type, and their use, before rows are written under them.
 pub(crate) fn register(connection: &Connection, kind: &ResourceType) -> Outcome<()> {
     let keys = current(kind);
     let texts = kind.fingerprint().to_string();
@@ -66,7 +66,7 @@ fn add_key_definition(connection: &Connection, kind: &ResourceType, now: i64) ->
     let definition = (kind.name(), current.as_str());
     let statement = reference::insert_key_definition(DIALECT, definition, &attributes, now);
     execute(connection, &statement)?;
-    // An older file named the definition by the fingerprint of the whole schema.
+    // An older release identified the definition by the fingerprint of the whole schema.
     let schema = kind.fingerprint().to_string();
     let older = (kind.name(), schema.as_str());
     let statement = reference::insert_older_key_definition(DIALECT, older, &attributes);
@@ -93,8 +93,7 @@ fn text_definition(
     first(connection, &statement, |row| Ok(row.get(0)?))
 }
 
-/// The definitions that some rows of a table have although their keys say nothing, or something
-/// else, about these attributes.
+/// Returns the key definitions in use by rows whose keys do not cover these attributes, or define them in another way.
 pub(crate) fn stale(
     connection: &Connection,
     (tenant, state): (&str, State),
@@ -124,16 +123,16 @@ pub(crate) fn stale(
         .collect())
 }
 
-/// A definition of keys that some rows have.
+/// A key definition that some rows use.
 #[derive(Debug)]
 pub(crate) struct Definition {
-    /// None where nobody knows it any more.
+    /// The attributes, or `None` if the definition is not recorded.
     attributes: Option<String>,
-    /// What the rows say.
+    /// The name by which rows refer to the definition.
     pub(crate) name: String,
 }
 
-/// The definitions of the rows of a type, without the current one.
+/// Returns the key definitions of the rows of a type, except the current one.
 pub(crate) fn present(
     connection: &Connection,
     (tenant, state): (&str, State),
@@ -167,7 +166,7 @@ pub(crate) fn present(
     Ok(found)
 }
 
-/// The definition of rows that an older release wrote.
+/// Returns the definition of rows that an older release wrote.
 fn before(connection: &Connection, tenant: &str, kind: &ResourceType) -> Outcome<Option<String>> {
     let statement = reference::older_key_definition(DIALECT, tenant, kind.name());
     first(connection, &statement, |row| Ok(row.get(0)?))
@@ -182,7 +181,7 @@ fn key_definition(
     first(connection, &statement, |row| Ok(row.get(0)?))
 }
 
-/// Whether another definition of a type was used within so many seconds.
+/// Returns whether another definition of a type was used within a number of seconds.
 pub(crate) fn is_another_used(
     connection: &Connection,
     kind: &ResourceType,
@@ -191,12 +190,12 @@ pub(crate) fn is_another_used(
     let current = current(kind);
     let statement = reference::other_key_definition_uses(DIALECT, kind.name(), &current);
     let uses: Vec<i64> = all(connection, &statement, |row| Ok(row.get(0)?))?;
-    // After a clock jumped back, a definition counts as in use, so that no running process is disturbed.
+    // A use slightly in the future, after a clock was set back, counts too, so that no running process is disturbed.
     let now = now();
     Ok(uses.into_iter().any(|used| now.abs_diff(used) < within))
 }
 
-/// Which stored texts can be sent as they are under the schema of a type.
+/// Decides which stored texts can be sent unchanged under the schema of a type.
 #[derive(Debug)]
 pub(crate) struct Texts<'a> {
     connection: &'a Connection,
@@ -215,7 +214,7 @@ impl<'a> Texts<'a> {
         }
     }
 
-    /// Whether a text of that shape can be sent as it is.
+    /// Returns whether a text with that definition can be sent unchanged.
     pub(crate) fn can_send(&self, shape: &str) -> Outcome<bool> {
         if shape == self.own {
             return Ok(true);
@@ -229,12 +228,12 @@ impl<'a> Texts<'a> {
         Ok(can_send)
     }
 
-    /// The shape of a document that is written over one of another shape.
+    /// Returns the text definition of a document that replaces a text with another definition.
     pub(crate) fn shape_after(&self, shape: &str, document: &Resource) -> Outcome<String> {
         if self.can_send(shape)? || is_open(self.kind, document) {
             return Ok(self.own.clone());
         }
-        // What the other schema shows and this one hides is still there.
+        // The document may contain attributes that the other schema shows and this one hides.
         let other = text_definition(self.connection, self.kind, shape)?.unwrap_or_default();
         let other: BTreeSet<_> = other.lines().collect();
         let own = self.kind.shown_attributes();
@@ -246,7 +245,7 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// Whether the schema shows everything that the document holds.
+/// Returns whether the schema shows everything in the document.
 pub(crate) fn is_open(kind: &ResourceType, resource: &Resource) -> bool {
     let mut shown = resource.as_map().clone();
     kind.project(&mut shown, &kind.projection::<&str>(&[], &[]));

@@ -1,4 +1,4 @@
-//! Tenants, their connections, and the tokens of those, as rows.
+//! The rows of tenants, connections and tokens.
 
 use std::collections::BTreeMap;
 
@@ -18,11 +18,11 @@ use crate::{
     statement::{DIALECT, all, execute, execute_all, execute_counted, exists, first},
 };
 
-/// The changes of each tenant, in their order.
+/// The changes of each tenant, in order.
 type Changes = BTreeMap<TenantId, Vec<DirectoryChange>>;
 type Digest = [u8; 32];
 
-/// The token of a digest with its connection and tenant.
+/// Returns the token with a digest, its connection and its tenant.
 pub(crate) fn open(db: &Db, digest: &Digest) -> Outcome<Option<FoundToken>> {
     first(db, &reference::token_by_digest(DIALECT, digest), |row| {
         if row.get(24)? {
@@ -52,7 +52,7 @@ pub(crate) fn connection(
     first(db, &statement, |row| connection_at(row, 0))
 }
 
-/// A connection with its tenant, both of one moment at which no import of the tenant was incomplete.
+/// Returns a connection with its tenant, both at one moment without an incomplete import of the tenant.
 pub(crate) fn connection_of(
     db: &Db,
     tenant: &TenantId,
@@ -76,7 +76,7 @@ pub(crate) fn connections(db: &Db, tenant: &TenantId) -> Outcome<Vec<Connection>
     all(db, &statement, |row| connection_at(row, 0))
 }
 
-/// The tokens of a tenant, the oldest first.
+/// Returns the tokens of a tenant, oldest first.
 pub(crate) fn tokens(db: &Db, tenant: &TenantId) -> Outcome<Vec<TokenRecord>> {
     let statement = reference::tokens(DIALECT, tenant.as_str());
     all(db, &statement, |row| token_at(row, 0))
@@ -87,7 +87,7 @@ pub(crate) fn token(db: &Db, tenant: &TenantId, id: &str) -> Outcome<Option<Toke
     first(db, &statement, |row| token_at(row, 0))
 }
 
-/// Writes entries, or rejects one of them; then the transaction has to be rolled back.
+/// Writes entries. After an error, the transaction must be rolled back.
 pub(crate) fn put(db: &Db, entries: Vec<TenantEntry>, stamp: &Stamp) -> Outcome<()> {
     let mut changes = Changes::new();
     for entry in entries {
@@ -121,7 +121,7 @@ fn facts(db: &Db, entry: &TenantEntry, stamp: &Stamp) -> Outcome<EntryFacts> {
             let stored = tenant(db, &new.id)?.map(TenantEntry::Tenant);
             EntryFacts {
                 count: match &stored {
-                    // All of them are counted, so only if that is needed.
+                    // Counting reads all tenants, so it happens only if needed.
                     Some(_) => 0,
                     None => count(db, &reference::tenant_count(DIALECT))?,
                 },
@@ -146,7 +146,7 @@ fn count(db: &Db, statement: &Statement<'_>) -> Outcome<u64> {
     Ok(count.unwrap_or_default().cast_unsigned())
 }
 
-/// Numbers changes of a tenant's entries, and records them in its journal.
+/// Numbers the changes of a tenant's entries and records them in its journal.
 fn record(db: &Db, tenant: &TenantId, stamp: &Stamp, changes: Vec<DirectoryChange>) -> Outcome<()> {
     let end = journal::end(db, tenant.as_str())?;
     let version = end.version.saturating_add(changes.len() as u64);
@@ -156,12 +156,12 @@ fn record(db: &Db, tenant: &TenantId, stamp: &Stamp, changes: Vec<DirectoryChang
     journal::add(db, tenant.as_str(), change, &rows)
 }
 
-/// Whether any tenant has a token of that digest.
+/// Returns whether any tenant has a token with that digest.
 pub(crate) fn is_known(db: &Db, digest: &Digest) -> Outcome<bool> {
     exists(db, &reference::token_exists(DIALECT, digest))
 }
 
-/// Stores a tenant's row.
+/// Adds or replaces a tenant's row.
 pub(crate) fn keep_tenant(db: &Db, tenant: &Tenant) -> Outcome<()> {
     let row = TenantRow {
         created_us: micros(tenant.created),
@@ -172,7 +172,7 @@ pub(crate) fn keep_tenant(db: &Db, tenant: &Tenant) -> Outcome<()> {
     execute(db, &reference::put_tenant(DIALECT, &row))
 }
 
-/// Stores a connection's row.
+/// Adds or replaces a connection's row.
 pub(crate) fn keep_connection(db: &Db, connection: &Connection) -> Outcome<()> {
     let row = ConnectionRow {
         connection: connection.id.as_str(),
@@ -185,7 +185,7 @@ pub(crate) fn keep_connection(db: &Db, connection: &Connection) -> Outcome<()> {
     execute(db, &reference::put_connection(DIALECT, &row))
 }
 
-/// Stores a token's row, in place of the one with its id.
+/// Adds or replaces a token's row.
 pub(crate) fn keep_token(db: &Db, token: &TokenRecord) -> Outcome<()> {
     let row = TokenRow {
         connection: token.connection.as_str(),
@@ -206,7 +206,7 @@ pub(crate) fn keep_token(db: &Db, token: &TokenRecord) -> Outcome<()> {
     execute(db, &reference::put_token(DIALECT, &row))
 }
 
-/// Removes a connection and its tokens; its resources have no owner then.
+/// Removes a connection and its tokens, and releases its resources.
 pub(crate) fn remove_connection(
     db: &Db,
     tenant: &TenantId,
@@ -231,7 +231,7 @@ pub(crate) fn remove_connection(
     record(db, tenant, stamp, vec![change.with_released(released)])
 }
 
-/// Whether there is the token, and no use at that moment or later is recorded.
+/// Returns whether the token exists without a recorded use at that moment or later.
 pub(crate) fn is_news(db: &Db, digest: &Digest, at_us: i64) -> Outcome<bool> {
     exists(db, &reference::token_unused_since(DIALECT, digest, at_us))
 }
@@ -268,7 +268,7 @@ fn token_at(row: &Row<'_>, at: usize) -> Outcome<TokenRecord> {
     let connection = ConnectionId::from(text_at(row, at + 2)?);
     let (id, digest): (String, Digest) = (row.get(at + 1)?, row.get(at + 3)?);
     let created = instant(row.get(at + 8)?)?;
-    // Of the connection only the two ids are told.
+    // Only the two ids of the connection are used.
     let of = Connection::new(tenant, connection, "", created);
     let mut token = TokenRecord::new(&of, id, digest, created);
     let moment = |column| row.get::<_, Option<i64>>(column).map(|us| us.map(instant));
@@ -300,7 +300,7 @@ mod tests {
     };
 
     #[test]
-    fn a_digest_is_found_by_indexes_alone() {
+    fn token_lookup_uses_only_indexes() {
         let db = open_writer(&DatabaseLocation::Memory, &SqliteOptions::default()).unwrap();
         let steps = steps(&db, &token_by_digest(DIALECT, &[0; 32]));
         let expected = [

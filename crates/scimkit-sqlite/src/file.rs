@@ -1,4 +1,4 @@
-//! Connections to one file, and the format that it has.
+//! Connections to a database file, and the format of the file.
 
 use std::{
     collections::BTreeSet,
@@ -11,21 +11,21 @@ use scimkit_sql::reference::{SQLITE_MIGRATIONS, SQLITE_OBJECT_COUNT, SQLITE_OBJE
 
 use crate::{OpenError, SqliteOptions, Synchronous, error::Outcome};
 
-/// `SCIM` in the file's header tells whose file it is.
+/// The mark of a store in the header of its file: `SCIM`.
 const APPLICATION_ID: i64 = 0x5343_494d;
-/// Bytes to which the write-ahead log is cut when it begins anew, after a write that was larger.
+/// The size in bytes to which SQLite truncates a larger write-ahead log when it restarts.
 const LOG_BYTES: i64 = 16 << 20;
-/// Prepared statements that a connection keeps.
+/// The maximum number of prepared statements that a connection caches.
 const STATEMENTS: usize = 256;
 
-/// Where the data are.
+/// The location of a database.
 #[derive(Debug, Clone)]
 pub(crate) enum DatabaseLocation {
     File(PathBuf),
     Memory,
 }
 
-/// Opens the connection that writes, and brings the file to the last format.
+/// Opens the connection that writes, and migrates the file to the current format.
 pub(crate) fn open_writer(
     place: &DatabaseLocation,
     options: &SqliteOptions,
@@ -38,12 +38,12 @@ pub(crate) fn open_writer(
         DatabaseLocation::Memory => Connection::open_in_memory()?,
     };
     prepare(&connection, options)?;
-    // Before anything is changed: a file of somebody else stays as it is. In one transaction, since
-    // another process may just be making it.
+    // Check first, so that a file of another application is not changed. The transaction is needed because another
+    // process may be creating the file.
     let moment = connection.transaction()?;
     check_owner(&moment)?;
     drop(moment);
-    // Freed space is overwritten, whole pages included: `FAST` would leave those as they are.
+    // Overwrites all freed space; `FAST` would leave whole pages unchanged.
     connection.pragma_update(None, "secure_delete", "ON")?;
     use_wal(&connection, options.busy_timeout)?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
@@ -56,7 +56,7 @@ pub(crate) fn open_writer(
     Ok(connection)
 }
 
-/// Opens a connection that only reads.
+/// Opens a read-only connection.
 pub(crate) fn open_reader(path: &Path, options: &SqliteOptions) -> Outcome<Connection> {
     let connection = Connection::open_with_flags(path, flags(OpenFlags::empty()))?;
     prepare(&connection, options)?;
@@ -64,11 +64,11 @@ pub(crate) fn open_reader(path: &Path, options: &SqliteOptions) -> Outcome<Conne
     Ok(connection)
 }
 
-/// Opens the only connection to a file that is there, and brings the file to the last format.
+/// Opens an existing file exclusively, and migrates it to the current format.
 pub(crate) fn open_alone(path: &Path) -> Outcome<Connection> {
     let mut connection = Connection::open_with_flags(path, flags(OpenFlags::empty()))?;
     connection.busy_timeout(Duration::ZERO)?;
-    // Every other connection to a file with a write-ahead log holds a lock that excludes this.
+    // Every other connection to a file with a write-ahead log has a lock that conflicts with this one.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     check_owner(&connection)?;
     connection.pragma_update(None, "secure_delete", "ON")?;
@@ -76,8 +76,8 @@ pub(crate) fn open_alone(path: &Path) -> Outcome<Connection> {
     Ok(connection)
 }
 
-/// Makes a new file that only its owner may read: it will hold personal data. What goes wrong here
-/// goes wrong again, and is reported, when SQLite opens the file.
+/// Creates a new file that only its owner may read, because it will contain personal data. An error is ignored here,
+/// because SQLite reports it when it opens the file.
 fn keep_private(path: &Path) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -94,8 +94,8 @@ fn flags(more: OpenFlags) -> OpenFlags {
 fn prepare(connection: &Connection, options: &SqliteOptions) -> Outcome<()> {
     connection.busy_timeout(options.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // One plan for each statement: otherwise it is made anew whenever a parameter changes, which
-    // costs more than any of our queries.
+    // One plan per statement: otherwise SQLite plans again whenever a parameter changes, which costs more than any
+    // query here.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(())
 }
@@ -113,7 +113,7 @@ fn check_owner(connection: &Connection) -> Outcome<()> {
     }
 }
 
-/// Checks that a file of ours has what its format has: what the migrations up to it make.
+/// Checks that a store's file contains everything that the migrations to its format create.
 fn check_complete(connection: &Connection, found: i64) -> Outcome<()> {
     let damaged = |detail| OpenError::Damaged { detail };
     let done = match usize::try_from(found) {
@@ -132,14 +132,14 @@ fn check_complete(connection: &Connection, found: i64) -> Outcome<()> {
     }
 }
 
-/// Type and name of everything in a database.
+/// Returns the type and name of everything in a database.
 fn schema(connection: &Connection) -> Outcome<BTreeSet<String>> {
     let mut statement = connection.prepare(SQLITE_OBJECTS)?;
     let names = statement.query_map([], |row| row.get(0))?;
     Ok(names.collect::<Result<_, _>>()?)
 }
 
-/// Turns the write-ahead log on. SQLite does not wait by itself while another process does the same.
+/// Enables the write-ahead log. SQLite itself does not wait while another process does the same.
 fn use_wal(connection: &Connection, patience: Duration) -> Outcome<()> {
     let since = Instant::now();
     loop {
@@ -156,7 +156,7 @@ fn use_wal(connection: &Connection, patience: Duration) -> Outcome<()> {
 
 fn migrate(connection: &mut Connection) -> Outcome<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may just have done it.
+    // Another process may have just migrated the file.
     check_owner(&transaction)?;
     let found = number(&transaction, "PRAGMA user_version")?;
     let done = usize::try_from(found).unwrap_or(SQLITE_MIGRATIONS.len());
@@ -170,8 +170,8 @@ fn migrate(connection: &mut Connection) -> Outcome<()> {
     Ok(transaction.commit()?)
 }
 
-/// Copies the write-ahead log into the file and empties it, so that what was deleted is in neither;
-/// tells whether that was possible. Whoever reads an older state, or writes, may be in the way.
+/// Copies the write-ahead log into the file and empties it, so that neither contains removed data. Returns whether that
+/// succeeded; a reader of an older state or a writer can prevent it.
 pub(crate) fn empty_log(connection: &Connection, patience: Duration) -> bool {
     let waits = connection.query_row("PRAGMA busy_timeout", [], |row| row.get::<_, u32>(0));
     drop(connection.busy_timeout(patience));
@@ -193,7 +193,7 @@ mod tests {
     use crate::{SqliteOptions, Synchronous};
 
     #[test]
-    fn a_commit_is_flushed_unless_told_otherwise() {
+    fn commits_are_flushed_by_default() {
         let mut options = SqliteOptions::default();
         let synchronous = |options: &SqliteOptions| {
             let connection = open_writer(&DatabaseLocation::Memory, options).unwrap();

@@ -24,7 +24,7 @@ const ROWS: i64 = 5_000;
 
 /// The end of a tenant's journal.
 pub(crate) struct End {
-    /// The last number that the journal does not have.
+    /// The last number whose change is missing from the journal.
     pub(crate) after: u64,
     pub(crate) seed: JournalSeed,
     /// The number of the tenant's last change.
@@ -43,7 +43,7 @@ pub(crate) fn end(db: &Db, tenant: &str) -> Outcome<End> {
     Ok(end.ok_or_else(|| StoreError::backend("the end of the journal is missing"))?)
 }
 
-/// The seed of new entries, from a column with the last digest and the next column with random bytes.
+/// Reads the seed of new entries from a column with the last digest and the next column with random bytes.
 pub(crate) fn seed(row: &Row<'_>, first: usize) -> Outcome<JournalSeed> {
     let previous: Option<[u8; 32]> = row.get(first)?;
     Ok(JournalSeed {
@@ -89,7 +89,7 @@ fn entry_row(entry: &JournalEntry) -> EntryRow<'_> {
     }
 }
 
-/// The columns of [`reference::entries`].
+/// Reads an entry from the columns of [`reference::entries`].
 fn entry_at(row: &Row<'_>) -> Outcome<JournalEntry> {
     let part: i64 = row.get(1)?;
     let word = row.get_ref(3)?.as_str().map_err(StoreError::backend)?;
@@ -124,7 +124,7 @@ fn entry_at(row: &Row<'_>) -> Outcome<JournalEntry> {
     })
 }
 
-/// A number of the tenant's changes as it is stored; there are fewer than 2^63.
+/// Converts the number of a change to its stored form. There are fewer than 2^63 changes.
 fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -221,23 +221,22 @@ fn advance(db: &Db, tenant: &str, lease: &Lease, to: u64) -> Outcome<()> {
     put_consumer(db, tenant, &lease.consumer, &row)
 }
 
-/// Records that a journal does not have any change so far, such as those of an import.
+/// Records that all changes so far, such as those of an import, are missing from the journal.
 pub(crate) fn skip(db: &Db, tenant: &str) -> Outcome<()> {
     execute(db, &reference::skip_journal(DIALECT, tenant))
 }
 
-/// The steps of removing entries: all are blanked before the first one is removed.
+/// The steps of removing entries. All entries are blanked before the first one is removed.
 ///
-/// SQLite moves rows between pages while it deletes others, and may leave a copy behind that nothing
-/// overwrites.
+/// SQLite moves rows between pages when it deletes others, and may leave a copy behind that is never overwritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     Blank,
     Remove,
 }
 
-/// Takes a step with the next entries after a number and up to another one; returns how many parts were
-/// removed, and the number from which to go on.
+/// Takes a step with the next entries after a number, up to and including another number. Returns the number of removed
+/// parts, and the number from which to continue.
 fn some(
     db: &Db,
     tenant: &str,
@@ -261,8 +260,8 @@ fn some(
     }
 }
 
-/// Finds the entries that are older than a moment: the number of the last one, or none. From then on
-/// the journal does not count as complete before it.
+/// Finds the last entry that is older than a moment and returns its number. From then on, the journal counts as
+/// incomplete up to that number.
 fn begin_trim(db: &Db, tenant: &str, before: DateTime<Utc>) -> Outcome<Option<i64>> {
     imports::check_complete(db, tenant)?;
     let integer_of = |row: &Row<'_>| Ok(row.get::<_, i64>(0)?);
@@ -282,8 +281,8 @@ fn begin_trim(db: &Db, tenant: &str, before: DateTime<Utc>) -> Outcome<Option<i6
     Ok(Some(last))
 }
 
-/// Blanks the entries of resources that were deleted for good before a moment, those of the next
-/// deletes after a number; returns the number from which to go on.
+/// Blanks the entries of resources that were permanently deleted before a moment, for the next deletes after a number.
+/// Returns the number from which to continue.
 pub(crate) fn blank_deleted(
     db: &Db,
     tenant: &str,
@@ -309,8 +308,7 @@ pub(crate) fn blank_entries_of(db: &Db, tenant: &str, resource: (&str, &str)) ->
 }
 
 impl SqliteStore {
-    /// Takes a step with all entries up to a number, some of them at a time; returns how many parts were
-    /// removed.
+    /// Takes a step with all entries up to a number, some at a time. Returns the number of removed parts.
     pub(crate) async fn each_entry(
         &self,
         tenant: &TenantId,

@@ -1,4 +1,4 @@
-//! Lookup keys of resources.
+//! The lookup keys of resources.
 
 use std::sync::Arc;
 
@@ -19,11 +19,10 @@ use crate::{
     statement::{DIALECT, each, execute, execute_all, exists},
 };
 
-/// What a change says of keys.
+/// The keys of changed attributes.
 type Keys = [(AttrId, Vec<Key>)];
 
-/// Refuses keys of unique attributes that another resource has; what has to be evaluated for that is
-/// charged to the budget.
+/// Fails if another resource has a key of a unique attribute. Evaluating documents is charged to the budget.
 pub(crate) fn check_unique(
     connection: &Connection,
     (tenant, budget): (&str, &Budget),
@@ -57,7 +56,7 @@ pub(crate) fn check_unique(
     Ok(())
 }
 
-/// Whether another resource has one of these keys, of those with some definitions.
+/// Returns whether another resource with a matching key definition has one of these keys.
 fn has_key(
     connection: &Connection,
     (tenant, kind): (&str, &ResourceType),
@@ -75,7 +74,7 @@ fn has_key(
     Ok(false)
 }
 
-/// The same while some rows have keys of other definitions: those are evaluated.
+/// Returns the same as [`has_key`] while some rows have outdated keys, by evaluating those rows.
 fn has_value(
     (connection, meter): (&Connection, &Meter<'_>),
     (tenant, kind): (&str, &ResourceType),
@@ -109,8 +108,8 @@ fn has_value(
     Ok(found)
 }
 
-/// Gives a resource all keys of its document under the current definition; none, and a problem, if
-/// the document does not fit the schema.
+/// Replaces all keys of a resource by those of its document under the current definition. If the document does not
+/// match the schema, the resource gets no keys, and the problem is returned.
 pub(crate) fn put_anew(
     connection: &Connection,
     (tenant, state): (&str, State),
@@ -135,7 +134,7 @@ pub(crate) fn put_anew(
     Ok(misfit)
 }
 
-/// A unique attribute of which another resource has the same value.
+/// Finds a unique attribute for which another resource has the same value.
 pub(crate) fn shared(
     connection: &Connection,
     tenant: &str,
@@ -159,7 +158,7 @@ pub(crate) fn shared(
     Ok(None)
 }
 
-/// Gives a resource that has no keys its keys.
+/// Adds keys to a resource that has none.
 pub(crate) fn insert(
     connection: &Connection,
     (tenant, state): (&str, State),
@@ -191,8 +190,8 @@ fn key_row<'k>(
     }
 }
 
-/// What members and references show of a resource: its `displayName`, also where the type has none,
-/// since another process may know it.
+/// Returns the display name of a resource for members and references: its `displayName`, even if the type lacks the
+/// attribute, because another process may know it.
 pub(crate) fn display(kind: &ResourceType, document: &Resource) -> Option<String> {
     let name = kind
         .attribute_id("displayName")
@@ -201,7 +200,7 @@ pub(crate) fn display(kind: &ResourceType, document: &Resource) -> Option<String
     value.as_str().map(str::to_owned)
 }
 
-/// The `displayName` of a document, which is not parsed for it if the type has the attribute.
+/// Returns the `displayName` of a document, without parsing the document if the type has the attribute.
 pub(crate) fn document_display(
     kind: &ResourceType,
     document: &Document,
@@ -212,8 +211,8 @@ pub(crate) fn document_display(
     })
 }
 
-/// Why keys can't stand for a document: a value without a key, or a second one of a single-valued
-/// attribute, would make a filter miss it.
+/// Returns the reason why keys can't represent a document. With a value that has no key, or a second value of a
+/// single-valued attribute, a filter would miss the document.
 pub(crate) fn misfit(
     kind: &ResourceType,
     id: &ResourceId,
@@ -248,12 +247,12 @@ fn elements(value: Option<&Value>) -> impl Iterator<Item = &Value> {
     many.into_iter().flatten().chain(one)
 }
 
-/// Whether only one resource may have a value of the attribute.
+/// Returns whether the values of the attribute are unique.
 pub(crate) fn is_unique(attr: &Attr) -> bool {
     attr.definition().uniqueness != Uniqueness::None
 }
 
-/// Whether no resource has more than one value of the attribute.
+/// Returns whether a resource has at most one value of the attribute.
 fn is_single(kind: &ResourceType, attr: &Attr) -> bool {
     let many = |attr: &Attr| attr.definition().multi_valued;
     !many(attr) && !attr.parent().is_some_and(|parent| many(kind.attr(parent)))

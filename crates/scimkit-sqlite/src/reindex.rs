@@ -1,4 +1,4 @@
-//! Lookup keys made anew, some rows at a time.
+//! Rebuilds lookup keys, some rows at a time.
 
 use std::{
     sync::{
@@ -21,37 +21,36 @@ use crate::{
     statement::{DIALECT, each, execute},
 };
 
-/// Rows that one transaction gives keys at most.
+/// The maximum number of rows per transaction.
 const ROWS: u32 = 256;
-/// Bytes of documents after which a transaction takes no further row.
+/// The number of document bytes after which a transaction takes no further row.
 const BYTES: usize = 1 << 20;
-/// Problems that are reported at most.
+/// The maximum number of reported problems.
 const PROBLEMS: usize = 100;
 
 /// The outcome of [`SqliteStore::reindex`].
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Reindexed {
-    /// Why some resources still can't be looked up by keys, or share a value that should be unique:
-    /// the first 100. They are served all the same, by evaluating their documents.
+    /// The first 100 reasons why resources can't be looked up by keys, or share a value that should be unique. Such
+    /// resources can still be found, by evaluating their documents.
     pub problems: Vec<SchemaError>,
-    /// How many resources were given new keys, deleted ones included that may come back.
+    /// The number of resources with rebuilt keys, including soft-deleted ones.
     pub resources: u64,
 }
 
 impl SqliteStore {
-    /// Makes the lookup keys of a tenant's resources anew where they were made under another schema.
+    /// Rebuilds the lookup keys of a tenant's resources that were written under another schema.
     ///
-    /// - Calling it is optional: resources with keys of another schema are found by evaluating
-    ///   their documents, and once no process has used another schema for
-    ///   [`SqliteOptions::reindex_after`](crate::SqliteOptions::reindex_after), queries that meet such resources
-    ///   make keys anew, a few at a time.
-    /// - It works in transactions of at most 256 resources with other writes between. If it is
-    ///   stopped, what is done stays done, and the next call goes on from there.
-    /// - While another process serves an older schema, that process has to evaluate the resources.
+    /// - Calling it is optional: resources with keys of another schema are found by evaluating their documents. Once no
+    ///   process has used another schema for [`SqliteOptions::reindex_after`](crate::SqliteOptions::reindex_after),
+    ///   queries that meet such resources rebuild keys, a few at a time.
+    /// - It works in transactions of at most 256 resources, with other writes in between. If it is stopped, the rebuilt
+    ///   keys remain, and the next call continues.
+    /// - A process that still serves an older schema must evaluate the documents of the resources afterwards.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    /// [`StoreError::Busy`], [`StoreError::StorageFull`], [`StoreError::Unavailable`] and [`StoreError::Backend`].
     pub async fn reindex(
         &self,
         tenant: &TenantId,
@@ -59,7 +58,7 @@ impl SqliteStore {
     ) -> Result<Reindexed, StoreError> {
         let mut done = Reindexed::default();
         for state in [State::Live, State::Deleted] {
-            // Those without keys come last: what did not fit before may fit now.
+            // Rows without keys come last, because documents that did not match before may match now.
             for which in [Which::Outdated, Which::Unkeyed] {
                 let mut after = Some(String::new());
                 while let Some(from) = after {
@@ -79,7 +78,7 @@ impl SqliteStore {
         Ok(done)
     }
 
-    /// Makes keys of a few resources anew behind an answer, unless that is being done.
+    /// Rebuilds the keys of a few resources after a query, unless a rebuild is in progress.
     pub(crate) fn reindex_some(&self, tenant: &TenantId, kind: &Arc<ResourceType>) {
         let is_left_to_callers = self.reindex_after == Duration::MAX;
         if is_left_to_callers || self.is_reindexing.swap(true, Ordering::AcqRel) {
@@ -90,7 +89,7 @@ impl SqliteStore {
         let kind = Arc::clone(kind);
         let patience = self.reindex_after;
         let job = move |db: &mut Connection| {
-            // Whatever goes wrong here, documents are evaluated, and the next query tries again.
+            // After an error, documents are still evaluated, and the next query tries again.
             drop(reindex_unless_disturbing(
                 db,
                 tenant.as_str(),
@@ -103,7 +102,7 @@ impl SqliteStore {
     }
 }
 
-/// Says that nothing runs any more, also when the job was never run.
+/// Resets the flag when it is dropped, even if the job never ran.
 struct Running(Arc<AtomicBool>);
 
 impl Drop for Running {
@@ -112,7 +111,7 @@ impl Drop for Running {
     }
 }
 
-/// One slice, unless another process works under another definition.
+/// Rebuilds one slice, unless another process uses another definition.
 fn reindex_unless_disturbing(
     db: &mut Connection,
     tenant: &str,
@@ -132,12 +131,12 @@ fn reindex_unless_disturbing(
     Ok(())
 }
 
-/// Which rows get new keys.
+/// The rows whose keys are rebuilt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
-    /// Those with keys of another definition.
+    /// Rows with keys of another definition.
     Outdated,
-    /// Those without keys.
+    /// Rows without keys.
     Unkeyed,
 }
 
@@ -145,11 +144,11 @@ enum Which {
 struct Slice {
     keyed: u64,
     problems: Vec<SchemaError>,
-    /// The id from which the next slice goes on; none if this was the last.
+    /// The id from which the next slice continues; `None` after the last slice.
     up_to: Option<String>,
 }
 
-/// Gives the next rows new keys, in one transaction.
+/// Rebuilds the keys of the next rows in one transaction.
 fn slice(
     db: &mut Connection,
     (tenant, state): (&str, State),
@@ -163,7 +162,7 @@ fn slice(
     let Some(name) = names.find(|name| (name == UNKEYED) == (which == Which::Unkeyed)) else {
         return Ok(Slice::default());
     };
-    // Rows that were given keys have left the definition; those without keys stay.
+    // Rows with rebuilt keys no longer have the definition, but rows without keys still do.
     let after = if which == Which::Unkeyed { after } else { "" };
     let rows = rows(&transaction, (tenant, state), kind, (&name, after))?;
     let mut slice = Slice {
@@ -175,7 +174,7 @@ fn slice(
         let document = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
         let row = (&id, &document);
         match keys::put_anew(&transaction, (tenant, state), kind, row)? {
-            // It is reported once: when the rows without keys are tried.
+            // The problem is reported once, when the rows without keys are tried.
             Some(_) if which == Which::Outdated => {}
             Some(misfit) => slice.problems.push(misfit),
             None => {
@@ -195,7 +194,7 @@ fn slice(
     Ok(slice)
 }
 
-/// Renews what else the row derives from the document.
+/// Updates the other columns that the row derives from its document.
 fn refresh(
     connection: &Connection,
     tenant: &str,
@@ -209,7 +208,7 @@ fn refresh(
     execute(connection, &statement)
 }
 
-/// Ids and documents of the next rows of a definition, behind an id.
+/// Returns the ids and documents of the next rows with a definition, after an id.
 fn rows(
     connection: &Connection,
     (tenant, state): (&str, State),

@@ -1,9 +1,9 @@
-//! Copies of removed rows in the unused parts of pages.
+//! Overwrites copies of removed rows in the unused parts of pages.
 //!
-//! `secure_delete` overwrites each removed row in its place. But when SQLite packs the rows of
-//! a page anew, it leaves the former bytes in the gap between the rows and the list of rows: copies of
-//! rows that stayed at that time. If such a row is removed later, its copy remains until new rows need
-//! the space. So the rows next to a removed one are written anew, which frees and overwrites their pages.
+//! `secure_delete` overwrites each removed row in its place. But when SQLite reorganises the rows of a page, it leaves
+//! the former bytes in the gap between the rows and the list of rows: copies of rows that existed at that time. If such
+//! a row is removed later, its copy remains until new rows need the space. So the rows next to a removed one are
+//! rewritten, which frees and overwrites their pages.
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -16,25 +16,25 @@ use scimkit_store::StoreError;
 
 use crate::error::Outcome;
 
-/// The maximum number of remembered rows; a tenant that is erased frees its pages as a whole.
+/// The maximum number of remembered rows. Erasing a tenant frees its pages as a whole.
 const MOST: usize = 20_000;
-/// Removed rows whose neighbours are written anew in one transaction.
+/// The number of removed rows whose neighbours are rewritten in one transaction.
 const TOGETHER: i64 = 16;
-/// The bytes of neighbours that are rewritten on each side: those of a page.
+/// The bytes of neighbours that are rewritten on each side, as many as in a page.
 const BYTES: usize = 4_096;
 
-/// A row, or the columns of one that identify it.
+/// A row, or the columns that identify it.
 type Row = Vec<Value>;
 
 /// Overwrites the copies of removed rows, a few rows at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Remnants {
-    /// Between which rows the neighbours were written anew last, by table and index: all rows that were
-    /// removed in between have the same neighbours. Forgotten with every other write.
+    /// The two rows between which neighbours were last rewritten, by table and index. All rows that were removed
+    /// between them have the same neighbours. Every other write clears it.
     last: HashMap<String, [Option<Row>; 2]>,
 }
 
-/// Remembers the rows that the connection removes from now on, in memory, until it is closed.
+/// Makes the connection remember in memory the rows that it removes from now on, until it is closed.
 pub(crate) fn remember(connection: &Connection) -> Outcome<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection.execute_batch(&reference::remember_removed(MOST))?)
@@ -49,7 +49,7 @@ struct Removed {
 }
 
 impl Remnants {
-    /// Whether there is anything to overwrite.
+    /// Returns whether any removed rows are remembered.
     pub(crate) fn are_left(connection: &Connection) -> bool {
         let statement = connection.prepare_cached(reference::HAS_REMOVED);
         let found = statement.and_then(|mut statement| statement.query_row([], |row| row.get(0)));
@@ -61,9 +61,8 @@ impl Remnants {
         self.last.clear();
     }
 
-    /// Writes the neighbours of some removed rows anew, in a transaction of its own; returns whether it
-    /// did. Rows that it can't write because another process writes wait for the next time; after any
-    /// other failure the copies stay.
+    /// Rewrites the neighbours of some removed rows in its own transaction, and returns whether it did. Rows that can't
+    /// be rewritten because another process writes are tried again later. After any other failure the copies remain.
     pub(crate) fn overwrite_some(&mut self, connection: &Connection) -> bool {
         if !Remnants::are_left(connection) {
             return false;
@@ -71,7 +70,7 @@ impl Remnants {
         let Err(error) = self.overwrite(connection) else {
             return true;
         };
-        // Nothing was written anew.
+        // Nothing was rewritten.
         self.last.clear();
         let error = StoreError::from(error);
         if !matches!(error, StoreError::Busy) {
@@ -82,14 +81,14 @@ impl Remnants {
     }
 
     fn overwrite(&mut self, connection: &Connection) -> Outcome<()> {
-        // Dropped, it is rolled back.
+        // Dropping the transaction rolls it back.
         let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
         let removed = first_removed(connection)?;
         let last: i64 = connection.query_row(reference::LAST_REMOVED, [], |row| row.get(0))?;
         for row in &removed {
             self.overwrite_around(connection, row)?;
         }
-        // Those that were just written anew were removed, too.
+        // The rewritten rows were remembered as removed, too.
         let done = removed.last().map_or(0, |row| row.place);
         let sql = reference::FORGET_REMOVED;
         connection.prepare_cached(sql)?.execute([done, last])?;
@@ -115,7 +114,7 @@ impl Remnants {
         Ok(())
     }
 
-    /// Removes the neighbours of a place before it inserts them again, so that their pages are freed.
+    /// Removes all neighbours of a place before it inserts them again, so that their pages are freed.
     fn rewrite(
         &mut self,
         connection: &Connection,
@@ -160,7 +159,7 @@ fn first_removed(connection: &Connection) -> Outcome<Vec<Removed>> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Every column of the table, those of the order first.
+/// Returns every column of the table, starting with those of the order.
 fn all_columns(connection: &Connection, order: RowOrder<'_>) -> Outcome<Vec<String>> {
     let mut statement = connection.prepare_cached(reference::COLUMN_NAMES)?;
     let names = statement.query_map([order.table()], |row| row.get(0))?;
@@ -172,7 +171,7 @@ fn all_columns(connection: &Connection, order: RowOrder<'_>) -> Outcome<Vec<Stri
     Ok(own.chain(rest).collect())
 }
 
-/// The next rows on one side of a place, the nearest first, that take as many bytes as a page.
+/// Returns the next rows on one side of a place, nearest first, with the total size of about one page.
 fn neighbours(connection: &Connection, sql: &str, key: &[Value]) -> Outcome<Vec<Row>> {
     let mut statement = connection.prepare_cached(sql)?;
     let width = statement.column_count();

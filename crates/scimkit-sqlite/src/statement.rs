@@ -13,15 +13,15 @@ use crate::error::Outcome;
 
 /// The dialect of every statement.
 pub(crate) const DIALECT: Dialect = Dialect::Sqlite;
-/// The maximum length of a statement that is cached once it is prepared, in bytes of its text.
+/// The maximum length of a cached statement, in bytes of its text.
 const LONGEST_KEPT: usize = 32_768;
 
-/// Begins or ends a transaction by a cached statement.
+/// Begins or ends a transaction with a cached statement.
 pub(crate) fn control(connection: &Connection, text: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(text)?.execute([]).map(drop)
 }
 
-/// A transaction that only reads, so that all its statements see the same moment.
+/// A read transaction, whose statements all see the same moment.
 #[derive(Debug)]
 pub(crate) struct Moment<'c>(&'c Connection);
 
@@ -38,7 +38,7 @@ impl<'c> Moment<'c> {
 impl Drop for Moment<'_> {
     fn drop(&mut self) {
         if !self.0.is_autocommit() {
-            // If it is interrupted, it is retried when the job has ended.
+            // If the rollback is interrupted, it is retried after the job.
             let _ = control(self.0, "ROLLBACK");
         }
     }
@@ -58,7 +58,7 @@ pub(crate) fn execute_all<'s>(
     statements.try_for_each(|statement| execute(connection, &statement))
 }
 
-/// Executes a statement that returns no rows; returns how many rows it changed.
+/// Executes a statement that returns no rows, and returns the number of changed rows.
 pub(crate) fn execute_counted(
     connection: &Connection,
     statement: &Statement<'_>,
@@ -92,12 +92,12 @@ pub(crate) fn all<T>(
     Ok(found)
 }
 
-/// Whether a statement has any row.
+/// Returns whether a statement returns any row.
 pub(crate) fn exists(connection: &Connection, statement: &Statement<'_>) -> Outcome<bool> {
     Ok(first(connection, statement, |_| Ok(()))?.is_some())
 }
 
-/// Visits the rows of a statement, as long as the visitor wants more.
+/// Visits the rows of a statement until the visitor returns `false`.
 pub(crate) fn each(
     connection: &Connection,
     statement: &Statement<'_>,
@@ -106,7 +106,7 @@ pub(crate) fn each(
     try_each(connection, statement, visit)
 }
 
-/// Visits rows as [`each`] does, with a visitor that has errors of its own.
+/// Visits rows like [`each`], with a visitor that has its own error type.
 pub(crate) fn try_each<E: From<rusqlite::Error>>(
     connection: &Connection,
     statement: &Statement<'_>,
@@ -136,7 +136,7 @@ pub(crate) fn each_of_all<'s>(
     statements.try_for_each(|one| each(connection, &one, |row| visit(row).map(|()| true)))
 }
 
-/// A parameter as SQLite takes it.
+/// Converts a parameter to a value for SQLite.
 fn bound<'p>(parameter: &'p Parameter<'_>) -> ToSqlOutput<'p> {
     match parameter {
         Parameter::Blob(bytes) => ToSqlOutput::Borrowed(ValueRef::Blob(bytes)),
@@ -148,13 +148,13 @@ fn bound<'p>(parameter: &'p Parameter<'_>) -> ToSqlOutput<'p> {
     }
 }
 
-/// Texts as a JSON array.
+/// Returns texts as a JSON array.
 fn json_array(texts: &[&str]) -> String {
-    // It can't fail: texts have a form in JSON, and a string takes all of it.
+    // Serialising texts to a string can't fail.
     serde_json::to_string(texts).unwrap_or_default()
 }
 
-/// The steps of the database's plan for a statement.
+/// Returns the steps of the database's plan for a statement.
 #[cfg(test)]
 pub(crate) fn steps(connection: &Connection, statement: &Statement<'_>) -> Vec<String> {
     let sql = format!("EXPLAIN QUERY PLAN {}", statement.text);

@@ -1,4 +1,4 @@
-//! Who may provision, kept beside the resources.
+//! The tenants, connections and tokens, in the same file as the resources.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection as Db, TransactionBehavior};
@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl SqliteStore {
-    /// Reads some rows, never behind a query.
+    /// Reads some rows in the lookup lane, so that it never waits for a query.
     async fn look<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Db) -> Outcome<T> + Send + 'static,
@@ -38,7 +38,7 @@ impl SqliteStore {
             .await??)
     }
 
-    /// Reads of one tenant, unless an import of it is not complete.
+    /// Reads data of one tenant, unless an import of the tenant is incomplete.
     pub(crate) async fn look_at<T: Send + 'static>(
         &self,
         lane: Lane,
@@ -46,7 +46,7 @@ impl SqliteStore {
         read: impl FnOnce(&Db, &TenantId) -> Outcome<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let tenant = tenant.clone();
-        // Lookups are never behind a query, whoever asks.
+        // Lookups never wait for a query, so they need no turns between tenants.
         let caller = (lane == Lane::Query).then(|| tenant.clone());
         self.look_in((lane, caller), move |db| {
             let moment = Moment::begin(db)?;
@@ -56,7 +56,7 @@ impl SqliteStore {
         .await
     }
 
-    /// Writes in a transaction of its own, done or undone as a whole.
+    /// Writes in its own transaction, which is committed or rolled back as a whole.
     pub(crate) async fn alter<T: Send + 'static>(
         &self,
         write: impl FnOnce(&Db) -> Outcome<T> + Send + 'static,
@@ -140,7 +140,7 @@ impl TenantStore for SqliteStore {
         let digest = *digest;
         let at = micros(at);
         Box::pin(async move {
-            // Nothing to write does not wait for those who write.
+            // If there is nothing to write, it does not wait for other writes.
             if self
                 .look(move |db| directory::is_news(db, &digest, at))
                 .await?

@@ -1,4 +1,4 @@
-//! Whether the open file is still the one at its path.
+//! Monitoring of the path of the database file.
 
 use std::{
     fs::Metadata,
@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Notices when a file that is open is renamed, deleted or replaced, and logs each change once.
+/// Detects that the open file is renamed, deleted or replaced, and logs each change once.
 ///
-/// The store goes on with the file that it has open: its data are intact, but whoever opens the path
-/// sees another file or none.
+/// The store continues with the file that it has open. Its data are intact, but other processes that open the path find
+/// a different file or none. A replacement is detected only on Unix.
 #[derive(Debug)]
 pub(crate) struct Watch {
     opened: Option<Identity>,
@@ -24,11 +24,11 @@ enum State {
     Replaced,
 }
 
-/// Device and number, which a file keeps under every name.
+/// The device and inode number, which do not depend on the name of a file.
 type Identity = (u64, u64);
 
 impl Watch {
-    /// Watches the file that was just opened.
+    /// Starts to watch a file that was just opened.
     pub(crate) fn new(path: &Path) -> Self {
         let metadata = std::fs::metadata(path).ok();
         Watch {
@@ -38,20 +38,20 @@ impl Watch {
         }
     }
 
-    /// Logs when the path leads elsewhere than the last time.
+    /// Logs a message if the state of the path changed since the last call.
     pub(crate) fn look(&mut self) {
         let change = self.change();
         let file = self.path.display();
         match change {
             None => {}
-            Some(State::InPlace) => tracing::info!(%file, "database file is back in its place"),
+            Some(State::InPlace) => tracing::info!(%file, "database file is back at its path"),
             Some(State::Missing) => tracing::error!(
                 %file,
-                "database file renamed or deleted while in use; what is written goes to the old file"
+                "database file renamed or deleted while in use; writes go to the old file"
             ),
             Some(State::Replaced) => tracing::error!(
                 %file,
-                "database file replaced while in use; what is written goes to the old file"
+                "database file replaced while in use; writes go to the old file"
             ),
         }
     }
@@ -61,7 +61,7 @@ impl Watch {
             Ok(metadata) if identity(&metadata) == self.opened => State::InPlace,
             Ok(_) => State::Replaced,
             Err(error) if error.kind() == ErrorKind::NotFound => State::Missing,
-            // Nothing is known of it now.
+            // The state is unknown.
             Err(_) => return None,
         };
         let before = std::mem::replace(&mut self.state, state);
@@ -72,7 +72,7 @@ impl Watch {
 #[cfg(unix)]
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "other systems do not tell the identity of a file"
+    reason = "other systems do not report the identity of a file"
 )]
 fn identity(metadata: &Metadata) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt;
@@ -91,7 +91,7 @@ mod tests {
     use super::{State, Watch};
 
     #[test]
-    fn each_change_of_the_file_is_noticed_once() {
+    fn each_change_of_the_file_is_detected_once() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a");
         let elsewhere = directory.path().join("b");

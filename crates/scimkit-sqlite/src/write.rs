@@ -1,4 +1,4 @@
-//! Writes: decided by the engine, many batches in one transaction.
+//! Writes batches that the engine decides, many in one transaction.
 
 mod answers;
 mod facts;
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use self::rows::TenantRows;
 use crate::{error::Cause, imports, statement::control};
 
-/// A batch on its way to the writing thread.
+/// A batch for the writing thread.
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) answer: oneshot::Sender<BatchAnswer>,
@@ -31,19 +31,19 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// How many writes it has.
+    /// Returns the number of writes in the batch.
     pub(crate) fn len(&self) -> usize {
         self.batch.writes.len()
     }
 }
 
-/// Commits batches in one transaction, and answers once it is committed.
+/// Commits batches in one transaction, and answers each once it is committed.
 ///
-/// If that transaction is lost, each batch is retried once in a transaction of its own, so that none fails
-/// because of another.
+/// If that transaction fails, each batch is retried once in its own transaction, so that no batch fails because of
+/// another.
 pub(crate) fn write_together(connection: &Connection, group: Vec<Work>) {
     let mut pending: Vec<_> = group.into_iter().map(Pending::from).collect();
-    // A future that was dropped waits for nothing: its writes are not done.
+    // If the caller dropped its future, the batch is not written.
     pending.retain(Pending::is_wanted);
     if pending.is_empty() {
         return;
@@ -70,12 +70,12 @@ fn answer_all(pending: impl IntoIterator<Item = Pending>, answers: Vec<BatchAnsw
     }
 }
 
-/// A batch that waits to be committed.
+/// A batch that waits for its commit.
 struct Pending {
     answer: oneshot::Sender<BatchAnswer>,
     budget: Budget,
     decision: Decision,
-    /// The types of its writes, each once.
+    /// The distinct resource types of the writes.
     kinds: Vec<Arc<ResourceType>>,
     settings: Arc<Settings>,
     tenant: TenantId,
@@ -103,18 +103,18 @@ impl From<Work> for Pending {
 }
 
 impl Pending {
-    /// Whether the caller still waits for the answer.
+    /// Returns whether the caller still waits for the answer.
     fn is_wanted(&self) -> bool {
         !self.answer.is_closed()
     }
 
-    /// Decides the batch and applies the operations; a failure of the batch alone is an answer.
+    /// Decides the batch and applies its operations. A failure of only this batch becomes its answer.
     ///
     /// # Errors
     /// The transaction must be rolled back.
     fn write(&mut self, connection: &Connection) -> Result<BatchAnswer, StoreError> {
         match self.decide(connection) {
-            // Both are found before anything is applied.
+            // Both are detected before anything is applied.
             Err(problem @ (StoreError::Exhausted(_) | StoreError::Importing)) => Ok(Err(problem)),
             decided => decided,
         }
@@ -140,14 +140,14 @@ impl Pending {
 /// Writes batches in one transaction.
 ///
 /// # Errors
-/// Nothing of the batches is written.
+/// None of the batches is written.
 fn commit(connection: &Connection, pending: &mut [Pending]) -> Result<Vec<BatchAnswer>, Lost> {
     control(connection, "BEGIN IMMEDIATE").map_err(|error| Lost::at_start(&error))?;
     let mut written = Vec::with_capacity(pending.len());
     let outcome = pending.iter_mut().try_for_each(|one| {
         written.push(one.write(connection).map_err(|error| Lost::by(&error))?);
         if connection.is_autocommit() {
-            // SQLite rolls a transaction back by itself when the disk is full or fails.
+            // SQLite itself rolls back a transaction if the disk is full or fails.
             Err(Lost::from(&rolled_back()))
         } else {
             Ok(())
@@ -158,7 +158,7 @@ fn commit(connection: &Connection, pending: &mut [Pending]) -> Result<Vec<BatchA
         committed.map_err(|error| Lost::from(&error))
     });
     if outcome.is_err() && !connection.is_autocommit() {
-        // However the commit failed, nothing of it may remain for the next transaction.
+        // However the commit failed, the next transaction must start clean.
         drop(connection.execute_batch("ROLLBACK"));
     }
     outcome.map(|()| written)
@@ -188,7 +188,7 @@ impl Lost {
         }
     }
 
-    /// Whether the fault may lie with one of several batches: neither a lock nor a disk that fails is.
+    /// Returns whether one of several batches may be the cause, which is not the case for a lock or a failing disk.
     fn may_succeed_alone(&self) -> bool {
         self.has_begun && matches!(self.cause, Cause::Full | Cause::Other)
     }

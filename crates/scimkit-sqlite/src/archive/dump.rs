@@ -1,4 +1,4 @@
-//! Everything that is kept of a tenant, record by record.
+//! Reads all data of a tenant as archive records.
 
 use rusqlite::{Connection as Db, Row};
 use scimkit_core::Version;
@@ -21,7 +21,7 @@ use crate::{
 
 type Take<'s> = dyn FnMut(ArchiveRecord) -> Result<(), ArchiveError> + 's;
 
-/// Hands everything over, inside a transaction that reads.
+/// Passes all records to `take`, inside a read transaction.
 pub(super) fn dump(db: &Db, tenant: &TenantId, take: &mut Take<'_>) -> Outcome<()> {
     if !is_kept(db, tenant)? {
         return Err(StoreError::NotFound.into());
@@ -47,10 +47,10 @@ pub(super) fn dump(db: &Db, tenant: &TenantId, take: &mut Take<'_>) -> Outcome<(
     retired(db, tenant.as_str(), take)
 }
 
-/// Whether anything is kept of a tenant.
+/// Returns whether the store has any data of a tenant.
 ///
 /// # Errors
-/// [`StoreError::Importing`] while an import of it is not complete.
+/// [`StoreError::Importing`] while an import of the tenant is incomplete.
 pub(super) fn is_kept(db: &Db, tenant: &TenantId) -> crate::error::Outcome<bool> {
     imports::check_complete(db, tenant.as_str())?;
     let is_entered = directory::tenant(db, tenant)?.is_some();
@@ -104,7 +104,7 @@ fn made_by(row: &Row<'_>) -> Outcome<Option<ConnectionId>> {
     Ok(connection.as_deref().map(ConnectionId::from))
 }
 
-/// The members of a resource, so many at a time.
+/// Reads the members of a resource in records of limited size.
 fn edges(
     db: &Db,
     tenant: &str,

@@ -1,4 +1,4 @@
-//! A tenant taken away, some rows at a time.
+//! Removal of a tenant, some rows at a time.
 
 use rusqlite::{Connection as Db, TransactionBehavior, types::Value};
 use scimkit_sql::reference::{self, IdRange, Parameter, State, TenantTable};
@@ -8,13 +8,13 @@ use crate::{
     statement::{DIALECT, execute, execute_counted, first},
 };
 
-/// Rows that one step deletes at most.
+/// The maximum number of rows that one step removes.
 pub(super) const ROWS: u32 = 5_000;
 
-/// What is deleted piece by piece, in that order.
+/// The tables whose rows are removed in steps, in this order.
 ///
-/// Connections and tokens come first, so that nobody comes in; what resources stand on goes before
-/// them.
+/// Tokens and connections come first, so that no further request is authenticated. Edges come before resources, and
+/// keys after them.
 pub(super) const STEPS: [TenantTable; 10] = [
     TenantTable::TOKENS,
     TenantTable::CONNECTIONS,
@@ -31,28 +31,29 @@ pub(super) const STEPS: [TenantTable; 10] = [
 /// The tables that an import does not write.
 const RECORDED: [TenantTable; 2] = [TenantTable::JOURNAL, TenantTable::CONSUMERS];
 
-/// The tables whose rows don't make up a tenant: the store's own records, and consumers of a tenant that does not exist.
+/// The tables whose rows alone do not count as data of a tenant: consumers may be registered for a tenant that does not
+/// exist, and the store writes key definitions itself.
 const NOTES: [TenantTable; 2] = [TenantTable::CONSUMERS, TenantTable::OLDER_KEY_DEFINITIONS];
 
-/// What the tenant is known by: it goes when nothing else is left, so that whoever asks for what is
-/// left finds it.
+/// The tables whose rows make a tenant known. They are removed last, so that an interrupted removal can be found and
+/// continued.
 const ENDS: [TenantTable; 3] = [
     TenantTable::COUNTERS,
     TenantTable::TENANTS,
     TenantTable::IMPORTS,
 ];
 
-/// How often all the steps are taken at most, while others write faster than they delete.
+/// The maximum number of rounds through all steps, in case others write faster than the rows are removed.
 pub(super) const ROUNDS: usize = 16;
 
-/// What a step came to.
+/// The outcome of a step.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Taken {
     pub(super) has_deleted: bool,
     pub(super) is_left: bool,
 }
 
-/// Overwrites the documents of the next resources after an id, and returns how far it came.
+/// Overwrites the documents of the next resources after an id, and returns the last id, or `None` at the end.
 pub(super) fn blank(
     db: &mut Db,
     state: State,
@@ -71,13 +72,13 @@ pub(super) fn blank(
     Ok(up_to)
 }
 
-/// The last id of a step; none for the step up to the end.
+/// Returns the last id of a step, or `None` for the step that reaches the end.
 pub(super) fn last_id(db: &Db, state: State, tenant: &str, after: &str) -> Outcome<Option<String>> {
     let statement = reference::last_id(DIALECT, tenant, state, after, ROWS);
     first(db, &statement, |row| Ok(row.get(0)?))
 }
 
-/// DeletePolicy the first rows of a tenant in one table.
+/// Removes the first rows of a tenant in one table.
 pub(super) fn some(db: &mut Db, step: TenantTable, tenant: &str) -> Outcome<Taken> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let taken = delete(&transaction, step, tenant)?;
@@ -85,8 +86,8 @@ pub(super) fn some(db: &mut Db, step: TenantTable, tenant: &str) -> Outcome<Take
     Ok(taken)
 }
 
-/// DeletePolicy the first rows that an import has written, and tells whether any are left. Connections and
-/// tokens are its own where it has brought the tenant's entry.
+/// Removes the first rows that an import has written, and returns whether any are left. Connections and tokens belong
+/// to the import only if it stored the tenant's entry.
 pub(super) fn imported(db: &Db, tenant: &str, has_entry: bool) -> Outcome<bool> {
     let of_entry = [
         TenantTable::TOKENS,
@@ -103,8 +104,8 @@ pub(super) fn imported(db: &Db, tenant: &str, has_entry: bool) -> Outcome<bool> 
     Ok(false)
 }
 
-/// DeletePolicy what was written behind the other steps, and then what the tenant is known by; unless that
-/// is more than one transaction should have.
+/// Removes the rows that were written after their step, and then those that make the tenant known, unless that is too
+/// much for one transaction.
 pub(super) fn rest(db: &mut Db, tenant: &str) -> Outcome<Taken> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut all = Taken::default();
@@ -122,7 +123,7 @@ pub(super) fn rest(db: &mut Db, tenant: &str) -> Outcome<Taken> {
 
 fn delete(db: &Db, table: TenantTable, tenant: &str) -> Outcome<Taken> {
     if table == TenantTable::RESOURCES {
-        // Writes that come in between count what is left.
+        // Later writes count the remaining resources again.
         execute(db, &reference::remove_counters(DIALECT, tenant))?;
     }
     let last = last_key(db, table, tenant)?;
@@ -137,7 +138,7 @@ fn delete(db: &Db, table: TenantTable, tenant: &str) -> Outcome<Taken> {
     })
 }
 
-/// The key of the last row that a step deletes; none when that is all of them.
+/// Returns the key of the last row that a step removes, or `None` if it removes all rows.
 fn last_key(db: &Db, table: TenantTable, tenant: &str) -> Outcome<Option<Vec<Value>>> {
     match reference::last_key(DIALECT, tenant, table, ROWS) {
         None => Ok(None),

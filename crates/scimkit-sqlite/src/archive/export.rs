@@ -1,4 +1,4 @@
-//! The records of a tenant as a stream, which a thread of its own reads.
+//! The records of a tenant as a stream, which a separate thread reads.
 
 use std::{
     pin::Pin,
@@ -16,13 +16,13 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{dump, stop::Outcome};
 use crate::{SqliteStore, workers::stopped};
 
-/// Records that are read before the caller takes them.
+/// The maximum number of records that are read before the caller takes them.
 const AHEAD: usize = 32;
 
-/// A record; none once all were there.
+/// A record, or `None` after the last one.
 type Item = Result<Option<ArchiveRecord>, ArchiveError>;
 
-/// The records of a tenant. The thread that reads them begins with the first poll, and ends when this is dropped.
+/// The records of a tenant. The reading thread starts with the first poll and ends when the stream is dropped.
 pub(super) enum Export<'a> {
     Idle(&'a SqliteStore, &'a TenantId),
     Over,
@@ -50,7 +50,7 @@ impl Stream for Export<'_> {
             Some(Ok(Some(record))) => return Poll::Ready(Some(Ok(record))),
             Some(Ok(None)) => None,
             Some(Err(problem)) => Some(Err(problem)),
-            // Without its last word the thread has panicked, or the store is closed.
+            // The thread has panicked, or the store is closed.
             None => Some(Err(stopped().into())),
         };
         *this = Export::Over;
@@ -59,7 +59,7 @@ impl Stream for Export<'_> {
 }
 
 fn start(store: &SqliteStore, tenant: &TenantId) -> Result<mpsc::Receiver<Item>, StoreError> {
-    // A database in memory has one connection, which must not wait for the reader of the export.
+    // A database in memory has a single connection, which must not wait for the reader of the export.
     let ahead = if store.workers.has_file() {
         AHEAD
     } else {
@@ -77,7 +77,7 @@ fn start(store: &SqliteStore, tenant: &TenantId) -> Result<mpsc::Receiver<Item>,
 }
 
 fn read_all(db: &mut Db, tenant: &TenantId, hand: &mpsc::Sender<Item>) -> Outcome<()> {
-    // Dropped, it is rolled back: nothing was written.
+    // Dropping the transaction rolls it back; nothing was written.
     let moment = db.transaction()?;
     dump::dump(&moment, tenant, &mut |record| {
         hand.blocking_send(Ok(Some(record)))

@@ -1,4 +1,4 @@
-//! What was retired long ago, taken away some rows at a time.
+//! Purges soft-deleted resources, some rows at a time.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,15 @@ use crate::{
     statement::{DIALECT, all, execute, execute_all},
 };
 
-/// What a step came to.
+/// The outcome of a step.
 #[derive(Debug)]
 pub(super) struct Forgotten {
     pub(super) count: u64,
-    /// The id up to which it looked; none when that was the last.
+    /// The last id that was examined; `None` at the end.
     pub(super) up_to: Option<String>,
 }
 
-/// What is done to the rows: all are overwritten before the first one is deleted.
+/// The steps of a purge. All rows are overwritten before the first one is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// See [`erase::blank`](super::erase::blank).
@@ -31,8 +31,8 @@ pub(super) enum Step {
     Delete,
 }
 
-/// Looks at the next rows of a tenant behind an id, and overwrites or deletes those that were retired
-/// before a moment.
+/// Examines a tenant's next soft-deleted rows after an id, and overwrites or removes those that were deleted before a
+/// moment.
 pub(super) fn some(
     db: &mut Db,
     tenant: &TenantId,
@@ -64,7 +64,7 @@ pub(super) fn some(
     Ok(Forgotten { count, up_to })
 }
 
-/// DeletePolicy the rows of a range that were deleted before a moment, with their keys; returns how many.
+/// Removes the rows of a range that were deleted before a moment, with their keys, and returns their number.
 fn delete(db: &Db, tenant: &str, range: IdRange<'_>, before: i64) -> Outcome<u64> {
     let statement = reference::deleted_before(DIALECT, tenant, range, before);
     let old: Vec<(String, String)> = all(db, &statement, |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -1,4 +1,4 @@
-//! A tenant taken in: some records at a time, so that others write in between.
+//! Import of a tenant in slices, so that other writes run in between.
 
 use std::{
     collections::VecDeque,
@@ -25,29 +25,30 @@ use crate::{
     workers::stopped,
 };
 
-/// How long one transaction keeps records.
+/// The duration after which a transaction takes no further record.
 const SLICE: Duration = Duration::from_millis(20);
-/// Records that are read before they are stored.
+/// The number of records after which those that were read are stored.
 const RECORDS: usize = 512;
-/// Bytes of documents after which records are stored.
+/// The number of document bytes after which the records are stored.
 const BYTES: usize = 1 << 20;
-/// How long to wait before a busy store is asked again, and how often.
+/// The pause before a busy store is tried again.
 const PAUSE: Duration = Duration::from_millis(50);
 const TRIES: u32 = 100;
 
 type Records = VecDeque<(u64, CheckedRecord)>;
 
-/// Records that are checked before other tasks have their turn.
+/// The number of records to check before other tasks run.
 const TURN: usize = 32;
 
-/// Records that are stored one after the other.
+/// Records that are stored together.
 struct Piece {
-    /// What comes after them, if it is known: an error, or the end with the last version that was given.
+    /// The end of the source, with the number of the last version, or the error that ended it; `None` if more records
+    /// follow.
     end: Option<Result<u64, ArchiveError>>,
     records: Records,
 }
 
-/// Imports the records of a source; removes what it has written when it fails.
+/// Imports the records of a source. If the import fails, it removes what it has written.
 pub(super) async fn import(
     store: &SqliteStore,
     scope: &RequestContext,
@@ -57,14 +58,14 @@ pub(super) async fn import(
     let attempt = begin(store, tenant).await?;
     let done = fill(store, scope, attempt, source).await;
     if let Err(problem) = done {
-        // What can't be removed is left for the next import, or for an erase.
+        // What can't be removed remains for the next import or an erasure.
         drop(clear(store, tenant, attempt).await);
         return Err(problem);
     }
     Ok(())
 }
 
-/// Takes the tenant, once what an import has left is gone.
+/// Reserves the tenant and removes what an earlier import has left.
 async fn begin(store: &SqliteStore, tenant: &TenantId) -> Result<Attempt, ArchiveError> {
     let of = tenant.clone();
     let (attempt, is_left) = step(store, move |db| {
@@ -81,7 +82,7 @@ async fn begin(store: &SqliteStore, tenant: &TenantId) -> Result<Attempt, Archiv
     Ok(attempt)
 }
 
-/// Keeps each piece while the next one is read, so that two are held at most.
+/// Stores each piece while the next one is read, so that at most two are in memory.
 async fn fill(
     store: &SqliteStore,
     scope: &RequestContext,
@@ -96,7 +97,7 @@ async fn fill(
             piece = both(keep, read(&mut restoring, &mut source)).await?;
             continue;
         };
-        // Those before may be wrong in the store's eyes, and are the first to be named.
+        // A stored record may be rejected too, and earlier errors are reported first.
         keep.await?;
         let tenant = scope.tenant.clone();
         let versions = end?;
@@ -109,7 +110,7 @@ async fn fill(
     }
 }
 
-/// Takes and checks the next records of the source.
+/// Reads and checks the next records of the source.
 async fn read(restoring: &mut Importer, source: &mut RecordSource<'_>) -> Piece {
     let (mut records, mut bytes, mut turn) = (Records::new(), 0, 0);
     while records.len() < RECORDS && bytes < BYTES {
@@ -138,7 +139,7 @@ async fn read(restoring: &mut Importer, source: &mut RecordSource<'_>) -> Piece 
     Piece { end: None, records }
 }
 
-/// Waits for both futures, unless the first one fails.
+/// Waits for both futures, but returns early if the first one fails.
 async fn both<T>(
     first: impl Future<Output = Result<(), ArchiveError>>,
     second: impl Future<Output = T>,
@@ -164,7 +165,7 @@ async fn both<T>(
     .await
 }
 
-/// The bytes that a record holds, roughly.
+/// Estimates the bytes of a record in memory.
 fn weight(checked: &CheckedRecord) -> usize {
     const SMALL: usize = 256;
     match checked {
@@ -177,7 +178,7 @@ fn weight(checked: &CheckedRecord) -> usize {
     }
 }
 
-/// Keeps records in slices.
+/// Stores records in slices.
 async fn keep(
     store: &SqliteStore,
     tenant: &TenantId,
@@ -190,7 +191,7 @@ async fn keep(
     Ok(())
 }
 
-/// Keeps records for as long as a slice may take, and returns the others.
+/// Stores records until the slice ends, and returns the rest.
 async fn keep_some(
     store: &SqliteStore,
     tenant: &TenantId,
@@ -215,15 +216,15 @@ async fn keep_some(
     .await
 }
 
-/// What becomes of the state of an import whose rows are removed.
+/// The treatment of an import's state after its rows are removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// Another import goes on from there.
+    /// Another import continues with the state.
     Keep,
     Leave,
 }
 
-/// Removes what an import has written, and its state.
+/// Removes the rows and the state of an import.
 async fn clear(
     store: &SqliteStore,
     tenant: &TenantId,
@@ -259,7 +260,7 @@ async fn remove(
     }
 }
 
-/// Fails when another import or an erase has taken the tenant over.
+/// Fails if another import or an erasure has taken over the tenant.
 fn check_turn(db: &Db, tenant: &TenantId, attempt: Attempt) -> Outcome<()> {
     if imports::is_current(db, tenant.as_str(), attempt)? {
         Ok(())
@@ -268,12 +269,12 @@ fn check_turn(db: &Db, tenant: &TenantId, attempt: Attempt) -> Outcome<()> {
     }
 }
 
-/// Does something in a transaction of its own, once the store has time for it.
+/// Runs a function in its own transaction, and retries while the store is busy.
 async fn step<T: Send + 'static>(
     store: &SqliteStore,
     act: impl FnOnce(&Db) -> Outcome<T> + Send + 'static,
 ) -> Result<T, ArchiveError> {
-    // It is taken when the transaction has begun: before, the store may be too busy.
+    // The function is taken once the transaction has begun, because the store may be busy before.
     let act = Arc::new(Mutex::new(Some(act)));
     let mut tries = TRIES;
     loop {
@@ -296,12 +297,12 @@ async fn step<T: Send + 'static>(
     }
 }
 
-/// Waits a little, on whatever runtime.
+/// Waits without depending on a runtime.
 async fn pause() -> Result<(), StoreError> {
     let (wake, woken) = oneshot::channel();
     let body = move || {
         thread::sleep(PAUSE);
-        // Nobody may listen any more.
+        // The receiver may be gone.
         let _ = wake.send(());
     };
     Builder::new().spawn(body).map_err(StoreError::backend)?;

@@ -1,4 +1,4 @@
-//! A tenant's records put into their tables.
+//! Writes the records of a tenant to its tables.
 
 use rusqlite::Connection as Db;
 use scimkit_registry::{Budget, Change, EdgeEdit};
@@ -19,14 +19,14 @@ use crate::{
     statement::{DIALECT, execute, execute_all, execute_counted, exists},
 };
 
-/// What a tenant becomes, inside a transaction that keeps some of its records.
+/// The import of some records inside a transaction.
 pub(super) struct Copy<'a> {
     db: &'a Db,
     tenant: &'a TenantId,
 }
 
 impl<'a> Copy<'a> {
-    /// Fails when the tenant has resources.
+    /// Fails if the tenant has resources.
     pub(super) fn check_vacant(db: &Db, tenant: &TenantId) -> super::stop::Outcome<()> {
         if exists(db, &reference::any_row(DIALECT, tenant.as_str()))? {
             return Err(ArchiveError::Occupied.into());
@@ -38,7 +38,7 @@ impl<'a> Copy<'a> {
         Copy { db, tenant }
     }
 
-    /// Continues the versions after the last imported one, and the resources of each type.
+    /// Continues the version numbers after the last imported one, and counts the resources of each type.
     pub(super) fn end(self, versions: u64) -> Outcome<()> {
         if versions == 0 {
             return journal::skip(self.db, self.tenant.as_str());
@@ -67,7 +67,7 @@ impl<'a> Copy<'a> {
             keys: &definitions::current(kind),
             kind: kind.name(),
             modified_us: micros(resource.last_modified),
-            // Under no schema: attributes that the current type hides must not be sent as they are stored.
+            // Without a definition, because attributes that the current type hides must not be sent as stored.
             shape: &if fit.is_shown {
                 kind.fingerprint().to_string()
             } else {
@@ -92,7 +92,7 @@ impl<'a> Copy<'a> {
             id: id.as_str(),
             keys: &definitions::current(kind),
             kind: kind.name(),
-            // An archive does not contain it.
+            // An archive does not contain the version.
             version: 0,
         };
         let statements = reference::insert_deleted_rows(DIALECT, tenant, &[row]);

@@ -1,10 +1,10 @@
-//! The error of an export or an import.
+//! The error of an export or import.
 
 use scimkit_store::{StoreError, archive::ArchiveError};
 
 use crate::error::Failure;
 
-/// What ends an export or an import.
+/// The reason why an export or import ends early.
 #[derive(Debug)]
 pub(super) enum Stop {
     Archive(ArchiveError),

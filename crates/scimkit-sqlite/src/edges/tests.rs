@@ -1,4 +1,4 @@
-//! Tests of reading the edges of many resources at once.
+//! Tests of reading the edges of many resources together.
 
 use rusqlite::{Connection, params};
 use scimkit_registry::{AttrId, Document, Edge, ResourceType};
@@ -53,7 +53,7 @@ fn ids(edges: &[Edge]) -> Vec<&str> {
 }
 
 #[test]
-fn edges_of_many_resources_equal_those_of_each_alone() {
+fn edges_read_together_equal_edges_read_one_by_one() {
     let db = database();
     let settings = Settings::new("https://sqlite.test/v2");
     let reader = EdgeReader {
@@ -132,7 +132,7 @@ fn edges_of_other_types_are_not_read() {
 }
 
 #[test]
-fn indexes_give_edges_in_order() {
+fn edges_are_read_in_the_order_of_an_index() {
     let db = database();
     let range = EdgeRange {
         after: "u",
@@ -167,7 +167,7 @@ fn indexes_give_edges_in_order() {
 }
 
 #[test]
-fn one_text_serves_lists_of_any_length() {
+fn statement_text_does_not_depend_on_the_length_of_a_list() {
     let of = |count: usize| {
         let owners = vec!["g"; count];
         let list = ("t", "Group", "members");
@@ -219,8 +219,7 @@ fn groups_of_a_page(
         let edges = known.iter().flatten();
         assert!(edges.clone().all(|edge| edge.display.is_some()));
         assert!(edges.count() > 0 || limit == Some(0));
-        // The edges of the first user are read whatever their size, and those of the others only as far as they
-        // fit.
+        // The edges of the first user are always read, those of the others only as far as they fit.
         for max_bytes in [0, 200, 400] {
             let page = EdgeSource { max_bytes, ..page };
             let few = reader.edges_of_each(page, range).unwrap();

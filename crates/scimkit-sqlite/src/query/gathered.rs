@@ -1,4 +1,4 @@
-//! The resources of a page before their edges are read, so that these come in one statement.
+//! The resources of a page before their edges are read in one statement per attribute.
 
 use scimkit_registry::ResourceId;
 use scimkit_sql::reference::EdgeRange;
@@ -9,22 +9,22 @@ use crate::{
     error::Outcome,
 };
 
-/// The resources of a page in their order, without their edges.
+/// The resources of a page in order, without their edges.
 #[derive(Debug)]
 pub(super) struct Gathered<'q> {
     /// The bytes of the documents.
     bytes: u64,
     documents: Vec<StoredResource>,
-    /// The ids of the resources after those.
+    /// The ids of the resources after those with documents.
     ids: Vec<ResourceId>,
     query: &'q Query,
 }
 
 impl<'q> Gathered<'q> {
-    /// The resources for which there is room from the beginning.
+    /// The maximum number of resources for which memory is reserved.
     const EXPECTED: u32 = 128;
 
-    /// None yet.
+    /// Creates an empty page.
     pub(super) fn new(query: &'q Query) -> Self {
         Gathered {
             bytes: 0,
@@ -42,8 +42,8 @@ impl<'q> Gathered<'q> {
         usize::try_from(self.query.count).unwrap_or(usize::MAX)
     }
 
-    /// The room for the next resource, by the documents alone: one more than the page holds is wanted, to
-    /// tell whether others follow.
+    /// Returns the room for the next resource, considering only documents. One resource more than the page contains is
+    /// needed, to detect that others follow.
     pub(super) fn room(&self) -> Room {
         let len = self.documents.len() + self.ids.len();
         let has_ended = self.bytes > self.max_bytes() && len > 1;
@@ -60,7 +60,7 @@ impl<'q> Gathered<'q> {
         }
     }
 
-    /// Whether no more resources are wanted.
+    /// Returns whether no more resources are needed.
     pub(super) fn is_full(&self) -> bool {
         self.room() == Room::Full
     }
@@ -77,14 +77,14 @@ impl<'q> Gathered<'q> {
         }
     }
 
-    /// Adds the id of the next resource, where there is room for that alone.
+    /// Adds the id of the next resource, whose document does not fit.
     pub(super) fn name(&mut self, id: ResourceId) {
         if !self.is_full() {
             self.ids.push(id);
         }
     }
 
-    /// Reads the edges, as far as resources with them fit on the page, and builds it.
+    /// Reads the edges of the resources that fit with them, and builds the page.
     pub(super) fn finish(mut self, reader: &EdgeReader<'_>) -> Outcome<PageBuilder> {
         let complete = self.add_edges(reader)?;
         let mut page = PageBuilder::new(self.query);
@@ -103,12 +103,12 @@ impl<'q> Gathered<'q> {
         Ok(page)
     }
 
-    /// Puts edges next to the resources on the page, one statement for each attribute. Returns how many
-    /// resources fit; the first one does in any case.
+    /// Adds the edges to the resources on the page, with one statement per attribute. Returns the number of resources
+    /// that fit; the first one always does.
     fn add_edges(&mut self, reader: &EdgeReader<'_>) -> Outcome<usize> {
         let count = self.count();
         let max_bytes = self.max_bytes();
-        // One more than the page holds needs no edges.
+        // The extra resource after the page needs no edges.
         let mut complete = self.documents.len().min(count);
         let want = self.query.read_options();
         let ids: Vec<_> = self.documents.iter().map(|one| one.id.as_str()).collect();
@@ -135,7 +135,7 @@ impl<'q> Gathered<'q> {
                 if let Some(list) = lists.get_mut(owner) {
                     list.push(edge);
                 }
-                // The resources after it do not fit either.
+                // Once one resource does not fit, neither do those after it.
                 Ok(owner == 0 || spent <= max_bytes)
             })?;
             found.push((attr, lists));
@@ -149,7 +149,7 @@ impl<'q> Gathered<'q> {
                 stored.edges.push((attr, edges));
             }
         }
-        // The one more, which shows that others follow.
+        // The extra resource, which shows that others follow.
         Ok(if complete == count {
             complete.saturating_add(1)
         } else {
@@ -158,16 +158,16 @@ impl<'q> Gathered<'q> {
     }
 }
 
-/// The bytes of resources up to the last one whose edges are read.
+/// The size in bytes of the resources up to the last one whose edges are read.
 #[derive(Debug, Default)]
 struct Sum {
     bytes: u64,
-    /// How many resources are part of it.
+    /// The number of resources that are included.
     len: usize,
 }
 
 impl Sum {
-    /// Adds bytes to a resource's size, and returns the sum of the sizes up to it.
+    /// Adds bytes to a resource's size, and returns the total size up to that resource.
     fn add(&mut self, sizes: &mut [u64], resource: usize, bytes: u64) -> u64 {
         for size in sizes.iter().take(resource + 1).skip(self.len) {
             self.bytes = self.bytes.saturating_add(*size);
@@ -181,7 +181,7 @@ impl Sum {
     }
 }
 
-/// How many of the first resources fit together; one does in any case.
+/// Returns how many of the first resources fit together, at least one.
 fn fitting(sizes: &[u64], max_bytes: u64) -> usize {
     let mut sum = 0_u64;
     let fit = sizes.iter().enumerate().take_while(|(at, size)| {

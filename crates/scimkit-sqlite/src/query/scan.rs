@@ -1,18 +1,18 @@
-//! A walk over all resources of a type.
+//! A scan of all resources of a type.
 
 use scimkit_registry::{Budget, Exhausted, Forecast};
 
-/// Rejects a walk over all resources of a type early if it will not fit into the budget.
+/// Rejects a scan of all resources of a type early if it will exceed the budget.
 #[derive(Debug)]
 pub(super) struct Scan<'a> {
     budget: &'a Budget,
     done: u64,
-    /// None if the number of resources is not known.
+    /// The forecast, or `None` if the number of resources is not known.
     forecast: Option<Forecast>,
 }
 
 impl<'a> Scan<'a> {
-    /// Begins a walk over that number of resources, if it is known.
+    /// Starts a scan of that number of resources, if it is known.
     pub(super) fn new(budget: &'a Budget, rows: Option<u64>) -> Self {
         Scan {
             budget,
@@ -21,10 +21,10 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Judges the walk before its next resource.
+    /// Checks the forecast before the next resource.
     ///
     /// # Errors
-    /// [`Exhausted::Work`] if the walk will not fit.
+    /// [`Exhausted::Work`] if the scan will exceed the budget.
     pub(super) fn advance(&mut self) -> Result<(), Exhausted> {
         if let Some(forecast) = &self.forecast {
             forecast.check(self.budget, self.done)?;

@@ -1,16 +1,16 @@
-//! The first resources in an order that SQL does not give.
+//! The first resources in an order that SQL can't provide.
 
 use std::{cmp::Ordering, collections::BTreeSet};
 
 use scimkit_registry::{Budget, Exhausted, Meter, ResourceId, Scalar};
 use scimkit_store::{PageStart, Query, Sort};
 
-/// The first resources of a query in its order, up to the end of its page and one more.
+/// The first resources of a query in order, up to one after the end of its page.
 #[derive(Debug)]
 pub(super) struct Sorted<'q> {
     count: usize,
     placed: BTreeSet<Placed>,
-    /// How many come before the page.
+    /// The number of resources before the page.
     skipped: usize,
     sort: Option<Sort>,
     start: &'q PageStart,
@@ -40,7 +40,7 @@ impl<'q> Sorted<'q> {
         }
     }
 
-    /// Counts a resource, and puts it in its place if it is among the first.
+    /// Counts a resource, and inserts it in order if it is among the first.
     pub(super) fn add(
         &mut self,
         key: Option<Scalar>,
@@ -59,7 +59,7 @@ impl<'q> Sorted<'q> {
         };
         let comparisons = u64::from(self.placed.len().saturating_add(1).ilog2()) + 1;
         meter.charge(comparisons.saturating_mul(Budget::COMPARISON.saturating_add(bytes)))?;
-        // One more than the page holds tells that others follow.
+        // One resource more than the page contains shows that others follow.
         let is_full = self.placed.len() > self.end();
         if is_full
             && self
@@ -78,18 +78,18 @@ impl<'q> Sorted<'q> {
         Ok(())
     }
 
-    /// All that were counted.
+    /// Returns the number of resources that were added.
     pub(super) fn total(&self) -> u64 {
         self.total
     }
 
-    /// The ids of the page.
+    /// Returns the ids of the page.
     pub(super) fn page(&self) -> impl Iterator<Item = &ResourceId> {
         let page = self.placed.iter().skip(self.skipped).take(self.count);
         page.map(|placed| &placed.id)
     }
 
-    /// Whether others follow the page.
+    /// Returns whether more resources follow the page.
     pub(super) fn goes_on(&self) -> bool {
         self.count > 0 && self.placed.len() > self.end()
     }
@@ -100,7 +100,7 @@ impl<'q> Sorted<'q> {
 }
 
 impl Placed {
-    /// Whether it comes before another resource.
+    /// Returns whether this resource precedes another one.
     fn precedes(&self, key: Option<&Scalar>, id: &str) -> bool {
         self.compare(key, id).is_lt()
     }

@@ -1,4 +1,4 @@
-//! Which indexes answer which filters and sorts.
+//! Tests of the indexes that filters and sorts use.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     statement::steps,
 };
 
-/// The database's plan for a filter and a sort, and whether anything is left to evaluate.
+/// Returns the database's plan for a filter and a sort, and whether a residual is left to evaluate.
 fn explain(kind: &str, filter: &str, sort: Option<(&str, SortOrder)>) -> (Vec<String>, bool) {
     let settings = Settings::new("https://sqlite.test/v2");
     let kind = settings.registry.resource_type(kind).unwrap();
@@ -45,7 +45,7 @@ fn explain_query(settings: &Settings, query: &Query) -> (Vec<String>, bool) {
     (lines, asking.residual.is_some())
 }
 
-/// The resources are found by something more than their tenant and type.
+/// Returns whether the resources are found by more than their tenant and type.
 fn starts_from_an_index(lines: &[String]) -> bool {
     let resource = lines.iter().find(|line| line.contains(" r ")).unwrap();
     resource.starts_with("SEARCH r ") && !resource.ends_with("(tenant=? AND kind=?)")
@@ -69,7 +69,7 @@ fn single_values_are_looked_up_without_a_temporary_table() {
 }
 
 #[test]
-fn filters_that_providers_send_are_answered_by_indexes() {
+fn filters_of_identity_providers_use_indexes() {
     let user = [
         r#"id eq "1""#,
         r#"userName eq "bjensen""#,
@@ -103,7 +103,7 @@ fn filters_that_providers_send_are_answered_by_indexes() {
 }
 
 #[test]
-fn presence_is_looked_up_for_each_resource() {
+fn presence_is_looked_up_per_resource() {
     for (kind, filter) in [
         ("Group", "members pr"),
         ("User", "groups pr"),
@@ -122,14 +122,14 @@ fn presence_is_looked_up_for_each_resource() {
 }
 
 #[test]
-fn what_sql_can_only_narrow_starts_from_an_index_too() {
+fn filters_that_sql_only_narrows_start_from_an_index() {
     let filter = r#"emails[type eq "work" and value eq "b@example.com"]"#;
     let (lines, residual) = explain("User", filter, None);
     assert!(residual && starts_from_an_index(&lines), "{lines:#?}");
 }
 
 #[test]
-fn indexes_give_the_order() {
+fn sorts_use_the_order_of_an_index() {
     for path in [
         "id",
         "userName",
@@ -142,7 +142,7 @@ fn indexes_give_the_order() {
             !lines.iter().any(|line| line.contains("TEMP B-TREE")),
             "{path}: {lines:#?}"
         );
-        // Equal values still come in the order of ids: only those are sorted.
+        // In descending order, only the ids of equal values are sorted.
         let (lines, _) = explain("User", "", Some((path, SortOrder::Descending)));
         let whole = "USE TEMP B-TREE FOR ORDER BY";
         assert!(
@@ -153,7 +153,7 @@ fn indexes_give_the_order() {
 }
 
 #[test]
-fn indexes_lead_to_where_a_page_ended() {
+fn continued_pages_start_from_an_index() {
     use SortOrder::{Ascending, Descending};
     let settings = Settings::new("https://sqlite.test/v2");
     let user = settings.registry.resource_type("User").unwrap();

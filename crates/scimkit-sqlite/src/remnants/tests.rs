@@ -1,4 +1,4 @@
-//! Removed rows wait for their turn.
+//! Tests of remembered rows.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::{
     file::{DatabaseLocation, open_writer},
 };
 
-/// A connection that remembers some removed rows, each between others.
+/// Returns a connection that remembers some removed rows, each between others.
 pub(crate) fn removed(path: &Path, rows: u32) -> Connection {
     let place = DatabaseLocation::File(path.to_owned());
     let db = open_writer(&place, &SqliteOptions::default()).unwrap();
@@ -42,7 +42,7 @@ fn removed_rows_wait_while_another_process_writes() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert!(!remnants.overwrite_some(&db) && Remnants::are_left(&db));
     other.execute_batch("COMMIT").unwrap();
-    // In two transactions.
+    // The rows need two transactions.
     assert!(remnants.overwrite_some(&db) && Remnants::are_left(&db));
     assert!(remnants.overwrite_some(&db) && !Remnants::are_left(&db));
     assert!(!remnants.overwrite_some(&db));

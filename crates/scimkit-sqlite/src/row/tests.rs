@@ -1,4 +1,4 @@
-//! Reads without a transaction.
+//! Tests of reads without a transaction.
 
 use rusqlite::Connection;
 use scimkit_registry::Registry;
@@ -18,7 +18,7 @@ fn version(db: &Connection) -> i64 {
 }
 
 #[test]
-fn statements_inside_a_complete_read_see_its_moment() {
+fn statements_inside_a_complete_read_share_its_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users.sqlite");
     let options = SqliteOptions::default();

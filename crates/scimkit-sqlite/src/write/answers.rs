@@ -1,4 +1,4 @@
-//! Loads the facts for the edges that answers carry.
+//! Loads the facts for the edges in responses.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl TenantRows<'_> {
-    /// The labels that the heads did not give.
+    /// Loads the labels that the heads did not provide.
     pub(super) fn labels(&self, needs: &Needs, labels: &mut Vec<Label>) -> Outcome<()> {
         let ids: Vec<_> = needs.labels.difference(&needs.heads).collect();
         if ids.is_empty() {
@@ -39,7 +39,7 @@ impl TenantRows<'_> {
         })
     }
 
-    /// The types that clients gave to some members.
+    /// Loads the types that clients gave to some members.
     pub(super) fn member_kinds(&self, needs: &Needs) -> Outcome<Vec<ShownMembers>> {
         let mut found = Vec::with_capacity(needs.member_kinds.len());
         for (list, targets) in &needs.member_kinds {
@@ -59,7 +59,7 @@ impl TenantRows<'_> {
         Ok(found)
     }
 
-    /// The first members of owners, those of the same type, attribute and limit with one statement.
+    /// Loads the first members of owners, with one statement per type, attribute and limit.
     pub(super) fn shown_members(
         &self,
         needs: &Needs,
@@ -75,7 +75,7 @@ impl TenantRows<'_> {
             let owners: Vec<_> = lists.iter().map(|list| list.owner.as_str()).collect();
             let range = EdgeRange {
                 after: "",
-                // A list of more members has no end either.
+                // A larger limit is no limit either.
                 limit: limit.and_then(|limit| u32::try_from(limit).ok()),
             };
             let list = (self.tenant, &**kind, &**attr);
@@ -103,7 +103,7 @@ impl TenantRows<'_> {
         Ok(found)
     }
 
-    /// The first owners of resources, those of the same type, attribute and limit with one statement.
+    /// Loads the first owners of resources, with one statement per type, attribute and limit.
     pub(super) fn shown_owners(
         &self,
         needs: &Needs,

@@ -29,10 +29,10 @@ use crate::{
     statement::{DIALECT, each, each_of_all},
 };
 
-/// Units that an edge on the way up is charged.
+/// The cost of an edge on a path up, in budget units.
 const EDGE: u64 = 128 * Budget::COMPARISON;
 
-/// A last change, with the counters and the end of the journal that it left.
+/// The number of the last change, the counters, and the seed of new journal entries.
 type Versioned = (Option<u64>, Vec<CounterRow>, Option<JournalSeed>);
 
 impl TenantRows<'_> {
@@ -75,7 +75,7 @@ impl TenantRows<'_> {
         })
     }
 
-    /// The number of the last change, the counters of some types, and the seed of new journal entries.
+    /// Loads the number of the last change, the counters of some types, and the seed of new journal entries.
     fn version(&mut self, needs: &Needs) -> Outcome<Versioned> {
         let mut counters = Vec::new();
         if !needs.version && needs.counters.is_empty() {
@@ -101,7 +101,7 @@ impl TenantRows<'_> {
         Ok((Some(version), counters, Some(seed)))
     }
 
-    /// Rows without documents; those whose labels are needed add them.
+    /// Loads rows without documents, and adds their labels where needed.
     fn heads(&self, needs: &Needs, labels: &mut Vec<Label>) -> Outcome<Vec<RowHead>> {
         let ids: Vec<_> = needs.heads.iter().map(ResourceId::as_str).collect();
         let mut heads = Vec::with_capacity(ids.len());
@@ -152,7 +152,7 @@ impl TenantRows<'_> {
         Ok(found)
     }
 
-    /// The definitions of rows whose keys say nothing of the attributes of some keys of one type.
+    /// Returns the definitions of rows whose keys do not cover the attributes of some keys of one type.
     fn stale(&self, keys: &[&KeyRef]) -> Outcome<Vec<String>> {
         let Some(first) = keys.first() else {
             return Ok(Vec::new());
@@ -191,7 +191,7 @@ impl TenantRows<'_> {
         })
     }
 
-    /// The holders of keys of one attribute among rows whose keys can't be looked up.
+    /// Finds the holders of keys of one attribute among rows that can't be looked up by keys.
     fn evaluated(
         &self,
         keys: &[&KeyRef],
@@ -320,7 +320,7 @@ impl TenantRows<'_> {
         Ok(rows)
     }
 
-    /// The columns and keys that SQL can compare in rows with some definitions.
+    /// Returns the layout of the rows with some key definitions.
     fn layout(&self, state: State, definitions: KeyDefinitions<'_>) -> ReferenceLayout<'_> {
         ReferenceLayout {
             dialect: DIALECT,
@@ -331,7 +331,7 @@ impl TenantRows<'_> {
         }
     }
 
-    /// The first rows of a query, of those with some definitions.
+    /// Loads the first rows of a query among those with some key definitions.
     fn selected(
         &mut self,
         query: &CandidateQuery,
@@ -397,7 +397,7 @@ impl TenantRows<'_> {
         Ok(count)
     }
 
-    /// How many live resources with some definitions satisfy a predicate.
+    /// Returns the number of live resources with some key definitions that satisfy a predicate.
     fn matching(
         &self,
         (query, predicate): (&CountQuery, &Predicate),
@@ -439,7 +439,7 @@ impl TenantRows<'_> {
     }
 }
 
-/// Columns 4 to 7 of [`reference::version_and_counters`].
+/// Reads a counter from columns 4 to 7 of [`reference::version_and_counters`].
 fn counter_row(row: &rusqlite::Row<'_>) -> Outcome<CounterRow> {
     let text = |column| -> Outcome<Arc<str>> {
         let text = row.get_ref(column)?.as_str().map_err(StoreError::backend)?;
@@ -459,7 +459,7 @@ fn counter_row(row: &rusqlite::Row<'_>) -> Outcome<CounterRow> {
     })
 }
 
-/// Type, owner and attribute.
+/// Returns the type, the owner and the attribute.
 pub(super) fn ends(list: &MemberList) -> (&str, &str, &str) {
     (&list.kind, list.owner.as_str(), &list.attr)
 }

@@ -29,14 +29,14 @@ use crate::{
     statement::{DIALECT, execute, execute_all, execute_counted},
 };
 
-/// The rows whose keys are not edited one by one, since they are removed or made anew as a whole.
+/// Rows whose keys are removed or rebuilt as a whole instead of one by one.
 #[derive(Debug, Default)]
 struct Wholesale {
     /// Live rows that get all their keys under the current definition.
     made_anew: HashSet<ResourceId>,
     /// Rows that are removed.
     removed: HashSet<ResourceId>,
-    /// Soft-deleted rows whose documents do not fit the schema.
+    /// Soft-deleted rows whose documents do not match the schema.
     unkeyed: HashSet<ResourceId>,
 }
 
@@ -58,8 +58,8 @@ impl Wholesale {
 struct KeyChanges<'k> {
     inserted: Vec<&'k KeyRow>,
     removed: Vec<&'k KeyRow>,
-    /// Keys of one attribute of one resource that get another value. Texts are not among them: the place of a
-    /// removed text is remembered, so that copies of it are overwritten.
+    /// Pairs of an old and a new key of one attribute of one resource. They contain no texts, because the place of a
+    /// removed text must be remembered, to overwrite copies of it.
     replaced: Vec<(&'k KeyRow, &'k KeyRow)>,
 }
 
@@ -95,7 +95,7 @@ impl<'k> KeyChanges<'k> {
     }
 }
 
-/// The table, the type, the resource and the attribute of a key.
+/// Returns the table, type, resource and attribute of a key.
 fn place(key: &KeyRow) -> (RowState, &str, &ResourceId, &str) {
     (key.state, key.key.kind.name(), &key.id, key.key.path())
 }
@@ -152,8 +152,8 @@ impl TenantRows<'_> {
         self.insert_edges(&inserted_edges)
     }
 
-    /// Stores the tenant's last change and its entry, up to which the counters hold from now on; counters that did
-    /// not hold before are removed.
+    /// Stores the number of the tenant's last change and its journal entries, and marks the counters as valid. Counters
+    /// that were invalid before are removed.
     fn set_version(&self, version: Option<u64>, journal: &JournalRows) -> Outcome<()> {
         let known = self.last_change;
         let version = version.map(i64::try_from).transpose();
@@ -212,7 +212,7 @@ impl TenantRows<'_> {
         execute_all(self.connection, statements)
     }
 
-    /// Sets the values of keys that have another one; a key that is not there is left to be inserted.
+    /// Replaces the values of keys. A key that does not exist is added to those to insert.
     fn replace_keys<'k>(&self, keys: &mut KeyChanges<'k>) -> Outcome<()> {
         for (old, new) in std::mem::take(&mut keys.replaced) {
             let value = Parameter::from(&new.key.key);
@@ -226,7 +226,7 @@ impl TenantRows<'_> {
         Ok(())
     }
 
-    /// Removes rows with all their keys, under whatever definition these were made.
+    /// Removes rows with all their keys, whatever the definition of the keys.
     fn remove_rows(&self, rows: &[RowRef]) -> Outcome<()> {
         for ((state, kind), ids) in by_table(rows) {
             let state = tables(state);
@@ -301,7 +301,7 @@ impl TenantRows<'_> {
         Ok(())
     }
 
-    /// The definition of a document's text after an update.
+    /// Returns the text definition of a document after an update.
     fn shape(&self, row: &ResourceRow) -> Outcome<String> {
         let kind = self.kind(row.kind.name());
         let Some((outdated, kind)) = self.outdated.get(&row.id).zip(kind) else {
@@ -350,7 +350,7 @@ impl TenantRows<'_> {
     }
 }
 
-/// Ids by state and type.
+/// Groups ids by state and type.
 fn by_table(rows: &[RowRef]) -> BTreeMap<(RowState, &str), Vec<&str>> {
     let mut tables: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for RowRef { id, kind, state } in rows {

@@ -1,4 +1,4 @@
-//! The rows of one tenant, as the engine sees them.
+//! The rows of one tenant for the engine.
 
 use std::{
     collections::HashMap,
@@ -20,14 +20,14 @@ use crate::{
     row::{id_at, instant, version},
 };
 
-/// The rows of one tenant, inside a transaction of the writing thread.
+/// The rows of one tenant in a transaction of the writing thread.
 pub(super) struct TenantRows<'a> {
     pub(super) budget: &'a Budget,
     pub(super) connection: &'a Connection,
     kinds: Vec<Kind<'a>>,
-    /// The tenant's last change, and whether its counters hold; none before they are loaded.
+    /// The number of the tenant's last change, and whether its counters are valid; `None` until loaded.
     pub(super) last_change: Option<(i64, bool)>,
-    /// The rows that were loaded and made under other definitions.
+    /// The loaded rows that have other definitions.
     pub(super) outdated: HashMap<ResourceId, Outdated>,
     pub(super) settings: &'a Settings,
     pub(super) tenant: &'a str,
@@ -35,18 +35,18 @@ pub(super) struct TenantRows<'a> {
 
 /// A type that the batch writes.
 pub(super) struct Kind<'a> {
-    /// The definition of its keys.
+    /// The current key definition.
     pub(super) keys: String,
     name: Arc<str>,
     pub(super) texts: Texts<'a>,
 }
 
-/// A row that was made under other definitions.
+/// The definitions of a row that differ from the current ones.
 #[derive(Debug)]
 pub(super) struct Outdated {
-    /// Whether its keys are those of another definition.
+    /// Whether the row has keys of another definition.
     pub(super) has_other_keys: bool,
-    /// The definition of its text.
+    /// The text definition of the row.
     pub(super) shape: String,
 }
 
@@ -90,7 +90,7 @@ impl<'a> TenantRows<'a> {
         &self.kinds
     }
 
-    /// A type that the batch writes, by its name.
+    /// Returns a type that the batch writes, by name.
     pub(super) fn kind(&self, name: &str) -> Option<&Kind<'a>> {
         self.kinds.iter().find(|kind| *kind.name == *name)
     }
@@ -101,7 +101,7 @@ impl<'a> TenantRows<'a> {
         known.unwrap_or_else(|| name.into())
     }
 
-    /// Columns 0 to 5 of [`reference::heads`].
+    /// Reads columns 0 to 5 of [`reference::heads`].
     pub(super) fn head(&self, row: &rusqlite::Row<'_>) -> Outcome<RowHead> {
         let kind = row.get_ref(1)?.as_str().map_err(StoreError::backend)?;
         Ok(RowHead {
@@ -117,7 +117,7 @@ impl<'a> TenantRows<'a> {
         })
     }
 
-    /// The columns of [`reference::rows`].
+    /// Reads the columns of [`reference::rows`].
     pub(super) fn found(&mut self, row: &rusqlite::Row<'_>) -> Outcome<FoundRow> {
         let head = self.head(row)?;
         let connection: Option<String> = row.get(6)?;
@@ -129,7 +129,7 @@ impl<'a> TenantRows<'a> {
             let shape = row.get_ref(8)?.as_str().map_err(StoreError::backend)?;
             let has_other_keys = keys != kind.keys;
             let can_send = kind.texts.can_send(shape)?;
-            // Under another schema, the document may hold attributes that this one hides.
+            // A document with another definition may contain attributes that this schema hides.
             is_exact = can_send;
             if has_other_keys || !can_send {
                 let outdated = Outdated {
@@ -151,7 +151,7 @@ fn failed(failure: Failure) -> RowsError {
     StoreError::from(failure).into()
 }
 
-/// The tables of a state.
+/// Converts a state to that of the statements.
 pub(super) fn tables(state: RowState) -> reference::State {
     match state {
         RowState::Deleted => reference::State::Deleted,

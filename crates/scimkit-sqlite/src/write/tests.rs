@@ -1,4 +1,4 @@
-//! What a group of batches does when the disk does not play along.
+//! Tests of groups of batches, including failures of the disk.
 
 mod keys;
 mod members;
@@ -26,7 +26,7 @@ fn database() -> Connection {
     open_writer(&DatabaseLocation::Memory, &SqliteOptions::default()).unwrap()
 }
 
-/// A batch of `count` users, and where its answer comes.
+/// Returns a batch of `count` users, and the receiver of its answer.
 fn users(name: &str, count: usize) -> (Work, Answered) {
     let settings = Arc::new(Settings::new("https://sqlite.test/v2"));
     let kind = settings.registry.resource_type("User").unwrap();
@@ -54,7 +54,7 @@ fn users(name: &str, count: usize) -> (Work, Answered) {
     )
 }
 
-/// Whether every write of a batch was done.
+/// Returns whether every write of a batch succeeded.
 fn all_done(answered: Answered) -> bool {
     let answers = answered.blocking_recv().unwrap().unwrap();
     answers.iter().all(Result::is_ok)
@@ -67,7 +67,7 @@ fn count(connection: &Connection, table: &str) -> usize {
 }
 
 #[test]
-fn a_full_disk_refuses_writes_and_breaks_none() {
+fn a_full_disk_rejects_whole_writes() {
     let connection = database();
     let pages: i64 = connection
         .query_row("PRAGMA page_count", [], |row| row.get(0))
@@ -109,9 +109,9 @@ fn a_full_disk_refuses_writes_and_breaks_none() {
 }
 
 #[test]
-fn a_lost_transaction_fails_only_the_batch_that_loses_it_again() {
+fn a_failed_transaction_fails_only_the_batch_that_caused_it() {
     let connection = database();
-    // SQLite gives the whole transaction up, as it does when the disk fails.
+    // SQLite rolls back the whole transaction, as if the disk failed.
     connection
         .execute_batch(
             "CREATE TEMP TRIGGER gone BEFORE INSERT ON resource WHEN new.id = 'b7'
@@ -149,7 +149,7 @@ fn a_batch_that_fills_the_disk_does_not_fail_the_others() {
 }
 
 #[test]
-fn an_exhausted_budget_writes_nothing_and_disturbs_no_other_batch() {
+fn an_exhausted_budget_fails_only_its_own_batch() {
     let connection = database();
     let ((mut one, first), (two, second)) = (users("a", 3), users("b", 3));
     one.budget = Budget::new(1);
@@ -161,7 +161,7 @@ fn an_exhausted_budget_writes_nothing_and_disturbs_no_other_batch() {
 }
 
 #[test]
-fn writes_nobody_waits_for_are_not_done() {
+fn batches_are_not_written_if_their_future_is_dropped() {
     let connection = database();
     let ((one, first), (two, second)) = (users("a", 1), users("b", 1));
     drop(first);
@@ -171,11 +171,11 @@ fn writes_nobody_waits_for_are_not_done() {
 }
 
 #[test]
-fn a_batch_that_is_undone_undoes_no_other() {
+fn a_batch_that_is_rolled_back_affects_no_other() {
     let connection = database();
     let (mut one, first) = users("a", 3);
     one.batch.on_failure = OnFailure::RollBack;
-    // The id is in use by then.
+    // The id exists by then.
     let again = one.batch.writes[0].clone();
     one.batch.writes.push(again);
     let ((two, second), (mut three, third)) = (users("b", 3), users("c", 3));

@@ -1,4 +1,4 @@
-//! Keys that get another value.
+//! Tests of replaced keys.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::members::{database, settings, write};
 
 #[test]
-fn truth_values_are_replaced_in_place_and_inserted_if_missing() {
+fn boolean_keys_are_replaced_in_place_and_inserted_if_missing() {
     let db = database();
     let settings = settings();
     let user = settings.registry.resource_type("User").unwrap();

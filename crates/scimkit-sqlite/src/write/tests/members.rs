@@ -1,4 +1,4 @@
-//! How many rows a change of membership touches, and by which indexes it finds them.
+//! Tests of the rows that a membership change modifies, and the indexes that find them.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ fn replace(ids: impl Iterator<Item = usize>) -> EdgeEdit {
     EdgeEdit::Replace(ids.map(|n| Edge::to(format!("u{n:05}"))).collect())
 }
 
-/// A group of many members.
+/// Creates a group with many members.
 fn group(connection: &Connection) {
     let create = WriteOp::Create {
         claim: None,
@@ -73,7 +73,7 @@ fn group(connection: &Connection) {
     );
 }
 
-/// What an edit of the group did, and how many rows of all tables it touched.
+/// Edits the group, and returns the outcome and the number of modified rows in all tables.
 fn edit(connection: &Connection, edit: EdgeEdit) -> (WriteOutcome, i64) {
     let total = || -> i64 {
         let total = connection.query_row("SELECT total_changes()", [], |row| row.get(0));
@@ -186,7 +186,7 @@ fn plan(connection: &Connection, statement: &Statement<'_>) -> Vec<String> {
 }
 
 #[test]
-fn entries_are_read_by_the_key_or_the_index_of_subjects() {
+fn journal_entries_are_read_by_primary_key_or_subject_index() {
     let connection = database();
     let plan_of = |filter, range| {
         let statement = reference::entries(DIALECT, "t", filter, range, 9);
