@@ -1,4 +1,4 @@
-//! The contract of [`Store`] as a test suite, for the stores of this workspace and for a host's own.
+//! The contract of [`Store`] as a test suite, for the stores of this workspace and for those of applications.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -9,12 +9,11 @@
 //! # Ok::<(), String>(())
 //! ```
 //!
-//! The checks are plain functions that block. How a store's futures are driven is the caller's
-//! choice: [`block_on`] parks the thread, and a store that needs a runtime brings that runtime's
-//! own, for instance `&|future| runtime.block_on(future)`. Checks of concurrency drive futures from
-//! several threads at once.
+//! The checks are plain functions that block. The caller decides how the futures of a store are driven: [`block_on`]
+//! parks the thread, and a store that needs a runtime passes that runtime's own function, such as `&|future|
+//! runtime.block_on(future)`. Checks of concurrency drive futures from several threads at the same time.
 //!
-//! [`tenancy`] does the same for stores of tenants, connections and tokens, [`archive`] for stores that export and
+//! [`tenancy`] is the suite for stores of tenants, connections and tokens, [`archive`] for stores that export and
 //! import whole tenants, and [`journal`] for stores that write a journal. [`sql_driver`] has the checks of a driver for
 //! application tables.
 
@@ -55,9 +54,9 @@ pub use self::{
     subject::{CheckOutcome, ContractReport, Subject},
 };
 
-/// Runs every check that the subject does not exclude, each against a store of its own.
+/// Runs every check that the subject does not exclude, each against a new store.
 ///
-/// A check that was skipped is never counted as passed.
+/// A skipped check never counts as passed.
 pub fn check_subject(
     subject: &Subject,
     make: impl Fn() -> Arc<dyn Store>,
@@ -69,7 +68,7 @@ pub fn check_subject(
     }
 }
 
-/// Runs every check, each against a store of its own that keeps everything.
+/// Runs every check, each against a new store that supports everything.
 ///
 /// # Errors
 /// One line per rule that does not hold or could not be checked.
@@ -88,7 +87,7 @@ pub fn check(make: impl Fn() -> Arc<dyn Store>, drive: &Driver<'_>) -> Result<()
     }
 }
 
-/// Every rule of the contract.
+/// Returns every rule of the contract.
 #[must_use]
 pub fn checks() -> Vec<StoreCheck> {
     let groups = [

@@ -1,4 +1,4 @@
-//! Contract suite, conformance checks and provider-traffic replay for SCIM 2.0 stores and servers.
+//! Contract suite, conformance checks and replay of identity provider traffic for SCIM 2.0 stores and servers.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -17,13 +17,13 @@
 //! # Ok::<(), scimkit_server::RandomnessError>(())
 //! ```
 //!
-//! [`contract::check`] does the same for a store.
+//! [`contract::check`] checks a store.
 //!
-//! - [`conformance`]: what the RFCs ask of a service provider, checked against any server
-//! - [`contract`]: the contract of a store, as checks that any store can run
+//! - [`conformance`]: the requirements of the RFCs, checked against any server
+//! - [`contract`]: the contract of a store, as checks for any store
 //! - [`fuzz`]: the bodies of the fuzz targets
-//! - [`record`]: what a provider sends, recorded without what it tells of anybody
-//! - [`replay`]: what providers send and need back, replayed against any server
+//! - [`record`]: recordings of identity provider traffic, anonymised
+//! - [`replay`]: scenarios of identity provider traffic, replayed against any server
 //!
 //! Guide: [What the RFCs ask, and what proves it](https://docs.rs/scimkit/latest/scimkit/guide/conformance/index.html).
 
@@ -36,6 +36,6 @@ mod visible;
 
 pub use visible::{escape_invisible, is_invisible};
 
-/// A small directory that the cases of this workspace speak of: users `u1` to `u6` and groups `g1`
-/// to `g3`, as a JSON object from ids to resources as an answer shows them.
+/// The small directory that the test cases of this workspace use: users `u1` to `u6` and groups `g1` to `g3`, as a JSON
+/// object from ids to resources in the form of a response.
 pub const DIRECTORY: &str = include_str!("data/resources.json");

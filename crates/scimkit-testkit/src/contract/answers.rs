@@ -30,7 +30,7 @@ fn checks_and_commits(ground: &Ground<'_>) -> Result<(), String> {
     compared_under(&accepting, 32)
 }
 
-/// Random batches, each checked before it is committed: both answer the same, with the edges that a read shows.
+/// Checks and then commits random batches: both answers are equal, and contain the edges that a read returns.
 fn compared_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
     const BATCHES: i64 = 60;
     let mut random = Random::new(seed);
@@ -78,7 +78,7 @@ fn compared_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// A random write of a batch: more often than others one that edges show.
+/// Returns a random write for a batch, preferring those that change edges.
 fn next_write(
     ground: &Ground<'_>,
     ids: &mut Vec<String>,
@@ -113,7 +113,7 @@ fn next_write(
     })
 }
 
-/// Compares the last answer about a resource with a read that follows.
+/// Compares the last answer about a resource with a subsequent read.
 fn compare(
     ground: &Ground<'_>,
     (kind, stored): (&Arc<ResourceType>, &StoredResource),
@@ -150,7 +150,7 @@ fn text(answer: &Result<Written, StoreError>) -> Result<String, String> {
     ))
 }
 
-/// The attributes whose edges answers may carry.
+/// Returns the attributes whose edges answers may contain.
 fn shown_attributes(kind: &ResourceType) -> Vec<AttrId> {
     let top = kind.attributes().iter().filter(|a| a.parent().is_none());
     let shown = top.filter(|attr| {

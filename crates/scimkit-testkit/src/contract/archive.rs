@@ -1,5 +1,5 @@
-//! The contract of [`Archive`] as a test suite: what goes out of one store and into another is the
-//! same there.
+//! The contract of [`Archive`] as a test suite: after an export from one store and an import into another, the tenant
+//! is the same.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -25,12 +25,12 @@ use scimkit_store::{Archive, Store, TenantStore};
 use self::ground::Pair;
 use super::Driver;
 
-/// A store that keeps all of a tenant, and archives it.
+/// A store of whole tenants that can be archived.
 pub trait FullStore: Archive + Store + TenantStore {}
 
 impl<T: Archive + Store + TenantStore> FullStore for T {}
 
-/// Makes a store that holds nothing yet.
+/// Creates an empty store.
 pub type Make<'a> = dyn Fn() -> Arc<dyn FullStore> + 'a;
 
 /// One rule of the contract.
@@ -41,17 +41,16 @@ pub struct ArchiveCheck {
 }
 
 impl ArchiveCheck {
-    /// The rule, in words joined by underscores.
+    /// Returns the name of the rule: words joined by underscores.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Checks the rule with two stores that hold nothing yet: what comes out of the first goes into
-    /// the second.
+    /// Checks the rule with two empty stores: the export of the first is imported into the second.
     ///
     /// # Errors
-    /// What one of them did wrong.
+    /// A text with the fault of one of the stores.
     pub fn run(
         &self,
         from: Arc<dyn FullStore>,
@@ -68,10 +67,10 @@ impl fmt::Debug for ArchiveCheck {
     }
 }
 
-/// Runs every check, each with stores of its own; the two may be of different kinds.
+/// Runs every check, each with new stores; the two may be of different types.
 ///
 /// # Errors
-/// One line for each rule that does not hold.
+/// One line per rule that does not hold.
 pub fn check(from: &Make<'_>, to: &Make<'_>, drive: &Driver<'_>) -> Result<(), String> {
     let failure = |check: ArchiveCheck| {
         let failed = check.run(from(), to(), drive).err();
@@ -85,7 +84,7 @@ pub fn check(from: &Make<'_>, to: &Make<'_>, drive: &Driver<'_>) -> Result<(), S
     }
 }
 
-/// Every rule of the contract.
+/// Returns every rule of the contract.
 #[must_use]
 pub fn checks() -> Vec<ArchiveCheck> {
     let all = [

@@ -1,4 +1,4 @@
-//! What a write that fails means for the others of its batch.
+//! The effect of a failing write on the others of its batch.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ fn stops(ground: &Ground<'_>) -> Result<(), String> {
         ])
     };
     for (run, limit, expected) in [
-        // At least one: none would be a batch that does nothing.
+        // At least one, because zero would be a batch that does nothing.
         ("n", 0, ["Created", "Taken", "NotRun", "NotRun", "NotRun"]),
         ("o", 1, ["Created", "Taken", "NotRun", "NotRun", "NotRun"]),
         (
@@ -101,7 +101,7 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
     }
     let named = ground.filter(user, r#"userName eq "ada""#)?;
     let found = ground.ids(&scimkit_store::Query::new(user.clone()).with_predicate(named))?;
-    ensure_eq!(found, ["u1"], "who has the name that was given back");
+    ensure_eq!(found, ["u1"], "the user with the freed name");
 
     let outcomes = carry_out(
         ground,
@@ -122,7 +122,7 @@ fn random_batches(ground: &Ground<'_>) -> Result<(), String> {
     batches_under(&accepting, &accepting.tenant("accepting alone"), 22)
 }
 
-/// Each batch, and in another tenant its writes one by one as its rule says.
+/// Compares each batch with its writes one by one in another tenant, under the rule of the batch.
 fn batches_under(ground: &Ground<'_>, alone: &Ground<'_>, seed: u64) -> Result<(), String> {
     const BATCHES: i64 = 60;
     let mut random = Random::new(seed);
@@ -143,7 +143,7 @@ fn batches_under(ground: &Ground<'_>, alone: &Ground<'_>, seed: u64) -> Result<(
         let failed = |answers: &[String]| answers.iter().any(|answer| is_failure(answer));
         if rule == OnFailure::RollBack && failed(&answers) {
             let done = answers.iter().filter(|answer| !is_failure(answer));
-            ensure_eq!(done.count(), 0, "the writes done of a batch that is undone");
+            ensure_eq!(done.count(), 0, "the writes of a batch that is rolled back");
             let after = state(ground, &ids)?;
             ensure_eq!(after.len(), before.len(), "the resources after batch {n}");
             for ((now, ends), (then, ends_then)) in after.iter().zip(&before) {
@@ -189,7 +189,7 @@ pub(super) fn any_write(
     let group = random.pick(&groups).map_or("nowhere", |id| id.as_str());
     let member = match random.below(4) {
         0 => group.to_owned(),
-        // One that may come later.
+        // An id that may be created later.
         1 => format!("u{}", ids.len() + 1),
         _ => user.to_owned(),
     };
@@ -223,7 +223,7 @@ pub(super) fn any_write(
     }
 }
 
-/// What there is of these resources, with their members or groups.
+/// Returns those of the resources that exist, with their members or groups.
 fn state(
     ground: &Ground<'_>,
     ids: &[String],
@@ -249,7 +249,7 @@ fn state(
     Ok(found)
 }
 
-/// The answers to a batch, each in a word.
+/// Writes a batch, and returns each answer as a word.
 fn carry_out(
     ground: &Ground<'_>,
     rule: OnFailure,

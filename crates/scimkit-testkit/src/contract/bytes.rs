@@ -1,4 +1,4 @@
-//! Pages that are bounded by the bytes of their resources.
+//! Pages with a limit on the bytes of their resources.
 
 use std::sync::Arc;
 
@@ -32,10 +32,10 @@ pub(super) const CHECKS: &[StoreCheck] = &[
 ];
 
 const USERS: usize = 24;
-/// From one resource a page to all of them.
+/// Limits from one resource per page to all resources.
 const SIZES: [u64; 4] = [0, 400, 1_500, u64::MAX];
 
-/// The ids of the resources of a page, which may have more bytes than `most` only where it is one.
+/// Returns the ids of the resources of a page, which may exceed the limit only if it is a single one.
 fn checked(page: &Page, most: u64) -> Result<Vec<String>, String> {
     let bytes: u64 = page
         .items
@@ -62,11 +62,14 @@ fn ended(ground: &Ground<'_>) -> Result<(), String> {
                 let mut found = Vec::new();
                 loop {
                     ensure!(!page.items.is_empty(), "an empty page");
-                    ensure!(page.rest.is_empty(), "resources are named unasked");
+                    ensure!(
+                        page.rest.is_empty(),
+                        "resources are named although that was not requested"
+                    );
                     ensure_eq!(page.total, Some(USERS as u64), "the total");
                     ensure!(page.items.len() <= count as usize, "more than {count}");
                     found.extend(checked(&page, most)?);
-                    ensure!(found.len() <= USERS, "a walk goes on");
+                    ensure!(found.len() <= USERS, "the pages do not end");
                     let Some(next) = page.next else { break };
                     page = ground.query(&walk.clone().with_page_after(next, count))?;
                 }
@@ -93,7 +96,7 @@ fn named(ground: &Ground<'_>) -> Result<(), String> {
                     ensure!(page.rest.is_empty(), "only named");
                 }
                 if most == u64::MAX {
-                    ensure!(page.rest.is_empty(), "what fits is only named");
+                    ensure!(page.rest.is_empty(), "a resource that fits is only named");
                 }
                 found.extend(page.rest.iter().map(ToString::to_string));
                 let skip = usize::try_from(start).unwrap_or(usize::MAX);
@@ -107,7 +110,7 @@ fn named(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Groups of so many members each, whose documents alone would fit into few bytes.
+/// Creates groups with many members each, whose documents alone are small.
 fn crews(ground: &Ground<'_>, groups: usize, members: usize) -> Result<Query, String> {
     let mut ids = Vec::new();
     for n in 0..members {
@@ -129,7 +132,7 @@ fn edges(ground: &Ground<'_>) -> Result<(), String> {
     let query = crews(ground, 4, 20)?.with_max_bytes(2_000);
     let page = ground.query(&query)?;
     ensure_eq!(page.items.len(), 1, "groups of 20 members in 2,000 bytes");
-    let next = page.next.ok_or("the page does not say where it ended")?;
+    let next = page.next.ok_or("the page has no end position")?;
     let page = ground.query(&query.clone().with_page_after(next, 100))?;
     ensure_eq!(page.items.len(), 1, "groups on the second page");
     let page = ground.query(&query.with_overflow(Overflow::Name))?;

@@ -1,4 +1,4 @@
-//! The calls that checks make to a store.
+//! The calls of the checks to a store.
 
 use std::{collections::BTreeSet, sync::Arc, thread, time::Duration};
 
@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::ground::{Ground, ensure, ensure_eq, said};
 
 impl Ground<'_> {
-    /// The store's answers; a call to a busy store is repeated.
+    /// Writes a batch, and repeats the call while the store is busy.
     pub(super) fn write(
         &self,
         at: DateTime<Utc>,
@@ -29,7 +29,7 @@ impl Ground<'_> {
         Ok(answers)
     }
 
-    /// The store's answers, unchanged.
+    /// Writes a batch, and returns the store's answers unchanged.
     pub(super) fn carry_out(
         &self,
         batch: Batch,
@@ -37,7 +37,7 @@ impl Ground<'_> {
         self.submit(batch)?.map_err(|error| said(&error))
     }
 
-    /// The store's answer to a batch, which may fail as a whole.
+    /// Writes a batch, which may fail as a whole.
     pub(super) fn submit(&self, batch: Batch) -> Result<BatchAnswer, String> {
         if refers_to_itself(&batch.writes) {
             self.needs_ids("a batch can't refer to what it creates")?;
@@ -46,7 +46,7 @@ impl Ground<'_> {
         self.run(self.store.write(&self.scope, batch))
     }
 
-    /// The store's answer to one write.
+    /// Writes one change, and repeats the call while the store is busy.
     pub(super) fn attempt(
         &self,
         at: DateTime<Utc>,
@@ -63,7 +63,7 @@ impl Ground<'_> {
                 }
             }
         }
-        Err("the store stayed busy".to_owned())
+        Err("the store remained busy".to_owned())
     }
 
     /// Creates a resource, which must succeed.
@@ -87,14 +87,14 @@ impl Ground<'_> {
         ensure_eq!(
             written.outcome,
             WriteOutcome::Created,
-            "what a create of `{id}` did"
+            "the outcome of a create of `{id}`"
         );
         written
             .stored
             .ok_or_else(|| format!("a create of `{id}` answers without the resource"))
     }
 
-    /// Changes a resource, which must succeed and do that.
+    /// Updates a resource, which must succeed with that outcome.
     pub(super) fn update(
         &self,
         at: DateTime<Utc>,
@@ -110,13 +110,13 @@ impl Ground<'_> {
         let written = self
             .attempt(at, &write)?
             .map_err(|e| format!("update `{id}`: {}", said(&e)))?;
-        // A mapping may keep two spellings as one.
+        // A mapping may store two spellings as one value.
         let same = how == WriteOutcome::Updated
             && written.outcome == WriteOutcome::Unchanged
             && !self.subject.is_whole();
         ensure!(
             written.outcome == how || same,
-            "what an update of `{id}` did: expected {how:?}, found {:?}",
+            "the outcome of an update of `{id}`: expected {how:?}, found {:?}",
             written.outcome
         );
         written
@@ -124,7 +124,7 @@ impl Ground<'_> {
             .ok_or_else(|| format!("an update of `{id}` answers without the resource"))
     }
 
-    /// Takes a resource away, which must succeed.
+    /// Deletes a resource, which must succeed.
     pub(super) fn delete(
         &self,
         at: DateTime<Utc>,
@@ -142,12 +142,16 @@ impl Ground<'_> {
             },
         )?;
         let written = answer.map_err(|e| format!("delete: {}", said(&e)))?;
-        ensure_eq!(written.outcome, WriteOutcome::Deleted, "what a delete did");
+        ensure_eq!(
+            written.outcome,
+            WriteOutcome::Deleted,
+            "the outcome of a delete"
+        );
         ensure!(written.stored.is_none(), "a delete answers with a resource");
         Ok(())
     }
 
-    /// A resource that must be there.
+    /// Reads a resource, which must exist.
     pub(super) fn read(
         &self,
         kind: &Arc<ResourceType>,
@@ -165,7 +169,7 @@ impl Ground<'_> {
         Ok(stored)
     }
 
-    /// Fails unless there is no such resource.
+    /// Fails if the resource exists.
     pub(super) fn absent(&self, kind: &Arc<ResourceType>, id: &str) -> Result<(), String> {
         self.needs_kind(kind)?;
         match self.run(self.store.read(
@@ -176,7 +180,7 @@ impl Ground<'_> {
         ))? {
             Err(StoreError::NotFound) => Ok(()),
             Err(e) => Err(format!("read of the absent `{id}`: {}", said(&e))),
-            Ok(_) => Err(format!("`{id}` should not be there")),
+            Ok(_) => Err(format!("`{id}` should not exist")),
         }
     }
 
@@ -192,14 +196,14 @@ impl Ground<'_> {
         let query = EdgeQuery::new(Arc::clone(kind), attr, owners);
         let edges = self.run(self.store.edges(&self.scope, &query))?;
         let edges = edges.map_err(|e| format!("edges: {}", said(&e)))?;
-        ensure_eq!(edges.len(), count, "owners in an answer about edges");
+        ensure_eq!(edges.len(), count, "owners in an edge query");
         for (owner, edges) in query.owners.iter().zip(&edges) {
             self.same_beside(&query, owner, edges)?;
         }
         Ok(edges)
     }
 
-    /// A resource read with its edges has the same ones beside it, alone and in a page.
+    /// Checks that a resource read with its edges has the same ones, alone and in a page.
     fn same_beside(
         &self,
         asked: &EdgeQuery,
@@ -215,12 +219,12 @@ impl Ground<'_> {
         let first = self.run(self.store.read(&self.scope, &asked.kind, id, &few))?;
         let first = first.map_err(|e| format!("read `{id}` with one edge: {}", said(&e)))?;
         let first = first.edges.first().map_or(&[][..], |(_, edges)| edges);
-        // The first one is known only if the ids are.
+        // The first edge is known only if the ids are.
         if self.store.support(&self.user).caller_assigned_ids {
             ensure_eq!(
                 first,
                 edges.get(..1).unwrap_or_default(),
-                "one edge beside a resource"
+                "one edge of a resource"
             );
         }
         let same = Predicate::Compare {
@@ -235,12 +239,12 @@ impl Ground<'_> {
         for stored in page.items.iter().chain([&read]) {
             let beside = stored.edges.iter().find(|(attr, _)| *attr == asked.attr);
             let beside = beside.map_or(&[][..], |(_, edges)| edges);
-            ensure_eq!(beside, edges, "the edges beside a resource");
+            ensure_eq!(beside, edges, "the edges of a resource");
         }
         Ok(())
     }
 
-    /// The edges of each owner, just as they are asked for.
+    /// Reads the edges of each owner in the requested range.
     pub(super) fn edge_pages(&self, query: &EdgeQuery) -> Result<Vec<Vec<Edge>>, String> {
         self.needs_groups()?;
         self.needs_ids("the order of edges is not known")?;
@@ -248,7 +252,7 @@ impl Ground<'_> {
         found.map_err(|e| format!("edges: {}", said(&e)))
     }
 
-    /// The members of a group.
+    /// Reads the members of a group.
     pub(super) fn members_of(&self, group: &str) -> Result<Vec<Edge>, String> {
         let attr = self.attr(&self.group, "members")?;
         Ok(self
@@ -258,7 +262,7 @@ impl Ground<'_> {
             .collect())
     }
 
-    /// The groups of a user.
+    /// Reads the groups of a user.
     pub(super) fn groups_of(&self, user: &str) -> Result<Vec<Edge>, String> {
         let attr = self.attr(&self.user, "groups")?;
         Ok(self
@@ -288,16 +292,16 @@ impl Ground<'_> {
         Ok(page)
     }
 
-    /// The store's answer to a query, which may be an error.
+    /// Returns the store's answer to a query, which may be an error.
     pub(super) fn query_as_it_is(&self, query: &Query) -> Result<Result<Page, StoreError>, String> {
         self.run(self.store.query(&self.scope, query))
     }
 
-    /// The number of resources of the type.
+    /// Reads the number of resources of the type.
     pub(super) fn total(&self, kind: &Arc<ResourceType>) -> Result<u64, String> {
         let page = self.query(&Query::new(Arc::clone(kind)).with_page(0, 0))?;
         page.total
-            .ok_or_else(|| "a page lacks the total that was asked for".to_owned())
+            .ok_or_else(|| "a page lacks the requested total".to_owned())
     }
 
     pub(super) fn filter(&self, kind: &ResourceType, text: &str) -> Result<Predicate, String> {
@@ -311,12 +315,12 @@ impl Ground<'_> {
         for attr in predicate.attributes() {
             let path = kind.attr(attr).path();
             let known = described.is_some_and(|described| described.attribute_id(path).is_some());
-            self.needs(known, format!("the store does not keep `{path}`"))?;
+            self.needs(known, format!("the store has no attribute `{path}`"))?;
         }
         Ok(predicate)
     }
 
-    /// The ids of a page, in its order.
+    /// Reads the ids of a page, in order.
     pub(super) fn ids(&self, query: &Query) -> Result<Vec<String>, String> {
         Ok(self
             .query(query)?
@@ -327,7 +331,7 @@ impl Ground<'_> {
     }
 }
 
-/// Whether a write names a resource that another one of the batch creates.
+/// Returns whether a write refers to a resource that another write of the batch creates.
 fn refers_to_itself(writes: &[WriteOp]) -> bool {
     let created = writes.iter().filter_map(|write| match write {
         WriteOp::Create { id, .. } => Some(id),

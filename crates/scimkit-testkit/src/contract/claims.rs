@@ -1,4 +1,4 @@
-//! Creates that take a resource which is there, and resources that come back.
+//! Creates that match existing resources, and restored resources.
 
 use scimkit_registry::ResourceId;
 use scimkit_store::{
@@ -82,7 +82,7 @@ pub(super) const CHECKS: &[StoreCheck] = &[
     },
 ];
 
-/// What a create of the same name may take.
+/// Returns a match for a create, by a filter.
 fn claim(
     ground: &Ground<'_>,
     among: MatchScope,
@@ -105,7 +105,7 @@ fn create(
     })
 }
 
-/// A create that may take another resource, and must do that.
+/// Creates a resource with a match, which must have that outcome.
 fn take(
     ground: &Ground<'_>,
     (second_of, id): (i64, &str),
@@ -115,11 +115,11 @@ fn take(
 ) -> Result<StoredResource, String> {
     let write = create(ground, id, body, claim)?;
     let written = ground.attempt(second(second_of), &write)?;
-    let written = written.map_err(|e| format!("a create that claims: {}", said(&e)))?;
-    ensure_eq!(written.outcome, how, "what a create that claims did");
+    let written = written.map_err(|e| format!("a create with a match: {}", said(&e)))?;
+    ensure_eq!(written.outcome, how, "the outcome of a create with a match");
     written
         .stored
-        .ok_or_else(|| "it answers without the resource".to_owned())
+        .ok_or_else(|| "the answer lacks the resource".to_owned())
 }
 
 fn adopts(ground: &Ground<'_>) -> Result<(), String> {
@@ -135,10 +135,13 @@ fn adopts(ground: &Ground<'_>) -> Result<(), String> {
     let claim = claim(&entra, MatchScope::Both, r#"userName eq "bJ""#)?;
     let body = json!({"userName": "bj", "title": "provider"});
     let taken = take(&entra, (2, "n1"), body, claim, WriteOutcome::Adopted)?;
-    ensure_eq!(taken.id.as_str(), "h1", "the id of what was adopted");
+    ensure_eq!(taken.id.as_str(), "h1", "the id of the adopted user");
     ensure_eq!(taken.created, before.created, "created");
     ensure_eq!(taken.last_modified, second(2), "lastModified");
-    ensure!(taken.version != before.version, "the version stayed");
+    ensure!(
+        taken.version != before.version,
+        "the version did not change"
+    );
     let wanted = json!({"userName": "bj", "title": "provider", "name": name});
     let wanted = ground.document_of(&ground.body(&ground.user, wanted)?);
     let there = ground.read(&ground.user, "h1")?;
@@ -170,7 +173,7 @@ fn leaves(ground: &Ground<'_>) -> Result<(), String> {
         )?;
         taken(by.attempt(second(2), &write)?)?;
     }
-    // Once adopted, nobody else's.
+    // An adopted resource belongs to its connection.
     ground.create(second(3), &ground.user, "h1", json!({"userName": "am"}))?;
     let by_name = |by| claim(by, MatchScope::Live, r#"userName eq "am""#);
     let body = json!({"userName": "am"});
@@ -191,7 +194,10 @@ fn adopts_as_it_is(ground: &Ground<'_>) -> Result<(), String> {
     let entra = ground.through("entra");
     let claim = claim(&entra, MatchScope::Live, r#"userName eq "bj""#)?;
     let taken = take(&entra, (2, "n1"), body, claim, WriteOutcome::Adopted)?;
-    ensure!(taken.version != before.version, "the version stayed");
+    ensure!(
+        taken.version != before.version,
+        "the version did not change"
+    );
     ensure_eq!(taken.last_modified, second(2), "lastModified");
     same(&taken, &ground.read(&ground.user, "h1")?)
 }
@@ -211,21 +217,21 @@ fn several(ground: &Ground<'_>) -> Result<(), String> {
     )?;
     match entra.attempt(second(2), &write)? {
         Err(StoreError::Ambiguous) => {}
-        other => return Err(format!("several could be meant, and: {other:?}")),
+        other => return Err(format!("several match: {other:?}")),
     }
     ensure_eq!(ground.total(&ground.user)?, 2, "users");
-    // One of them is the connection's, so there is no doubt any more.
+    // The connection owns one of them, so only one match is left.
     let by = claim(&entra, MatchScope::Both, r#"userName eq "a""#)?;
     let one = json!({"userName": "a", "externalId": "7"});
     take(&entra, (3, "n2"), one, by, WriteOutcome::Adopted)?;
     let by = claim(&entra, MatchScope::Both, r#"externalId eq "7""#)?;
     let two = json!({"userName": "b", "externalId": "7"});
     let taken = take(&entra, (4, "n3"), two, by, WriteOutcome::Adopted)?;
-    ensure_eq!(taken.id.as_str(), "h2", "the id of what was adopted");
+    ensure_eq!(taken.id.as_str(), "h2", "the id of the adopted user");
     Ok(())
 }
 
-/// A user in a group, retired.
+/// Soft-deletes a user in a group.
 fn retired(ground: &Ground<'_>) -> Result<(), String> {
     let body = json!({"userName": "bj", "title": "Dr", "externalId": "7"});
     ground.create(second(1), &ground.user, "u1", body)?;
@@ -235,7 +241,7 @@ fn retired(ground: &Ground<'_>) -> Result<(), String> {
     let after = ground.read(&ground.group, "g1")?;
     ensure!(
         after.version != before.version,
-        "the group kept its version"
+        "the version of the group did not change"
     );
     Ok(())
 }
@@ -262,7 +268,7 @@ fn gone(ground: &Ground<'_>) -> Result<(), String> {
     for write in [update, delete] {
         match ground.attempt(second(3), &write)? {
             Err(StoreError::NotFound) => {}
-            other => return Err(format!("a write of what was retired: {other:?}")),
+            other => return Err(format!("an update of a soft-deleted user: {other:?}")),
         }
     }
     let member = WriteOp::Update {
@@ -272,13 +278,13 @@ fn gone(ground: &Ground<'_>) -> Result<(), String> {
     };
     match ground.attempt(second(3), &member)? {
         Err(StoreError::UnknownMembers { .. }) => {}
-        other => return Err(format!("a member that was retired: {other:?}")),
+        other => return Err(format!("a soft-deleted member: {other:?}")),
     }
-    // Its name is free for a create that claims nothing, and its id is not.
+    // The name is free for a create without a match, but the id is not.
     let same_id = create(ground, "u1", json!({"userName": "other"}), None)?;
     ensure!(
         ground.attempt(second(4), &same_id)?.is_err(),
-        "the id of what was retired was given again"
+        "the id of a soft-deleted user was used again"
     );
     ground.create(second(4), &ground.user, "u2", json!({"userName": "BJ"}))?;
     Ok(())
@@ -290,7 +296,7 @@ fn relinks(ground: &Ground<'_>) -> Result<(), String> {
     let by = claim(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
     let body = json!({"userName": "BJ", "nickName": "b"});
     let back = take(&entra, (5, "n1"), body, by, WriteOutcome::Relinked)?;
-    ensure_eq!(back.id.as_str(), "u1", "the id of what came back");
+    ensure_eq!(back.id.as_str(), "u1", "the id of the restored user");
     ensure_eq!(back.created, second(1), "created");
     ensure_eq!(back.last_modified, second(5), "lastModified");
     let wanted = json!({"schemas": [ground.user.schema()], "userName": "BJ", "nickName": "b"});
@@ -302,7 +308,7 @@ fn relinks(ground: &Ground<'_>) -> Result<(), String> {
     let filter = ground.filter(&ground.user, r#"userName eq "bj""#)?;
     let query = Query::new(ground.user.clone()).with_predicate(filter);
     ensure_eq!(ground.ids(&query)?, ["u1"], "users found");
-    // It is the connection's, it can be a member again, and it can go and come again.
+    // The connection owns the user, which can be a member, and can be deleted and restored again.
     ground.update(
         second(6),
         "g1",
@@ -314,7 +320,7 @@ fn relinks(ground: &Ground<'_>) -> Result<(), String> {
     let by = claim(&entra, MatchScope::Retired, r#"userName eq "bj""#)?;
     let body = json!({"userName": "bj"});
     let again = take(&entra, (8, "n2"), body.clone(), by, WriteOutcome::Relinked)?;
-    ensure!(again.version != back.version, "a version was given again");
+    ensure!(again.version != back.version, "a version was used again");
     let by = claim(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
     let write = create(&entra, "n3", body, by)?;
     taken(entra.attempt(second(9), &write)?)
@@ -335,8 +341,8 @@ fn the_last_one(ground: &Ground<'_>) -> Result<(), String> {
             by,
             WriteOutcome::Relinked,
         )?;
-        ensure_eq!(back.id.as_str(), id, "which one came back");
-        // Out of the way of the next one.
+        ensure_eq!(back.id.as_str(), id, "the restored user");
+        // Make room for the next one.
         ground.delete(second(9), &ground.user, id)?;
     }
     Ok(())
@@ -360,7 +366,7 @@ fn in_order(ground: &Ground<'_>) -> Result<(), String> {
             claim.clone(),
             WriteOutcome::Relinked,
         )?;
-        ensure_eq!(back.id.as_str(), id, "who came back");
+        ensure_eq!(back.id.as_str(), id, "the restored user");
     }
     Ok(())
 }
@@ -378,8 +384,8 @@ fn prefers(ground: &Ground<'_>) -> Result<(), String> {
         by(MatchScope::Both)?,
         WriteOutcome::Adopted,
     )?;
-    ensure_eq!(taken.id.as_str(), "h1", "which one was taken");
-    // A claim among the live ones leaves the retired one, and the other way round.
+    ensure_eq!(taken.id.as_str(), "h1", "the adopted user");
+    // A match among live resources ignores the soft-deleted one, and vice versa.
     let body = json!({"userName": "third", "externalId": "7"});
     let made = take(
         &entra,
@@ -388,7 +394,7 @@ fn prefers(ground: &Ground<'_>) -> Result<(), String> {
         by(MatchScope::Live)?,
         WriteOutcome::Created,
     )?;
-    ensure_eq!(made.id.as_str(), "n2", "what was made");
+    ensure_eq!(made.id.as_str(), "n2", "the created user");
     let body = json!({"userName": "bj", "externalId": "7"});
     let back = take(
         &entra,
@@ -397,7 +403,7 @@ fn prefers(ground: &Ground<'_>) -> Result<(), String> {
         by(MatchScope::Retired)?,
         WriteOutcome::Relinked,
     )?;
-    ensure_eq!(back.id.as_str(), "u1", "which one came back");
+    ensure_eq!(back.id.as_str(), "u1", "the restored user");
     Ok(())
 }
 
@@ -425,7 +431,7 @@ fn refused(ground: &Ground<'_>) -> Result<(), String> {
         let by = claim(&entra, MatchScope::Both, filter)?;
         let body = json!({"userName": id});
         let stored = take(&entra, (5, "n2"), body, by, how)?;
-        ensure_eq!(stored.id.as_str(), id, "what was taken");
+        ensure_eq!(stored.id.as_str(), id, "the matched user");
     }
     Ok(())
 }
@@ -448,7 +454,7 @@ fn apart(ground: &Ground<'_>) -> Result<(), String> {
             WriteOutcome::Created,
         )?;
     }
-    // The id of what another tenant has retired is free.
+    // The id of a soft-deleted resource of another tenant is free.
     other.create(second(4), &ground.user, "u1", json!({"userName": "u1"}))?;
     Ok(())
 }
@@ -470,7 +476,7 @@ fn unindexed(ground: &Ground<'_>) -> Result<(), String> {
         ("4@x", "n1", WriteOutcome::Created),
     ] {
         let stored = take(ground, (3, "n1"), json!({"userName": id}), by(email)?, how)?;
-        ensure_eq!(stored.id.as_str(), id, "what was taken");
+        ensure_eq!(stored.id.as_str(), id, "the matched user");
     }
     Ok(())
 }
@@ -498,10 +504,13 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
     ];
     let batch = Batch::new(second(4), writes).with_on_failure(OnFailure::RollBack);
     let answers = entra.carry_out(batch)?;
-    ensure!(answers.iter().all(Result::is_err), "a batch was not undone");
+    ensure!(
+        answers.iter().all(Result::is_err),
+        "a batch was not rolled back"
+    );
     same(&host, &ground.read(&ground.user, "h1")?)?;
     ground.absent(&ground.user, "u1")?;
-    // Each can be taken as if nothing had been.
+    // Each can be adopted or restored as if nothing had happened.
     take(
         &entra,
         (5, "n4"),
@@ -517,7 +526,7 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
         WriteOutcome::Relinked,
     )?;
     ensure_eq!(back.created, second(1), "created");
-    // A retirement that is undone leaves the resource where it was.
+    // Rolling back a soft delete leaves the resource unchanged.
     let retiring = ground.retiring();
     let delete = WriteOp::Delete {
         expect: ExpectedVersion::Any,
@@ -527,7 +536,10 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
     let clash = create(&retiring, "n6", json!({"userName": "am"}), None)?;
     let batch = Batch::new(second(6), vec![delete, clash]).with_on_failure(OnFailure::RollBack);
     let answers = retiring.carry_out(batch)?;
-    ensure!(answers.iter().all(Result::is_err), "a batch was not undone");
+    ensure!(
+        answers.iter().all(Result::is_err),
+        "a batch was not rolled back"
+    );
     same(&back, &ground.read(&ground.user, "u1")?)?;
     let none = claim(ground, MatchScope::Retired, r#"userName eq "bj""#)?;
     let write = create(ground, "n7", json!({"userName": "bj"}), none)?;
@@ -562,7 +574,7 @@ fn dormant(ground: &Ground<'_>) -> Result<(), String> {
         claim,
         WriteOutcome::Relinked,
     )?;
-    ensure_eq!(back.id.as_str(), "o2", "the id of who came back");
+    ensure_eq!(back.id.as_str(), "o2", "the id of the restored user");
     ensure_eq!(
         json!(document(&back)?.as_map()["title"]),
         json!("t"),
@@ -590,13 +602,13 @@ fn as_sent(ground: &Ground<'_>) -> Result<(), String> {
     let wanted = json!({"schemas": [ground.user.schema()], "userName": "bj", "title": "host",
         "nickName": "b"});
     ensure_eq!(json!(document(&taken)?.as_map()), wanted, "the document");
-    // Who is made, or comes back, has all of it.
+    // A created or restored resource gets all values.
     ground.retiring().delete(second(3), &ground.user, "h1")?;
     let back = take(&entra, (4, "n2"), filled_in, claim, WriteOutcome::Relinked)?;
     ensure_eq!(
         json!(document(&back)?.as_map()["title"]),
         json!("default"),
-        "what was filled in"
+        "the default"
     );
     Ok(())
 }
@@ -613,25 +625,25 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
     ground.read(&ground.user, "h1").map(drop)
 }
 
-/// The name is another's.
+/// Fails unless the name is in use.
 fn taken(answer: Result<scimkit_store::Written, StoreError>) -> Result<(), String> {
     match answer {
         Err(StoreError::Duplicate { .. }) => Ok(()),
-        other => Err(format!("a name that another has: {other:?}")),
+        other => Err(format!("a name in use: {other:?}")),
     }
 }
 
 impl<'a> Ground<'a> {
-    /// The same store, asked on behalf of a connection.
+    /// Returns the same store on behalf of a connection.
     pub(super) fn through(&self, connection: &str) -> Ground<'a> {
         let mut other = self.again();
         other.scope.cause.connection = Some(ConnectionId::from(connection));
         other
     }
 
-    /// The same store, asked to keep what is deleted.
+    /// Returns the same store with soft delete.
     pub(super) fn retiring(&self) -> Ground<'a> {
-        // Whatever the check finds, it is skipped.
+        // Without it, the check is skipped, whatever it finds.
         drop(self.needs_soft_delete());
         self.under(|settings| settings.policy.delete_policy = DeletePolicy::Soft)
     }

@@ -1,4 +1,4 @@
-//! Instants of a resource when the clock is set back.
+//! Timestamps of a resource when the clock is set back.
 
 use chrono::{DateTime, Utc};
 use scimkit_registry::ResourceId;
@@ -37,7 +37,7 @@ pub(super) const CHECKS: &[StoreCheck] = &[
     },
 ];
 
-/// Fails unless a resource was created and last changed at these moments.
+/// Fails unless the resource has these timestamps.
 fn timed(
     stored: &StoredResource,
     created: DateTime<Utc>,
@@ -60,7 +60,7 @@ fn update(ground: &Ground<'_>) -> Result<(), String> {
     let updated = ground.update(second(5), "u1", title, WriteOutcome::Updated)?;
     ensure!(
         updated.version != created.version,
-        "an update has no version"
+        "an update has no new version"
     );
     timed(&updated, second(10), second(10))?;
     timed(&ground.read(user, "u1")?, second(10), second(10))?;
@@ -97,13 +97,16 @@ fn cascade(ground: &Ground<'_>) -> Result<(), String> {
     let created = ground.create(second(10), group, "g1", body)?;
     ground.delete(second(5), user, "u1")?;
     let left = ground.read(group, "g1")?;
-    ensure!(left.version != created.version, "the group has no version");
+    ensure!(
+        left.version != created.version,
+        "the group has no new version"
+    );
     timed(&left, second(10), second(10))?;
     ground.retiring().delete(second(6), user, "u2")?;
     timed(&ground.read(group, "g1")?, second(10), second(10))
 }
 
-/// A create that takes over the user with that name.
+/// Creates a user that takes over the user with that name.
 fn take(
     ground: &Ground<'_>,
     at: i64,
@@ -126,7 +129,7 @@ fn take(
 fn adoption(ground: &Ground<'_>) -> Result<(), String> {
     ground.create(second(10), &ground.user, "u1", json!({"userName": "a"}))?;
     let (how, adopted) = take(&ground.through("entra"), 5, MatchScope::Live)?;
-    ensure_eq!(how, WriteOutcome::Adopted, "what a create did");
+    ensure_eq!(how, WriteOutcome::Adopted, "the outcome of a create");
     timed(&adopted, second(10), second(10))?;
     timed(&ground.read(&ground.user, "u1")?, second(10), second(10))
 }
@@ -138,7 +141,7 @@ fn restore(ground: &Ground<'_>) -> Result<(), String> {
     ground.update(second(20), "u1", title, WriteOutcome::Updated)?;
     ground.retiring().delete(second(5), user, "u1")?;
     let (how, restored) = take(&ground.through("entra"), 7, MatchScope::Retired)?;
-    ensure_eq!(how, WriteOutcome::Relinked, "what a create did");
+    ensure_eq!(how, WriteOutcome::Relinked, "the outcome of a create");
     timed(&restored, second(10), second(20))?;
     timed(&ground.read(user, "u1")?, second(10), second(20))
 }

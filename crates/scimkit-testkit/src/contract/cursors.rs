@@ -41,8 +41,8 @@ pub(super) const CHECKS: &[StoreCheck] = &[
     },
 ];
 
-/// By what the walks are sorted: what an index may order and what it can't, single values and many,
-/// all different and often equal, missing and always there.
+/// The sort attributes of the walks: with and without an index, single-valued and multi-valued, unique and repeated,
+/// optional and required.
 const PATHS: [Option<&str>; 8] = [
     None,
     Some("active"),
@@ -54,14 +54,14 @@ const PATHS: [Option<&str>; 8] = [
     Some("userName"),
 ];
 const ORDERS: [SortOrder; 2] = [SortOrder::Ascending, SortOrder::Descending];
-/// What the walks select, all of it true of every user here.
+/// The filters of the walks, all of which select every user here.
 const FILTERS: [Option<&str>; 3] = [
     None,
     Some("userName pr"),
     Some(r#"phoneNumbers[type eq "work" and value eq "1"]"#),
 ];
 
-/// Every way to walk over the users.
+/// Returns every kind of walk over the users.
 pub(super) fn walks(ground: &Ground<'_>) -> Result<Vec<Query>, String> {
     let support = ground.store.support(&ground.user);
     let mut walks = Vec::new();
@@ -124,7 +124,7 @@ pub(super) fn populate(
     Ok(())
 }
 
-/// Not in the order of the numbers.
+/// Returns a letter for a name that is not in the order of the numbers.
 fn random_name(n: usize) -> char {
     char::from(b'a' + u8::try_from(n * 7 % 26).unwrap_or(0))
 }
@@ -135,14 +135,19 @@ fn continued(ground: &Ground<'_>) -> Result<(), String> {
     populate(ground, &mut Random::new(21), USERS)?;
     for walk in walks(ground)? {
         let whole = ground.query(&walk)?;
-        ensure_eq!(whole.next, None, "where all of {} end", what(ground, &walk));
+        ensure_eq!(
+            whole.next,
+            None,
+            "the end position of all {}",
+            what(ground, &walk)
+        );
         let whole: Vec<_> = whole.items.into_iter().map(|stored| stored.id).collect();
         ensure_eq!(whole.len(), USERS, "{}", what(ground, &walk));
         for count in [1, 5, 8, 23, 24, 25] {
             let mut page = ground.query(&walk.clone().with_page(0, count))?;
             let mut found = Vec::new();
             loop {
-                ensure_eq!(page.total, Some(USERS as u64), "the total beside any page");
+                ensure_eq!(page.total, Some(USERS as u64), "the total of any page");
                 found.extend(page.items.into_iter().map(|stored| stored.id));
                 ensure!(
                     found.len() <= USERS,
@@ -151,15 +156,12 @@ fn continued(ground: &Ground<'_>) -> Result<(), String> {
                 );
                 let Some(next) = page.next else { break };
                 page = ground.query(&walk.clone().with_page_after(next, count))?;
-                ensure!(
-                    !page.items.is_empty(),
-                    "nothing follows where something should"
-                );
+                ensure!(!page.items.is_empty(), "the last page is missing");
             }
             ensure_eq!(found, whole, "{count} at a time of {}", what(ground, &walk));
         }
         let none = ground.query(&walk.with_page(3, 0))?;
-        ensure_eq!(none.next, None, "where a page of none ends");
+        ensure_eq!(none.next, None, "the end position of an empty page");
     }
     Ok(())
 }
@@ -204,7 +206,7 @@ fn outlived(ground: &Ground<'_>) -> Result<(), String> {
         let key = Some(Scalar::Text(name.to_owned()));
         PagePosition::new(key, ResourceId::from(id))
     };
-    // The resource has another name by now: where it was counts.
+    // The resource has another name by now, but the position remains the old one.
     let change = ground.setting(&ground.user, [("userName", json!("u9"))])?;
     ground.update(
         second(3),
@@ -220,15 +222,15 @@ fn outlived(ground: &Ground<'_>) -> Result<(), String> {
         ensure_eq!(
             ids(sorted.with_page_after(place("u4", "u4"), 9))?,
             follow,
-            "after its old place"
+            "after its old position"
         );
     }
     Ok(())
 }
 
-/// How many writes there are at most beside the walks.
+/// The maximum number of writes during the walks.
 const MOST_WRITES: usize = 50_000;
-/// How many users there are that keep their sort keys.
+/// The number of users whose sort keys never change.
 const STABLE: usize = 40;
 
 fn beside_writes(ground: &Ground<'_>) -> Result<(), String> {
@@ -275,7 +277,7 @@ fn beside_a_writer(ground: &Ground<'_>) -> Result<(), String> {
     })
 }
 
-/// Everything that a walk meets, page by page, with something done between them.
+/// Collects everything that a walk returns, page by page, with other work in between.
 fn walked(
     ground: &Ground<'_>,
     walk: &Query,
@@ -289,7 +291,7 @@ fn walked(
         let id = |stored: &StoredResource| stored.id.to_string();
         ensure!(
             page.items.len() <= count as usize,
-            "a page holds more than was asked for"
+            "a page has more than its limit"
         );
         found.extend(page.items.iter().map(id));
         let Some(next) = page.next else {
@@ -300,18 +302,23 @@ fn walked(
     }
 }
 
-/// Fails unless a walk met each user that was there throughout once, and in order.
+/// Fails unless a walk returned each permanent user once, in order.
 fn complete(ground: &Ground<'_>, walk: &Query, found: &[String]) -> Result<(), String> {
     let stable = |id: &&String| !is_guest(id);
     let all = ground.ids(&walk.clone().with_page(0, 10_000))?;
     let expected: Vec<_> = all.iter().filter(stable).collect();
     let met: Vec<_> = found.iter().filter(stable).collect();
-    ensure_eq!(expected.len(), STABLE, "users that stay");
-    ensure_eq!(met, expected, "those who stay, of {}", what(ground, walk));
+    ensure_eq!(expected.len(), STABLE, "permanent users");
+    ensure_eq!(
+        met,
+        expected,
+        "the permanent users of {}",
+        what(ground, walk)
+    );
     Ok(())
 }
 
-/// Users that come, change and go.
+/// Users that are created, changed and deleted during the walks.
 #[derive(Default)]
 struct Guests {
     here: BTreeSet<String>,
@@ -319,8 +326,8 @@ struct Guests {
 }
 
 impl Guests {
-    /// One write: a guest comes, goes or gets other sort keys, or another attribute of one who stays
-    /// changes.
+    /// Writes once: creates or deletes a guest, changes its sort keys, or changes another attribute of a permanent
+    /// user.
     fn write(&mut self, ground: &Ground<'_>, random: &mut Random) -> Result<(), String> {
         let here: Vec<_> = self.here.iter().cloned().collect();
         let guest = random.pick(&here).cloned();
@@ -348,9 +355,9 @@ impl Guests {
             _ if here.len() > 40 => return Ok(()),
             _ => {
                 self.made += 1;
-                // Before, among and behind those who stay.
+                // Before, among and after the permanent users.
                 let start = random.pick(&["a", "u0", "u2", "z"]).copied().unwrap_or("a");
-                // In no order: a walk would never end where what is new always comes last.
+                // In no order: a walk would never end if new users always came last.
                 let id = format!("{start}-{:02}-{}", random.below(100), self.made);
                 let name = format!("{}-{}", random.word(), self.made);
                 let body = body(random, &name);

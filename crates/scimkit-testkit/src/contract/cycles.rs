@@ -1,4 +1,4 @@
-//! Groups in groups: in rings only where that is allowed, and then nothing loops.
+//! Groups in groups: cycles exist only if they are allowed, and then nothing loops.
 
 use scimkit_registry::{Change, ResourceId};
 use scimkit_store::{Query, StoreError, WriteOp, WriteOutcome};
@@ -76,11 +76,11 @@ fn rings(ground: &Ground<'_>) -> Result<(), String> {
         let changes = [ground.members(&ids, &["u1"])?, ground.only_members(&ids)?];
         refused(ground, "g4", changes, &[above])?;
     }
-    // One of several is named.
+    // One of several cycles is reported.
     let change = ground.members(&["g3", "g1"], &[])?;
     refused(ground, "g4", [change], &["g1", "g3"])?;
     members(ground, "g4", &["u1"])?;
-    // FoundToken elsewhere, the ring may be closed here.
+    // Once it is opened elsewhere, the cycle may be closed here.
     let change = ground.members(&["g1"], &[])?;
     ground.update(
         second(3),
@@ -118,7 +118,7 @@ fn diamonds(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 fn later(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_ids("nobody can be a member before it is created")?;
+    ground.needs_ids("a member can't be added before it is created")?;
     let ground = ground.accepting();
     group(&ground, "g1", &["g2", "g3"])?;
     for body in [
@@ -157,7 +157,7 @@ fn later(ground: &Ground<'_>) -> Result<(), String> {
     group(&ground, "g4", &["g3"])
 }
 
-/// A ring of three groups, and one that is its own member.
+/// Creates a cycle of three groups, and a group that is its own member.
 fn ring(ground: &Ground<'_>) -> Result<(), String> {
     users(ground)?;
     group(ground, "g1", &["u1"])?;
@@ -235,7 +235,7 @@ fn opened(ground: &Ground<'_>) -> Result<(), String> {
     members(ground, "g1", &[])?;
     ground.update(second(4), "g3", change, WriteOutcome::Updated)?;
     members(ground, "g3", &["g1", "u1"])?;
-    // An id that comes back has none of its former members.
+    // A recreated id has none of its former members.
     group(ground, "g2", &[])?;
     ground.update(
         second(5),
@@ -247,8 +247,7 @@ fn opened(ground: &Ground<'_>) -> Result<(), String> {
     refused(ground, "g2", [change], &["g3"])
 }
 
-/// Each change of that group closes a cycle by one of these members, and leaves everything as it
-/// was.
+/// Checks that each change of the group closes a cycle with one of these members, and changes nothing.
 fn refused<const N: usize>(
     ground: &Ground<'_>,
     owner: &str,
@@ -273,17 +272,17 @@ fn closes(ground: &Ground<'_>, write: &WriteOp, (id, owner): (&str, &str)) -> Re
     ensure_eq!(
         cycle(ground, write, owner)?.as_str(),
         id,
-        "what closes the cycle"
+        "the member that closes the cycle"
     );
     Ok(())
 }
 
-/// The member by which a write would make its owner a member of itself.
+/// Returns the member with which a write would make its owner a member of itself.
 fn cycle(ground: &Ground<'_>, write: &WriteOp, expected: &str) -> Result<ResourceId, String> {
     match ground.attempt(second(2), write)? {
         Err(StoreError::Cycle { attr, id, owner }) => {
             ensure_eq!(attr, "members", "the attribute in the error");
-            ensure_eq!(owner.as_str(), expected, "whose cycle it is");
+            ensure_eq!(owner.as_str(), expected, "the owner in the error");
             Ok(id)
         }
         Err(e) => Err(said(&e)),

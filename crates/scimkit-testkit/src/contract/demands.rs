@@ -102,7 +102,7 @@ fn capacity(ground: &Ground<'_>) -> Result<(), String> {
 fn policies(ground: &Ground<'_>) -> Result<(), String> {
     ground.needs_filter()?;
     let limits = ground.store.support(&ground.user).capacities;
-    ground.needs(limits, "the store limits nothing")?;
+    ground.needs(limits, "the store has no capacities")?;
     let active = || ground.filter(&ground.user, "active eq true");
     let limited = |filter, limit| {
         let seats = Capacity::new("seats", ground.user.clone(), filter, limit);
@@ -152,7 +152,7 @@ fn policies(ground: &Ground<'_>) -> Result<(), String> {
 fn pinned(ground: &Ground<'_>) -> Result<(), String> {
     ground.needs_filter()?;
     let support = ground.store.support(&ground.user);
-    ground.needs(support.claims, "the store takes no resource for a create")?;
+    ground.needs(support.claims, "the store matches no existing resources")?;
     let claim = |pin: Option<MatchPin>| {
         let by = ground.filter(&ground.user, r#"userName eq "ada""#)?;
         let mut claim = ExistingMatch::new(MatchScope::Live, by);
@@ -177,21 +177,17 @@ fn pinned(ground: &Ground<'_>) -> Result<(), String> {
     };
     if !support.claim_pins {
         let answer = send(Intent::Commit, Some(MatchPin::NoCandidate))?;
-        ensure_eq!(
-            word(&answer),
-            "Unsupported",
-            "a pin that the store does not know"
-        );
+        ensure_eq!(word(&answer), "Unsupported", "an unsupported pin");
         return Ok(());
     }
     let check = || Ok::<_, String>(send(Intent::Check, None)?.map_err(|e| said(&e))?.pin());
-    ensure_eq!(check()?, MatchPin::NoCandidate, "what is found of nobody");
+    ensure_eq!(check()?, MatchPin::NoCandidate, "the pin without a match");
     ground.create(second(1), &ground.user, "h1", json!({"userName": "ada"}))?;
     let none = send(Intent::Commit, Some(MatchPin::NoCandidate))?;
     ensure_eq!(
         word(&none),
         "OtherCandidate",
-        "a create that expects nobody"
+        "a create that expects no match"
     );
     let seen = check()?;
     let title = ground.setting(&ground.user, [("title", json!("Dr"))])?;
@@ -214,7 +210,7 @@ fn pinned(ground: &Ground<'_>) -> Result<(), String> {
     ensure_eq!(
         word(&gone),
         "OtherCandidate",
-        "a create that expects somebody who is gone"
+        "a create that expects a deleted user"
     );
     Ok(())
 }
@@ -249,9 +245,9 @@ fn totals(ground: &Ground<'_>) -> Result<(), String> {
     let undone = vec![create("u5")?, remove("u1"), remove("u6")];
     let undone = Batch::new(second(1), undone).with_on_failure(OnFailure::RollBack);
     ground.carry_out(undone)?;
-    expect(3, "a batch that is undone")?;
+    expect(3, "a batch that is rolled back")?;
     ground.write(second(1), vec![create("u5")?, remove("u5"), remove("u1")])?;
-    expect(2, "one that comes and goes, and a delete")?;
+    expect(2, "a create with its delete, and a delete")?;
     ground
         .tenant("other")
         .create(second(1), &ground.user, "u1", json!({"userName": "x"}))?;
@@ -279,7 +275,7 @@ fn user(ground: &Ground<'_>, id: &str, name: &str, active: bool) -> Result<Write
     })
 }
 
-/// The answers to a batch, or why it failed as a whole.
+/// Returns the answers to a batch, or the error of the whole batch, as words.
 fn words(answer: &BatchAnswer) -> Vec<String> {
     match answer {
         Ok(answers) => answers.iter().map(word).collect(),

@@ -1,4 +1,4 @@
-//! How the futures of a store are driven.
+//! Driving the futures of a store.
 
 use std::{
     sync::{
@@ -11,7 +11,7 @@ use std::{
 
 use scimkit_store::BoxFuture;
 
-/// Drives a future of the store to its end; called from several threads at once.
+/// Drives a future of the store to its end; called from several threads at the same time.
 pub type Driver<'a> = dyn Fn(BoxFuture<'_, ()>) + Sync + 'a;
 
 /// Drives a future on this thread, which sleeps until it is woken.
@@ -23,7 +23,7 @@ pub fn block_on(mut future: BoxFuture<'_, ()>) {
     let waker = Waker::from(Arc::clone(&unpark));
     let mut context = Context::from_waker(&waker);
     while future.as_mut().poll(&mut context) == Poll::Pending {
-        // A future that blocks its thread may use up the token of `unpark`, so it does not say everything.
+        // A future that blocks its thread may consume the token of `unpark`, so a flag is needed, too.
         while !unpark.is_woken.swap(false, Ordering::AcqRel) {
             thread::park();
         }

@@ -1,4 +1,4 @@
-//! What the checks stand on: a store, a scope, and short words for what they do and expect.
+//! The fixture of the checks: a store, a scope, and short names for calls and expectations.
 
 use std::{
     borrow::Cow,
@@ -27,7 +27,7 @@ macro_rules! ensure {
     };
 }
 
-/// Fails the check unless both are equal.
+/// Fails the check unless both values are equal.
 macro_rules! ensure_eq {
     ($actual:expr, $expected:expr, $($message:tt)+) => {
         match (&$actual, &$expected) {
@@ -43,12 +43,12 @@ macro_rules! ensure_eq {
 pub(super) use ensure;
 pub(super) use ensure_eq;
 
-/// A store and a scope in which to ask it.
+/// A store and the scope in which to call it.
 pub(super) struct Ground<'a> {
     drive: &'a Driver<'a>,
     pub(super) group: Arc<ResourceType>,
     pub(super) scope: RequestContext,
-    /// What the store lacks for the check, once that was noticed.
+    /// The capability that the store lacks for the check, once that is detected.
     skipped: Arc<OnceLock<String>>,
     pub(super) store: Arc<dyn Store>,
     pub(super) subject: Arc<Subject>,
@@ -84,27 +84,27 @@ impl<'a> Ground<'a> {
         })
     }
 
-    /// Ends the check as skipped unless the store has what it needs.
+    /// Skips the check unless the store has what it needs.
     pub(super) fn needs(&self, has: bool, lacks: impl Into<String>) -> Result<(), String> {
         if has {
             return Ok(());
         }
         let lacks = lacks.into();
-        // The first reason stays.
+        // The first reason remains.
         let _ = self.skipped.set(lacks.clone());
         Err(lacks)
     }
 
-    /// What the store lacks for the check.
+    /// Returns the capability that the store lacks for the check.
     pub(super) fn skipped(&self) -> Option<&str> {
         self.skipped.get().map(String::as_str)
     }
 
-    /// Needs every attribute of users and groups, as a random resource may have any.
+    /// Requires every attribute of users and groups, as a random resource may have any of them.
     pub(super) fn needs_whole_schema(&self) -> Result<(), String> {
         self.needs_groups()?;
         let whole = self.subject.is_whole();
-        self.needs(whole, "the store does not keep every attribute")
+        self.needs(whole, "the store does not have every attribute")
     }
 
     pub(super) fn needs_cursor(&self) -> Result<(), String> {
@@ -120,7 +120,7 @@ impl<'a> Ground<'a> {
         self.needs(filter, "the store does not filter")
     }
 
-    /// Whether the store has groups.
+    /// Returns whether the store has groups.
     pub(super) fn has_groups(&self) -> bool {
         self.subject
             .settings()
@@ -148,7 +148,7 @@ impl<'a> Ground<'a> {
 
     pub(super) fn needs_soft_delete(&self) -> Result<(), String> {
         let soft = self.subject.has_soft_delete();
-        self.needs(soft, "the store keeps nothing of what is deleted")
+        self.needs(soft, "the store has no soft delete")
     }
 
     pub(super) fn needs_sort(&self) -> Result<(), String> {
@@ -168,14 +168,14 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// The document that a resource made by this change has in that store.
+    /// Returns the document that a resource created by this change has in the store.
     pub(super) fn document_of(&self, change: &Change) -> Resource {
         let mut document = Resource::default();
         change.apply(&mut document);
         self.subject.as_kept(change.kind(), &document)
     }
 
-    /// The document as a tree, without what the store fills in.
+    /// Returns the document as a tree, without the attributes that the store fills in.
     pub(super) fn document(
         &self,
         kind: &Arc<ResourceType>,
@@ -184,21 +184,21 @@ impl<'a> Ground<'a> {
         Ok(self.subject.as_kept(kind, &document(stored)?))
     }
 
-    /// The same store, for another tenant.
+    /// Returns the same store for another tenant.
     pub(super) fn tenant(&self, name: &str) -> Ground<'a> {
-        // Whatever the check finds, it is skipped.
+        // Without tenants, the check is skipped, whatever it finds.
         drop(self.needs_tenants());
         let mut other = self.again();
         other.scope.tenant = TenantId::from(name);
         other
     }
 
-    /// The same store, asked to accept unknown members.
+    /// Returns the same store, which accepts unknown members.
     pub(super) fn accepting(&self) -> Ground<'a> {
         self.under(|settings| settings.policy.unknown_members = UnknownMemberPolicy::Accept)
     }
 
-    /// The same store, asked to accept cycles.
+    /// Returns the same store, which accepts cycles.
     pub(super) fn accepting_cycles(&self) -> Ground<'a> {
         self.under(|settings| settings.policy.cycles = CyclePolicy::Accept)
     }
@@ -230,7 +230,7 @@ impl<'a> Ground<'a> {
         answer.ok_or_else(|| "the driver left a future unfinished".to_owned())
     }
 
-    /// The change that makes a resource with that body.
+    /// Returns the change that creates a resource with that body.
     pub(super) fn body(&self, kind: &Arc<ResourceType>, body: Value) -> Result<Change, String> {
         let admitted = kind
             .admit(body, &Tolerance::DEFAULT)
@@ -240,7 +240,7 @@ impl<'a> Ground<'a> {
         Ok(change)
     }
 
-    /// The body without the attributes that the store does not keep.
+    /// Returns the body without the attributes that the store does not have.
     pub(super) fn trimmed(&self, kind: &Arc<ResourceType>, body: &Value) -> Result<Value, String> {
         let members = body.as_object().into_iter().flatten();
         let mut kept = serde_json::Map::new();
@@ -255,7 +255,7 @@ impl<'a> Ground<'a> {
         Ok(Value::Object(kept))
     }
 
-    /// The change that sets some attributes, or unsets them where the value is null.
+    /// Returns the change that sets attributes, or removes those whose value is null.
     pub(super) fn setting<const N: usize>(
         &self,
         kind: &Arc<ResourceType>,
@@ -264,7 +264,7 @@ impl<'a> Ground<'a> {
         let mut change = Change::empty(Arc::clone(kind));
         for (path, value) in values {
             let after = (!value.is_null()).then_some(value);
-            // Anything but the new value stands for what was before.
+            // Any other value can represent the previous one.
             let before = Value::Null;
             change.difference(self.attr(kind, path)?, Some(&before), after);
         }
@@ -272,14 +272,14 @@ impl<'a> Ground<'a> {
         Ok(change)
     }
 
-    /// The change that adds and removes members.
+    /// Returns the change that adds and removes members.
     pub(super) fn members(&self, add: &[&str], remove: &[&str]) -> Result<Change, String> {
         let add = add.iter().map(|id| Edge::to(*id)).collect();
         let remove = remove.iter().map(|id| ResourceId::from(*id)).collect();
         self.edit(EdgeEdit::Delta { add, remove })
     }
 
-    /// The change that makes these and no others members.
+    /// Returns the change that replaces all members.
     pub(super) fn only_members(&self, ids: &[&str]) -> Result<Change, String> {
         self.edit(EdgeEdit::Replace(
             ids.iter().map(|id| Edge::to(*id)).collect(),
@@ -296,18 +296,21 @@ impl<'a> Ground<'a> {
     pub(super) fn attr(&self, kind: &ResourceType, path: &str) -> Result<AttrId, String> {
         self.needs_kind(kind)?;
         let attr = kind.attribute_id(path);
-        self.needs(attr.is_some(), format!("the store does not keep `{path}`"))?;
+        self.needs(
+            attr.is_some(),
+            format!("the store has no attribute `{path}`"),
+        )?;
         attr.ok_or_else(|| format!("no attribute `{path}`"))
     }
 }
 
-/// So many seconds after the first instant of the checks.
+/// Returns the instant that many seconds after the first instant of the checks.
 pub(super) fn second(n: i64) -> DateTime<Utc> {
     const START: i64 = 1_767_225_600;
     DateTime::UNIX_EPOCH + TimeDelta::seconds(START + n)
 }
 
-/// The document as a tree.
+/// Returns the document as a tree.
 pub(super) fn document(stored: &StoredResource) -> Result<Resource, String> {
     let tree = stored.document.tree().map(Cow::into_owned);
     tree.map_err(|problem| said(&problem.into()))
@@ -317,7 +320,7 @@ pub(super) fn ids_of(edges: &[Edge]) -> Vec<&str> {
     edges.iter().map(|edge| edge.id.as_str()).collect()
 }
 
-/// An error with what caused it.
+/// Returns an error with its cause.
 pub(super) fn said(error: &StoreError) -> String {
     match error {
         StoreError::Backend(source) => format!("{error}: {source}"),
@@ -325,7 +328,7 @@ pub(super) fn said(error: &StoreError) -> String {
     }
 }
 
-/// The attributes that edges or a target stand behind.
+/// Returns the attributes that are stored as edges or computed from them.
 pub(super) fn edge_attributes(kind: &ResourceType) -> Vec<AttrId> {
     let top = kind
         .attributes()

@@ -57,7 +57,7 @@ impl fmt::Debug for JournalCheck {
     }
 }
 
-/// Runs every check, each against a store of its own.
+/// Runs every check, each against a new store.
 ///
 /// # Errors
 /// One line per rule that does not hold.

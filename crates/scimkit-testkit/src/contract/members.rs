@@ -1,4 +1,4 @@
-//! Memberships: edges, their inverse, and what they do to versions.
+//! Memberships: edges, their inverse, and their effect on versions.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ pub(super) const CHECKS: &[StoreCheck] = &[
     },
 ];
 
-/// Users `u1` to `u5`, with the display names `User 1` to `User 5`.
+/// Creates users `u1` to `u5`, with the display names `User 1` to `User 5`.
 pub(super) fn users(ground: &Ground<'_>) -> Result<(), String> {
     for n in 1..=5 {
         let body = json!({"userName": format!("user{n}"), "displayName": format!("User {n}")});
@@ -136,7 +136,7 @@ fn missing(ground: &Ground<'_>, write: &WriteOp, expected: &[&str]) -> Result<()
 }
 
 fn accepted(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_ids("nobody can be a member before it is created")?;
+    ground.needs_ids("a member can't be added before it is created")?;
     let ground = ground.accepting();
     let list = json!([{"value": "u1", "type": "User"}, {"value": "u2"}]);
     let body = json!({"displayName": "g", "members": list});
@@ -160,7 +160,7 @@ fn accepted(ground: &Ground<'_>) -> Result<(), String> {
     ensure_eq!(
         ground.members_of("g1")?.last(),
         Some(&known),
-        "a member that came later"
+        "a member that was created later"
     );
     groups(&ground, "u2", &["g1"])?;
     ensure_eq!(
@@ -230,7 +230,7 @@ fn edited(ground: &Ground<'_>) -> Result<(), String> {
         members(ground, "g1", expected)?;
         ensure!(
             updated.version != version,
-            "a change of membership keeps the version"
+            "a membership change keeps the version"
         );
         ensure_eq!(updated.last_modified, second(at), "the last modification");
         let read = ground.read(&ground.group, "g1")?;
@@ -294,7 +294,7 @@ fn together(ground: &Ground<'_>) -> Result<(), String> {
     );
     ensure!(
         !document.as_map().contains_key("members"),
-        "the document holds memberships"
+        "the document contains memberships"
     );
     members(ground, "g1", &["u2"])
 }
@@ -338,7 +338,7 @@ fn shown(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Of any page size, from any place on, also from one that nobody is at.
+/// With any page size and any start position, including one without a member.
 fn paged(ground: &Ground<'_>) -> Result<(), String> {
     users(ground)?;
     group(ground, "g1", &["u1", "u2", "u4", "u5"])?;
@@ -394,7 +394,7 @@ fn inverse(ground: &Ground<'_>) -> Result<(), String> {
     let owners = ["u2", "nobody", "u1", "u5"];
     let edges = ground.edges(&ground.user, attr, &owners)?;
     let found: Vec<_> = edges.iter().map(|edges| ids_of(edges)).collect();
-    // Only direct memberships: `u2` is in `g1` by way of `g3` alone.
+    // Only direct memberships: `u2` is in `g1` only through `g3`.
     ensure_eq!(
         found,
         [vec!["g3"], vec![], vec!["g1", "g3"], vec![]],
@@ -425,7 +425,7 @@ fn deleted_member(ground: &Ground<'_>) -> Result<(), String> {
         let now = read(group.id.as_str())?;
         ensure!(
             now.version != group.version,
-            "a group keeps its version as a member goes"
+            "a group keeps its version when a member is deleted"
         );
         ensure_eq!(
             now.last_modified,
@@ -498,7 +498,7 @@ fn big(ground: &Ground<'_>) -> Result<(), String> {
     ensure_eq!(
         ground.members_of("g1")?.len(),
         MANY - 1,
-        "members in the end"
+        "the members at the end"
     );
     groups(ground, first, &[])
 }

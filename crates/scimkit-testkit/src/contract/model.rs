@@ -33,7 +33,7 @@ fn random_writes(ground: &Ground<'_>) -> Result<(), String> {
     writes_under(&accepting, 12)
 }
 
-/// Random writes under the settings of that ground.
+/// Runs random writes under the settings of the fixture.
 fn writes_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
     const WRITES: i64 = 600;
     const LOOK_EVERY: i64 = 25;
@@ -45,7 +45,7 @@ fn writes_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
     };
     for n in 0..WRITES {
         let write = model.next_write(ground, &mut random)?;
-        // Now and then the clock is set back.
+        // Occasionally the clock is set back.
         let at = second(if n % 7 == 5 { n - 40 } else { n });
         let shown = format!("write {n}, {write:?}");
         let expected = model.expect(&ground.scope.settings, &write);
@@ -66,14 +66,14 @@ fn writes_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// What the model holds of one resource.
+/// The model of one resource.
 struct Row {
     created: DateTime<Utc>,
     document: Resource,
     kind: Arc<ResourceType>,
     last_modified: DateTime<Utc>,
     members: BTreeSet<String>,
-    /// None when the resource has changed and its new version was not looked at yet.
+    /// The version, or `None` if the resource has changed and was not read since.
     version: Option<Version>,
 }
 
@@ -176,7 +176,7 @@ impl Model {
         Ok(change)
     }
 
-    /// A few ids, rarely one that does not exist, or one that may exist later.
+    /// Returns a few ids, rarely including one that does not exist or that may exist later.
     fn some_ids(&self, random: &mut Random) -> BTreeSet<String> {
         let ids: Vec<&String> = self.rows.keys().collect();
         let mut some = BTreeSet::new();
@@ -193,7 +193,7 @@ impl Model {
         some
     }
 
-    /// What the write may answer: what it does, or any of the errors that apply.
+    /// Returns the possible answers to a write: its effect, or any of the errors that apply.
     fn expect(&self, settings: &Settings, write: &WriteOp) -> Vec<&'static str> {
         let mut errors = Vec::new();
         let (id, change, row) = match write {
@@ -249,7 +249,7 @@ impl Model {
         }
     }
 
-    /// Whether one is the other, or has it as a member at once or by way of others.
+    /// Returns whether both are the same, or `from` has `to` as a direct or indirect member.
     fn leads(&self, from: &str, to: &str) -> bool {
         let mut reached = BTreeSet::from([from]);
         loop {
@@ -266,7 +266,7 @@ impl Model {
         }
     }
 
-    /// Does to the model what the store did; answers with the ids that changed.
+    /// Applies to the model what the store did, and returns the changed ids.
     fn carry_out(&mut self, write: &WriteOp, at: DateTime<Utc>, written: &Written) -> Vec<String> {
         let (WriteOp::Create { id, .. } | WriteOp::Delete { id, .. } | WriteOp::Update { id, .. }) =
             write;
@@ -308,7 +308,7 @@ impl Model {
         vec![id]
     }
 
-    /// Compares what the store holds of these ids; new versions must be new.
+    /// Compares the stored resources with these ids; new versions must be unique.
     fn look(&mut self, ground: &Ground<'_>, ids: &[String]) -> Result<(), String> {
         for id in ids {
             let Some(row) = self.rows.get_mut(id) else {
@@ -413,14 +413,14 @@ fn user_change(ground: &Ground<'_>, random: &mut Random) -> Result<Change, Strin
     }
 }
 
-/// A name out of few, so that some are taken.
+/// Returns one of a few names, so that some are in use.
 fn user_name(random: &mut Random) -> String {
     format!("{}{}", random.word(), random.below(3))
 }
 
 fn applied(before: &Resource, change: &Change) -> Resource {
     let mut after = before.clone();
-    // A change without attributes leaves a document alone.
+    // A change without attributes does not affect a document.
     if !change.assignments().is_empty()
         || !change.removals().is_empty()
         || before.as_map().is_empty()

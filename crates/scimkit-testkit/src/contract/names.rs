@@ -1,4 +1,4 @@
-//! A store that assigns its own ids, asked by the ids that the checks use.
+//! A store that assigns its own ids, called with the ids that the checks use.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use scimkit_store::{
 };
 use serde_json::Value;
 
-/// Puts the store's ids in the place of those that the checks use, and back.
+/// Translates between the store's ids and those that the checks use.
 #[derive(Debug)]
 pub(super) struct Names {
     known: Mutex<BTreeMap<TenantId, Pairs>>,
@@ -39,7 +39,7 @@ impl Pairs {
     fn change(&self, change: &Change) -> Change {
         let kind = change.kind();
         let mut changed = Change::empty(Arc::clone(kind));
-        // Anything but the new value stands for what was before.
+        // Any other value can represent the previous one.
         for (attr, value) in change.assignments() {
             changed.difference(
                 *attr,
@@ -64,7 +64,7 @@ impl Pairs {
         changed
     }
 
-    /// A value in which a reference leads to the store's id.
+    /// Returns a value in which references contain the store's id.
     fn reference(&self, attr: &Attr, value: &Value) -> Value {
         let mut value = value.clone();
         let named = match attr.parent() {
@@ -86,7 +86,8 @@ impl Pairs {
         edge
     }
 
-    /// Every text that is one of the names or ends in one as a URL does: no check uses them for anything else.
+    /// Replaces every text that is one of the names or ends in one like a URL; no check uses the names for anything
+    /// else.
     fn predicate(&self, predicate: &mut Predicate) {
         match predicate {
             Predicate::All(inner) | Predicate::Any(inner) => {
@@ -150,7 +151,7 @@ impl Names {
         act(known.entry(scope.tenant.clone()).or_default())
     }
 
-    /// The writes as the store takes them, with the name of each that creates.
+    /// Translates the writes for the store, and returns the name in each create.
     fn writes(
         &self,
         scope: &RequestContext,
@@ -232,7 +233,7 @@ impl Store for Names {
                 }
             });
             if query.sort.is_none() {
-                // The order of the store's own ids; the checks expect that of theirs.
+                // The store orders by its own ids, and the checks expect the order of theirs.
                 page.items.sort_by(|a, b| a.id.cmp(&b.id));
             }
             Ok(page)

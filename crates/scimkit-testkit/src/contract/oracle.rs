@@ -56,7 +56,7 @@ fn random_queries(ground: &Ground<'_>) -> Result<(), String> {
             query = query.with_page(start as u64, count);
             compare(ground, &rows, &query)?;
             if let Some(row) = random.pick(&rows).filter(|_| support.cursor) {
-                // Of any row: also one that the predicate does not select, as after a change.
+                // The position of any row, including one that the predicate does not select, as after a change.
                 let key = sort.and_then(|sort| sort_key(kind, sort, row));
                 let place = PagePosition::new(key, ResourceId::from(row.id.as_str()));
                 query = query.with_page_after(place, count);
@@ -68,7 +68,7 @@ fn random_queries(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Users and groups of random shape; some references and memberships lead nowhere.
+/// Creates random users and groups. Some references and memberships have no target.
 pub(super) fn populate(ground: &Ground<'_>, random: &mut Random) -> Result<Vec<String>, String> {
     const USERS: usize = 60;
     const GROUPS: usize = 12;
@@ -110,7 +110,7 @@ pub(super) fn populate(ground: &Ground<'_>, random: &mut Random) -> Result<Vec<S
     Ok(ids)
 }
 
-/// A resource as an answer would show it.
+/// A resource in the form of an answer.
 struct Row {
     computed: Map<String, Value>,
     document: Resource,
@@ -123,7 +123,7 @@ impl Row {
     }
 }
 
-/// Every resource of the type, in the order of ids, with what the store itself says of it.
+/// Returns every resource of the type with its computed attributes, in the order of the ids.
 fn rows(ground: &Ground<'_>, kind: &Arc<ResourceType>) -> Result<Vec<Row>, String> {
     let names = display_names(ground)?;
     let wanted: Vec<AttrId> = kind.attributes().iter().map(|attr| attr.id()).collect();
@@ -161,7 +161,7 @@ fn rows(ground: &Ground<'_>, kind: &Arc<ResourceType>) -> Result<Vec<Row>, Strin
     Ok(rows)
 }
 
-/// The one edge of a reference to a user.
+/// Returns the single edge of a reference to a user.
 fn reference(
     kind: &ResourceType,
     attr: AttrId,
@@ -197,7 +197,7 @@ fn display_names(ground: &Ground<'_>) -> Result<BTreeMap<String, Option<String>>
     Ok(names)
 }
 
-/// What a request could sort by: simple attributes, but none of many edges.
+/// Returns the attributes by which a request can sort: simple attributes, except those of edges.
 fn sortable(kind: &ResourceType) -> Vec<AttrId> {
     let simple = kind.attributes().iter().filter(|attr| {
         let definition = attr.definition();
@@ -257,12 +257,12 @@ fn compare(ground: &Ground<'_>, rows: &[Row], query: &Query) -> Result<(), Strin
         let last = page.last().filter(|_| page.len() < follow.len());
         let key = |row: &Row| sort_key(kind, query.sort?, row);
         let next = last.map(|row| PagePosition::new(key(row), ResourceId::from(row.id.as_str())));
-        ensure_eq!(answer.next, next, "where a page of {} ended", what());
+        ensure_eq!(answer.next, next, "the end position of {}", what());
     }
     Ok(())
 }
 
-/// All rows that the query selects, in its order.
+/// Returns all rows that the query selects, in order.
 fn expected<'r>(rows: &'r [Row], query: &Query) -> Vec<&'r Row> {
     let kind = &query.kind;
     let holds = |predicate: &Predicate, row: &Row| {
@@ -291,7 +291,7 @@ fn expected<'r>(rows: &'r [Row], query: &Query) -> Vec<&'r Row> {
     expected
 }
 
-/// Whether a row stands behind a position, in words of its own.
+/// Returns whether a row comes after a position, implemented independently.
 fn comes_after(row: &Row, place: &PagePosition, query: &Query) -> bool {
     let Some(sort) = query.sort else {
         return row.id.as_str() > place.id.as_str();
@@ -320,7 +320,7 @@ fn missing_last(a: Option<&Scalar>, b: Option<&Scalar>) -> Ordering {
     }
 }
 
-/// A predicate with names, for a reader.
+/// Returns a predicate in readable form.
 fn shown(kind: &ResourceType, predicate: &Predicate) -> String {
     let list = |terms: &[Predicate], word: &str| {
         let terms: Vec<_> = terms.iter().map(|term| shown(kind, term)).collect();

@@ -1,4 +1,4 @@
-//! Who owns a resource.
+//! The owner of a resource.
 
 use scimkit_core::message::SortOrder;
 use scimkit_registry::ResourceId;
@@ -34,7 +34,7 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
         for owner in [OwnerFilter::Unowned, owner("entra")] {
             let answer = ground.query_as_it_is(&query(owner))?;
             let is_rejected = matches!(answer, Err(StoreError::Unsupported { .. }));
-            ensure!(is_rejected, "a query by owner was answered: {answer:?}");
+            ensure!(is_rejected, "a query by owner succeeded: {answer:?}");
         }
         return Ok(());
     }
@@ -56,7 +56,7 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
         let page = ground.query(&query)?;
         let mut found: Vec<_> = page.items.iter().map(|one| one.id.to_string()).collect();
         found.sort();
-        ensure_eq!(found, expected, "those selected by {owner:?}");
+        ensure_eq!(found, expected, "the resources selected by {owner:?}");
         ensure_eq!(
             page.total,
             Some(expected.len() as u64),
@@ -80,7 +80,7 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
             ensure_eq!(
                 named.len(),
                 usize::from(expected.contains(&"u4")),
-                "those named u4"
+                "the resources named u4"
             );
         }
         if support.sort {
@@ -88,7 +88,11 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
             let sort = Some(Sort::new(name, SortOrder::Descending));
             let sorted = ground.ids(&query.with_sort(sort))?;
             let backwards: Vec<_> = expected.iter().rev().copied().collect();
-            ensure_eq!(sorted, backwards, "those selected by {owner:?}, sorted");
+            ensure_eq!(
+                sorted,
+                backwards,
+                "the resources selected by {owner:?}, sorted"
+            );
         }
     }
     let claim = ExistingMatch::new(
@@ -112,12 +116,12 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
     ensure_eq!(
         ground.ids(&query(OwnerFilter::Unowned))?.len(),
         0,
-        "those without an owner"
+        "the resources without an owner"
     );
     ensure_eq!(
         ground.ids(&query(owner("okta")))?.len(),
         2,
-        "those of the new owner"
+        "the resources of the new owner"
     );
     Ok(())
 }

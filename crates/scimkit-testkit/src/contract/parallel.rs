@@ -1,4 +1,4 @@
-//! Writes from several threads at once.
+//! Writes from several threads at the same time.
 
 use std::{collections::BTreeSet, thread};
 
@@ -108,7 +108,7 @@ fn memberships(ground: &Ground<'_>) -> Result<(), String> {
         ensure_eq!(
             written.outcome,
             WriteOutcome::Updated,
-            "what a membership update did"
+            "the outcome of a membership update"
         );
         versions.extend(written.stored.as_ref().map(|stored| stored.version.clone()));
     }
@@ -127,7 +127,7 @@ fn ring(ground: &Ground<'_>) -> Result<(), String> {
         let next = format!("g{}", (n + 1) % THREADS);
         Ok(update(&format!("g{n}"), ground.members(&[&next], &[])?))
     })?;
-    ensure_eq!(refused(&answers)?, 1, "edges refused");
+    ensure_eq!(refused(&answers)?, 1, "rejected edges");
     Ok(())
 }
 
@@ -147,12 +147,12 @@ fn both_ends(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// As many groups as there are threads, from `g0` on.
+/// Creates one group per thread, from `g0` on.
 fn empty_groups(ground: &Ground<'_>) -> Result<(), String> {
     (0..THREADS).try_for_each(|n| group(ground, &format!("g{n}"), &[]))
 }
 
-/// How many writes were refused, for a cycle and nothing else.
+/// Returns the number of writes that were rejected, all of them because of a cycle.
 fn refused(answers: &[Result<Written, StoreError>]) -> Result<usize, String> {
     let errors: Vec<_> = answers.iter().filter_map(|a| a.as_ref().err()).collect();
     let other = errors
@@ -200,11 +200,11 @@ fn untorn(ground: &Ground<'_>) -> Result<(), String> {
         let is_rejected = matches!(answer, Err(StoreError::Unsupported { .. }));
         ensure!(
             is_rejected,
-            "edges that the store does not answer with were asked for"
+            "the store accepted a request for edges that it does not return"
         );
         return Ok(());
     }
-    ground.needs_ids("the members have no ids to be named by")?;
+    ground.needs_ids("the ids of the members are not known")?;
     let seen = race(ground, WRITERS, EACH)?;
     let mut members = BTreeSet::new();
     for one in seen {
@@ -229,11 +229,11 @@ fn untorn(ground: &Ground<'_>) -> Result<(), String> {
         .flatten()
         .map(|edge| edge.id.to_string())
         .collect();
-    ensure_eq!(now, members, "the members in the end");
+    ensure_eq!(now, members, "the members at the end");
     Ok(())
 }
 
-/// Adds and removes members of the group `g1` from several threads; what they saw, by version.
+/// Adds and removes members of the group `g1` from several threads, and returns what they saw, by version.
 pub(super) fn race(ground: &Ground<'_>, writers: usize, each: usize) -> Result<Vec<Seen>, String> {
     for n in 0..writers * each {
         let id = format!("u{n}");
@@ -289,7 +289,7 @@ fn exchange(ground: &Ground<'_>, n: usize, removes: bool) -> Result<Seen, String
     })
 }
 
-/// The write that changes single members of the group of the race.
+/// Returns the write that changes single members of the group of the race.
 fn delta(ground: &Ground<'_>, add: &str, remove: Option<&str>) -> Result<WriteOp, String> {
     let mut change = Change::empty(ground.group.clone());
     let edit = EdgeEdit::Delta {
@@ -304,7 +304,7 @@ fn delta(ground: &Ground<'_>, add: &str, remove: Option<&str>) -> Result<WriteOp
     })
 }
 
-/// Carries out one write on each of several threads.
+/// Performs one write on each of several threads.
 pub(super) fn at_once(
     ground: &Ground<'_>,
     write: impl Fn(usize) -> Result<WriteOp, String>,

@@ -1,4 +1,4 @@
-//! Pages, orders and filters, with answers known in advance.
+//! Pages, orders and filters, with known answers.
 
 use std::sync::Arc;
 
@@ -64,12 +64,12 @@ fn pages(ground: &Ground<'_>) -> Result<(), String> {
         let page = ground.query(&query.clone().with_page(0, 0))?;
         ensure!(
             page.items.is_empty(),
-            "a page of none holds {}",
+            "an empty page has {}",
             page.items.len()
         );
         ensure_eq!(page.total, Some(25), "the total alone");
         let page = ground.query(&query.with_page(20, 10).without_total())?;
-        ensure_eq!(page.items.len(), 5, "the last page, uncounted");
+        ensure_eq!(page.items.len(), 5, "the last page without a total");
     }
     Ok(())
 }
@@ -139,7 +139,7 @@ fn sorted(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Users whose ids, names, titles, addresses and instants are in different orders.
+/// Creates users whose ids, names, titles, addresses and instants are in different orders.
 fn unsorted(ground: &Ground<'_>) -> Result<(), String> {
     let work = |value: &str| json!([{"value": "zz@x.test"}, {"value": value, "primary": true}]);
     let rows = [
@@ -164,7 +164,7 @@ fn unsorted(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Fails unless the filter selects these, also when counted and paged.
+/// Fails unless the filter selects these resources, also when counted and paged.
 fn selects(
     ground: &Ground<'_>,
     kind: &Arc<ResourceType>,
@@ -256,7 +256,7 @@ fn shown_of_groups(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Users and groups that know each other.
+/// Creates users and groups that refer to each other.
 fn acquainted(ground: &Ground<'_>) -> Result<(), String> {
     let user = |id: &str, display: Value, manager: Value| {
         let name = format!("name of {id}");

@@ -1,10 +1,10 @@
-//! Random resources and predicates, the same ones every time.
+//! Random resources and predicates, reproducible by their seed.
 
 use scimkit_core::{DataType, Mutability, Returned};
 use scimkit_registry::{Attr, AttrId, AttributeRole, Operator, Predicate, ResourceType, Scalar};
 use serde_json::{Map, Value, json};
 
-/// What may be asked of text; `eq` more often, since it rarely holds.
+/// The operators for text; `eq` more often, because it rarely holds.
 const TEXT: [Operator; 12] = [
     Operator::Equal,
     Operator::Equal,
@@ -29,7 +29,7 @@ const ORDER: [Operator; 6] = [
 ];
 const BINARY: [Operator; 3] = [Operator::Equal, Operator::NotEqual, Operator::Contains];
 const BOOLEAN: [Operator; 2] = [Operator::Equal, Operator::NotEqual];
-/// Of an attribute of type binary.
+/// The value of an attribute of type binary.
 const CERTIFICATE: &str = "QUJD";
 
 /// A small generator of numbers (splitmix64): the checks need variety, not secrecy.
@@ -40,7 +40,7 @@ impl Random {
         Random(seed)
     }
 
-    /// Less than `bound`, or 0 where that is 0.
+    /// Returns a number below `bound`, or 0 if `bound` is 0.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -53,7 +53,7 @@ impl Random {
             .unwrap_or(0)
     }
 
-    /// True once in `n` times.
+    /// Returns true once in `n` calls on average.
     pub(super) fn once_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
@@ -62,7 +62,7 @@ impl Random {
         items.get(self.below(items.len()))
     }
 
-    /// One of a few texts that are alike in all but case, accents or wildcards.
+    /// Returns one of a few texts that differ only in case, accents or wildcards.
     pub(super) fn word(&mut self) -> &'static str {
         const WORDS: [&str; 18] = [
             "a",
@@ -87,7 +87,7 @@ impl Random {
         self.pick(&WORDS).copied().unwrap_or_default()
     }
 
-    /// The body of a resource with about half of its attributes; references name one of `ids`.
+    /// Returns the body of a resource with about half of its attributes; references contain one of `ids`.
     pub(super) fn body(&mut self, kind: &ResourceType, ids: &[String]) -> Map<String, Value> {
         let mut body = Map::new();
         for attr in kind.attributes().iter().filter(|attr| written(attr)) {
@@ -114,7 +114,7 @@ impl Random {
         body
     }
 
-    /// Up to three elements of a multi-valued attribute, at most one of them primary.
+    /// Returns up to three elements of a multi-valued attribute, at most one of them primary.
     pub(super) fn elements(&mut self, kind: &ResourceType, attr: &Attr, ids: &[String]) -> Value {
         let primary = self.below(6);
         (0..self.below(4))
@@ -122,7 +122,7 @@ impl Random {
             .collect()
     }
 
-    /// An object with about half of its sub-attributes, and always with its `value`.
+    /// Returns an object with about half of its sub-attributes, and always with its `value`.
     fn element(
         &mut self,
         kind: &ResourceType,
@@ -154,8 +154,8 @@ impl Random {
         }
     }
 
-    /// A predicate that [`ResourceType::bind_filter`] could have made, with these ids and the
-    /// words above as values.
+    /// Returns a predicate that [`ResourceType::bind_filter`] could produce, with these ids and the words above as
+    /// values.
     pub(super) fn predicate(
         &mut self,
         kind: &ResourceType,
@@ -225,7 +225,7 @@ impl Random {
         }
     }
 
-    /// A comparison of one attribute, or a question whether it is there.
+    /// Returns a comparison or a presence test of one attribute.
     fn test(&mut self, attr: &Attr, ids: &[String]) -> Predicate {
         if self.once_in(5) {
             return Predicate::Present(attr.id());
@@ -249,7 +249,7 @@ impl Random {
         }
     }
 
-    /// One of the instants at which random resources are written.
+    /// Returns one of the instants at which random resources are written.
     pub(super) fn instant(&mut self) -> chrono::DateTime<chrono::Utc> {
         super::ground::second(i64::try_from(self.below(8)).unwrap_or(0))
     }
@@ -275,7 +275,7 @@ impl Random {
     }
 }
 
-/// The complex attributes that a filter may open.
+/// Returns the complex attributes whose elements a filter may test.
 fn complex(kind: &ResourceType) -> Vec<AttrId> {
     let complex = |attr: &&Attr| attr.definition().data_type == DataType::Complex;
     kind.attributes()
@@ -285,7 +285,7 @@ fn complex(kind: &ResourceType) -> Vec<AttrId> {
         .collect()
 }
 
-/// Whether a client may write the attribute and see it again.
+/// Returns whether a client may write the attribute and read it again.
 fn written(attr: &Attr) -> bool {
     let definition = attr.definition();
     attr.parent().is_none()
@@ -294,7 +294,7 @@ fn written(attr: &Attr) -> bool {
         && definition.returned != Returned::Never
 }
 
-/// Whether a filter may ask about the attribute.
+/// Returns whether a filter may contain the attribute.
 fn allowed(kind: &ResourceType, attr: &Attr) -> bool {
     let never = |attr: &Attr| attr.definition().returned == Returned::Never;
     let hidden = never(attr) || attr.parent().is_some_and(|parent| never(kind.attr(parent)));

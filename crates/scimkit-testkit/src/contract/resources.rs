@@ -1,4 +1,4 @@
-//! Resources alone: writes, versions, uniqueness, tenants, batches.
+//! Single resources: writes, versions, uniqueness, tenants and batches.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -69,7 +69,7 @@ fn reads_back(ground: &Ground<'_>) -> Result<(), String> {
         ensure_eq!(document, expected, "the document");
         ensure!(
             !document.as_map().contains_key("password"),
-            "the document shows the password"
+            "the document contains the password"
         );
         ensure_eq!(stored.created, second(1), "created");
         ensure_eq!(stored.last_modified, second(1), "last modification");
@@ -101,7 +101,7 @@ fn not_found(ground: &Ground<'_>) -> Result<(), String> {
         match ground.attempt(second(2), &write)? {
             Err(StoreError::NotFound) => {}
             Err(e) => return Err(said(&e)),
-            Ok(written) => return Err(format!("{:?} of what is not there", written.outcome)),
+            Ok(written) => return Err(format!("{:?} of a missing resource", written.outcome)),
         }
     }
     ground.read(&ground.user, "u1").map(drop)
@@ -270,7 +270,7 @@ fn unique(ground: &Ground<'_>) -> Result<(), String> {
     let change = ground.setting(user, [("userName", json!("elsewhere"))])?;
     ground.update(second(4), "u1", change, WriteOutcome::Updated)?;
     ground.create(second(5), user, "u3", json!({"userName": "strasse"}))?;
-    // Equal values of an attribute that is not unique are no one's business.
+    // Equal values of an attribute that is not unique are allowed.
     for id in ["g1", "g2"].into_iter().filter(|_| ground.has_groups()) {
         let group = json!({"displayName": "strasse"});
         ground.create(second(5), &ground.group, id, group)?;
@@ -285,7 +285,7 @@ fn taken(ground: &Ground<'_>, write: &WriteOp) -> Result<(), String> {
             Ok(())
         }
         Err(e) => Err(said(&e)),
-        Ok(_) => Err("a taken value was given away again".to_owned()),
+        Ok(_) => Err("a unique value was used twice".to_owned()),
     }
 }
 
@@ -391,7 +391,7 @@ fn outcome(answer: &Result<scimkit_store::Written, StoreError>) -> String {
     }
 }
 
-/// Fails unless nothing about the resource has changed.
+/// Fails if the resource has changed.
 pub(super) fn same(now: &StoredResource, before: &StoredResource) -> Result<(), String> {
     ensure_eq!(now.version, before.version, "the version of `{}`", now.id);
     ensure_eq!(now.created, before.created, "the creation of `{}`", now.id);

@@ -1,4 +1,4 @@
-//! One rule of the contract, and how it is checked.
+//! One rule of the contract and its check.
 
 use std::{fmt, sync::Arc};
 
@@ -18,16 +18,16 @@ pub struct StoreCheck {
 }
 
 impl StoreCheck {
-    /// The rule, in words joined by underscores.
+    /// Returns the name of the rule: words joined by underscores.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Checks the rule against a store that holds nothing yet and keeps everything.
+    /// Checks the rule against an empty store that supports everything.
     ///
     /// # Errors
-    /// What the store did wrong, or what it lacks.
+    /// A text with the fault of the store, or with the capability that it lacks.
     pub fn run(&self, store: Arc<dyn Store>, drive: &Driver<'_>) -> Result<(), String> {
         match self.run_on(&Subject::default(), store, drive) {
             CheckOutcome::Passed => Ok(()),
@@ -36,7 +36,7 @@ impl StoreCheck {
         }
     }
 
-    /// Checks the rule against a store that holds nothing yet, as far as the subject goes.
+    /// Checks the rule against an empty store, within the limits of the subject.
     pub fn run_on(
         &self,
         subject: &Subject,

@@ -1,4 +1,4 @@
-//! What a store offers, and the outcome of the checks that it was held to.
+//! The optional features of a store, and the outcome of its checks.
 
 use std::{fmt, sync::Arc};
 
@@ -7,10 +7,10 @@ use scimkit_registry::{Change, Resource, ResourceType};
 use scimkit_store::Settings;
 use serde_json::Value;
 
-/// A store under test, as far as the contract leaves it free.
+/// The optional features of a store under test.
 ///
-/// Checks that need what it does not offer are skipped, each with the reason. The capabilities of the store
-/// itself ([`Capabilities`](scimkit_store::Capabilities)) need not be repeated here.
+/// Checks that need a missing feature are skipped, each with the reason. The capabilities of the store itself
+/// ([`Capabilities`](scimkit_store::Capabilities)) need not be repeated here.
 ///
 /// # Example
 /// ```
@@ -33,15 +33,14 @@ pub struct Subject {
 }
 
 impl Default for Subject {
-    /// A store of users and groups with all their attributes.
+    /// Describes a store of users and groups with all their attributes.
     fn default() -> Self {
         Subject::new(Settings::new("https://contract.test/v2"))
     }
 }
 
 impl Subject {
-    /// A store that is asked under these settings: with their resource types, and the attributes that their mapping
-    /// keeps.
+    /// Describes a store with these settings: with their resource types, and the attributes of their mapping.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Subject {
@@ -52,21 +51,21 @@ impl Subject {
         }
     }
 
-    /// A store that gives a value to that attribute by itself, such as `active`, if none was sent.
+    /// Declares that the store itself sets that attribute, such as `active`, if a request does not.
     #[must_use]
     pub fn with_filled_in(mut self, path: impl Into<String>) -> Self {
         self.filled_in.push(path.into());
         self
     }
 
-    /// A store that keeps nothing of what is deleted.
+    /// Declares that the store has no soft delete.
     #[must_use]
     pub fn without_soft_delete(mut self) -> Self {
         self.soft_delete = false;
         self
     }
 
-    /// A store of one tenant.
+    /// Declares that the store has a single tenant.
     #[must_use]
     pub fn without_tenants(mut self) -> Self {
         self.tenants = false;
@@ -85,12 +84,12 @@ impl Subject {
         &self.settings
     }
 
-    /// Whether every attribute of every resource type is kept as it is.
+    /// Returns whether every attribute of every resource type is stored unchanged.
     pub(super) fn is_whole(&self) -> bool {
         self.settings.mapping().is_none() && self.filled_in.is_empty()
     }
 
-    /// Why the store can't be asked to make that change; `None` if it can.
+    /// Returns the reason why the store does not support the change; `None` if it does.
     pub(super) fn lacks(&self, change: &Change) -> Option<String> {
         let kind = change.kind();
         if self.settings.registry.resource_type(kind.name()).is_none() {
@@ -104,7 +103,7 @@ impl Subject {
             if described.attribute_id(path).is_none()
                 || self.filled_in.iter().any(|own| own == path)
             {
-                return Some(format!("the store does not keep `{path}`"));
+                return Some(format!("the store has no attribute `{path}`"));
             }
         }
         let mut document = Resource::default();
@@ -115,13 +114,13 @@ impl Subject {
         });
         lost.map(|(attr, _)| {
             format!(
-                "the store does not keep such a `{}`",
+                "the store does not support this value of `{}`",
                 kind.attr(*attr).path()
             )
         })
     }
 
-    /// The document as the store shows it: after its mapping, and without what it fills in.
+    /// Returns the document as the store returns it: after its mapping, and without the attributes that it fills in.
     pub(super) fn as_kept(&self, kind: &Arc<ResourceType>, document: &Resource) -> Resource {
         let rules = self
             .settings
@@ -147,22 +146,22 @@ impl Subject {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckOutcome {
-    /// The store breaks the rule; the text says how.
+    /// The store breaks the rule. The text describes the fault.
     Failed(String),
-    /// The store keeps the rule.
+    /// The rule holds.
     Passed,
-    /// The rule was not checked; the text says what the store lacks for it.
+    /// The rule was not checked. The text names what the store lacks.
     Skipped(String),
 }
 
-/// The outcomes of all checks, in their order.
+/// The outcomes of all checks, in order.
 #[derive(Debug, Clone)]
 pub struct ContractReport {
     pub(super) outcomes: Vec<(&'static str, CheckOutcome)>,
 }
 
 impl ContractReport {
-    /// The rules that the store breaks, each with how.
+    /// Returns the rules that the store breaks, each with the fault.
     pub fn failed(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.outcomes
             .iter()
@@ -172,14 +171,14 @@ impl ContractReport {
             })
     }
 
-    /// The number of rules that the store was seen to keep.
+    /// Returns the number of rules that hold.
     #[must_use]
     pub fn passed(&self) -> usize {
         let passed = |(_, outcome): &&(_, CheckOutcome)| *outcome == CheckOutcome::Passed;
         self.outcomes.iter().filter(passed).count()
     }
 
-    /// The rules that were not checked, each with the reason.
+    /// Returns the rules that were not checked, each with the reason.
     pub fn skipped(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.outcomes
             .iter()
@@ -189,7 +188,7 @@ impl ContractReport {
             })
     }
 
-    /// Whether no check failed and at least one passed.
+    /// Returns whether no check failed and at least one passed.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.failed().next().is_none() && self.passed() > 0

@@ -30,25 +30,25 @@ pub struct TenantStoreCheck {
 }
 
 impl TenantStoreCheck {
-    /// The rule, in words joined by underscores.
+    /// Returns the name of the rule: words joined by underscores.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Checks the rule against one that holds nothing yet.
+    /// Checks the rule against an empty store.
     ///
     /// # Errors
-    /// What it did wrong.
+    /// A text with the fault of the store.
     pub fn run(&self, tenancy: Arc<dyn TenantStore>, drive: &Driver<'_>) -> Result<(), String> {
         self.run_beside(Arc::clone(&tenancy), tenancy, drive)
     }
 
-    /// Checks the rule against two that keep the same data, such as two processes at one database:
-    /// what is written by way of the one is looked for by way of the other.
+    /// Checks the rule against two stores with the same data, such as two processes that use one database: entries are
+    /// written through one and read through the other.
     ///
     /// # Errors
-    /// What they did wrong.
+    /// A text with the fault of the stores.
     pub fn run_beside(
         &self,
         writes: Arc<dyn TenantStore>,
@@ -69,10 +69,10 @@ impl fmt::Debug for TenantStoreCheck {
     }
 }
 
-/// Runs every check, each against one of its own.
+/// Runs every check, each against a new store.
 ///
 /// # Errors
-/// One line for each rule that does not hold.
+/// One line per rule that does not hold.
 pub fn check(make: impl Fn() -> Arc<dyn TenantStore>, drive: &Driver<'_>) -> Result<(), String> {
     let failure = |check: TenantStoreCheck| {
         let failed = check.run(make(), drive).err();
@@ -86,7 +86,7 @@ pub fn check(make: impl Fn() -> Arc<dyn TenantStore>, drive: &Driver<'_>) -> Res
     }
 }
 
-/// Every rule of the contract.
+/// Returns every rule of the contract.
 #[must_use]
 pub fn checks() -> Vec<TenantStoreCheck> {
     [

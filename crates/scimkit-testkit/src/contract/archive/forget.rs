@@ -1,4 +1,4 @@
-//! What was retired, and is forgotten after a while.
+//! Purging soft-deleted resources.
 
 use scimkit_store::{ExistingMatch, MatchScope, StoreError, WriteOp, WriteOutcome};
 use serde_json::json;
@@ -20,24 +20,24 @@ pub(super) const CHECKS: &[ArchiveCheck] = &[
     },
 ];
 
-/// `fill` retires `u03`, `u04`, `g02` and `x3`, in that order.
+/// Purges resources that `fill` has soft-deleted: `u03`, `u04`, `g02` and `x3`, in that order.
 fn long_ago(pair: &Pair<'_>) -> Result<(), String> {
     let acme = &pair.from;
     let other = pair.from.tenant("other");
-    let of_nobody = acme.run(
+    let missing = acme.run(
         acme.store
             .purge_deleted(&acme.ground.scope.tenant, second(0)),
     )?;
-    if !matches!(of_nobody, Err(StoreError::NotFound)) {
-        return Err(format!("{of_nobody:?} where there is no tenant"));
+    if !matches!(missing, Err(StoreError::NotFound)) {
+        return Err(format!("{missing:?} for a missing tenant"));
     }
     acme.fill(11)?;
     other.fill(12)?;
     let lines = acme.lines()?;
     let others = other.lines()?;
-    ensure_eq!(acme.forget(second(30))?, 0, "retired before the first");
-    ensure_eq!(acme.lines()?, lines, "the lines when all are later");
-    ensure_eq!(acme.forget(second(32))?, 2, "retired before the third");
+    ensure_eq!(acme.forget(second(30))?, 0, "deleted before the first");
+    ensure_eq!(acme.lines()?, lines, "the lines if all were deleted later");
+    ensure_eq!(acme.forget(second(32))?, 2, "deleted before the third");
     let is_old = |line: &&str| {
         line.starts_with(r#"{"retired""#)
             && ["u03", "u04"]
@@ -52,17 +52,21 @@ fn long_ago(pair: &Pair<'_>) -> Result<(), String> {
     ensure_eq!(acme.lines()?, rest(&lines, 2), "the lines of the others");
     ensure_eq!(acme.forget(second(32))?, 0, "the second time");
     ensure_eq!(other.lines()?, others, "the lines of another tenant");
-    // What is left goes on to be what it was.
+    // The remaining resources are unchanged.
     pair.to.restored(&acme.lines()?)?;
     ensure_eq!(pair.to.lines()?, acme.lines()?, "the lines of the copy");
-    ensure_eq!(acme.forget(second(1_000))?, 2, "those that were left");
+    ensure_eq!(acme.forget(second(1_000))?, 2, "the remaining resources");
     Ok(())
 }
 
-/// Its name finds nobody, and its id is as any other.
+/// A purged name matches no resource, and a purged id can be used again.
 fn gone(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(13)?;
-    ensure_eq!(pair.from.forget(second(1_000))?, 4, "all that is retired");
+    ensure_eq!(
+        pair.from.forget(second(1_000))?,
+        4,
+        "all soft-deleted resources"
+    );
     let ground = &pair.from.ground;
     let user = &ground.user;
     let who = ground.filter(user, r#"userName eq "gone again""#)?;

@@ -1,4 +1,4 @@
-//! What the checks stand on: two stores, a tenant that has something of everything, and its lines.
+//! The fixture of the checks: two stores, a tenant with a bit of everything, and its lines.
 
 use std::{io::Cursor, sync::Arc};
 
@@ -37,7 +37,7 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// One store, and the tenant for which it is asked.
+/// One store, and the tenant that the checks use.
 pub(super) struct Side<'a> {
     drive: &'a Driver<'a>,
     pub(super) ground: Ground<'a>,
@@ -55,7 +55,7 @@ impl<'a> Side<'a> {
         })
     }
 
-    /// The same store, for another tenant.
+    /// Returns the same store for another tenant.
     pub(super) fn tenant(&self, name: &str) -> Side<'a> {
         Side {
             drive: self.drive,
@@ -75,20 +75,20 @@ impl<'a> Side<'a> {
         &self.ground.scope.tenant
     }
 
-    /// The lines of the tenant, or why there are none.
+    /// Exports the lines of the tenant, or returns the error.
     pub(super) fn export(&self, options: &ArchiveOptions) -> Result<Exported, String> {
         let future = export_to(&*self.store, self.id(), options, Vec::new());
         let exported = self.run(Box::pin(future))?;
         Ok(exported.map(|(bytes, counts)| (String::from_utf8_lossy(&bytes).into_owned(), counts)))
     }
 
-    /// The lines of the tenant, which must be there.
+    /// Exports the lines of the tenant, which must exist.
     pub(super) fn lines(&self) -> Result<String, String> {
         let exported = self.export(&ArchiveOptions::default())?;
         exported.map(|(lines, _)| lines).map_err(|e| told(&e))
     }
 
-    /// Fails unless nothing is kept of the tenant.
+    /// Fails if the store has any data of the tenant.
     pub(super) fn has_nothing(&self) -> Result<(), String> {
         match self.export(&ArchiveOptions::default())? {
             Err(ArchiveError::Store(StoreError::NotFound)) => Ok(()),
@@ -107,7 +107,7 @@ impl<'a> Side<'a> {
         self.run(Box::pin(future))
     }
 
-    /// Restores the lines, which must succeed.
+    /// Imports the lines, which must succeed.
     pub(super) fn restored(&self, lines: &str) -> Result<RecordCounts, String> {
         let imported = self.import(lines, &ArchiveOptions::default())?;
         imported.map_err(|e| told(&e))
@@ -123,7 +123,7 @@ impl<'a> Side<'a> {
         forgotten.map_err(|e| format!("forget: {}", said(&e)))
     }
 
-    /// Keeps something of everything; `salt` makes the tokens another's.
+    /// Stores a bit of everything. With another `salt`, the tokens differ.
     pub(super) fn fill(&self, salt: u8) -> Result<(), String> {
         self.enter(salt)?;
         let mut random = Random::new(u64::from(salt));
@@ -157,13 +157,13 @@ impl<'a> Side<'a> {
         }
         entra.create(second(33), user, "x3", json!({"userName": "gone again"}))?;
         entra.retiring().delete(second(34), user, "x3")?;
-        // The last version belongs to nothing that is kept.
+        // The last version belongs to a resource that is deleted.
         self.ground
             .create(second(35), user, "x4", json!({"userName": "last"}))?;
         self.ground.delete(second(36), user, "x4")
     }
 
-    /// Keeps the tenant with connections and tokens.
+    /// Stores the tenant with connections and tokens.
     pub(super) fn enter(&self, salt: u8) -> Result<(), String> {
         let id = self.id().clone();
         let mut tenant = Tenant::new(id.clone(), "The \"A\" company; 株式会社", second(1));
@@ -209,7 +209,7 @@ pub(super) fn told(error: &ArchiveError) -> String {
     }
 }
 
-/// The lines with one replaced, or left out where there is none.
+/// Returns the lines with one line replaced, or removed if `new` is `None`.
 pub(super) fn with_line(lines: &str, number: usize, new: Option<&str>) -> String {
     let mut changed = String::new();
     for (n, line) in (1..).zip(lines.lines()) {
@@ -222,7 +222,7 @@ pub(super) fn with_line(lines: &str, number: usize, new: Option<&str>) -> String
     changed
 }
 
-/// A line of a resource.
+/// Returns the line of a resource.
 pub(super) fn resource(id: &str, version: &str, document: &Value) -> String {
     let at = "2026-01-01T00:00:00.000Z";
     let resource = json!({
@@ -232,7 +232,7 @@ pub(super) fn resource(id: &str, version: &str, document: &Value) -> String {
     json!({ "resource": resource }).to_string()
 }
 
-/// The id of a resource, for comparisons.
+/// Returns the id of a resource, for comparisons.
 pub(super) fn id(text: &str) -> ResourceId {
     ResourceId::from(text)
 }

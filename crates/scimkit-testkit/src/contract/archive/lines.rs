@@ -1,4 +1,4 @@
-//! Lines that can't be kept: each refused by its number, and nothing of the others kept.
+//! Invalid lines: the import fails with the number of the line, and stores none of the lines.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(super) const CHECKS: &[ArchiveCheck] = &[
     },
 ];
 
-/// A tenant of six lines.
+/// A tenant of eight lines.
 const SMALL: &str = r#"{"tenant":{"format":1,"id":"acme","versions":9,"name":"Acme","created":"2026-01-01T00:00:00.000Z","revision":1}}
 {"connection":{"id":"crm","name":"","created":"2026-01-01T00:00:00.000Z","revision":1,"rules":"{}"}}
 {"token":{"id":"1","connection":"crm","digest":"0101010101010101010101010101010101010101010101010101010101010101","name":"","scopes":["read"],"created":"2026-01-01T00:00:00.000Z","revision":1}}
@@ -94,7 +94,7 @@ fn bad_lines(pair: &Pair<'_>) -> Result<(), String> {
         broken.push((number, with_line(SMALL, number, Some(&changed))));
     }
     broken.extend(rejected_by_administration()?);
-    // A line that is there twice, and another user with a name that is taken.
+    // A repeated line, and another user with a name that is in use.
     for number in [2, 3, 4, 5, 6, 7] {
         let line = SMALL.lines().nth(number - 1).unwrap_or_default();
         let doubled = format!("{line}\n{line}");
@@ -119,7 +119,7 @@ fn bad_lines(pair: &Pair<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Lines with something that administration or the protocol rejects, each with its number.
+/// Returns lines with values that administration or the protocol rejects, each with its line number.
 fn rejected_by_administration() -> Result<Vec<(usize, String)>, String> {
     let long = "a".repeat(64);
     let longer = "a".repeat(201);
@@ -179,7 +179,7 @@ fn rejected_by_administration() -> Result<Vec<(usize, String)>, String> {
     Ok(broken)
 }
 
-/// Live and deleted resources alike.
+/// Checks the limit for live and soft-deleted resources.
 fn large(pair: &Pair<'_>) -> Result<(), String> {
     let mut to = pair.to.tenant("acme");
     let document = |text: &str| {
@@ -210,7 +210,7 @@ fn large(pair: &Pair<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// As a store should have written it when a clock was set back.
+/// Imports lines as a store would have written them after its clock was set back.
 fn backwards(pair: &Pair<'_>) -> Result<(), String> {
     let mut lines = SMALL.to_owned();
     for (number, name) in [(6, "lastModified"), (7, "retired")] {
@@ -232,13 +232,13 @@ fn occupied(pair: &Pair<'_>) -> Result<(), String> {
         matches!(again, Err(ArchiveError::Occupied)),
         "{again:?} the second time"
     );
-    // Its token is another tenant's.
+    // The digest of the token belongs to another tenant.
     let other = pair.to.tenant("other");
     match other.import(SMALL, &ArchiveOptions::default())? {
         Err(ArchiveError::Line { line: 3, .. }) => other.has_nothing()?,
         answer => return Err(format!("{answer:?} for a digest that is there")),
     }
-    // One that can be brought back is a resource as well.
+    // A soft-deleted resource counts as a resource, too.
     let retired = pair.from.tenant("retired");
     retired.restored(&recounted(&with_line(SMALL, 6, None)))?;
     let ground = retired.ground.retiring();
@@ -246,12 +246,12 @@ fn occupied(pair: &Pair<'_>) -> Result<(), String> {
     let again = retired.import(SMALL, &ArchiveOptions::default())?;
     ensure!(
         matches!(again, Err(ArchiveError::Occupied)),
-        "{again:?} over retired ones"
+        "{again:?} over soft-deleted resources"
     );
     Ok(())
 }
 
-/// The lines with an end that tells how many there are.
+/// Returns the lines with an end line that contains the right counts.
 fn recounted(lines: &str) -> String {
     let count = |kind: &str| {
         let start = format!("{{\"{kind}\":");
@@ -282,7 +282,7 @@ fn hidden(pair: &Pair<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// What another product wrote into its lines stays in them.
+/// Secrets in the lines of another product are not imported.
 fn never_returned(pair: &Pair<'_>) -> Result<(), String> {
     let secret = r#","PASSWORD":"t0p","password":"t0p"}}}"#;
     let mut lines = SMALL.to_owned();
@@ -297,7 +297,7 @@ fn never_returned(pair: &Pair<'_>) -> Result<(), String> {
     let text = stored.document.text();
     ensure!(
         !String::from_utf8_lossy(text).contains("t0p"),
-        "a password is kept"
+        "a password is stored"
     );
     Ok(())
 }

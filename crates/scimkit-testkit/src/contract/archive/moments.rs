@@ -1,4 +1,4 @@
-//! What an export and an import leave when they end early, and that an export is of one moment.
+//! The state after an export or import that ends early, and the snapshot of an export.
 
 use std::{
     io,
@@ -51,7 +51,7 @@ pub(super) const CHECKS: &[ArchiveCheck] = &[
     },
 ];
 
-/// The records of a tenant.
+/// Returns the records of a tenant.
 pub(super) fn records(side: &Side<'_>) -> Result<Vec<ArchiveRecord>, String> {
     side.run(Box::pin(async {
         let mut records = Vec::new();
@@ -78,7 +78,8 @@ fn is_broken(answer: &Result<(), ArchiveError>) -> bool {
     matches!(answer, Err(ArchiveError::Io(problem)) if problem.kind() == io::ErrorKind::StorageFull)
 }
 
-/// A stream that is dropped early leaves nothing behind, and others are served while the caller does not take the next record.
+/// A stream that is dropped early leaves nothing behind, and others are served while the caller does not take the next
+/// record.
 fn taken_slowly(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(1)?;
     let side = &pair.from;
@@ -104,7 +105,7 @@ fn taken_slowly(pair: &Pair<'_>) -> Result<(), String> {
         drop(stream);
     }
     ensure_eq!(resources(&side.lines()?), resources(&lines), "the lines");
-    // The moment is the first poll.
+    // The snapshot is taken at the first poll.
     let mut stream = side.store.export_records(side.id());
     let user = &side.ground.user;
     let body = json!({"userName": "late"});
@@ -127,7 +128,7 @@ fn taken_slowly(pair: &Pair<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// The lines of resources.
+/// Returns the lines of resources.
 fn resources(lines: &str) -> Vec<&str> {
     let is_of_one = |line: &&str| line.starts_with(r#"{"re"#);
     lines.lines().filter(is_of_one).collect()
@@ -215,7 +216,7 @@ fn unpolled(pair: &Pair<'_>) -> Result<(), String> {
     pair.to.has_nothing()
 }
 
-/// Two users that are always written together are always the same in an export.
+/// Two users that are always written together are equal in every export.
 fn one_moment(pair: &Pair<'_>) -> Result<(), String> {
     const DUMPS: usize = 12;
     let ground = &pair.from.ground;

@@ -1,4 +1,4 @@
-//! An import that is not complete: what others see, and what ends it.
+//! Incomplete imports: what others see, and what ends them.
 
 use std::{
     collections::VecDeque,
@@ -62,7 +62,7 @@ pub(super) const CHECKS: &[ArchiveCheck] = &[
 
 type Handed = Result<NumberedRecord, ArchiveError>;
 
-/// Imports records, and does something when half of them are handed over.
+/// Imports records, and acts after half of them have been passed on.
 fn half_way(
     side: &Side<'_>,
     records: Vec<ArchiveRecord>,
@@ -96,12 +96,12 @@ fn hand_over(
         hand_one(record)?;
     }
     act()?;
-    // An import that was superseded takes no more.
+    // A superseded import takes no more records.
     let _ = rest.into_iter().try_for_each(hand_one);
     Ok(())
 }
 
-/// Fails unless the answer is that the import is not complete.
+/// Fails unless the error says that an import is in progress.
 fn importing<T>(what: &str, answer: Result<T, StoreError>) -> Result<(), String> {
     match answer {
         Err(StoreError::Importing) => Ok(()),
@@ -178,7 +178,7 @@ fn nothing_of_entries(side: &Side<'_>, all: &[ArchiveRecord]) -> Result<(), Stri
     );
     importing("a new connection", side.run(put)?)?;
     for record in all {
-        // Those that are not kept yet are unknown.
+        // A token that is not stored yet is unknown.
         if let ArchiveRecord::Token(token) = record {
             let opened = side.run(store.find_token(&token.digest))?;
             ensure!(
@@ -208,7 +208,7 @@ fn others_served(pair: &Pair<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// A source that waits when it has no more records, until there are others.
+/// A source that waits after its last record until more records arrive.
 #[derive(Clone, Default)]
 struct Waiting(Arc<Mutex<State>>);
 
@@ -361,13 +361,13 @@ fn leaves_entries(pair: &Pair<'_>) -> Result<(), String> {
     let all = records(&pair.from)?;
     side.enter(7)?;
     let before = side.lines()?;
-    // The tenant is there already.
+    // The tenant exists already.
     match side.import(&pair.from.lines()?, &ArchiveOptions::default())? {
         Err(ArchiveError::Line { line: 1, .. }) => {}
-        other => return Err(format!("{other:?} for a tenant that is there")),
+        other => return Err(format!("{other:?} for a tenant that exists")),
     }
     ensure_eq!(side.lines()?, before, "the lines after an import");
-    // Resources alone, with one that comes twice behind the others.
+    // Only resources, with a repeated one at the end.
     let mut resources: Vec<_> = all
         .into_iter()
         .filter(|record| {

@@ -1,4 +1,4 @@
-//! What becomes of resources whose connection is taken away.
+//! Resources after their connection is removed.
 
 use scimkit_store::{ConnectionId, ExistingMatch, MatchScope, WriteOp, WriteOutcome};
 use serde_json::json;
@@ -14,7 +14,7 @@ pub(super) const CHECKS: &[ArchiveCheck] = &[ArchiveCheck {
     run: released,
 }];
 
-/// The lines of resources, also of those that are retired.
+/// Returns the lines of resources, including soft-deleted ones.
 fn resources(side: &Side<'_>) -> Result<Vec<String>, String> {
     let lines = side.lines()?;
     let is_of_one = |line: &&str| line.starts_with(r#"{"re"#);

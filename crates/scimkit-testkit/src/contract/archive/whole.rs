@@ -1,4 +1,4 @@
-//! All of a tenant: out and in, and away.
+//! Export, import and erasure of a whole tenant.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -71,12 +71,12 @@ fn same_lines(pair: &Pair<'_>) -> Result<(), String> {
     ensure_eq!(
         (counts.connections, counts.tokens),
         (2, 2),
-        "who may provision"
+        "connections and tokens"
     );
-    ensure_eq!(counts.retired, 4, "what may come back");
+    ensure_eq!(counts.retired, 4, "soft-deleted resources");
     ensure!(counts.members > 10 && counts.resources > 60, "{counts:?}");
     ensure_eq!(pair.to.lines()?, lines, "the lines of the copy");
-    // And back, into a tenant that was erased.
+    // And back, into an erased tenant.
     pair.from.erase()?;
     pair.from.restored(&pair.to.lines()?)?;
     ensure_eq!(
@@ -87,7 +87,7 @@ fn same_lines(pair: &Pair<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// The ids of all resources of a type.
+/// Returns the ids of all resources of a type.
 fn ids(side: &Side<'_>, kind: &Arc<ResourceType>) -> Result<Vec<String>, String> {
     side.ground
         .ids(&Query::new(Arc::clone(kind)).with_page(0, 1_000))
@@ -120,11 +120,11 @@ fn lookups(pair: &Pair<'_>) -> Result<(), String> {
     let by = |filter: &str| ground.filter(&ground.user, filter);
     let found =
         Query::new(Arc::clone(&ground.user)).with_predicate(by(r#"userName eq "FROM Entra""#)?);
-    ensure_eq!(ground.ids(&found)?, ["x1"], "whom a name finds");
+    ensure_eq!(ground.ids(&found)?, ["x1"], "users with the name");
     let found = Query::new(Arc::clone(&ground.user)).with_predicate(by(r#"groups.value eq "x2""#)?);
     ensure!(
         ground.ids(&found)?.contains(&"x1".to_owned()),
-        "whom a group finds"
+        "users in the group"
     );
     let create = |id: &str, name: &str, claim| -> Result<WriteOp, String> {
         Ok(WriteOp::Create {
@@ -135,9 +135,9 @@ fn lookups(pair: &Pair<'_>) -> Result<(), String> {
     };
     match ground.attempt(second(50), &create("n1", "From ENTRA", None)?)? {
         Err(StoreError::Duplicate { attr }) if attr == "userName" => {}
-        other => return Err(format!("a name that is taken: {other:?}")),
+        other => return Err(format!("a name in use: {other:?}")),
     }
-    // Those that may come back do, and those that a connection has are not adopted.
+    // Soft-deleted resources are restored, and resources with an owner are not adopted.
     let claim = ExistingMatch::new(MatchScope::Both, by(r#"userName eq "gone again""#)?);
     let back = ground.attempt(
         second(51),
@@ -147,18 +147,18 @@ fn lookups(pair: &Pair<'_>) -> Result<(), String> {
     ensure_eq!(
         back.outcome,
         WriteOutcome::Relinked,
-        "a create of what is retired"
+        "a create that restores"
     );
     let stored = back.stored.ok_or("a create answers without the resource")?;
-    ensure_eq!(stored.id, id("x3"), "who comes back");
-    ensure_eq!(stored.created, second(33), "when it was made");
+    ensure_eq!(stored.id, id("x3"), "the restored user");
+    ensure_eq!(stored.created, second(33), "its creation");
     let claim = ExistingMatch::new(MatchScope::Live, by(r#"userName eq "from entra""#)?);
     match ground.attempt(
         second(52),
         &create("n3", "from entra", Some(Box::new(claim)))?,
     )? {
         Err(StoreError::Duplicate { .. }) => Ok(()),
-        other => Err(format!("a claim of what a connection has: {other:?}")),
+        other => Err(format!("a match with an owner: {other:?}")),
     }
 }
 
@@ -170,7 +170,7 @@ fn versions(pair: &Pair<'_>) -> Result<(), String> {
             given.insert(pair.from.ground.read(kind, &id)?.version);
         }
     }
-    // The one after the last of a resource belongs to nothing any more.
+    // The version after the last one of a resource belongs to a deleted resource.
     let ground = &pair.from.ground;
     let change = ground.setting(&ground.user, [("title", json!("the last one"))])?;
     let last = ground.update(second(59), "x1", change, WriteOutcome::Updated)?;
@@ -239,13 +239,13 @@ fn without_tokens(pair: &Pair<'_>) -> Result<(), String> {
     let mut options = ArchiveOptions::default();
     options.tokens = TokenExport::Leave;
     let (without, counts) = pair.from.export(&options)?.map_err(|e| told(&e))?;
-    ensure_eq!(counts.tokens, 0, "tokens that stay behind");
-    ensure!(!without.contains("digest"), "a digest goes along");
+    ensure_eq!(counts.tokens, 0, "exported tokens");
+    ensure!(!without.contains("digest"), "a digest is exported");
     let with = pair.from.lines()?;
     let counts = pair.to.import(&with, &options)?.map_err(|e| told(&e))?;
-    ensure_eq!(counts.tokens, 0, "tokens that are left out");
+    ensure_eq!(counts.tokens, 0, "imported tokens");
     ensure_eq!(pair.to.lines()?, without, "the lines without tokens");
-    // Numbers are those of the lines, whatever is left out.
+    // Line numbers are those of the file, whatever is left out.
     let last = with.lines().count() - 1;
     let broken = with_line(&with, last, Some("{}"));
     let refused = pair.to.tenant("other").import(&broken, &options)?;
@@ -257,12 +257,12 @@ fn without_tokens(pair: &Pair<'_>) -> Result<(), String> {
 fn erased(pair: &Pair<'_>) -> Result<(), String> {
     let acme = &pair.from;
     let other = pair.from.tenant("other");
-    ensure_eq!(acme.erase()?, Erased::Nothing, "what goes where nothing is");
+    ensure_eq!(acme.erase()?, Erased::Nothing, "an erasure without data");
     acme.fill(7)?;
     other.fill(8)?;
     let lines = acme.lines()?;
     let others = other.lines()?;
-    ensure_eq!(acme.erase()?, Erased::All, "what goes of a tenant");
+    ensure_eq!(acme.erase()?, Erased::All, "an erasure");
     acme.has_nothing()?;
     for kind in [&acme.ground.user, &acme.ground.group] {
         ensure_eq!(
@@ -273,15 +273,19 @@ fn erased(pair: &Pair<'_>) -> Result<(), String> {
         );
     }
     ensure_eq!(other.lines()?, others, "the lines of another tenant");
-    ensure_eq!(acme.erase()?, Erased::Nothing, "what goes once more");
-    // Nothing of before is in the way: names, ids, digests.
+    ensure_eq!(acme.erase()?, Erased::Nothing, "a second erasure");
+    // Names, ids and digests are free again.
     acme.restored(&lines)?;
     ensure_eq!(acme.lines()?, lines, "the lines after all");
-    // One that is known by its resources alone.
+    // A tenant that consists only of resources.
     let nameless = acme.tenant("nameless");
     let (ground, user) = (&nameless.ground, &nameless.ground.user);
     ground.create(second(1), user, "u1", json!({"userName": "a"}))?;
-    ensure_eq!(nameless.erase()?, Erased::All, "what goes without a tenant");
+    ensure_eq!(
+        nameless.erase()?,
+        Erased::All,
+        "an erasure without an entry"
+    );
     nameless.has_nothing()
 }
 

@@ -1,4 +1,4 @@
-//! Changes of tenants, connections and tokens.
+//! Changes of tenants, connections and tokens in the journal.
 
 use scimkit_store::{
     Cause, Connection, ConnectionId, JournalAction, JournalQuery, Stamp, StoreError, Tenant,
@@ -80,11 +80,11 @@ fn entries(log: &Log<'_>) -> Result<(), String> {
     ensure_eq!(told(&entries), expected, "the entries");
     let last = entries.last().ok_or("no entry")?;
     ensure_eq!(last.at, second(5), "the time of a change");
-    ensure_eq!(last.cause.actor.as_deref(), Some("admin"), "who made it");
+    ensure_eq!(last.cause.actor.as_deref(), Some("admin"), "its actor");
     let details = last.details().map_err(|e| e.to_string())?;
     let details = details.ok_or("no details")?;
     let changed: Vec<_> = details.attributes.iter().map(|one| &*one.path).collect();
-    ensure_eq!(changed, ["revoked"], "what changed of a token");
+    ensure_eq!(changed, ["revoked"], "the changes of a token");
     let bodies = entries.iter().filter_map(|entry| entry.body.as_ref());
     let text: String = bodies.map(|body| body.text.as_str()).collect();
     ensure!(!text.contains("Acme"), "a name is recorded: {text}");

@@ -188,7 +188,10 @@ fn off(log: &Log<'_>) -> Result<(), String> {
     for after in [0, 1] {
         let position = scimkit_store::JournalPosition::end_of(after);
         let read = log.read(&JournalQuery::after(position))?;
-        ensure!(read.page().is_none(), "the gap after {after} is not told");
+        ensure!(
+            read.page().is_none(),
+            "the gap after {after} is not reported"
+        );
     }
     ensure_eq!(told(&log.after(2)?), ["3.0 created u3"], "after the gap");
     Ok(())
@@ -217,7 +220,7 @@ fn filters(log: &Log<'_>) -> Result<(), String> {
     let start = scimkit_store::JournalStart::Before(latest.end().unwrap_or_default());
     let before = log.page(&JournalQuery::from(start).with_limit(2))?;
     let expected = ["8.0 deleted u0", "7.0 created g1"];
-    ensure_eq!(told(&before.entries), expected, "what is before the last");
+    ensure_eq!(told(&before.entries), expected, "entries before the last");
     Ok(())
 }
 
@@ -229,7 +232,11 @@ fn tenants(log: &Log<'_>) -> Result<(), String> {
     let expected = ["1.0 created u1"];
     ensure_eq!(told(&log.verified()?.0), expected, "the journal of one");
     ensure_eq!(other.verified()?.0.len(), 2, "the journal of the other");
-    ensure_eq!(log.tenant("nobody").all()?.len(), 0, "that of nobody");
+    ensure_eq!(
+        log.tenant("nobody").all()?.len(),
+        0,
+        "the journal of a missing tenant"
+    );
     let erased = log.run(log.store.erase_tenant(other.id()))?;
     erased.map_err(|e: StoreError| said(&e))?;
     ensure_eq!(log.verified()?.0.len(), 1, "one once the other is erased");

@@ -1,4 +1,4 @@
-//! Consumers.
+//! The consumers of a journal and their leases.
 
 use std::time::Duration;
 
@@ -75,9 +75,9 @@ fn fences(log: &Log<'_>) -> Result<(), String> {
     let beyond = log.advance(&one, 5)?;
     ensure!(
         matches!(beyond, Err(StoreError::Invalid { .. })),
-        "a number that is not there yet: {beyond:?}"
+        "a number that does not exist yet: {beyond:?}"
     );
-    // No other holder has leased it, so the lapsed lease still counts.
+    // No other holder has leased it, so the lapsed lease is still valid.
     let two = log.granted("two", 60)?;
     ensure_eq!(two.cursor, 2, "where the next holder begins");
     let late = log.advance(&one, 4)?;
@@ -103,7 +103,7 @@ fn trimmed(log: &Log<'_>) -> Result<(), String> {
     log.advanced(&one, 1)?;
     ensure_eq!(log.trim(second(3))?, 2, "parts removed");
     let read = log.read(&JournalQuery::after(JournalPosition::end_of(1)))?;
-    ensure_eq!(read, JournalRead::Resync { to: 4 }, "a read behind a trim");
+    ensure_eq!(read, JournalRead::Resync { to: 4 }, "a read before a trim");
     ensure_eq!(
         told(&log.after(2)?),
         ["3.0 created u3", "4.0 created u4"],
@@ -114,8 +114,8 @@ fn trimmed(log: &Log<'_>) -> Result<(), String> {
         LeaseAnswer::Resync { lease, to } => (lease, to),
         other => return Err(format!("a consumer that was left behind: {other:?}")),
     };
-    ensure_eq!((lease.cursor, to), (1, 5), "where to go on");
-    // Until it has done so.
+    ensure_eq!((lease.cursor, to), (1, 5), "the cursor and the end");
+    // Until the consumer has resynchronised.
     let again = log.lease("one", 21)?;
     ensure!(matches!(again, LeaseAnswer::Resync { .. }), "{again:?}");
     log.advanced(&lease, to)?;
@@ -142,7 +142,7 @@ fn older(log: &Log<'_>) -> Result<(), String> {
     ensure_eq!(log.trim(second(9))?, 1, "parts removed");
     let (entries, _) = log.verified()?;
     let expected = ["2.0 created u2", "3.0 created u3", "4.0 created u4"];
-    ensure_eq!(told(&entries), expected, "entries that are left");
+    ensure_eq!(told(&entries), expected, "the remaining entries");
     ensure_eq!(log.trim(second(99))?, 3, "parts removed");
     ensure_eq!(log.trim(second(99))?, 0, "parts removed again");
     log.user(100, "u9")?;

@@ -50,12 +50,12 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// The same store, for another tenant.
+    /// Returns the same store for another tenant.
     pub(super) fn tenant(&self, name: &str) -> Log<'a> {
         self.with(self.ground.tenant(name))
     }
 
-    /// The same store, with another level.
+    /// Returns the same store with another level.
     pub(super) fn level(&self, level: JournalLevel) -> Log<'a> {
         self.with(
             self.ground
@@ -63,7 +63,7 @@ impl<'a> Log<'a> {
         )
     }
 
-    /// The same store, through a connection.
+    /// Returns the same store on behalf of a connection.
     pub(super) fn through(&self, connection: &str) -> Log<'a> {
         let mut ground = self.ground.again();
         ground.scope = ground.scope.with_connection(ConnectionId::from(connection));
@@ -88,16 +88,16 @@ impl<'a> Log<'a> {
 
     pub(super) fn page(&self, query: &JournalQuery) -> Result<JournalPage, String> {
         let read = self.read(query)?;
-        let gone = || format!("{query:?}: entries are gone");
+        let gone = || format!("{query:?}: entries are missing");
         read.page().ok_or_else(gone)
     }
 
-    /// All entries after a number, page by page.
+    /// Reads all entries after a number, page by page.
     pub(super) fn after(&self, number: u64) -> Result<Vec<JournalEntry>, String> {
         self.pages(JournalQuery::after(JournalPosition::end_of(number)))
     }
 
-    /// All entries in the journal.
+    /// Reads all entries in the journal.
     pub(super) fn all(&self) -> Result<Vec<JournalEntry>, String> {
         self.pages(JournalQuery::oldest())
     }
@@ -118,7 +118,7 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// All entries, whose chain must be whole, up to its end.
+    /// Reads all entries, and checks that their chain is valid up to its end.
     pub(super) fn verified(&self) -> Result<(Vec<JournalEntry>, VerifiedChain), String> {
         let entries = self.all()?;
         let chain = verify(&entries).map_err(|broken| broken.to_string())?;
@@ -163,7 +163,7 @@ impl<'a> Log<'a> {
         pending.map_err(|e| format!("pending: {}", said(&e)))
     }
 
-    /// Creates a user named like its id.
+    /// Creates a user with its id as its name.
     pub(super) fn user(&self, at: i64, id: &str) -> Result<u64, String> {
         let ground = &self.ground;
         let stored = ground.create(second(at), &ground.user, id, json!({"userName": id}))?;
@@ -180,13 +180,13 @@ impl<'a> Log<'a> {
     }
 }
 
-/// The number in a version of a store with a journal.
+/// Returns the number in a version of a store with a journal.
 pub(super) fn number(version: &str) -> Result<u64, String> {
     let parsed = version.parse();
-    parsed.map_err(|_| format!("the version `{version}` is no number"))
+    parsed.map_err(|_| format!("the version `{version}` is not a number"))
 }
 
-/// Number, part, action, and identifier of entries.
+/// Returns number, part, action and identifier of entries.
 pub(super) fn told(entries: &[JournalEntry]) -> Vec<String> {
     let one = |entry: &JournalEntry| {
         let (subject, _, id) = entry.subject.columns();

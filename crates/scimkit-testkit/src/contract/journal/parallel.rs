@@ -81,8 +81,8 @@ fn writers(log: &Log<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Compares the members in each answer with those that the journal gives, up to the entry of the
-/// version that the answer names.
+/// Compares the members in each answer with those that the journal contains up to the entry of the version in the
+/// answer.
 fn members(log: &Log<'_>) -> Result<(), String> {
     const EACH: usize = 6;
     ensure!(
@@ -142,7 +142,7 @@ fn write_some(log: &Log<'_>, thread: usize, id: &str) -> Result<Told, String> {
     Ok(told)
 }
 
-/// The numbers that a reader sees one after another while others write.
+/// Returns the numbers that a reader sees one after another while others write.
 fn read_along(log: &Log<'_>, first: u64, is_done: &AtomicBool) -> Result<Vec<u64>, String> {
     let mut seen = Vec::new();
     let mut end = JournalPosition::end_of(first);
@@ -150,7 +150,7 @@ fn read_along(log: &Log<'_>, first: u64, is_done: &AtomicBool) -> Result<Vec<u64
         let is_last = is_done.load(Ordering::SeqCst);
         let page = match log.read(&JournalQuery::after(end).with_limit(5))? {
             JournalRead::Page(page) => page,
-            JournalRead::Resync { .. } => return Err("entries are gone".to_owned()),
+            JournalRead::Resync { .. } => return Err("entries are missing".to_owned()),
         };
         end = page.end().unwrap_or(end);
         seen.extend(page.entries.iter().map(|entry| entry.number));

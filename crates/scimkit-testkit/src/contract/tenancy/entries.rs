@@ -1,4 +1,4 @@
-//! Tenants and connections: what is put is found, revisions, all or none.
+//! Tenants and connections: lookups, revisions and atomicity.
 
 use std::{collections::BTreeSet, thread};
 
@@ -46,18 +46,18 @@ pub(super) const CHECKS: &[TenantStoreCheck] = &[
 ];
 
 fn found(ground: &Ground<'_>) -> Result<(), String> {
-    ensure_eq!(ground.tenants()?, [], "tenants of nothing");
-    ensure_eq!(ground.tenant("acme")?, None, "a tenant of nothing");
+    ensure_eq!(ground.tenants()?, [], "tenants of an empty store");
+    ensure_eq!(ground.tenant("acme")?, None, "a tenant of an empty store");
     ensure!(
         ground.connection("acme", "crm")?.is_none(),
-        "a connection of nothing"
+        "a connection of an empty store"
     );
     ground.put(with_connections("acme", &["crm"]))?;
     let kept = (tenant("acme", 1), connection("acme", "crm", 1));
     ensure_eq!(
         ground.connection("acme", "crm")?,
         Some(kept),
-        "what was put"
+        "the stored entries"
     );
 
     let mut renamed = tenant("acme", 1);
@@ -76,7 +76,11 @@ fn found(ground: &Ground<'_>) -> Result<(), String> {
         ensure_eq!(ground.tenant(id)?, None, "the tenant `{id}`");
     }
     let kept = Some((renamed, ruled));
-    ensure_eq!(ground.connection("acme", "crm")?, kept, "what was changed");
+    ensure_eq!(
+        ground.connection("acme", "crm")?,
+        kept,
+        "the changed entries"
+    );
     for (tenant, id) in [
         ("acme", "CRM"),
         ("ACME", "crm"),
@@ -117,13 +121,21 @@ fn apart(ground: &Ground<'_>) -> Result<(), String> {
         let expected = [made(token((id, "crm"), "1", n, 1))];
         ensure_eq!(ground.tokens(&own)?, expected, "tokens of `{id}`");
         let opened = ground.opened([n; 32])?;
-        ensure_eq!(opened.tenant, tenant(id, 1), "whose token it is");
-        ensure_eq!(opened.connection, connection(id, "crm", 1), "what it opens");
+        ensure_eq!(opened.tenant, tenant(id, 1), "the tenant of the token");
+        ensure_eq!(
+            opened.connection,
+            connection(id, "crm", 1),
+            "the connection of the token"
+        );
     }
     let nobody = TenantId::from("");
-    ensure_eq!(ground.connections(&nobody)?, [], "connections of nobody");
-    ensure_eq!(ground.tokens(&nobody)?, [], "tokens of nobody");
-    // A write of one moves no other's revision.
+    ensure_eq!(
+        ground.connections(&nobody)?,
+        [],
+        "connections of a missing tenant"
+    );
+    ensure_eq!(ground.tokens(&nobody)?, [], "tokens of a missing tenant");
+    // A write of one tenant does not change the revision of another.
     ground.put(vec![TenantEntry::Tenant(tenant("a", 1))])?;
     ground.put(vec![TenantEntry::Connection(connection("A", "crm", 1))])?;
     ground.put(vec![TenantEntry::Connection(connection("ab", "crm", 1))])
@@ -175,7 +187,10 @@ fn rootless(ground: &Ground<'_>) -> Result<(), String> {
     for entry in entries {
         ground.refused(vec![entry], "not found")?;
     }
-    ensure!(ground.open([1; 32])?.is_none(), "a token of nothing");
+    ensure!(
+        ground.open([1; 32])?.is_none(),
+        "a token without its connection"
+    );
     Ok(())
 }
 
@@ -213,7 +228,10 @@ fn all_or_none(ground: &Ground<'_>) -> Result<(), String> {
         let mut entries = good();
         entries.push(entry.clone());
         ground.refused(entries, expected)?;
-        ensure!(ground.open([2; 32])?.is_none(), "a token of a refused put");
+        ensure!(
+            ground.open([2; 32])?.is_none(),
+            "a token of a rejected write"
+        );
     }
     let mut backwards = with_connections("new", &["erp"]);
     backwards.reverse();
@@ -222,7 +240,7 @@ fn all_or_none(ground: &Ground<'_>) -> Result<(), String> {
     ensure_eq!(
         ground.opened([2; 32])?.token.id,
         "1",
-        "the token of the put"
+        "the token of the write"
     );
     Ok(())
 }
@@ -248,13 +266,13 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
         match outcome(&answer).as_str() {
             "done" => drop(winners.insert(n.to_string())),
             "stale: W/\"2\"" => {}
-            other => return Err(format!("a change that lost: {other}")),
+            other => return Err(format!("a losing change: {other}")),
         }
     }
     let kept = ground.connections(&TenantId::from("acme"))?;
     let names: BTreeSet<_> = kept.into_iter().map(|kept| kept.name).collect();
-    ensure_eq!(winners.len(), 1, "changes that won");
-    ensure_eq!(names, winners, "what is kept of them");
+    ensure_eq!(winners.len(), 1, "winning changes");
+    ensure_eq!(names, winners, "the stored change");
     Ok(())
 }
 

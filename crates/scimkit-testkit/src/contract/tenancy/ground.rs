@@ -1,4 +1,4 @@
-//! What the checks stand on: one that writes, one that reads, and short words for both.
+//! The fixture of the checks: a store that writes, a store that reads, and short names for both.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(super) struct Ground<'a> {
 
 type Answer<T> = Result<T, StoreError>;
 
-/// Everything that is kept of some tenants, for comparisons.
+/// Everything that is stored for all tenants, for comparisons.
 #[derive(Debug, PartialEq)]
 pub(super) struct Kept(Vec<(Tenant, Vec<Connection>, Vec<TokenRecord>)>);
 
@@ -37,7 +37,7 @@ impl Ground<'_> {
         self.run(future)?.map_err(|e| said(&e))
     }
 
-    /// The answer, as it is.
+    /// Stores entries, and returns the answer unchanged.
     pub(super) fn attempt(&self, entries: Vec<TenantEntry>) -> Result<Answer<()>, String> {
         self.run(
             self.writes
@@ -45,19 +45,19 @@ impl Ground<'_> {
         )
     }
 
-    /// Keeps them, which must succeed.
+    /// Stores entries, which must succeed.
     pub(super) fn put(&self, entries: Vec<TenantEntry>) -> Result<(), String> {
         let what = format!("put {entries:?}");
         self.attempt(entries)?
             .map_err(|e| format!("{what}: {}", said(&e)))
     }
 
-    /// Fails unless they are refused as told, and nothing is left of them.
+    /// Fails unless the entries are rejected as expected and change nothing.
     pub(super) fn refused(&self, entries: Vec<TenantEntry>, expected: &str) -> Result<(), String> {
         let before = self.kept()?;
         let what = format!("the answer to {entries:?}");
         ensure_eq!(outcome(&self.attempt(entries)?), expected, "{what}");
-        ensure_eq!(self.kept()?, before, "what is kept after a refusal");
+        ensure_eq!(self.kept()?, before, "the stored entries after a rejection");
         Ok(())
     }
 
@@ -88,7 +88,7 @@ impl Ground<'_> {
         self.found(self.reads.find_token(&digest))
     }
 
-    /// The token of a digest that must be there.
+    /// Finds the token of a digest, which must exist.
     pub(super) fn opened(&self, digest: [u8; 32]) -> Result<FoundToken, String> {
         let opened = self.open(digest)?;
         opened.ok_or_else(|| format!("no token has the digest {digest:?}"))
@@ -120,7 +120,7 @@ impl Ground<'_> {
     }
 }
 
-/// An answer in a word or two.
+/// Returns an answer in a word or two.
 pub(super) fn outcome<T>(answer: &Answer<T>) -> String {
     match answer {
         Ok(_) => "done".to_owned(),
@@ -132,7 +132,7 @@ pub(super) fn outcome<T>(answer: &Answer<T>) -> String {
     }
 }
 
-/// A tenant with that revision.
+/// Returns a tenant with that revision.
 pub(super) fn tenant(id: &str, revision: u64) -> Tenant {
     let name = format!("The \"{id}\" company; 株式会社");
     let mut tenant = Tenant::new(TenantId::from(id), name, second(1));
@@ -140,7 +140,7 @@ pub(super) fn tenant(id: &str, revision: u64) -> Tenant {
     tenant
 }
 
-/// A connection with that revision.
+/// Returns a connection with that revision.
 pub(super) fn connection(tenant: &str, id: &str, revision: u64) -> Connection {
     let tenant = TenantId::from(tenant);
     let name = format!("To {id}");
@@ -150,19 +150,19 @@ pub(super) fn connection(tenant: &str, id: &str, revision: u64) -> Connection {
     connection
 }
 
-/// A token as it is kept once it is made.
+/// Returns a token as it is stored after its creation.
 pub(super) fn made(mut token: TokenRecord) -> TokenRecord {
     token.revision = 1;
     token
 }
 
-/// A new token of a connection, made at that second.
+/// Returns a new token of a connection, created at that second.
 pub(super) fn token(of: (&str, &str), id: &str, digest: u8, made: i64) -> TokenRecord {
     let connection = connection(of.0, of.1, 0);
     TokenRecord::new(&connection, id, [digest; 32], second(made))
 }
 
-/// A tenant with a connection to each of these.
+/// Returns a new tenant with these connections.
 pub(super) fn with_connections(id: &str, connections: &[&str]) -> Vec<TenantEntry> {
     let connections = connections.iter().map(|c| connection(id, c, 0));
     let tenant = TenantEntry::Tenant(tenant(id, 0));

@@ -40,7 +40,7 @@ fn limits(tenants: u64, connections: u64, tokens: u64) -> TenantLimits {
 }
 
 impl Ground<'_> {
-    /// What comes of a put under limits.
+    /// Stores entries under limits, and returns the outcome.
     fn limited(&self, entries: Vec<TenantEntry>, limits: TenantLimits) -> Result<String, String> {
         let stamp = Stamp::new(second(AT)).with_limits(limits);
         Ok(outcome(&self.run(self.writes.put(entries, stamp))?))
@@ -50,7 +50,7 @@ impl Ground<'_> {
         let before = self.kept()?;
         let what = format!("the answer to {entries:?}");
         ensure_eq!(self.limited(entries, limits)?, "too many", "{what}");
-        ensure_eq!(self.kept()?, before, "what is stored after a rejection");
+        ensure_eq!(self.kept()?, before, "the stored entries after a rejection");
         Ok(())
     }
 
@@ -73,7 +73,7 @@ fn rejected(ground: &Ground<'_>) -> Result<(), String> {
         limits(9, 2, 9),
     )?;
     ground.rejects(vec![new_token(("a", "c1"), "1", 1)], limits(9, 9, 0))?;
-    // The entries of one put count one after the other, and all or none are stored.
+    // The entries of one write count one after the other, and all or none are stored.
     ground.rejects(with_connections("b", &["c1", "c2"]), limits(2, 1, 9))?;
     let two = |digest| {
         let first = new_token(("a", "c1"), "1", digest);
@@ -81,18 +81,18 @@ fn rejected(ground: &Ground<'_>) -> Result<(), String> {
     };
     ground.rejects(two(1), limits(9, 9, 1))?;
     ground.accepts(two(1), limits(9, 9, 2))?;
-    // Connections count for each tenant, and tokens for each connection.
+    // Connections count per tenant, and tokens per connection.
     ground.accepts(with_connections("b", &["c1", "c2"]), limits(2, 2, 9))?;
     ground.accepts(vec![new_token(("a", "c2"), "3", 3)], limits(9, 9, 1))?;
     ground.accepts(vec![new_token(("b", "c1"), "1", 4)], limits(9, 9, 1))?;
-    // What is removed leaves room.
+    // Removed entries leave room.
     let answer = outcome(&ground.remove_connection("a", "c1")?);
     ensure_eq!(answer, "done", "a removal");
     ground.accepts(
         vec![TenantEntry::Connection(connection("a", "c3", 0))],
         limits(2, 2, 2),
     )?;
-    // The answer names the limit and what to do.
+    // The error names the limit and what to do.
     let stamp = Stamp::new(second(AT)).with_limits(limits(2, 2, 2));
     let entries = vec![TenantEntry::Connection(connection("a", "c4", 0))];
     let answer = ground.run(ground.writes.put(entries, stamp))?;
@@ -107,7 +107,7 @@ fn rejected(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 fn changed(ground: &Ground<'_>) -> Result<(), String> {
-    // More than the limits allow, as after they were lowered.
+    // More entries than the limits allow, as after they were lowered.
     ground.put(with_connections("a", &["c1", "c2"]))?;
     ground.put(with_connections("b", &[]))?;
     let first = token(("a", "c1"), "1", 1, 1);
@@ -130,7 +130,7 @@ fn changed(ground: &Ground<'_>) -> Result<(), String> {
         ],
         lowered,
     )?;
-    // A token that replaces another one takes its place, also while both are valid.
+    // A token that replaces another one takes its place, even while both are valid.
     let mut replaced = renamed;
     (replaced.revision, replaced.replaced_at) = (2, Some(second(AT + 50)));
     let successor = new_token(("a", "c1"), "3", 3);
@@ -159,7 +159,7 @@ fn unused(ground: &Ground<'_>) -> Result<(), String> {
     in_use.expires_at = Some(second(AT + 1));
     ground.accepts(vec![TenantEntry::Token(in_use)], one)?;
     ground.rejects(vec![new_token(("a", "c1"), "6", 6)], one)?;
-    // One that comes into use again counts anew, and one that moves counts where it goes.
+    // A token that becomes valid again counts again, and one that moves counts for its new connection.
     let mut expired = token(("a", "c1"), "4", 4, 1);
     expired.revision = 1;
     ground.rejects(vec![TenantEntry::Token(expired.clone())], one)?;
@@ -174,7 +174,7 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
     const CREATORS: u8 = 12;
     const LIMIT: u64 = 4;
     ground.put(with_connections("a", &["c"]))?;
-    // Each creates a tenant, a connection and a token through both stores.
+    // Each thread creates a tenant, a connection and a token, and the threads take turns with the two stores.
     let create = |n: u8| -> Result<[String; 3], String> {
         let store = match n % 2 {
             0 => &ground.writes,

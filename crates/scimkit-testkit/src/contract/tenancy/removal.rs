@@ -1,4 +1,4 @@
-//! Connections that are taken away.
+//! Removed connections.
 
 use scimkit_store::{TenantEntry, TenantId};
 
@@ -50,10 +50,10 @@ fn tokens(ground: &Ground<'_>) -> Result<(), String> {
     ensure_eq!(
         ground.connections(&acme)?,
         left,
-        "connections that are left"
+        "the remaining connections"
     );
     let left = [made(token(("acme", "crm2"), "3", 3, 1))];
-    ensure_eq!(ground.tokens(&acme)?, left, "tokens that are left");
+    ensure_eq!(ground.tokens(&acme)?, left, "the remaining tokens");
     let tenants = [tenant("acme", 1), tenant("other", 1)];
     ensure_eq!(ground.tenants()?, tenants, "tenants after a removal");
     let answer = outcome(&ground.remove_connection("acme", "crm")?);
@@ -72,12 +72,8 @@ fn again(ground: &Ground<'_>) -> Result<(), String> {
     let change = TenantEntry::Connection(connection("acme", "crm", 2));
     ground.refused(vec![change], "not found")?;
     ground.put(vec![TenantEntry::Connection(connection("acme", "crm", 0))])?;
-    ensure!(ground.open([1; 32])?.is_none(), "a token of before");
-    ensure_eq!(
-        ground.tokens(&TenantId::from("acme"))?,
-        [],
-        "tokens of before"
-    );
+    ensure!(ground.open([1; 32])?.is_none(), "a former token");
+    ensure_eq!(ground.tokens(&TenantId::from("acme"))?, [], "former tokens");
     // Digest and id are free again.
     ground.put(vec![TenantEntry::Token(token(("acme", "crm"), "1", 1, 2))])?;
     ensure_eq!(

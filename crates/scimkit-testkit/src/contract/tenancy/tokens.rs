@@ -1,4 +1,4 @@
-//! Tokens: what they open, that no two are the same, and what a write can't take back.
+//! Tokens: lookups, unique digests and ids, and changes that a write can't revert.
 
 use std::thread;
 
@@ -41,7 +41,7 @@ pub(super) const CHECKS: &[TenantStoreCheck] = &[
     },
 ];
 
-/// Keeps a token as it is after what is kept.
+/// Stores a token, and raises its revision to the stored one.
 fn put(ground: &Ground<'_>, token: &mut TokenRecord) -> Result<(), String> {
     ground.put(vec![TenantEntry::Token(token.clone())])?;
     token.revision += 1;
@@ -50,15 +50,18 @@ fn put(ground: &Ground<'_>, token: &mut TokenRecord) -> Result<(), String> {
 
 fn opened(ground: &Ground<'_>) -> Result<(), String> {
     ground.put(with_connections("acme", &["crm", "erp"]))?;
-    ensure!(ground.open([1; 32])?.is_none(), "a token before it is made");
+    ensure!(
+        ground.open([1; 32])?.is_none(),
+        "a token before it is created"
+    );
     let mut token = token(("acme", "crm"), "1", 1, 10);
     put(ground, &mut token)?;
     ensure_eq!(
         ground.opened([1; 32])?.token,
         token,
-        "a token as it was made"
+        "a token as it was created"
     );
-    // Each fact is a field of its own, and what is not good is found as well.
+    // Each fact is a separate field, and invalid tokens are found, too.
     let changes: [fn(&mut TokenRecord); 11] = [
         |token| token.name = "nightly".to_owned(),
         |token| token.expires_at = Some(second(5)),
@@ -94,7 +97,7 @@ fn opened(ground: &Ground<'_>) -> Result<(), String> {
         );
         ensure_eq!(opened.token.scopes, token.scopes, "scopes, change {n}");
         ensure_eq!(opened.token, token, "a token after change {n}");
-        ensure_eq!(opened.connection.id, token.connection, "what it opens");
+        ensure_eq!(opened.connection.id, token.connection, "its connection");
         let tokens = ground.tokens(&token.tenant)?;
         ensure_eq!(tokens, [token.clone()], "tokens after change {n}");
     }
@@ -141,13 +144,13 @@ fn taken(ground: &Ground<'_>) -> Result<(), String> {
     for (token, expected) in refused {
         ground.refused(vec![TenantEntry::Token(token)], expected)?;
     }
-    ensure!(ground.open([3; 32])?.is_none(), "a token that was refused");
+    ensure!(ground.open([3; 32])?.is_none(), "a rejected token");
     ensure_eq!(
         ground.opened([1; 32])?.token.id,
         "1",
-        "whose digest it stays"
+        "the owner of the digest"
     );
-    // An id is one of a kind in its own tenant only.
+    // An id is unique only within its tenant.
     put(ground, &mut token(("other", "crm"), "1", 3, 1))
 }
 
@@ -193,7 +196,7 @@ fn replaced(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// What becomes of a token when many replace it, or some revoke it, at once.
+/// Many threads replace a token, or some revoke it, at the same time.
 fn parallel(ground: &Ground<'_>) -> Result<(), String> {
     const ROUNDS: u8 = 8;
     const THREADS: u8 = 6;
@@ -204,7 +207,7 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
         new.revision = 0;
         ground.put(vec![TenantEntry::Token(new)])?;
         let digest = |thread: u8| 100 + round * THREADS + thread;
-        // In every second round the first of them revokes it, and the others replace it.
+        // In every second round the first thread revokes the token, and the others replace it.
         let attempt = |thread: u8| {
             let mut old = old.clone();
             if thread == 0 && round % 2 == 0 {
@@ -229,10 +232,10 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
             match outcome(&answer).as_str() {
                 "done" => winners.push(thread),
                 "stale: W/\"2\"" => {}
-                other => return Err(format!("one that lost: {other}")),
+                other => return Err(format!("a losing change: {other}")),
             }
         }
-        ensure_eq!(winners.len(), 1, "changes of one revision that won");
+        ensure_eq!(winners.len(), 1, "winning changes of one revision");
         let kept = ground.opened([round; 32])?.token;
         for thread in 0..THREADS {
             let there = ground.open([digest(thread); 32])?.is_some();
@@ -258,8 +261,8 @@ fn used(ground: &Ground<'_>) -> Result<(), String> {
         ensure_eq!(noted, Some(second(latest)), "the last use after {at}");
     }
     let noted = ground.opened([2; 32])?.token.last_used;
-    ensure_eq!(noted, None, "the last use of another");
-    // A write that knows of no use does not undo it, and one that knows of a later one tells.
+    ensure_eq!(noted, None, "the last use of another token");
+    // A write without a use does not clear it, and a write with a later use records that.
     let mut renamed = first;
     renamed.name = "nightly".to_owned();
     for (given, latest) in [
@@ -278,6 +281,9 @@ fn used(ground: &Ground<'_>) -> Result<(), String> {
         ensure_eq!(noted.name, "nightly", "the name that was written");
     }
     ground.used([9; 32], second(100))?;
-    ensure!(ground.open([9; 32])?.is_none(), "a token made by its use");
+    ensure!(
+        ground.open([9; 32])?.is_none(),
+        "a token created by its use"
+    );
     Ok(())
 }
