@@ -1,4 +1,4 @@
-//! What the RFCs ask of a service provider, checked over HTTP against any server.
+//! The requirements of the RFCs for a service provider, checked over HTTP against any server.
 //!
 //! ```
 //! use scimkit_testkit::{conformance::ConformanceCheck, replay::HttpTarget};
@@ -10,14 +10,14 @@
 //! # }
 //! ```
 //!
-//! A [`Requirement`] is a sentence of the SCIM RFCs in words of our own: [`requirements`]. The
-//! [`cases`] are scenarios that say which of them they prove ([`Scenario::ledger`]). They ask for
-//! nothing but what the RFCs decide, create what they need under names of their own and delete it
-//! afterwards. What a server says that it does not support is skipped, not blamed, and that it accepts
-//! more than it must is not looked at unless asked for: [`ConformanceCheck::with_modes`].
+//! A [`Requirement`] is a sentence of the SCIM RFCs in our own words: see [`requirements`]. The [`cases`] are
+//! scenarios, each with the requirements that it proves ([`Scenario::ledger`]). They test only what the RFCs specify,
+//! create what they need under names of their own, and delete it afterwards. If a server declares that it does not
+//! support a feature, the cases of the feature are skipped. By default, a server may accept more than the RFCs require:
+//! see [`ConformanceCheck::with_modes`].
 //!
-//! Both lie in the folder `conformance` of this crate. What our own server does where the RFCs leave
-//! it open is in the folder `protocol` beside it.
+//! Both are in the folder `conformance` of this crate. The folder `protocol` has the tests of this workspace's server
+//! for what the RFCs leave open.
 
 mod causes;
 mod report;
@@ -32,7 +32,7 @@ use serde::Deserialize;
 
 use crate::replay::{self, Scenario};
 
-/// The files of the folder `conformance`.
+/// The files in the folder `conformance`.
 const CASES: &[&str] = &[
     include_str!("../conformance/bulk.json"),
     include_str!("../conformance/create.json"),
@@ -53,30 +53,30 @@ const CASES: &[&str] = &[
     include_str!("../conformance/versions.json"),
 ];
 
-/// One thing that the RFCs ask of a service provider.
+/// One requirement of the RFCs for a service provider.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Requirement {
-    /// Its name: RFC, section and number, such as `7644-3.6-01`.
+    /// The name, from RFC, section and number: `7644-3.6-01`.
     pub id: String,
-    /// How much the RFC wants it.
+    /// The requirement level.
     pub level: RequirementLevel,
-    /// Why it is neither tested nor kept by this workspace.
+    /// The reason why this workspace neither tests nor meets the requirement.
     #[serde(default)]
     pub reason: Option<String>,
-    /// What is asked, in our words.
+    /// The requirement in our own words.
     pub requirement: String,
-    /// RFC and section, such as `7644-3.6`.
+    /// The RFC and section: `7644-3.6`.
     pub section: String,
-    /// The tests of this workspace that prove it beside the scenarios: a file below `crates`, and
+    /// The tests of this workspace that prove the requirement in addition to the scenarios: a file below `crates`, and
     /// the name of a test or check in it.
     #[serde(default)]
     pub tests: Vec<String>,
 }
 
 impl Requirement {
-    /// Where it stands, in words: `RFC 7644 section 3.6`.
+    /// Returns the RFC and section in words: `RFC 7644 section 3.6`.
     #[must_use]
     pub fn place(&self) -> String {
         match self.section.split_once('-') {
@@ -86,19 +86,19 @@ impl Requirement {
     }
 }
 
-/// How much an RFC wants something.
+/// The level of a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 #[non_exhaustive]
 pub enum RequirementLevel {
-    /// It is recommended.
+    /// Recommended.
     Should,
-    /// It is required, or breaking it breaks interoperation.
+    /// Required, or necessary for interoperation.
     Must,
 }
 
 impl RequirementLevel {
-    /// The level as the RFCs write it.
+    /// Returns the level in the spelling of the RFCs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -108,11 +108,11 @@ impl RequirementLevel {
     }
 }
 
-/// The cases that hold for every server. Those of mode [`Rfc`](replay::Mode::Rfc) want a refusal that a
-/// lenient server may do without.
+/// Returns the cases for every server. Those of mode [`Rfc`](replay::Mode::Rfc) expect an error where a lenient server
+/// may accept the request.
 ///
 /// # Errors
-/// [`replay::Error::Scenario`] for a file that holds something else; a test keeps that from happening.
+/// [`replay::Error::Scenario`] if a file has other contents, which a test prevents.
 ///
 /// # Example
 /// ```
@@ -128,10 +128,10 @@ pub fn cases() -> Result<Vec<Scenario>, replay::Error> {
     Ok(cases)
 }
 
-/// What the RFCs ask of a service provider, in the order of their sections.
+/// Returns the requirements of the RFCs for a service provider, in the order of their sections.
 ///
 /// # Errors
-/// [`replay::Error::Scenario`] for a line that is none; a test keeps that from happening.
+/// [`replay::Error::Scenario`] if a line is not a requirement, which a test prevents.
 pub fn requirements() -> Result<Vec<Requirement>, replay::Error> {
     let lines = include_str!("../conformance/requirements.jsonl").lines();
     let read = |line| {

@@ -1,7 +1,7 @@
-//! The bodies of the fuzz targets: plain functions over bytes, which the fuzzer calls with whatever
-//! it makes up and `cargo test` with the inputs that are checked in.
+//! The bodies of the fuzz targets: plain functions over bytes. The fuzzer calls them with generated inputs, and `cargo
+//! test` with those in the corpus.
 //!
-//! Each panics when a promise is broken and does nothing with input that it can't read.
+//! Each function panics if a property does not hold, and ignores input that it can't read.
 //!
 //! ```
 //! scimkit_testkit::fuzz::filter(br#"userName eq "bjensen""#);
@@ -30,10 +30,10 @@ use serde_json::{Value, json};
 pub use self::{archive::archive, grammar::nom, mapping::mapping};
 use crate::contract::block_on;
 
-/// A fuzz target's body.
+/// The body of a fuzz target.
 pub type Target = fn(&[u8]);
 
-/// Every target by its name, which is also the folder of its corpus.
+/// The targets, each with its name, which is also the folder of its corpus.
 pub const TARGETS: [(&str, Target); 11] = [
     ("admit", admit),
     ("archive", archive),
@@ -48,10 +48,10 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("path", path),
 ];
 
-/// Filter text: printing and parsing agree, limits hold, strict accepts no more than lenient.
+/// Checks filter text: printing and parsing agree, limits hold, and a strict parser accepts no more than a lenient one.
 ///
 /// # Panics
-/// When one of them does not.
+/// If a property does not hold.
 pub fn filter(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -75,10 +75,10 @@ pub fn filter(data: &[u8]) {
     );
 }
 
-/// PATCH path text: printing and parsing agree, and what binds, binds again.
+/// Checks PATCH path text: printing and parsing agree, and a path that can be bound can be bound again.
 ///
 /// # Panics
-/// When one of them does not.
+/// If a property does not hold.
 pub fn path(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -100,11 +100,11 @@ pub fn path(data: &[u8]) {
     }
 }
 
-/// A filter in the first line and a resource in the rest: a filter and its negation exclude each
-/// other, and what is bound does not depend on how the filter was spelled.
+/// Checks a filter in the first line with a resource in the rest: a filter and its negation exclude each other, and
+/// binding does not depend on the spelling of the filter.
 ///
 /// # Panics
-/// When one of them does not hold.
+/// If a property does not hold.
 pub fn evaluate(data: &[u8]) {
     let Some((text, body)) = lines(data) else {
         return;
@@ -141,10 +141,10 @@ pub fn evaluate(data: &[u8]) {
     }
 }
 
-/// A resource body: what was admitted is admitted again and unchanged.
+/// Checks a resource body: admitting an admitted resource again does not change it.
 ///
 /// # Panics
-/// When it is not.
+/// If the property does not hold.
 pub fn admit(data: &[u8]) {
     let Ok(body) = serde_json::from_slice::<Value>(data) else {
         return;
@@ -158,11 +158,11 @@ pub fn admit(data: &[u8]) {
     }
 }
 
-/// A resource in the first line and a PATCH request in the rest: the result is a resource as
-/// admission would make it, and applying the change twice is applying it once.
+/// Checks a resource in the first line with a PATCH request in the rest: the result is a valid resource, and applying
+/// the change twice equals applying it once.
 ///
 /// # Panics
-/// When one of them does not hold.
+/// If a property does not hold.
 pub fn patch(data: &[u8]) {
     let Some((before, request)) = lines(data) else {
         return;
@@ -206,11 +206,11 @@ pub fn patch(data: &[u8]) {
     }
 }
 
-/// The body of a bulk request: each operation is answered for itself, what is said to be made is
-/// there, and no reference is left in a membership.
+/// Checks the body of a bulk request: each operation has its own result, reported creations exist, and no membership
+/// contains an unresolved reference.
 ///
 /// # Panics
-/// When one of them does not hold.
+/// If a property does not hold.
 pub fn bulk(data: &[u8]) {
     block_on(Box::pin(async move {
         let server = server().await;
@@ -245,16 +245,16 @@ pub fn bulk(data: &[u8]) {
                 !value.is_some_and(|id| id.starts_with("bulkId:")),
                 "{member}"
             );
-            // Its type is known, so it is there.
+            // Its type is known, so the member exists.
             assert!(member.get("$ref").is_some(), "{member}");
         }
     }));
 }
 
-/// A request: `METHOD PATH` in the first line, `name: value` lines, an empty line, the body.
+/// Checks a request: `METHOD PATH` in the first line, `name: value` lines, an empty line, and the body.
 ///
 /// # Panics
-/// When the answer is a server error, or an error without a SCIM body.
+/// If the response is a server error, or an error without a SCIM body.
 pub fn http(data: &[u8]) {
     let Some(request) = request(data) else { return };
     block_on(Box::pin(async move {
@@ -269,11 +269,11 @@ pub fn http(data: &[u8]) {
     }));
 }
 
-/// A cursor of the server's with these bytes laid over it: only where they change nothing is it
-/// still one.
+/// Checks the server's cursor combined with these bytes by exclusive or: it is a valid cursor only if they change
+/// nothing.
 ///
 /// # Panics
-/// When another text is taken for a cursor, or the cursor for none.
+/// If the server accepts another text as a cursor, or rejects its own cursor.
 pub fn cursor(data: &[u8]) {
     block_on(Box::pin(async move {
         let server = server().await;
@@ -300,7 +300,7 @@ pub fn cursor(data: &[u8]) {
     }));
 }
 
-/// The first resource after a cursor.
+/// Requests the first resource after a cursor.
 async fn searched(server: &Server, cursor: &str) -> (u16, Value) {
     let schema = scimkit_core::message::SEARCH_REQUEST;
     let body = json!({"schemas": [schema], "count": 1, "cursor": cursor});
@@ -326,7 +326,7 @@ fn registry() -> &'static Registry {
     REGISTRY.get_or_init(Registry::standard)
 }
 
-/// The first line as text, and the rest.
+/// Returns the first line as text, and the rest.
 fn lines(data: &[u8]) -> Option<(&str, &[u8])> {
     let end = data.iter().position(|b| *b == b'\n')?;
     let (first, rest) = data.split_at_checked(end)?;
@@ -337,7 +337,7 @@ fn assert_admitted(kind: &ResourceType, resource: &Resource) {
     let again = kind.admit(Value::Object(resource.as_map().clone()), &Tolerance::STRICT);
     let again = again.map(Resource::into_map);
     let mut expected = resource.as_map().clone();
-    // The `$ref` that named a member means nothing beside the `value` that it stood for.
+    // The `$ref` that identified a member is redundant next to the resolved `value`.
     let memberships = kind.attributes().iter();
     for attr in
         memberships.filter(|a| a.role() == AttributeRole::Membership && a.parent().is_none())
@@ -347,7 +347,7 @@ fn assert_admitted(kind: &ResourceType, resource: &Resource) {
             member.as_object_mut().map(|member| member.remove("$ref"));
         }
     }
-    assert_eq!(again, Ok(expected), "not as admission makes it");
+    assert_eq!(again, Ok(expected), "not as admission returns it");
 }
 
 fn request(data: &[u8]) -> Option<Request<Full<bytes::Bytes>>> {
@@ -381,7 +381,7 @@ async fn sent(server: &Server, request: Request<Full<bytes::Bytes>>) -> (u16, Va
     (head.status.as_u16(), body.unwrap_or_default())
 }
 
-/// Every resource there is.
+/// Returns all resources.
 async fn resources(server: &Server) -> Vec<Value> {
     let Some(all) = request(b"GET /?count=1000\n\n") else {
         return Vec::new();
@@ -393,7 +393,7 @@ async fn resources(server: &Server) -> Vec<Value> {
 
 const TOKEN: &str = "fuzz";
 
-/// A server with one user and one group, both made anew so that runs don't depend on each other.
+/// Creates a server with one user and one group, so that runs do not depend on each other.
 async fn server() -> Server {
     let store = Arc::new(MemoryStore::new());
     let server = Server::new(store, Settings::new("https://app.example/scim/v2"));

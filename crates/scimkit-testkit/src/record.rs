@@ -1,4 +1,4 @@
-//! What a provider sends and is answered, recorded as a [`Scenario`] that tells of nobody.
+//! Anonymised recordings of an identity provider's requests and their responses, as [`Scenario`]s.
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -26,45 +26,45 @@
 //! # }
 //! ```
 //!
-//! [`Recorder`] is a tower [`Layer`](tower_layer::Layer) around anything that answers HTTP requests.
-//! What passes is given on as it comes, frame by frame, and copied beside it. When an answer has
-//! ended, its exchange becomes a step, and only that is kept; see [`Scenario`] for the format, and
-//! `scimkit replay` for what plays it.
+//! [`Recorder`] is a tower [`Layer`](tower_layer::Layer) around any service that answers HTTP requests. It passes on
+//! bodies frame by frame, and copies them. When a response has ended, its exchange becomes a step, and only the step is
+//! stored. See [`Scenario`] for the format, and `scimkit replay` for replaying a file.
 //!
-//! # What a recording holds
+//! # Contents of a recording
 //!
-//! Nothing but what is known to reveal nothing: the methods of HTTP, statuses, the attribute names and URNs of
+//! A recording contains only what is known to be anonymous: the HTTP methods, statuses, the attribute names and URNs of
 //! the RFCs and of the [registered schemas](Recorder::with_registry), the grammar of filters and paths as it was
-//! spelled, `null`, booleans (as strings, too), page sizes, and words that everybody uses, such as `work` or `en-US`.
-//! Everything else is replaced:
+//! spelled, `null`, booleans (as strings, too), page sizes, and common words such as `work` or `en-US`. Everything else
+//! is replaced:
 //!
-//! | what | becomes |
+//! | original | replacement |
 //! |---|---|
 //! | a word | `anon1`, and the first of a text `anon1-{{run}}`, so that replays do not collide |
 //! | an e-mail address, a URL | the same at another host: `anon1-{{run}}@anon1.example` |
 //! | digits, as in a telephone number, and numbers | as many digits |
-//! | a password | a word, whatever it was made of |
-//! | a date | a date that is written the same way |
-//! | a UUID | a UUID that no other replay has |
-//! | an id that the server gave in this recording | `{{user1.id}}`, captured where it was given |
-//! | a version that the server told | `{{version3}}`, captured where it was told |
+//! | a password | a word |
+//! | a date | a date in the same format |
+//! | a UUID | a UUID that differs in every replay |
+//! | an id that the server assigned in this recording | `{{user1.id}}`, captured from the response that assigned it |
+//! | a version that the server returned | `{{version3}}`, captured from the response that returned it |
 //!
-//! The same becomes the same, wherever it stands, and what differs only in case still does.
-//! Punctuation and blanks between words stay, lengths don't. Of the headers, `Accept`,
-//! `Content-Encoding`, `Content-Type`, `If-Match` and `If-None-Match` are recorded; of a token, only
-//! whether it was refused. A version that no answer told becomes one that no server has.
+//! Equal originals have equal replacements, and originals that differ only in case have replacements that differ only
+//! in case. Punctuation and spaces between words are preserved, lengths are not. Of the headers, `Accept`,
+//! `Content-Encoding`, `Content-Type`, `If-Match` and `If-None-Match` are recorded; of a token, only whether the server
+//! rejected it. A version that no response contained becomes one that no server has.
 //!
-//! A byte order mark stays, and a body that is not UTF-8 is recorded as text of ISO 8859-1 that is not UTF-8 either.
+//! A byte order mark is preserved. A body that is not UTF-8 is recorded as ISO 8859-1 text that is not UTF-8 either.
 //!
-//! Of answers there is the status and what a provider relies on: values that it sent itself, whether
-//! there is what it asked for, and the type of an error. What a server words or computes is left out.
+//! Of responses, the recording contains the status and what an identity provider relies on: values that it sent itself,
+//! whether what it requested exists, and the type of an error. Texts and values that the server creates are left out.
 //!
-//! A recording replays where it started with what it speaks of: record from the first request on.
+//! A recording can be replayed from an initial state without the resources that it contains, so record from the first
+//! request on.
 //!
-//! # What it costs
+//! # Cost
 //!
-//! An exchange is redacted as the last frame of its answer passes. That took 50 µs for a user of 600
-//! bytes and 20 ms for a group of 250 KB, each sent and answered; hence the limit on bodies.
+//! An exchange is anonymised when the last frame of its response passes. That took 50 µs for a user of 600 bytes and 20
+//! ms for a group of 250 KB, each in a request and its response; hence the limit on bodies.
 
 mod answer;
 mod exchange;
@@ -96,10 +96,10 @@ pub use tee::RecordedBody;
 
 use crate::replay::Scenario;
 
-/// Recordings of one name that a folder holds at most.
+/// The maximum number of recordings with the same name in a folder.
 const MOST_FILES: u32 = 1_000;
 
-/// Records the exchanges of the services that it is a layer of.
+/// Records the exchanges of the services that it wraps.
 ///
 /// Clones record into the same recording.
 #[derive(Debug, Clone)]
@@ -117,17 +117,17 @@ struct Settings {
     scenario: String,
 }
 
-/// How much is recorded.
+/// The limits of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordingLimits {
-    /// The longest body, in bytes: 256 KiB. Of a longer answer only the status is recorded; an exchange
+    /// The maximum length of a body in bytes: 256 KiB. Of a longer response, only the status is recorded; an exchange
     /// with a longer request is left out.
     pub body: usize,
-    /// How long all bodies may be together, in bytes: 32 MiB. Exchanges beyond that are left out, and
-    /// so are those beyond 200,000 different originals.
+    /// The maximum length of all bodies together in bytes: 32 MiB. Exchanges beyond it are left out, and so are
+    /// exchanges beyond 200,000 different originals.
     pub bytes: usize,
-    /// How many exchanges: 1000. Those that follow are left out.
+    /// The maximum number of exchanges: 1,000. Later ones are left out.
     pub steps: u32,
 }
 
@@ -142,8 +142,8 @@ impl Default for RecordingLimits {
 }
 
 impl Recorder {
-    /// A recording under these names, which stand in it as they are: of the provider and of what it
-    /// does.
+    /// Creates a recorder for a recording with these names, of the identity provider and of the scenario, which the
+    /// recording contains unchanged.
     #[must_use]
     pub fn new(idp: impl Into<String>, scenario: impl Into<String>) -> Self {
         Recorder {
@@ -158,41 +158,41 @@ impl Recorder {
         }
     }
 
-    /// Keeps the names and URNs of these schemas, too. Without this, only those of the RFCs stay, and what a custom
-    /// schema has is replaced as everything else is.
+    /// Preserves the names and URNs of these schemas. Without this, only those of the RFCs are preserved, and names of
+    /// custom schemas are replaced like any other text.
     #[must_use]
     pub fn with_registry(self, registry: &Registry) -> Self {
         self.recording().set_known(Known::of(registry));
         self
     }
 
-    /// Records no more than that.
+    /// Sets the limits of the recording.
     #[must_use]
     pub fn with_limits(mut self, limits: RecordingLimits) -> Self {
         Arc::make_mut(&mut self.settings).limits = limits;
         self
     }
 
-    /// Records only what is below `prefix`, the path of the base URL, such as `/scim/v2`.
+    /// Records only requests below `prefix`, the path of the base URL, such as `/scim/v2`.
     #[must_use]
     pub fn with_prefix(mut self, prefix: &str) -> Self {
         Arc::make_mut(&mut self.settings).prefix = prefix.trim_end_matches('/').to_owned();
         self
     }
 
-    /// How many exchanges were left out of the recording, by what was the matter with them.
+    /// Returns the number of exchanges that were left out of the recording, by reason.
     #[must_use]
     pub fn left_out(&self) -> BTreeMap<&'static str, u64> {
         self.recording().left_out().clone()
     }
 
-    /// Writes what is recorded so far into a new file of that folder, which is made where there is
-    /// none, and says which; nothing where nothing is recorded.
+    /// Writes the recording so far into a new file in a folder, and returns the path of the file; `None` if the
+    /// recording is empty. It creates the folder if needed.
     ///
-    /// An earlier recording stays as it is: the next one has a number in its name.
+    /// It never overwrites an earlier recording: the next file has a number in its name.
     ///
     /// # Errors
-    /// What the system says.
+    /// An error of the operating system.
     pub fn save(&self, folder: &Path) -> io::Result<Option<PathBuf>> {
         let scenario = self.scenario();
         if scenario.steps.is_empty() {
@@ -217,7 +217,7 @@ impl Recorder {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    /// What is recorded so far: the exchanges that have ended, in the order in which they began.
+    /// Returns the recording so far: the exchanges that have ended, in the order in which they began.
     #[must_use]
     pub fn scenario(&self) -> Scenario {
         let Settings { idp, scenario, .. } = &*self.settings;
@@ -233,7 +233,7 @@ impl Recorder {
         self.settings.limits
     }
 
-    /// The number of another step, as long as there may be one.
+    /// Returns the number of the next step, up to the limit.
     fn next_step(&self) -> Option<u32> {
         let most = self.settings.limits.steps;
         let more = |count: u32| (count < most).then(|| count.saturating_add(1));
@@ -241,8 +241,7 @@ impl Recorder {
             .next
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         if taken.is_err() {
-            self.recording()
-                .leave_out("beyond the number that is recorded");
+            self.recording().leave_out("beyond the limit on exchanges");
         }
         taken.ok().map(|before| before.saturating_add(1))
     }

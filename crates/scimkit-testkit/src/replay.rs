@@ -1,4 +1,4 @@
-//! Provider traffic as files, replayed against anything that answers HTTP requests.
+//! Identity provider traffic in files, replayed against anything that answers HTTP requests.
 //!
 //! ```
 //! use scimkit_testkit::replay::{Replay, Scenario, HttpTarget};
@@ -11,18 +11,18 @@
 //! # }
 //! ```
 //!
-//! A [`Scenario`] is a JSON document: a list of steps, each a request and what its answer must be
-//! like. The ones that ship lie in the folder `corpus` of this crate: [`Scenario::corpus`].
+//! A [`Scenario`] is a JSON document with a list of steps, each with a request and the expected response. The folder
+//! `corpus` of this crate contains the scenarios that ship with it: [`Scenario::corpus`].
 //!
-//! | text in a step | stands for |
+//! | text in a step | replacement |
 //! |---|---|
-//! | `{{name}}` | the value that an earlier step captured under that name |
-//! | `{{run}}` | eight characters that no other run has |
+//! | `{{name}}` | the value that an earlier step captured under this name |
+//! | `{{run}}` | eight characters that differ in every run |
 //! | `{{guid:x}}` | a UUID, the same throughout the scenario |
 //! | `{{i}}` | the number of this repetition, from 1 |
 //!
-//! Placeholders nest, as in `{{u{{i}}.id}}`. Inside the path of a request the value is
-//! percent-encoded. How a body is compared is said at [`matches()`].
+//! Placeholders nest, as in `{{u{{i}}.id}}`. In the path of a request, the value is percent-encoded. See [`matches()`]
+//! for the comparison of bodies.
 
 mod attributes;
 mod check;

@@ -1,10 +1,10 @@
-//! Text that can't steer a terminal.
+//! Escapes for text that could control a terminal.
 
-/// Escapes every character that could steer a terminal, or hide or reorder text: `\n`, `\t`, `\u{1b}`.
+/// Escapes every character that could control a terminal, or hide or reorder text: `\n`, `\t`, `\u{1b}`.
 ///
-/// These are the control characters (C0, DEL and C1, the ends of lines among them), the line and paragraph separators,
-/// the controls of bidirectional text, and the invisible formatting characters (zero width, byte order mark, tags). The
-/// result is one line. A backslash stays as it is, so a second pass changes nothing.
+/// These are the control characters (C0, DEL and C1, including line ends), the line and paragraph separators, the
+/// controls of bidirectional text, and the invisible formatting characters (zero width, byte order mark, tags). The
+/// result is one line. A backslash is not escaped, so a second pass changes nothing.
 ///
 /// # Example
 /// ```

@@ -117,7 +117,7 @@ impl ConformanceReport {
     }
 }
 
-/// The key of a cause: the case unless it failed at once, the request, and the reason.
+/// The key of a cause: the case, unless its first request failed, the request, and the reason.
 type Sign = (Option<String>, String, String);
 
 fn sign(finding: &Finding) -> Sign {
@@ -126,7 +126,7 @@ fn sign(finding: &Finding) -> Sign {
     (case, settled(&failure.request), settled(&failure.reason))
 }
 
-/// The text without the parts that differ from run to run: placeholders, names, ids and times.
+/// Returns the text without the parts that differ from run to run: placeholders, names, ids and times.
 fn settled(text: &str) -> String {
     let mut settled = String::with_capacity(text.len());
     let mut word = String::new();
@@ -198,7 +198,7 @@ pub(super) fn write_details(report: &ConformanceReport, f: &mut fmt::Formatter<'
     Ok(())
 }
 
-/// A table of the sections of which anything was tested or skipped.
+/// Prints a table of the sections with tested or skipped requirements.
 pub(super) fn write_sections(
     report: &ConformanceReport,
     f: &mut fmt::Formatter<'_>,

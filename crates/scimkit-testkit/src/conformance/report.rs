@@ -1,4 +1,4 @@
-//! What came of a check.
+//! The results of a conformance check.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -16,11 +16,11 @@ use crate::{escape_invisible, replay::Failure};
 pub struct ConformanceReport {
     /// The numbers of cases by result.
     pub cases: CaseCounts,
-    /// One for each requirement, in the order of their sections.
+    /// One result per requirement, in the order of their sections.
     pub outcomes: Vec<RequirementResult>,
     /// The cases that were not run, also those whose requirements are proven by other cases.
     pub skipped: Vec<SkippedCase>,
-    /// What is odd but no failure, and how often it was seen.
+    /// Oddities that are not failures, and how often they occurred.
     pub warnings: BTreeMap<String, u64>,
 }
 
@@ -30,7 +30,7 @@ pub struct ConformanceReport {
 pub struct CaseCounts {
     /// The cases that found a broken requirement.
     pub failed: usize,
-    /// The cases whose every step was answered as expected.
+    /// The cases in which every response was as expected.
     pub passed: usize,
     /// The cases for which the server lacks a capability.
     pub skipped: usize,
@@ -47,7 +47,7 @@ pub struct SkippedCase {
 }
 
 impl ConformanceReport {
-    /// How many requirements of a level went how.
+    /// Returns the numbers of requirements of a level by result.
     #[must_use]
     pub fn counts(&self, level: RequirementLevel) -> Counts {
         let mut counts = Counts::default();
@@ -60,7 +60,7 @@ impl ConformanceReport {
         counts
     }
 
-    /// The requirements that do not hold, with the cases that say so.
+    /// Returns the requirements that do not hold, with the findings of the cases.
     pub fn failures(&self) -> impl Iterator<Item = (&Requirement, &[Finding])> {
         self.outcomes
             .iter()
@@ -95,17 +95,17 @@ impl fmt::Display for ConformanceReport {
     }
 }
 
-/// The figures of one level.
+/// The numbers of requirements of a level by result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Those that a case found broken.
+    /// The requirements that at least one case found broken.
     pub failed: usize,
-    /// Those that all cases which ran found kept.
+    /// The requirements that hold in every case that ran.
     pub passed: usize,
-    /// Those for which something is missing on the server.
+    /// The requirements for which the server lacks a capability.
     pub skipped: usize,
-    /// Those that no case asks about.
+    /// The requirements without a case.
     pub untested: usize,
 }
 
@@ -119,7 +119,7 @@ impl Counts {
         }
     }
 
-    /// The number of requirements that a case checks.
+    /// Returns the number of requirements with a case.
     pub(super) fn asked(&self) -> usize {
         self.failed + self.passed + self.skipped
     }
@@ -138,13 +138,13 @@ impl fmt::Display for Counts {
     }
 }
 
-/// What came of one requirement.
+/// The result of one requirement.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RequirementResult {
-    /// Which one.
+    /// The requirement.
     pub requirement: Requirement,
-    /// How it went.
+    /// The result.
     pub verdict: Verdict,
 }
 
@@ -174,22 +174,22 @@ impl fmt::Display for RequirementResult {
     }
 }
 
-/// How a requirement went.
+/// The result of checking a requirement.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It does not hold: what these cases found.
+    /// The requirement does not hold, with the findings of the cases.
     Failed(Vec<Finding>),
-    /// It holds, as these cases saw.
+    /// The requirement holds in these cases.
     Passed(Vec<String>),
-    /// Something is missing that each of its cases requires.
+    /// Every case of the requirement needs a capability that the server lacks.
     Skipped(String),
-    /// No case asks about it.
+    /// No case checks the requirement.
     Untested,
 }
 
 impl Verdict {
-    /// The verdict in a word.
+    /// Returns the verdict in a word.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -201,15 +201,15 @@ impl Verdict {
     }
 }
 
-/// A case that a server did not answer as the RFC asks.
+/// A case in which a server did not respond as the RFC requires.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Finding {
     /// The name of the case.
     pub case: String,
-    /// Which step was answered otherwise, and how.
+    /// The step with the unexpected response, and the difference.
     pub failure: Failure,
-    /// What the case asks for, in a sentence.
+    /// The expectation of the case, in a sentence.
     pub rule: String,
 }
 

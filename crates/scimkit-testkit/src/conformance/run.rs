@@ -1,4 +1,4 @@
-//! Running the cases, and what came of each requirement.
+//! Runs the cases, and derives the result of each requirement.
 
 use super::{
     CaseCounts, ConformanceReport, Finding, Requirement, RequirementResult, SkippedCase, Verdict,
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::replay::{self, HttpTarget, Mode, Replay, Scenario};
 
-/// Holds a server against what the RFCs ask of it.
+/// Checks a server for conformance.
 #[derive(Debug, Clone)]
 pub struct ConformanceCheck<'t> {
     cases: Option<Vec<Scenario>>,
@@ -14,7 +14,7 @@ pub struct ConformanceCheck<'t> {
 }
 
 impl<'t> ConformanceCheck<'t> {
-    /// A check of that server with all [`cases`].
+    /// Creates a check of that server with all [`cases`].
     #[must_use]
     pub fn new(target: &'t dyn HttpTarget) -> Self {
         ConformanceCheck {
@@ -30,8 +30,8 @@ impl<'t> ConformanceCheck<'t> {
         self
     }
 
-    /// Runs the cases of these modes; without further words [`Mode::Both`]. [`Mode::Rfc`] adds what a
-    /// strict server refuses and a lenient one may accept.
+    /// Runs the cases of these modes; by default those of [`Mode::Both`]. [`Mode::Rfc`] adds cases in which a strict
+    /// server returns an error and a lenient one may not.
     #[must_use]
     pub fn with_modes(mut self, modes: impl IntoIterator<Item = Mode>) -> Self {
         self.replay = self.replay.with_modes(modes);
@@ -45,12 +45,12 @@ impl<'t> ConformanceCheck<'t> {
         self
     }
 
-    /// Runs the cases one after the other, and says of each requirement what came of it.
+    /// Runs the cases one after the other, and returns the result of each requirement.
     ///
     /// # Errors
-    /// - [`ConformanceError::NoAnswer`]: the server can't be spoken to
-    /// - [`ConformanceError::Refused`]: it lets nobody in with that token
-    /// - [`ConformanceError::Cases`]: the cases can't be read, which does not happen to those that ship
+    /// - [`ConformanceError::NoAnswer`]: the server does not respond
+    /// - [`ConformanceError::Refused`]: the server rejects the token
+    /// - [`ConformanceError::Cases`]: the cases can't be read, which does not happen to those that ship with this crate
     pub async fn run(&self) -> Result<ConformanceReport, ConformanceError> {
         let cases = match &self.cases {
             Some(cases) => cases.clone(),
@@ -91,18 +91,18 @@ impl<'t> ConformanceCheck<'t> {
     }
 }
 
-/// Why there is no report.
+/// The reason why there is no report.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConformanceError {
     /// The cases or requirements can't be read.
     #[error("the cases can't be read")]
     Cases(#[source] replay::Error),
-    /// The server can't be spoken to.
+    /// The server does not respond.
     #[error("{0}")]
     NoAnswer(String),
-    /// The server lets nobody in with that token.
-    #[error("the server answers {0} to the token that was given, or to none")]
+    /// The server rejects the token, or requires one.
+    #[error("the server responds with {0}: pass a valid token")]
     Refused(u16),
 }
 

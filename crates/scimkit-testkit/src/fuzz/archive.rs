@@ -1,4 +1,4 @@
-//! Lines of a tenant.
+//! The lines of an archived tenant.
 
 use std::{
     future::Future,
@@ -18,11 +18,11 @@ use serde_json::Value;
 use super::{TOKEN, request, sent};
 use crate::contract::block_on;
 
-/// Lines of a tenant are kept as a whole or not at all; what is kept goes out and in again as it is,
-/// and a server answers for it.
+/// Checks the lines of a tenant: they are imported as a whole or not at all, an export and a second import do not
+/// change them, and a server can serve the tenant.
 ///
 /// # Panics
-/// When one of them does not hold.
+/// If a property does not hold.
 pub fn archive(data: &[u8]) {
     let store = Arc::new(MemoryStore::new());
     if let Err(problem) = take(&store, data) {
@@ -34,7 +34,7 @@ pub fn archive(data: &[u8]) {
         return;
     }
     let kept = match lines(&store) {
-        // There was nothing in the lines.
+        // The lines were empty.
         Err(ArchiveError::Store(StoreError::NotFound)) => return,
         kept => kept.unwrap_or_default(),
     };
@@ -61,7 +61,7 @@ pub fn archive(data: &[u8]) {
     }
 }
 
-/// Fails for what administration would have rejected, and for a resource that changed before it was
+/// Fails if the store has entries that administration would have rejected, or a resource that changed before it was
 /// created.
 fn is_valid(store: &MemoryStore, lines: &[u8]) {
     let tenant = TenantId::default();

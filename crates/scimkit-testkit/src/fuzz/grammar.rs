@@ -1,4 +1,4 @@
-//! The nom parsers of filters and paths against the parsers of whole texts.
+//! The nom parsers of filters and paths, compared with the parsers of whole texts.
 
 use std::fmt::Debug;
 
@@ -8,11 +8,11 @@ use scimkit_filter::{
     nom::{SyntaxError, attribute, filter, literal, path},
 };
 
-/// Text in a grammar: what a nom parser reads is read the same by itself, and a parser that reads all of a text agrees
-/// with the parser of whole texts.
+/// Checks text that a grammar may contain: what a nom parser reads is read the same by itself, and a nom parser that
+/// reads a whole text agrees with the parser of whole texts.
 ///
 /// # Panics
-/// When one of them does not.
+/// If a property does not hold.
 pub fn nom(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -26,7 +26,10 @@ pub fn nom(data: &[u8]) {
             Path::parse_with(text, &options)
         });
         if let Err(nom::Err::Error(error)) = literal::<SyntaxError<'_>>(options)(text) {
-            assert!(text.ends_with(error.rest()), "the place is not in the text");
+            assert!(
+                text.ends_with(error.rest()),
+                "the position is not in the text"
+            );
         }
     }
     agree(text, attribute(strict)(text), AttributePath::parse);
@@ -47,7 +50,7 @@ fn agree<'a, T: Debug + PartialEq>(
         Err(nom::Err::Error(error) | nom::Err::Failure(error)) => {
             let error = error.to_parse_error(text);
             assert!(whole.is_err(), "nom: {error}");
-            assert!(error.to_string().len() < 1_000, "a long error");
+            assert!(error.to_string().len() < 1_000, "the error is too long");
         }
         Err(incomplete) => unreachable!("{incomplete:?}"),
     }

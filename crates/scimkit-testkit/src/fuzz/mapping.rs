@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::{assert_admitted, registry};
 
-/// A mapping file, as TOML or JSON: every problem has a place in it, and a mapping without one
-/// does what it promises with a few resources.
+/// Checks a mapping file in TOML or JSON: every problem has a position in the file, and a valid mapping works correctly
+/// with a few resources.
 ///
 /// # Panics
-/// When one of them does not hold.
+/// If a property does not hold.
 pub fn mapping(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -60,7 +60,7 @@ fn assert_mapping(mapping: &Mapping) {
     }
 }
 
-/// What the host keeps of a resource changes nothing in it, and makes one that is admitted.
+/// Checks that a resource's own record changes nothing in it, and that a resource from the record is valid.
 fn assert_round_trip(rules: &TypeMapping, kind: &ResourceType, resource: &Resource) {
     let Ok(record) = rules.to_record(resource) else {
         return;

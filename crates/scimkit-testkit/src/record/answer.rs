@@ -1,4 +1,4 @@
-//! What a recorded answer lets one expect of another server.
+//! The parts of a recorded response that another server must return, too.
 
 use scimkit_filter::{Filter, Literal, Operator};
 use serde_json::{Map, Value, json};
@@ -8,7 +8,7 @@ use super::{
     tree, values,
 };
 
-/// What of the body of an answer another server must give too: nothing of what a server makes up,
+/// Returns the parts of a response body that another server must return, too: nothing that a server creates itself,
 /// such as times, versions, URLs and sentences.
 pub(super) fn expected(
     placeholders: &mut Placeholders,
@@ -42,7 +42,7 @@ pub(super) fn expected(
     Some(Value::Object(members))
 }
 
-/// The schemas of an answer that a server must have been told of, and have a value in.
+/// Returns the schemas of a response that are custom schemas with a value.
 pub(super) fn own_schemas(placeholders: &Placeholders, body: &Value) -> Vec<String> {
     let schemas = body
         .get("schemas")
@@ -61,10 +61,11 @@ pub(super) fn own_schemas(placeholders: &Placeholders, body: &Value) -> Vec<Stri
     own.map(str::to_owned).collect()
 }
 
-/// How many there are, and which, where the filter asks for what only this replay has made.
+/// Returns the expected number of results, and the results themselves if the filter selects only what this replay has
+/// created.
 fn list(placeholders: &mut Placeholders, body: &Value, filter: Option<&str>) -> Map<String, Value> {
     let mut members = Map::new();
-    // A page by cursor need not tell.
+    // A page with a cursor need not contain it.
     if body.get("totalResults").is_some() {
         members.insert("totalResults".to_owned(), json!({"$type": "integer"}));
     }
@@ -89,7 +90,7 @@ fn list(placeholders: &mut Placeholders, body: &Value, filter: Option<&str>) -> 
     members
 }
 
-/// Whether a filter means the same after redaction, and matches only what this replay has made.
+/// Returns whether a filter has the same meaning after redaction, and matches only what this replay has created.
 fn pins(placeholders: &mut Placeholders, filter: &Filter<'_>) -> bool {
     let mut pinned = false;
     let mut open = vec![filter];
@@ -123,13 +124,13 @@ fn object(
     for (name, inner) in members {
         let folded = name.to_lowercase();
         let inside = format!("{attribute}.{folded}");
-        // Who is a member is what counts; how it is described is up to the server.
+        // The members matter; how a server describes them is up to the server.
         let told = inside.contains(".members.") && folded != "value";
         let server_made = MADE_BY_THE_SERVER.contains(&folded.as_str()) || name.starts_with('$');
         if told || server_made {
             continue;
         }
-        // Only names that a schema has are known to reveal nothing.
+        // Only the names of schemas are known to be anonymous.
         let known = placeholders.known();
         if !known.has_name(name) && !known.has_urn(name) {
             continue;
@@ -141,7 +142,7 @@ fn object(
     expected
 }
 
-/// The value as it is expected, or nothing where the server made it up.
+/// Returns the expected value, or `None` if the server created it.
 fn value(placeholders: &mut Placeholders, attribute: &str, actual: &Value) -> Option<Value> {
     match actual {
         Value::Array(elements) => {
@@ -178,7 +179,7 @@ fn value(placeholders: &mut Placeholders, attribute: &str, actual: &Value) -> Op
     }
 }
 
-/// What a server describes in words of its own, in lower case.
+/// The attributes that a server describes in its own words, in lower case.
 const MADE_BY_THE_SERVER: [&str; 6] = [
     "$ref", "display", "groups", "location", "password", "schemas",
 ];

@@ -1,4 +1,4 @@
-//! One exchange, from what went over the wire to a step of a scenario.
+//! One exchange, from HTTP messages to a step of a scenario.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -17,42 +17,42 @@ use crate::replay::{
     Authorization, Charset, Expectation, Feature, Mode, Request, SCIM, Scenario, Step,
 };
 
-/// How many originals are told apart: each takes a few hundred bytes, whatever its length.
+/// The maximum number of different originals. Each takes a few hundred bytes, whatever its length.
 const MOST_ORIGINALS: usize = 200_000;
 
 /// The head of a request.
 #[derive(Debug)]
 pub(super) struct Asked {
-    /// Its number, in the order of arrival.
+    /// The number, in the order of arrival.
     pub(super) at: u32,
     pub(super) headers: HeaderMap,
     pub(super) method: Method,
-    /// Path and query below the base path.
+    /// The path and query below the base path.
     pub(super) target: String,
 }
 
-/// The head of an answer.
+/// The head of a response.
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) headers: HeaderMap,
     pub(super) status: StatusCode,
 }
 
-/// What has been recorded so far; nothing in it is an original.
+/// The recording so far, which contains no originals.
 #[derive(Debug, Default)]
 pub(super) struct Recording {
-    /// How long the bodies were, all together.
+    /// The length of all bodies together.
     bytes: usize,
     counts: BTreeMap<&'static str, u32>,
-    /// Which step told which cursor, as a fingerprint, and where in its answer.
+    /// The step that returned each cursor, by fingerprint, and the place in its response.
     cursors: HashMap<u64, (u32, &'static str)>,
-    /// The first segments of paths under which the server had something, as fingerprints.
+    /// The first path segments of successful requests, as fingerprints.
     endpoints: HashSet<u64>,
     left_out: BTreeMap<&'static str, u64>,
     placeholders: Placeholders,
     schemas: Vec<String>,
     steps: BTreeMap<u32, Step>,
-    /// Which step told which version of which resource, as fingerprints, and where in its answer.
+    /// The step that returned each version of each resource, by fingerprints, and the place in its response.
     versions: HashMap<(u64, u64), (u32, &'static str)>,
 }
 
@@ -98,7 +98,7 @@ impl Recording {
         }
     }
 
-    /// Adds an exchange that has come to its end.
+    /// Adds an exchange that has ended.
     pub(super) fn add(
         &mut self,
         asked: &Asked,
@@ -108,8 +108,8 @@ impl Recording {
         most: usize,
     ) {
         if told.status == StatusCode::PAYLOAD_TOO_LARGE {
-            // A redacted body is shorter, and would not be refused.
-            return self.leave_out("with a longer body than the server takes");
+            // An anonymised body is shorter, so the server would accept it.
+            return self.leave_out("with a body that is too large for the server");
         }
         let sent = match sent {
             Copied::Whole(sent) => sent,
@@ -121,10 +121,10 @@ impl Recording {
             .saturating_add(sent.len())
             .saturating_add(got.len());
         if self.bytes > most {
-            return self.leave_out("beyond the bytes that are recorded");
+            return self.leave_out("beyond the limit on bytes");
         }
         if self.placeholders.len() > MOST_ORIGINALS {
-            return self.leave_out("beyond the originals that are told apart");
+            return self.leave_out("beyond the limit on originals");
         }
         let body = match got {
             Copied::Whole(bytes) => Tree::parse(bytes).and_then(Tree::into_value),
@@ -136,7 +136,7 @@ impl Recording {
         let body_subset = body
             .as_ref()
             .and_then(|body| answer::expected(&mut self.placeholders, body, filter.as_deref()));
-        // Not before what is expected, which can't ask for what is captured only afterwards.
+        // After the expectation, which can't use what is only captured afterwards.
         let mut capture = BTreeMap::new();
         if let Some(name) = self.created(asked, told, body.as_ref()) {
             capture.insert(name, "$.id".to_owned());
@@ -182,7 +182,7 @@ impl Recording {
                 header::IF_MATCH | header::IF_NONE_MATCH => self.condition(asked, &text),
                 _ => return None,
             };
-            // That is what a replay sends anyway.
+            // A replay sends this type anyway.
             (text != SCIM).then(|| (titled(name.as_str()), text))
         });
         let headers = given.collect();
@@ -197,7 +197,8 @@ impl Recording {
         }
     }
 
-    /// Whether the server has what the path begins with: it is a schema's word then, not a person's.
+    /// Returns whether the first path segment is an endpoint of the server, and so a schema's word and not personal
+    /// data.
     fn endpoint(&mut self, asked: &Asked, told: &Told) -> Endpoint {
         let segment = segment(asked, 1);
         let known = self.placeholders.fingerprint(segment);
@@ -211,7 +212,7 @@ impl Recording {
         }
     }
 
-    /// A method of HTTP, or another one in its place.
+    /// Returns an HTTP method, or a replacement for an unknown one.
     fn method(&mut self, method: &Method) -> String {
         const KNOWN: [Method; 8] = [
             Method::DELETE,
@@ -230,7 +231,7 @@ impl Recording {
         }
     }
 
-    /// A body as a value where a value can say it, and as text otherwise.
+    /// Returns a body as a value if possible, and as text otherwise.
     fn body(&mut self, asked: &Asked, sent: &[u8]) -> Body {
         if sent.is_empty() {
             return Body::default();
@@ -257,12 +258,12 @@ impl Recording {
         }
     }
 
-    /// A body that is not UTF-8, as one of ISO 8859-1 that is not UTF-8 either.
+    /// Returns a body that is not UTF-8, as ISO 8859-1 text that is not UTF-8 either.
     fn body_of_bytes(&mut self, asked: &Asked, sent: &[u8]) -> Body {
         let text: String = sent.iter().copied().map(char::from).collect();
         let redacted = self.json(asked, &text).map(|(_, text)| text);
         let mut redacted = redacted.unwrap_or_else(|| joined(&text, self.placeholders.text(&text)));
-        // Escapes are for all that this charset does not have.
+        // Escapes represent the characters that are not in this character set.
         redacted.retain(|c| u8::try_from(c).is_ok());
         let bytes: Vec<u8> = redacted
             .chars()
@@ -277,7 +278,7 @@ impl Recording {
         }
     }
 
-    /// The redacted JSON, as a value where a value can say it, and as text.
+    /// Returns the anonymised JSON as a value, if possible, and as text.
     fn json(&mut self, asked: &Asked, text: &str) -> Option<(Option<Value>, String)> {
         let tree = Tree::parse(text.as_bytes())?;
         let redacted = tree::message(&mut self.placeholders, kind(asked), tree);
@@ -285,7 +286,7 @@ impl Recording {
         Some((redacted.into_value(), text))
     }
 
-    /// The name under which later steps find the id of what was created.
+    /// Returns the name under which later steps find the id of a created resource.
     fn created(&mut self, asked: &Asked, told: &Told, body: Option<&Value>) -> Option<String> {
         if asked.method != Method::POST || told.status != StatusCode::CREATED {
             return None;
@@ -306,7 +307,7 @@ impl Recording {
         Some(name)
     }
 
-    /// Remembers which cursors the answer tells.
+    /// Remembers the cursors in the response.
     fn cursors(&mut self, asked: &Asked, body: Option<&Value>) {
         for place in ["nextCursor", "previousCursor"] {
             let cursor = body.and_then(|body| body.get(place)?.as_str());
@@ -319,7 +320,7 @@ impl Recording {
         }
     }
 
-    /// Has a cursor that the request sends captured where an earlier step told it.
+    /// Captures the cursor that the request sends from the step that returned it.
     fn continued(&mut self, asked: &Asked, sent: &[u8]) {
         let Some(cursor) = parameter(asked, sent, "cursor") else {
             return;
@@ -334,7 +335,7 @@ impl Recording {
         }
     }
 
-    /// Remembers which version the answer tells of the resource.
+    /// Remembers the version of the resource in the response.
     fn versions(&mut self, asked: &Asked, told: &Told, body: Option<&Value>) {
         let tag = told
             .headers
@@ -355,7 +356,7 @@ impl Recording {
         self.versions.insert((resource, version), (asked.at, place));
     }
 
-    /// A condition on versions: those that an earlier step told are captured there.
+    /// Anonymises a condition on versions. Versions that an earlier step returned are captured from it.
     fn condition(&mut self, asked: &Asked, text: &str) -> String {
         let resource = self.placeholders.fingerprint(segment(asked, 2));
         let (mut out, mut rest) = (String::new(), text);
@@ -378,7 +379,7 @@ impl Recording {
                     out.push_str(&format!("{{{{version{at}}}}}"));
                 }
                 None => {
-                    // Never a version that some server may really have, as a number would be.
+                    // Never a version that a server may really have, such as a number.
                     let inner = joined(inner, self.placeholders.whole(inner));
                     out.push_str(&format!("{weak}\"{inner}\""));
                 }
@@ -388,7 +389,7 @@ impl Recording {
         out + &self.between_tags(rest)
     }
 
-    /// What stands around the versions of a condition: separators and `*`.
+    /// Anonymises the text around the versions of a condition: separators and `*` are preserved.
     fn between_tags(&mut self, text: &str) -> String {
         if text.chars().all(|c| " \t,*".contains(c)) {
             text.to_owned()
@@ -398,10 +399,10 @@ impl Recording {
     }
 }
 
-/// What a UTF-8 text may begin with.
+/// The character with which UTF-8 text may begin.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The body of a request as a scenario has it.
+/// The body of a request in a scenario.
 #[derive(Default)]
 struct Body {
     body: Option<Value>,
@@ -427,7 +428,7 @@ fn authorization(asked: &Asked, told: &Told) -> Authorization {
     }
 }
 
-/// A PATCH may be answered with the resource or without, as the server likes.
+/// A server may respond to PATCH with or without the resource.
 fn statuses(asked: &Asked, told: &Told) -> Vec<u16> {
     match (&asked.method, told.status) {
         (&Method::PATCH, StatusCode::OK | StatusCode::NO_CONTENT) => vec![200, 204],
@@ -446,7 +447,7 @@ fn kind(asked: &Asked) -> Message {
     }
 }
 
-/// A parameter of a query or of a search.
+/// Returns a parameter of a query or of a search.
 fn parameter(asked: &Asked, sent: &[u8], name: &str) -> Option<String> {
     if kind(asked) == Message::Search {
         let body: Value = serde_json::from_slice(sent).ok()?;
@@ -455,7 +456,7 @@ fn parameter(asked: &Asked, sent: &[u8], name: &str) -> Option<String> {
     syntax::query_value(&asked.target, name)
 }
 
-/// A segment of the path of a request: the first is the endpoint, the second an id.
+/// Returns a segment of the path of a request: the first is the endpoint, the second an id.
 fn segment(asked: &Asked, number: usize) -> &str {
     path(asked).split('/').nth(number).unwrap_or_default()
 }
@@ -464,7 +465,7 @@ fn path(asked: &Asked) -> &str {
     asked.target.split('?').next().unwrap_or_default()
 }
 
-/// A header's name as people write it.
+/// Returns the name of a header in its usual capitalisation.
 fn titled(name: &str) -> String {
     let parts = name.split('-').map(|part| {
         let mut letters = part.chars();
@@ -474,7 +475,7 @@ fn titled(name: &str) -> String {
     parts.collect::<Vec<_>>().join("-")
 }
 
-/// Media types and their parameters, of which only the well-known stay.
+/// Anonymises media types and their parameters, except for the well-known ones.
 fn media_types(placeholders: &mut Placeholders, text: &str) -> String {
     const KNOWN: [&str; 18] = [
         "application",

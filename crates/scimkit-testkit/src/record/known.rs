@@ -1,10 +1,10 @@
-//! The names, schema URNs and languages that are known to reveal nothing, and stay.
+//! The names, schema URNs and languages that are known to be anonymous and are preserved.
 
 use std::collections::BTreeSet;
 
 use scimkit_registry::Registry;
 
-/// What the protocol and the registered schemas call things; compared without regard to case.
+/// The names and URNs of the protocol and the registered schemas, compared ignoring case.
 #[derive(Debug)]
 pub(super) struct Known {
     names: BTreeSet<String>,
@@ -18,7 +18,7 @@ impl Default for Known {
 }
 
 impl Known {
-    /// The words of the RFCs and those of these schemas.
+    /// Creates the names and URNs of the RFCs and of these schemas.
     pub(super) fn of(registry: &Registry) -> Self {
         let mut names: BTreeSet<_> = WORDS.split_whitespace().map(str::to_lowercase).collect();
         let mut urns: BTreeSet<_> = MESSAGES
@@ -44,17 +44,17 @@ impl Known {
         Known { names, urns }
     }
 
-    /// Whether the protocol or a schema has that name.
+    /// Returns whether the protocol or a schema has that name.
     pub(super) fn has_name(&self, name: &str) -> bool {
         self.names.contains(&name.to_lowercase())
     }
 
-    /// Whether that is the URN of a message or a schema.
+    /// Returns whether the text is the URN of a message or a schema.
     pub(super) fn has_urn(&self, text: &str) -> bool {
         self.urns.contains(&text.to_lowercase())
     }
 
-    /// The length of the URN that a text begins with, where an attribute name or nothing follows it.
+    /// Returns the length of the URN at the start of a text, if an attribute name or nothing follows it.
     pub(super) fn urn_prefix(&self, text: &str) -> Option<usize> {
         let folded = text.to_ascii_lowercase();
         let begins = |urn: &&String| {
@@ -65,7 +65,7 @@ impl Known {
     }
 }
 
-/// Whether that is a language of ISO 639-1, perhaps with a country of ISO 3166-1: `en`, `en-US`.
+/// Returns whether the text is a language of ISO 639-1, optionally with a country of ISO 3166-1: `en`, `en-US`.
 pub(super) fn is_language(text: &str) -> bool {
     let (language, country) = match text.split_once(['-', '_']) {
         Some((language, country)) => (language, Some(country)),
@@ -80,7 +80,7 @@ pub(super) fn is_language(text: &str) -> bool {
     one_of(LANGUAGES, language) && country.is_none_or(|country| one_of(COUNTRIES, country))
 }
 
-/// The grammar of filters, and the members of messages and of what every resource has.
+/// The grammar of filters, the members of messages, and the attributes of every resource.
 const WORDS: &str = "and co eq ew false ge gt le lt ne not null or pr sw true \
     attributes bulkId count cursor data excludedAttributes externalId failOnErrors filter id location meta \
     method op Operations path schemas sortBy sortOrder startIndex value version \

@@ -1,4 +1,4 @@
-//! What stands in a recording in place of what was sent: the same for the same, and nothing of it.
+//! The replacements in a recording: equal for equal originals, and without any part of them.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -13,16 +13,16 @@ use serde_json::Number;
 
 use super::{known::Known, tokens::Tokens};
 
-/// A part of a redacted text.
+/// A part of an anonymised text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     /// These bytes of the original.
     Keep(Range<usize>),
-    /// This instead: letters, digits, `-`, `.` and placeholders.
+    /// A replacement: letters, digits, `-`, `.` and placeholders.
     Put(String),
 }
 
-/// Puts the pieces of a text together.
+/// Joins the pieces of a text.
 pub(super) fn joined(text: &str, pieces: Vec<Piece>) -> String {
     let mut out = String::with_capacity(text.len());
     for piece in pieces {
@@ -34,9 +34,9 @@ pub(super) fn joined(text: &str, pieces: Vec<Piece>) -> String {
     out
 }
 
-/// The placeholders given out so far.
+/// The placeholders so far.
 ///
-/// Originals are not kept, only hashes of them under a key that nobody knows.
+/// Originals are not stored, only their hashes under a random key.
 #[derive(Debug, Default)]
 pub(super) struct Placeholders {
     cased: HashMap<u64, Cased>,
@@ -53,23 +53,23 @@ enum Kind {
     Certificate,
     Date,
     Domain,
-    /// Digits, of which there are so many, with or without a zero in front.
+    /// A number of digits, with or without a leading zero.
     Number(usize, bool),
     Uuid,
     Word,
 }
 
-/// A placeholder and the ways to write it that stand for ways to write the original.
+/// A placeholder and its spellings, one per spelling of the original.
 #[derive(Debug)]
 struct Cased {
     base: String,
     spellings: HashMap<u64, String>,
-    /// What the spellings are, of which there are few however many originals there are.
+    /// The spellings in use; there are few, however many originals there are.
     taken: BTreeSet<String>,
 }
 
 impl Placeholders {
-    /// The names and URNs that stay.
+    /// Returns the names and URNs that are preserved.
     pub(super) fn known(&self) -> Arc<Known> {
         Arc::clone(&self.known)
     }
@@ -78,24 +78,24 @@ impl Placeholders {
         self.known = Arc::new(known);
     }
 
-    /// From here on, `id` is what a step captured as `name`.
+    /// Replaces `id` from now on by what a step captured as `name`.
     pub(super) fn capture(&mut self, id: &str, name: &str) {
         let key = self.secret.hash_one(id);
         self.ids.insert(key, format!("{{{{{name}}}}}"));
     }
 
-    /// The placeholder of what a step captured.
+    /// Returns the placeholder of a captured id.
     pub(super) fn captured(&self, id: &str) -> Option<&str> {
         self.ids.get(&self.secret.hash_one(id)).map(String::as_str)
     }
 
-    /// From here on, `cursor` is what a step captured as `name`; as any other text it is none.
+    /// Replaces `cursor` from now on by what a step captured as `name`, but only where a cursor is sent.
     pub(super) fn capture_cursor(&mut self, cursor: &str, name: &str) {
         let key = self.secret.hash_one(("cursor", cursor));
         self.ids.insert(key, format!("{{{{{name}}}}}"));
     }
 
-    /// What stands for a cursor: the one that a step captured, where the server gave it out.
+    /// Replaces a cursor: by the captured one if the server returned it.
     pub(super) fn cursor(&mut self, cursor: &str) -> Vec<Piece> {
         match self.ids.get(&self.secret.hash_one(("cursor", cursor))) {
             Some(captured) => vec![Piece::Put(captured.clone())],
@@ -103,7 +103,7 @@ impl Placeholders {
         }
     }
 
-    /// A hash that means nothing outside of this recording.
+    /// Returns a hash that is meaningless outside this recording.
     pub(super) fn fingerprint(&self, what: impl Hash) -> u64 {
         self.secret.hash_one(what)
     }
@@ -114,17 +114,17 @@ impl Placeholders {
         self.seen.insert(key);
     }
 
-    /// Whether a client sent that text, in whatever case.
+    /// Returns whether a client sent that text, ignoring case.
     pub(super) fn has_seen(&self, text: &str) -> bool {
         self.seen.contains(&self.secret.hash_one(fold_case(text)))
     }
 
-    /// What stands for the content of a certificate: base64, as that is.
+    /// Replaces the content of a certificate, by other base64 text.
     pub(super) fn certificate(&mut self, text: &str) -> String {
         self.plain(Kind::Certificate, text, |n| format!("anon{n:08}"))
     }
 
-    /// What stands for a date, or date and time, written the same way.
+    /// Replaces a date, or date and time, by one in the same format.
     pub(super) fn date(&mut self, text: &str) -> Option<String> {
         let is_date = DateTime::parse_from_rfc3339(text).is_ok()
             || NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").is_ok()
@@ -138,14 +138,14 @@ impl Placeholders {
         }))
     }
 
-    /// What stands for a text that nothing may be told of, not even how long it is.
+    /// Replaces a text as a whole, so that not even its length is known.
     pub(super) fn whole(&mut self, text: &str) -> Vec<Piece> {
         vec![Piece::Put(format!("{}-{{{{run}}}}", self.word(text)))]
     }
 
-    /// Redacts a text word by word; what stands between the words stays.
+    /// Anonymises a text word by word, and preserves what is between the words.
     ///
-    /// The first word carries `{{run}}`, so that no two replays send the same.
+    /// The first word contains `{{run}}`, so that no two replays send the same text.
     pub(super) fn text(&mut self, text: &str) -> Vec<Piece> {
         if let Some(captured) = self.captured(text) {
             return vec![Piece::Put(captured.to_owned())];
@@ -156,12 +156,12 @@ impl Placeholders {
         Tokens::new(self, text).pieces()
     }
 
-    /// What stands for a host, with its port: another host.
+    /// Replaces a host, with its port, by another host.
     pub(super) fn domain(&mut self, text: &str) -> String {
         self.cased(Kind::Domain, text, |n| format!("anon{n}.example"))
     }
 
-    /// What stands for digits: as many digits, of many the first sixty-four.
+    /// Replaces digits by as many digits, up to 64.
     pub(super) fn number(&mut self, digits: &str) -> String {
         let length = digits.len().min(64);
         let zero = digits.starts_with('0') && length > 1;
@@ -169,13 +169,13 @@ impl Placeholders {
         self.plain(Kind::Number(length, zero), digits, |n| {
             let n = n.to_string();
             let wide = length - lead.len();
-            // Where there are so few digits that they run out, the last ones count on.
+            // With too few digits for all originals, the last digits start again.
             let last = n.get(n.len().saturating_sub(wide)..).unwrap_or_default();
             format!("{lead}{}{last}", "0".repeat(wide - last.len()))
         })
     }
 
-    /// What stands for a JSON number: one with as many digits, where there is such a number.
+    /// Replaces a JSON number by one with as many digits, if there is such a number.
     pub(super) fn count(&mut self, number: &Number) -> Number {
         let (mut out, mut digits) = (String::new(), String::new());
         for sign in number.to_string().chars().chain(std::iter::once(' ')) {
@@ -192,12 +192,12 @@ impl Placeholders {
         made.unwrap_or_else(|_| Number::from(0))
     }
 
-    /// How many originals are told apart.
+    /// Returns the number of different originals.
     pub(super) fn len(&self) -> usize {
         self.cased.len() + self.ids.len() + self.plain.len() + self.seen.len()
     }
 
-    /// What stands for a UUID: a UUID that no other replay has.
+    /// Replaces a UUID by one that differs in every replay.
     pub(super) fn uuid(&mut self, text: &str) -> String {
         if let Some(captured) = self.captured(text) {
             return captured.to_owned();
@@ -242,8 +242,8 @@ impl Placeholders {
         made
     }
 
-    /// A placeholder that is written in lower case, capitals or a mixture where the original is;
-    /// what differs in case alone has the same, in another case.
+    /// Returns a placeholder in the letter case of the original. Originals that differ only in case have the same
+    /// placeholder in different cases.
     fn cased(&mut self, kind: Kind, text: &str, make: impl Fn(u32) -> String) -> String {
         let key = self.secret.hash_one((kind, fold_case(text)));
         let spelling = self.secret.hash_one(text);
@@ -273,7 +273,7 @@ impl Placeholders {
     }
 }
 
-/// The placeholder in the case of the original.
+/// Returns the placeholder in the letter case of the original.
 fn like(base: &str, original: &str) -> String {
     let cased = |c: &char| c.is_lowercase() || c.is_uppercase();
     let letters: Vec<_> = original.chars().filter(cased).collect();
@@ -287,7 +287,7 @@ fn like(base: &str, original: &str) -> String {
     }
 }
 
-/// The text with those of its first letters as capitals that have a bit.
+/// Returns the text with capitals for those of its first letters that have a bit.
 fn capitalised(text: &str, capitals: u32) -> String {
     let capital = |(at, c): (usize, char)| {
         if at < 32 && capitals >> at & 1 == 1 {

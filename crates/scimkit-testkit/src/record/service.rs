@@ -1,4 +1,4 @@
-//! The recorder as a layer: it listens to a service and gives on what passes.
+//! The recorder as a layer, which listens to a service and passes on its messages.
 
 use std::{
     fmt,
@@ -30,7 +30,7 @@ impl<S> Layer<S> for Recorder {
     }
 }
 
-/// A service that a [`Recorder`] listens to.
+/// A service that a [`Recorder`] records.
 #[derive(Debug, Clone)]
 pub struct Recorded<S> {
     inner: S,
@@ -73,7 +73,7 @@ where
 }
 
 impl<S> Recorded<S> {
-    /// What is to be recorded of a request; nothing when it is not.
+    /// Returns what to record of a request, or `None` if it is not recorded.
     fn exchange<B>(&self, request: &Request<B>) -> Option<Exchange> {
         let uri = request
             .uri()
@@ -94,7 +94,7 @@ impl<S> Recorded<S> {
     }
 }
 
-/// A request under way.
+/// A request in progress.
 struct Exchange {
     asked: Asked,
     recorder: Recorder,
@@ -111,7 +111,7 @@ impl Exchange {
     }
 }
 
-/// The answer to a request that a [`Recorder`] listens to.
+/// The response to a request that a [`Recorder`] records.
 pub struct Answering<F> {
     exchange: Option<Exchange>,
     future: Pin<Box<F>>,

@@ -1,5 +1,5 @@
-//! Filters, attribute paths, and the paths and queries of requests: what is grammar stays, spelled
-//! as it is; what is a value does not.
+//! Filters, attribute paths, and the paths and queries of requests. Their grammar is preserved as spelled, and values
+//! are replaced.
 
 use std::ops::Range;
 
@@ -11,17 +11,17 @@ use super::{
     values,
 };
 
-/// Redacts a filter: the grammar and the known names stay, whether or not it can be read.
+/// Anonymises a filter. The grammar and known names are preserved, whether or not the filter can be parsed.
 pub(super) fn filter(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
     around_literals(placeholders, text, known_words)
 }
 
-/// Redacts a PATCH path, or an attribute name that a member of an object has, as [`filter`] does.
+/// Anonymises a PATCH path, or the attribute name of an object member, like [`filter`].
 pub(super) fn path(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
     filter(placeholders, text)
 }
 
-/// Redacts a list of attribute names with commas between them.
+/// Anonymises a list of attribute names, separated by commas.
 pub(super) fn names(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
     let (mut pieces, mut start) = (Vec::new(), 0);
     for name in text.split_inclusive(',') {
@@ -37,7 +37,7 @@ pub(super) fn names(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// The attribute that a PATCH path ends at, in lower case, or nothing.
+/// Returns the attribute at the end of a PATCH path, in lower case.
 pub(super) fn attribute(path: &str) -> String {
     let Ok(path) = Path::parse_with(path, &lenient()) else {
         return path.to_lowercase();
@@ -48,7 +48,7 @@ pub(super) fn attribute(path: &str) -> String {
     }
 }
 
-/// Redacts path and query of a request, as it is spelled on the wire.
+/// Anonymises the path and query of a request in their encoded form.
 pub(super) fn target(placeholders: &mut Placeholders, raw: &str, endpoint: Endpoint) -> String {
     let (path, query) = match raw.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -83,14 +83,14 @@ pub(super) fn target(placeholders: &mut Placeholders, raw: &str, endpoint: Endpo
     out
 }
 
-/// Whether the first segment of a path is known to be an endpoint that the server has.
+/// Whether the first segment of a path is known to be an endpoint of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Own,
     Unknown,
 }
 
-/// The value of a query parameter, decoded.
+/// Returns the decoded value of a query parameter.
 pub(super) fn query_value(target: &str, name: &str) -> Option<String> {
     let (_, query) = target.split_once('?')?;
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -147,12 +147,12 @@ fn whole(text: &str) -> Vec<Piece> {
 
 fn lenient() -> ParseOptions {
     let mut leniency = Leniency::LENIENT;
-    // A word without quotes is a value that nothing marks as one: such a filter is redacted word by word.
+    // Nothing marks a word without quotes as a value, so such a filter is anonymised word by word.
     leniency.bare_words = false;
     ParseOptions::default().with_leniency(leniency)
 }
 
-/// Redacts what stands between quotation marks, and what stands around them in a way of its own.
+/// Anonymises string literals, and calls `around` for the text between them.
 fn around_literals(
     placeholders: &mut Placeholders,
     text: &str,
@@ -184,9 +184,9 @@ fn around_literals(
     pieces
 }
 
-/// Where the next string literal is, without its quotation marks.
+/// Returns the range of the next string literal, without its quotation marks.
 fn next_literal(text: &str, from: usize) -> Option<Range<usize>> {
-    // After a literal the closing mark comes first, and then what is between two literals.
+    // After a literal, its closing mark comes first, and then the text between two literals.
     let skipped = usize::from(from > 0);
     let rest = text.get(from + skipped..)?;
     let start = from + skipped + rest.find('"')? + 1;
@@ -202,7 +202,7 @@ fn next_literal(text: &str, from: usize) -> Option<Range<usize>> {
     Some(start..end)
 }
 
-/// The attribute that the literal after this text is compared with.
+/// Returns the attribute that the literal after this text is compared with.
 fn compared(before: &str) -> String {
     let before = before.trim_end_matches('"').trim_end();
     let mut words = before
@@ -211,7 +211,7 @@ fn compared(before: &str) -> String {
     words.nth(1).unwrap_or_default().to_lowercase()
 }
 
-/// Redacts what stands outside of quotation marks: all but punctuation, known names and known URNs.
+/// Anonymises text outside quotation marks, except for punctuation, known names and known URNs.
 fn known_words(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
     let known = placeholders.known();
     let (mut pieces, mut at) = (Vec::new(), 0);
@@ -247,7 +247,7 @@ fn known_words(placeholders: &mut Placeholders, text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// The length of the number that a text begins with, where a separator or nothing follows it.
+/// Returns the length of the number at the start of a text, if a separator or nothing follows it.
 fn number(text: &str) -> usize {
     let end = text
         .find([' ', '\t', '(', ')', '[', ']', '"'])
@@ -263,7 +263,7 @@ fn shifted(pieces: Vec<Piece>, by: usize) -> impl Iterator<Item = Piece> {
     })
 }
 
-/// Whether a plus stands for a blank.
+/// The meaning of a plus sign: a space or itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Plus {
     Blank,
@@ -271,7 +271,7 @@ enum Plus {
 }
 
 impl Plus {
-    /// Next to a `%20` a plus is one, as the tolerance `raw_plus` has it.
+    /// A plus next to a `%20` is a plus, like with the tolerance `raw_plus`.
     fn in_query(value: &str) -> Self {
         if value.contains("%20") {
             Plus::Plus
@@ -281,10 +281,10 @@ impl Plus {
     }
 }
 
-/// Redacts what a percent-encoded text says, and keeps how the rest of it is encoded.
+/// Anonymises the text in a percent-encoded string, and preserves the encoding of the rest.
 fn encoded(raw: &str, plus: Plus, redact: impl FnOnce(&str) -> Vec<Piece>) -> String {
     let Some(decoded) = Decoded::new(raw, plus) else {
-        // It is not UTF-8, and neither is this.
+        // The original is not UTF-8, and neither is the replacement.
         return "%FF".to_owned();
     };
     let mut out = String::new();
@@ -297,7 +297,7 @@ fn encoded(raw: &str, plus: Plus, redact: impl FnOnce(&str) -> Vec<Piece>) -> St
     out
 }
 
-/// A placeholder's text for a path: braces stay, the replay encodes what it puts there.
+/// Encodes a placeholder for a path. Braces are preserved, because the replay encodes the value.
 fn put(text: &str) -> String {
     let mut out = String::new();
     for part in text.split_inclusive(['{', '}']) {
@@ -308,16 +308,16 @@ fn put(text: &str) -> String {
     out
 }
 
-/// A text that was percent-encoded.
+/// A decoded text with its percent-encoded original.
 struct Decoded<'r> {
     raw: &'r str,
-    /// Where in the raw text each byte begins; one more at the end.
+    /// The start of each byte in the encoded text, and its end.
     starts: Vec<usize>,
     text: String,
 }
 
 impl<'r> Decoded<'r> {
-    /// Nothing where it does not decode to UTF-8.
+    /// Decodes a text; `None` if the result is not UTF-8.
     fn new(raw: &'r str, plus: Plus) -> Option<Self> {
         let (mut bytes, mut starts, mut at) = (Vec::new(), Vec::new(), 0);
         while let Some(&byte) = raw.as_bytes().get(at) {

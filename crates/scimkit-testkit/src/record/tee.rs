@@ -1,4 +1,4 @@
-//! A body that is passed on as it is, and copied while it passes.
+//! A body that is passed on and copied.
 
 use std::{
     fmt,
@@ -9,9 +9,9 @@ use std::{
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
-/// The body of a request or an answer that a [`Recorder`](super::Recorder) listens to.
+/// The body of a request or response that a [`Recorder`] records.
 ///
-/// It gives the frames of the body that it wraps as they come, and holds none back.
+/// It passes on each frame of the inner body at once.
 pub struct RecordedBody<B> {
     body: Pin<Box<B>>,
     listener: Option<Listener>,
@@ -23,13 +23,13 @@ impl<B> fmt::Debug for RecordedBody<B> {
     }
 }
 
-/// What came of copying a body.
+/// The outcome of copying a body.
 #[derive(Debug)]
 pub(super) enum Copied {
-    /// It ended in an error, or was not read to its end.
+    /// The body ended in an error, or was not read to its end.
     Broken,
     TooLong,
-    /// Nobody wanted it.
+    /// The body was never polled.
     Unread,
     Whole(Vec<u8>),
 }
@@ -42,10 +42,10 @@ impl Copied {
         }
     }
 
-    /// Why there is no copy, for a count of what was left out.
+    /// Returns why there is no copy, for the count of exchanges that are left out.
     pub(super) fn why_not(&self) -> &'static str {
         match self {
-            Copied::TooLong => "with a longer body than is recorded",
+            Copied::TooLong => "with a body beyond the limit",
             Copied::Broken | Copied::Unread | Copied::Whole(_) => "that broke off",
         }
     }
@@ -70,7 +70,7 @@ impl Listener {
 }
 
 impl<B: Body> RecordedBody<B> {
-    /// Passes on without listening.
+    /// Passes on a body without copying it.
     pub(super) fn deaf(body: B) -> Self {
         RecordedBody {
             body: Box::pin(body),
@@ -78,7 +78,7 @@ impl<B: Body> RecordedBody<B> {
         }
     }
 
-    /// Hands over a copy as soon as the body has ended, or is given up.
+    /// Passes on the copy as soon as the body has ended or is dropped.
     pub(super) fn new(body: B, most: usize, done: impl FnOnce(Copied) + Send + 'static) -> Self {
         let mut tee = RecordedBody::deaf(body);
         tee.listener = Some(Listener {

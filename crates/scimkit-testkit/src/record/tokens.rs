@@ -1,14 +1,14 @@
-//! A text taken apart into words, UUIDs, numbers, hosts, and what stands between them.
+//! A text, split into words, UUIDs, numbers, hosts, and what is between them.
 
 use super::placeholders::{Piece, Placeholders};
 
-/// A text that is being redacted.
+/// A text that is being anonymised.
 pub(super) struct Tokens<'p, 't> {
-    /// Where the next token starts.
+    /// The start of the next token.
     at: usize,
     placeholders: &'p mut Placeholders,
     pieces: Vec<Piece>,
-    /// Whether a word carries `{{run}}` already.
+    /// Whether a word already contains `{{run}}`.
     run: bool,
     text: &'t str,
 }
@@ -43,7 +43,7 @@ impl<'p, 't> Tokens<'p, 't> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    /// As much of the rest as consists of such characters.
+    /// Returns the longest prefix of the rest that consists of such characters.
     fn run_of(&self, belongs: impl Fn(char) -> bool) -> &'t str {
         let rest = self.rest();
         let end = rest.find(|c| !belongs(c)).unwrap_or(rest.len());
@@ -81,8 +81,8 @@ impl<'p, 't> Tokens<'p, 't> {
         self.put(made, digits.len());
     }
 
-    /// A scheme that everybody knows stays, and so do the segments that every service provider has;
-    /// the host does not.
+    /// Anonymises a URL. A well-known scheme and the path segments of every service provider are preserved, but not the
+    /// host.
     fn address(&mut self, scheme: &str) {
         if ["http", "https"]
             .iter()
@@ -153,7 +153,7 @@ impl<'p, 't> Tokens<'p, 't> {
     }
 }
 
-/// Whether a segment of a URL is one that every service provider has.
+/// Returns whether a segment of a URL is one that every service provider has.
 pub(super) fn is_endpoint(segment: &str) -> bool {
     const KNOWN: [&str; 13] = [
         ".search",
@@ -183,7 +183,7 @@ pub(super) fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// What is no punctuation, blank or control character of ASCII may tell something.
+/// Returns whether a character may carry information: anything but ASCII punctuation, space and control characters.
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || !c.is_ascii()
 }

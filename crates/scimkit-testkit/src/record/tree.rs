@@ -1,4 +1,4 @@
-//! The bodies of requests, redacted: order, names given twice, and types stay.
+//! Anonymised request bodies, with the order of members, repeated names and types preserved.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use super::{
     syntax, values,
 };
 
-/// A JSON value as it was written, but for blanks and escapes.
+/// A JSON value as it was written, except for whitespace and escapes.
 #[derive(Debug)]
 pub(super) enum Tree {
     Array(Vec<Tree>),
@@ -22,22 +22,22 @@ pub(super) enum Tree {
     Object(Vec<(String, Tree)>),
 }
 
-/// What the body of a request is.
+/// The kind of a request body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Message {
-    /// Operations: of a PATCH, or of a bulk request.
+    /// The operations of a PATCH or bulk request.
     Operations,
     Resource,
     Search,
 }
 
 impl Tree {
-    /// Nothing for what is not JSON, or is nested deeper than 127 levels.
+    /// Parses JSON; `None` for other text, or if it is nested deeper than 127 levels.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         serde_json::from_slice(text).ok()
     }
 
-    /// The value, or nothing where a name is given twice, which a value can't say.
+    /// Returns the value, or `None` if a name is repeated, which a value can't represent.
     pub(super) fn into_value(self) -> Option<Value> {
         Some(match self {
             Tree::Array(elements) => {
@@ -58,7 +58,7 @@ impl Tree {
     }
 }
 
-/// Redacts the body of a request.
+/// Anonymises the body of a request.
 pub(super) fn message(placeholders: &mut Placeholders, kind: Message, tree: Tree) -> Tree {
     let Tree::Object(members) = tree else {
         return value(placeholders, "", tree);
@@ -99,7 +99,7 @@ pub(super) fn message(placeholders: &mut Placeholders, kind: Message, tree: Tree
     Tree::Object(redacted.collect())
 }
 
-/// Redacts one operation of a PATCH or bulk request.
+/// Anonymises one operation of a PATCH or bulk request.
 fn operation(placeholders: &mut Placeholders, tree: Tree) -> Tree {
     let Tree::Object(members) = tree else {
         return value(placeholders, "", tree);
@@ -138,13 +138,12 @@ fn operation(placeholders: &mut Placeholders, tree: Tree) -> Tree {
     Tree::Object(redacted.collect())
 }
 
-/// Redacts the value of an attribute.
+/// Anonymises the value of an attribute.
 fn value(placeholders: &mut Placeholders, attribute: &str, tree: Tree) -> Tree {
     layer(placeholders, attribute, tree, LAYERS)
 }
 
-/// How often JSON in a string in JSON is taken for JSON; what is deeper is text, so that nobody can
-/// nest without end.
+/// The number of levels of JSON in strings that are parsed. Deeper levels are text, so that nesting is limited.
 const LAYERS: u8 = 2;
 
 fn layer(placeholders: &mut Placeholders, attribute: &str, tree: Tree, left: u8) -> Tree {
@@ -175,12 +174,13 @@ fn layer(placeholders: &mut Placeholders, attribute: &str, tree: Tree, left: u8)
     }
 }
 
-/// A number or boolean as it is remembered: many attributes have the same, and mean another thing.
+/// Returns the form in which a number or boolean is remembered: with its attribute, because others have the same value
+/// with another meaning.
 pub(super) fn at_attribute(attribute: &str, value: &Value) -> String {
     format!("{}={value}", values::last(attribute))
 }
 
-/// Redacts a string, and JSON in a string as JSON.
+/// Anonymises a string, and JSON in a string as JSON.
 pub(super) fn string(placeholders: &mut Placeholders, attribute: &str, text: &str) -> String {
     layered(placeholders, attribute, text, LAYERS)
 }
@@ -197,7 +197,7 @@ fn layered(placeholders: &mut Placeholders, attribute: &str, text: &str, left: u
     joined(text, pieces)
 }
 
-/// Redacts the name of a member: that of an attribute stays.
+/// Anonymises the name of a member, unless it is an attribute name.
 fn name(placeholders: &mut Placeholders, name: &str) -> String {
     match name {
         "" | "$ref" => name.to_owned(),
@@ -205,7 +205,7 @@ fn name(placeholders: &mut Placeholders, name: &str) -> String {
     }
 }
 
-/// Redacts a string in a way of its own, anything else as a value.
+/// Anonymises a string with `redact`, and anything else as a value.
 fn text(
     placeholders: &mut Placeholders,
     tree: Tree,

@@ -1,4 +1,4 @@
-//! Which values tell nothing of anybody, and stay.
+//! The values that are anonymous and are preserved.
 
 use super::{
     known::is_language,
@@ -6,9 +6,9 @@ use super::{
     syntax,
 };
 
-/// Redacts the value of an attribute, unless it is one that everybody uses.
+/// Anonymises the value of an attribute, unless it is a common value.
 ///
-/// The attribute is a path in lower case, of which the last name counts.
+/// The attribute is a path in lower case, of which the last name decides.
 pub(super) fn text(placeholders: &mut Placeholders, attribute: &str, text: &str) -> Vec<Piece> {
     if stays(placeholders, attribute, text) {
         return vec![Piece::Keep(0..text.len())];
@@ -42,7 +42,7 @@ pub(super) fn text(placeholders: &mut Placeholders, attribute: &str, text: &str)
     placeholders.text(text)
 }
 
-/// Whether a value is a word of the protocol or of everybody.
+/// Returns whether a value is a word of the protocol or a common word.
 pub(super) fn stays(placeholders: &Placeholders, attribute: &str, text: &str) -> bool {
     let boolean = ["false", "true"]
         .iter()
@@ -58,12 +58,12 @@ pub(super) fn stays(placeholders: &Placeholders, attribute: &str, text: &str) ->
     }
 }
 
-/// The last name of an attribute path.
+/// Returns the last name of an attribute path.
 pub(super) fn last(attribute: &str) -> &str {
     attribute.rsplit(['.', ':']).next().unwrap_or_default()
 }
 
-/// Whether that is a known URN or the name of a resource type that the RFC has.
+/// Returns whether the text is a known URN or the name of a resource type in the RFC.
 pub(super) fn is_word_of_the_rfc(placeholders: &Placeholders, text: &str) -> bool {
     placeholders.known().has_urn(text) || is_resource_type(text)
 }
@@ -91,7 +91,7 @@ fn is_base64(text: &str) -> bool {
     text.len().is_multiple_of(4) && text.len() - bare.len() < 3 && bare.bytes().all(plain)
 }
 
-/// What elements of multi-valued attributes are called.
+/// The common types of elements in multi-valued attributes.
 const TYPES: [&str; 22] = [
     "aim",
     "direct",

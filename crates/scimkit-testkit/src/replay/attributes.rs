@@ -1,7 +1,7 @@
-//! The attributes that a server declares, and scenarios fitted to them.
+//! The attributes that a server declares, and scenarios adapted to them.
 //!
-//! A scenario is written with attribute names of RFC 7643. Where it says that another attribute does as well
-//! ([`Scenario::attributes`]), a server that lacks the usual one is asked about one that it declares.
+//! A scenario is written with attribute names of RFC 7643. If it allows other attributes ([`Scenario::attributes`]), a
+//! server that lacks the usual one is tested with one that it declares.
 
 mod declared;
 mod roles;
@@ -18,16 +18,16 @@ use super::{Scenario, Step};
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
-/// What `/Schemas` of a server declares.
+/// The declarations in a server's `/Schemas`.
 #[derive(Debug)]
 pub(super) struct Declared {
     schemas: Vec<Schema>,
-    /// The attributes of a user, those of RFC 7643 where the server declares none.
+    /// The attributes of a user, by default those of RFC 7643.
     users: Vec<Attribute>,
 }
 
 impl Declared {
-    /// Reads the list that `/Schemas` answers with, as far as it can be read.
+    /// Reads the response of `/Schemas` and ignores what can't be read.
     pub(super) fn from_list(list: &Value) -> Self {
         let schemas = Schema::all(list);
         let users = schemas.iter().find(|schema| schema.is(USER));
@@ -37,15 +37,15 @@ impl Declared {
         }
     }
 
-    /// Whether there is a schema of that URN, in any case.
+    /// Returns whether there is a schema with that URN, ignoring case.
     pub(super) fn serves(&self, urn: &str) -> bool {
         self.schemas.iter().any(|schema| schema.is(urn))
     }
 
-    /// The scenario with attributes that the server declares.
+    /// Returns the scenario with attributes that the server declares.
     ///
     /// # Errors
-    /// The reason why the server can't be asked: it declares no such attribute.
+    /// The reason why the scenario can't be run: the server declares no suitable attribute.
     pub(super) fn fit<'s>(&self, scenario: &'s Scenario) -> Result<Cow<'s, Scenario>, String> {
         let missing: Vec<_> = scenario
             .requires_attributes
@@ -76,7 +76,7 @@ impl Declared {
         }))
     }
 
-    /// Whether there is an attribute of that path, of a user unless a schema stands before it.
+    /// Returns whether there is an attribute with that path, of a user unless the URN of a schema precedes it.
     fn declares(&self, full: &str) -> bool {
         match path::split_urn(full) {
             (None, path) => path::find(&self.users, path).is_some(),
@@ -87,7 +87,7 @@ impl Declared {
         }
     }
 
-    /// The attributes that a new resource must have beside those that every scenario sends.
+    /// Returns the attributes that a new resource must have besides those that every scenario sends.
     fn required(&self) -> substitution::Required {
         let of = |attributes: &[Attribute], sent: &str| {
             let attributes = attributes.iter();

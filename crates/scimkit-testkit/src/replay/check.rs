@@ -1,4 +1,4 @@
-//! Holding an answer against what a step expects, and keeping what it captures.
+//! Compares a response with the expectation of a step, and captures values.
 
 use bytes::Bytes;
 use http::Response;
@@ -13,7 +13,7 @@ use super::{
     vars::Vars,
 };
 
-/// Holds an answer against what the step expects.
+/// Compares a response with the expectation of the step.
 ///
 /// # Errors
 /// The first difference, as a sentence.
@@ -62,14 +62,14 @@ pub(super) fn check(
     match document {
         _ if status == 204 || !asks => Ok(()),
         Some(document) => check_body(expect, document, vars),
-        None => Err("a JSON body was expected".to_owned()),
+        None => Err("expected a JSON body".to_owned()),
     }
 }
 
-/// Keeps the values that the step captures.
+/// Captures the values of a step.
 ///
 /// # Errors
-/// A place without a value.
+/// The place of a missing value.
 pub(super) fn capture(
     step: &Step,
     answer: &Response<Bytes>,
@@ -90,7 +90,7 @@ pub(super) fn capture(
     Ok(())
 }
 
-/// Whether the answer says that it is SCIM.
+/// Returns whether the response has the SCIM media type.
 pub(super) fn is_scim(answer: &Response<Bytes>) -> bool {
     header(answer, "content-type").is_some_and(|h| h.to_lowercase().starts_with(SCIM))
 }

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::json::find;
 
-/// The body as one line, if it is JSON. Of a longer one, only the value at the path of the failure.
+/// Returns the body as one line, if it is JSON. Of a longer body, it returns only the value at the path of the failure.
 ///
-/// If that is still longer than `most` characters, or there is no path, the excerpt is its beginning and its end.
+/// If that is still longer than `most` characters, or there is no path, the excerpt is the beginning and the end.
 pub(super) fn excerpt(body: &str, point: Option<&str>, most: usize) -> String {
     let document: Option<Value> = serde_json::from_str(body).ok();
     let whole = document
@@ -14,7 +14,7 @@ pub(super) fn excerpt(body: &str, point: Option<&str>, most: usize) -> String {
         .map_or_else(|| body.to_owned(), Value::to_string);
     let length = whole.chars().count();
     if length <= most {
-        // As it was sent, unless it has lines.
+        // As it was sent, unless it has several lines.
         return if body.contains(['\n', '\r']) {
             whole
         } else {
@@ -33,7 +33,7 @@ pub(super) fn excerpt(body: &str, point: Option<&str>, most: usize) -> String {
     }
 }
 
-/// The value at a path, or at the longest prefix of the path that exists.
+/// Returns the value at a path, or at the longest prefix of the path that exists.
 fn nearest<'v, 'p>(document: &'v Value, point: &'p str) -> Option<(&'p str, &'v Value)> {
     let mut path = point;
     loop {
@@ -45,7 +45,7 @@ fn nearest<'v, 'p>(document: &'v Value, point: &'p str) -> Option<(&'p str, &'v 
     }
 }
 
-/// The beginning and the end of a text, up to a number of characters.
+/// Returns the beginning and the end of a text, up to a number of characters.
 fn ends(text: &str, most: usize) -> String {
     let length = text.chars().count();
     if length <= most {
@@ -64,7 +64,7 @@ mod tests {
     use super::excerpt;
 
     #[test]
-    fn short_bodies_stay_whole() {
+    fn short_bodies_are_shown_completely() {
         for (body, shown) in [
             ("", ""),
             ("{\"a\": 1}", "{\"a\": 1}"),

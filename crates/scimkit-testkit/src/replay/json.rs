@@ -1,8 +1,8 @@
-//! Looking into JSON documents the way scenarios speak of them.
+//! Access to JSON documents by the paths of scenarios.
 
 use serde_json::Value;
 
-/// The member of that name: exactly spelled, or ignoring case.
+/// Returns the member with that name, preferably with the exact spelling, otherwise ignoring case.
 pub(super) fn member<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
     let members = object.as_object()?;
     members.get(name).or_else(|| {
@@ -14,7 +14,7 @@ pub(super) fn member<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
     })
 }
 
-/// What stands at a path such as `$.Resources[0]['urn:example:2.0:User'].tag`.
+/// Returns the value at a path such as `$.Resources[0]['urn:example:2.0:User'].tag`.
 pub(super) fn find<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
     let mut found = document;
     let mut rest = path.trim_start_matches('$');
@@ -38,7 +38,7 @@ pub(super) fn find<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
     Some(found)
 }
 
-/// Whether a value stands for none (RFC 7643 section 2.5).
+/// Returns whether a value is unassigned (RFC 7643 section 2.5).
 pub(super) fn unassigned(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => true,
@@ -59,7 +59,7 @@ pub(super) fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// The value as text that fits into a sentence.
+/// Returns the value as text that is short enough for a sentence.
 pub(super) fn short(value: Option<&Value>) -> String {
     value.map_or_else(
         || "nothing".to_owned(),
@@ -67,7 +67,7 @@ pub(super) fn short(value: Option<&Value>) -> String {
     )
 }
 
-/// The first characters of a text.
+/// Returns the first characters of a text.
 pub(super) fn clipped(text: &str, most: usize) -> String {
     match text
         .char_indices()

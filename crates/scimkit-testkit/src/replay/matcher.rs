@@ -1,4 +1,4 @@
-//! Comparing a body with what is expected of it.
+//! Comparison of a body with its expectation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,32 +8,32 @@ use serde_json::{Map, Value};
 
 use super::json::{member, short, type_name, unassigned};
 
-/// Compares a JSON value with what is expected of it.
+/// Compares a JSON value with its expectation.
 ///
-/// - an object: every expected member is there, names ignore case, further members are allowed
-/// - an array: as many elements, in any order, each expected one matched by an element of its own
-/// - `null` and `[]`: unassigned, which is absent, `null` or `[]` (RFC 7643 section 2.5)
-/// - anything else: equal, with its JSON type: `true` is not `"True"`
+/// - an object: contains every expected member, ignoring the case of names; further members are allowed
+/// - an array: has the same number of elements, in any order, and each expected element matches a different one
+/// - `null` and `[]`: unassigned, which means missing, `null` or `[]` (RFC 7643 section 2.5)
+/// - anything else: equal, including the JSON type: `true` is not `"True"`
 ///
-/// An object whose only member is one of these asks for something else:
+/// An object with one of these names as its only member is an operator:
 ///
-/// | operator | holds for |
+/// | operator | matches |
 /// |---|---|
-/// | `{"$any": [..]}` | what one of these matches |
+/// | `{"$any": [..]}` | a value that matches one of these |
 /// | `{"$ci": "text"}` | that string, ignoring case |
 /// | `{"$contains": [..]}` | an array with at least these elements |
-/// | `{"$datetime": "2024-01-01T00:00:00Z"}` | that instant, however written |
-/// | `{"$each": ..}` | an array whose every element is like this |
+/// | `{"$datetime": "2024-01-01T00:00:00Z"}` | that instant, in any notation |
+/// | `{"$each": ..}` | an array in which every element matches this |
 /// | `{"$ge": 1}` | a number at least as large |
-/// | `{"$not": ..}` | what this does not match |
-/// | `{"$only": {..}}` | an object with these members and no others |
+/// | `{"$not": ..}` | a value that does not match this |
+/// | `{"$only": {..}}` | an object with exactly these members |
 /// | `{"$ordered": [..]}` | an array with these elements in this order |
-/// | `{"$re": "^a"}` | a string that the regular expression finds something in |
+/// | `{"$re": "^a"}` | a string that contains a match of the regular expression |
 /// | `{"$type": "string"}` | that JSON type, or `integer` |
 ///
 /// # Errors
-/// The first difference, as a sentence that opens with its place; also an operator that there is
-/// not, and a regular expression that is none.
+/// The first difference, as a sentence that starts with its place; also for an unknown operator or an invalid regular
+/// expression.
 ///
 /// # Example
 /// ```
@@ -52,11 +52,11 @@ pub fn matches(expected: &Value, actual: &Value) -> Result<(), String> {
     })
 }
 
-/// Why a value does not match.
+/// The reason why a value does not match.
 enum Fault {
-    /// It is not as expected; another alternative or element may be.
+    /// The value differs, but another alternative or element may match.
     Differs(String),
-    /// The expectation itself makes no sense: no alternative helps.
+    /// The expectation is invalid, so no alternative helps.
     Malformed(String),
 }
 
@@ -97,7 +97,7 @@ fn compare(expected: &Value, actual: &Value, place: &str) -> Result<(), Fault> {
     }
 }
 
-/// The only member of an object, when its name is that of an operator.
+/// Returns the only member of an object, if its name is that of an operator.
 fn operator(members: &Map<String, Value>) -> Option<(&str, &Value)> {
     let (name, argument) = members.iter().next().filter(|_| members.len() == 1)?;
     (name.starts_with('$') && name != "$ref").then_some((name.as_str(), argument))
@@ -132,7 +132,7 @@ fn operate(name: &str, argument: &Value, actual: &Value, place: &str) -> Result<
         ("$not", unwanted) => match compare(unwanted, actual, place) {
             Err(Fault::Differs(_)) => (true, String::new()),
             Err(malformed) => return Err(malformed),
-            Ok(()) => (false, format!("{shown} is what it must not be")),
+            Ok(()) => (false, format!("{shown} must not match")),
         },
         ("$only", Value::Object(members)) => return only(members, actual, place),
         ("$ordered", Value::Array(elements)) => return ordered(elements, actual, place),
@@ -176,7 +176,7 @@ fn any(alternatives: &[Value], actual: &Value, place: &str) -> Result<(), Fault>
             other => return other,
         }
     }
-    let problem = first.unwrap_or_else(|| "there are none".to_owned());
+    let problem = first.unwrap_or_else(|| "there are no alternatives".to_owned());
     differs(place, format!("none of the alternatives: {problem}"))
 }
 
@@ -198,7 +198,7 @@ fn object(members: &Map<String, Value>, actual: &Value, place: &str) -> Result<(
     Ok(())
 }
 
-/// The members that are expected, and no others.
+/// Compares the expected members, and allows no others.
 fn only(members: &Map<String, Value>, actual: &Value, place: &str) -> Result<(), Fault> {
     object(members, actual, place)?;
     let folded: BTreeSet<String> = members.keys().map(|name| name.to_lowercase()).collect();
@@ -207,7 +207,7 @@ fn only(members: &Map<String, Value>, actual: &Value, place: &str) -> Result<(),
         .map(|(name, _)| name)
         .find(|name| !folded.contains(&name.to_lowercase()))
     {
-        Some(name) => differs(place, format!("`{name}` must not be there")),
+        Some(name) => differs(place, format!("unexpected member `{name}`")),
         None => Ok(()),
     }
 }
@@ -261,7 +261,7 @@ fn array<'v>(actual: &'v Value, place: &str) -> Result<&'v [Value], Fault> {
     }
 }
 
-/// Finds for each expected element an actual one of its own, by augmenting paths.
+/// Assigns a different actual element to each expected one, by augmenting paths.
 fn pair(expected: &[Value], actual: &[Value], place: &str) -> Result<(), Fault> {
     let mut candidates = Vec::with_capacity(expected.len());
     for wanted in expected {
@@ -291,7 +291,7 @@ fn pair(expected: &[Value], actual: &[Value], place: &str) -> Result<(), Fault> 
     Ok(())
 }
 
-/// Takes an actual element for the expected one, if need be by moving others elsewhere.
+/// Assigns an actual element to the expected one, if necessary by reassigning others.
 fn grow(
     expected: usize,
     candidates: &[Vec<usize>],
@@ -313,7 +313,7 @@ fn grow(
     })
 }
 
-/// A date, or date and time; without an offset it is UTC.
+/// Parses a date, or date and time; without an offset, it is UTC.
 fn instant(text: &str) -> Option<DateTime<FixedOffset>> {
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Some(instant);

@@ -1,24 +1,24 @@
-//! What came of a replay.
+//! The results of a replay.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::{Mode, excerpt::excerpt};
 use crate::escape_invisible;
 
-/// What came of each scenario. As text it is one line for each, with the last exchange of those
-/// that failed; `{:#}` shows all their exchanges with whole bodies. Characters that could steer a terminal are
+/// The results of all scenarios. As text, it has one line per scenario, with the last exchange of each failed one;
+/// `{:#}` shows all their exchanges with complete bodies. Characters that could control a terminal are
 /// [escaped](crate::escape_invisible) in every value.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ReplayReport {
-    /// One for each scenario, in the order of the replay.
+    /// One result per scenario, in the order of the replay.
     pub outcomes: Vec<ScenarioResult>,
-    /// What is odd but no failure, and how often it was seen.
+    /// Oddities that are not failures, and how often they occurred.
     pub warnings: BTreeMap<String, u64>,
 }
 
 impl ReplayReport {
-    /// Whether every scenario of the wanted modes was run, and passed; false when there was none.
+    /// Returns whether every scenario of the selected modes ran and passed; `false` if there was none.
     #[must_use]
     pub fn holds(&self) -> bool {
         let passed = |outcome: &ScenarioResult| match outcome.verdict {
@@ -30,7 +30,7 @@ impl ReplayReport {
         judged.peek().is_some() && judged.all(|passed| passed)
     }
 
-    /// The scenarios that failed, by name.
+    /// Returns the failed scenarios by name.
     pub fn failures(&self) -> impl Iterator<Item = (&str, &Failure)> {
         self.outcomes
             .iter()
@@ -40,7 +40,7 @@ impl ReplayReport {
             })
     }
 
-    /// How many scenarios and steps went how.
+    /// Returns the numbers of scenarios and steps by result.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -79,7 +79,7 @@ impl fmt::Display for ReplayReport {
     }
 }
 
-/// The figures of a [`ReplayReport`]; as text they are its last line.
+/// The numbers of a [`ReplayReport`], which its text shows in one line after the scenarios.
 ///
 /// # Example
 /// ```
@@ -92,22 +92,22 @@ impl fmt::Display for ReplayReport {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Scenarios with a step that was not answered as expected.
+    /// The scenarios with an unexpected response.
     pub failed: usize,
-    /// Scenarios of a wanted mode for which something was missing that they require.
+    /// The scenarios of a selected mode for which the server lacks something.
     pub not_run: usize,
-    /// Scenarios whose mode was not asked for.
+    /// The scenarios of other modes.
     pub other_mode: usize,
-    /// Scenarios whose every step was answered as expected.
+    /// The scenarios in which every response was as expected.
     pub passed: usize,
     /// The steps of the scenarios that ran.
     pub steps: usize,
-    /// Those of them before the first failure of their scenario.
+    /// The steps before the first failure of their scenario.
     pub steps_passed: usize,
 }
 
 impl Counts {
-    /// How many scenarios ran.
+    /// Returns the number of scenarios that ran.
     #[must_use]
     pub fn ran(&self) -> usize {
         self.passed + self.failed
@@ -134,15 +134,15 @@ impl fmt::Display for Counts {
     }
 }
 
-/// What came of one scenario.
+/// The result of one scenario.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ScenarioResult {
-    /// The kind of server that the scenario holds for.
+    /// The servers for which the scenario is valid.
     pub mode: Mode,
-    /// Provider and scenario.
+    /// The identity provider and the scenario.
     pub name: String,
-    /// How it went.
+    /// The result.
     pub verdict: Verdict,
 }
 
@@ -165,42 +165,42 @@ impl fmt::Display for ScenarioResult {
                 failure.fmt(f)
             }
             Verdict::NotRun(why) => write!(f, "not run {name}: {}", escape_invisible(why)),
-            Verdict::OtherMode => write!(f, "skip {name}: its mode was not asked for"),
+            Verdict::OtherMode => write!(f, "skip {name}: its mode is not selected"),
             Verdict::Passed { steps } => write!(f, "ok   {name} ({steps} steps)"),
         }
     }
 }
 
-/// How a scenario went.
+/// The result of running a scenario.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// A step was not answered as expected.
+    /// A response was not as expected.
     Failed(Failure),
-    /// Something is missing that the scenario requires.
+    /// The server lacks something that the scenario requires.
     NotRun(String),
-    /// Its mode was not asked for.
+    /// The mode of the scenario is not selected.
     OtherMode,
-    /// Every step was answered as expected.
+    /// Every response was as expected.
     Passed {
-        /// How many steps there were.
+        /// The number of steps.
         steps: usize,
     },
 }
 
-/// Where and why a scenario failed.
+/// The place and reason of a failure.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Failure {
-    /// What was sent and answered, up to the failure.
+    /// The requests and responses up to the failure.
     pub exchanges: Vec<Exchange>,
-    /// How many steps the scenario has.
+    /// The number of steps in the scenario.
     pub of: usize,
-    /// What was not as expected, as a sentence.
+    /// The difference from the expectation, as a sentence.
     pub reason: String,
-    /// The request of the step that failed, as the scenario writes it: method and path.
+    /// The request of the failed step, as the scenario spells it: method and path.
     pub request: String,
-    /// The step that failed, from 1.
+    /// The number of the failed step, from 1.
     pub step: usize,
 }
 
@@ -230,26 +230,26 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
-    /// The path in the body at which the step failed.
+    /// Returns the path in the body at which the step failed.
     fn point(&self) -> Option<&str> {
         let (path, _) = self.reason.split_once(": ")?;
         path.starts_with('$').then_some(path)
     }
 }
 
-/// A request and its answer.
+/// A request and its response.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Exchange {
-    /// The body of the answer.
+    /// The body of the response.
     pub answer: String,
     /// The body that was sent.
     pub body: Option<String>,
     /// The method.
     pub method: String,
-    /// Path and query.
+    /// The path and query.
     pub path: String,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
 }
 
@@ -270,7 +270,8 @@ impl Exchange {
     }
 }
 
-/// One line. Of bodies with more than 2,000 characters it shows the beginning and the end; `{:#}` shows all of them.
+/// Prints one line. Of bodies with more than 2,000 characters it shows the beginning and the end; `{:#}` shows all of
+/// them.
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f, None)

@@ -21,11 +21,10 @@ use super::{
 
 pub(crate) const SCIM: &str = "application/scim+json";
 
-/// Replays scenarios against a [`HttpTarget`].
+/// Replays scenarios against an [`HttpTarget`].
 ///
-/// Each scenario makes what it needs, under names that no other run uses, and what it made is
-/// deleted afterwards, last first. Without further words the modes [`Mode::Both`] and
-/// [`Mode::Compat`] are run, and no token is sent.
+/// Each scenario creates what it needs under names that no other run uses. Created resources are deleted afterwards, in
+/// reverse order. By default, the modes [`Mode::Both`] and [`Mode::Compat`] are run, without a token.
 #[derive(Clone)]
 pub struct Replay<'t> {
     modes: Vec<Mode>,
@@ -43,7 +42,7 @@ impl std::fmt::Debug for Replay<'_> {
 }
 
 impl<'t> Replay<'t> {
-    /// A replay against that target.
+    /// Creates a replay against that target.
     #[must_use]
     pub fn new(target: &'t dyn HttpTarget) -> Self {
         Replay {
@@ -61,8 +60,8 @@ impl<'t> Replay<'t> {
         self
     }
 
-    /// Runs scenarios that ask for other [settings](Scenario::settings) than the default ones, too:
-    /// the target has them.
+    /// Also runs scenarios that need other [settings](Scenario::settings) than the defaults, because the target has
+    /// these settings.
     #[must_use]
     pub fn with_settings_met(mut self) -> Self {
         self.settings_known = true;
@@ -76,10 +75,10 @@ impl<'t> Replay<'t> {
         self
     }
 
-    /// The status of a GET.
+    /// Sends a GET and returns the status.
     ///
     /// # Errors
-    /// Why there is no answer.
+    /// The reason why there is no response.
     pub(crate) async fn probe(&self, path: &str) -> Result<u16, String> {
         let run = Run {
             configuration: Value::Null,
@@ -95,7 +94,7 @@ impl<'t> Replay<'t> {
         self.run_watched(scenarios, |_| {}).await
     }
 
-    /// Runs the scenarios one after the other, and shows what came of each as soon as it is known.
+    /// Runs the scenarios one after the other, and passes each result to `watch` as soon as it is known.
     pub async fn run_watched(
         &self,
         scenarios: &[Scenario],
@@ -127,13 +126,13 @@ impl<'t> Replay<'t> {
 
 /// A replay in progress.
 struct Run<'r, 't> {
-    /// What the target says of itself, where a scenario asks.
+    /// The target's `/ServiceProviderConfig`, if a scenario needs it.
     configuration: Value,
     replay: &'r Replay<'t>,
     warnings: BTreeMap<String, u64>,
 }
 
-/// A request whose placeholders are replaced.
+/// A request with its placeholders replaced.
 struct Sent {
     auth: Authorization,
     body: Option<Vec<u8>>,
@@ -157,7 +156,7 @@ impl Sent {
 /// One scenario in progress.
 struct Course {
     exchanges: Vec<Exchange>,
-    /// The paths of what was created.
+    /// The paths of created resources.
     made: Vec<String>,
     vars: Vars,
 }
@@ -198,7 +197,8 @@ impl Run<'_, '_> {
         if scenario.requires.contains(&Feature::Empty)
             && let Some(left) = self.left_over().await
         {
-            let reason = format!("the directory must be empty for this scenario but holds {left}");
+            let reason =
+                format!("the directory must be empty for this scenario, but contains {left}");
             return failed(scenario, (0, reason), Vec::new());
         }
         let mut course = Course {
@@ -284,7 +284,7 @@ impl Run<'_, '_> {
             let (name, value) =
                 header().ok_or_else(|| format!("`{name}: {value}` is not a header"))?;
             if name == HOST {
-                // The token would go to whomever a scenario file names.
+                // A scenario file could send the token to any host.
                 return Err("a scenario may not set the header `Host`".to_owned());
             }
             headers.insert(name, value);
@@ -319,20 +319,20 @@ impl Run<'_, '_> {
             .map_err(|problem| format!("no answer: {problem}"))
     }
 
-    /// The name of a feature that the target says it does not have.
+    /// Returns the name of a feature that the target declares as missing.
     fn lacks(&self, need: Feature) -> Option<&'static str> {
         let denied = need.is_denied(&self.configuration);
         need.feature().filter(|_| denied)
     }
 
-    /// What is at a path, or nothing.
+    /// Returns the document at a path, or null.
     async fn document(&self, path: &str) -> Value {
         let answer = self.send(&Sent::plain("GET", path)).await;
         let read = answer.map(|answer| serde_json::from_slice(answer.body()).unwrap_or_default());
         read.unwrap_or_default()
     }
 
-    /// How many users and groups there are, when there are any.
+    /// Returns the numbers of users and groups, if there are any.
     async fn left_over(&self) -> Option<String> {
         let mut left = Vec::new();
         for path in ["/Users", "/Groups"] {
@@ -368,7 +368,7 @@ impl Run<'_, '_> {
     }
 }
 
-/// The path of what a request created; a PUT should not, but might.
+/// Returns the path of a created resource; a PUT should not create one, but may.
 fn made(sent: &Sent, document: Option<&Value>) -> Option<String> {
     let path = sent.path.split('?').next()?.trim_end_matches('/');
     match sent.method.as_str() {
@@ -381,7 +381,7 @@ fn made(sent: &Sent, document: Option<&Value>) -> Option<String> {
     }
 }
 
-/// The step that failed, counted from 0, and why.
+/// The index of the failed step, and the reason.
 type Fault = (usize, String);
 
 fn failed(scenario: &Scenario, (at, reason): Fault, exchanges: Vec<Exchange>) -> Verdict {
@@ -395,7 +395,8 @@ fn failed(scenario: &Scenario, (at, reason): Fault, exchanges: Vec<Exchange>) ->
     })
 }
 
-/// Keeps a request below the base path: what leaves it could reach another service of the host, with the token.
+/// Rejects paths that leave the base path, because such a request could reach another service of the host with the
+/// token.
 fn check_path(path: &str) -> Result<(), String> {
     if !path.starts_with('/') {
         // It would become a part of the authority.

@@ -1,4 +1,4 @@
-//! Scenarios as they stand in files.
+//! The format of scenario files.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-/// What a provider sends and needs back, in order.
+/// The requests of an identity provider and the responses that it needs, in order.
 ///
 /// # Example
 /// ```
@@ -28,57 +28,58 @@ use serde_json::Value;
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Scenario {
-    /// The attributes of a user that another one of the same kind may stand for, as RFC 7643 names them: `title`,
-    /// `name.givenName`, `emails.type`. In the steps they stand in braces, as `{{title}}` or `{{name}}`.
+    /// The user attributes that other attributes of the same kind can replace, by their names in RFC 7643: `title`,
+    /// `name.givenName`, `emails.type`. In the steps they are in braces: `{{title}}` or `{{name}}`.
     ///
-    /// A server that declares the attribute as RFC 7643 does is sent it. One that does not is sent another that it
-    /// declares with the same type, mutability and further characteristics. One without any does not run the scenario.
+    /// If the server declares the attribute like RFC 7643, the attribute is used. Otherwise it is replaced by another
+    /// declared attribute with the same type, mutability and further characteristics. If there is none, the scenario
+    /// does not run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<String>,
-    /// How strong the source is: `vendor-doc`, `trace`, `inferred`.
+    /// The strength of the source: `vendor-doc`, `trace`, `inferred`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub basis: String,
-    /// The provider that sends it; `protocol` for what the RFCs ask of every server.
+    /// The identity provider that sends the requests; `protocol` for requirements of the RFCs on every server.
     pub idp: String,
-    /// What it proves: the ids of [requirements](crate::conformance::Requirement::id).
+    /// The ids of the [requirements](crate::conformance::Requirement::id) that the scenario proves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ledger: Vec<String>,
-    /// Which kind of server it holds for.
+    /// The servers for which the scenario is valid.
     #[serde(default)]
     pub mode: Mode,
-    /// What is special about it.
+    /// The special feature of the scenario.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub quirk: String,
-    /// What it needs from the server beside its schemas.
+    /// The features that the server needs, besides schemas.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<Feature>,
-    /// The attributes that the server must declare themselves: of a user, or after the URN of a schema and a colon.
+    /// The attributes that the server must declare: of a user, or after the URN of a schema and a colon.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires_attributes: Vec<String>,
     /// The schemas that `/Schemas` must list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires_schema: Vec<String>,
-    /// Its name, unique for the provider.
+    /// The name of the scenario, unique per identity provider.
     pub scenario: String,
-    /// How the server must be set up where that differs from its defaults, such as
-    /// `{"unknown_members": "accept"}`. A replay runs it only where it is told that the server is set up
-    /// so: [`Replay::with_settings_met`](super::Replay::with_settings_met).
+    /// The settings of the server that differ from its defaults, such as `{"unknown_members": "accept"}`. A replay runs
+    /// the scenario only if it is told that the server has them:
+    /// [`Replay::with_settings_met`](super::Replay::with_settings_met).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, Value>,
-    /// Where the knowledge comes from.
+    /// The source of the knowledge.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
-    /// The requests and what they must be answered with.
+    /// The requests and their expected responses.
     pub steps: Vec<Step>,
 }
 
 impl Scenario {
-    /// The scenarios that ship with this crate, sorted by file name.
+    /// Loads the scenarios that ship with this crate, sorted by file name.
     ///
-    /// They are read from the crate's source folder, which is there wherever tests are built.
+    /// It reads them from the crate's source folder, which exists wherever tests are built.
     ///
     /// # Errors
-    /// When the folder can't be read.
+    /// If the folder can't be read.
     pub fn corpus() -> Result<Vec<Scenario>, Error> {
         Scenario::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus")))
     }
@@ -99,20 +100,18 @@ impl Scenario {
         serde_json::from_str(text).map_err(|source| Error::Scenario { file: None, source })
     }
 
-    /// Every scenario in a file, or in a folder and the folders in it, sorted by file name.
+    /// Loads every scenario in a file, or in a folder and its subfolders, sorted by file name.
     ///
-    /// A document is a scenario or an array of them. Others may lie among them: what has no `steps`
-    /// is passed over.
+    /// A document is a scenario or an array of scenarios. Documents without `steps` are ignored.
     ///
     /// # Errors
     /// - [`Error::File`]: a file or folder can't be read
-    /// - [`Error::Scenario`]: a document has `steps` but is no scenario
+    /// - [`Error::Scenario`]: a document has `steps` but is not a scenario
     pub fn load(place: &Path) -> Result<Vec<Scenario>, Error> {
         Scenario::load_all([place])
     }
 
-    /// Every scenario in these files and folders, sorted by file name; a file that is met twice is
-    /// read once.
+    /// Loads every scenario in these files and folders, sorted by file name. A file that is found twice is read once.
     ///
     /// # Errors
     /// As for [`Scenario::load`].
@@ -146,7 +145,7 @@ impl Scenario {
         Ok(scenarios)
     }
 
-    /// The scenario as the text of a file, without what is as it would be anyway.
+    /// Returns the scenario as the text of a file, without members that have their default values.
     ///
     /// # Example
     /// ```
@@ -165,14 +164,14 @@ impl Scenario {
         format!("{tree:#}\n")
     }
 
-    /// The provider and the scenario: `entra/disable-string-boolean-default`.
+    /// Returns the identity provider and the scenario: `entra/disable-string-boolean-default`.
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}/{}", self.idp, self.scenario)
     }
 }
 
-/// Which kind of server a scenario holds for.
+/// The servers for which a scenario is valid.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -180,16 +179,16 @@ pub enum Mode {
     /// Every server.
     #[default]
     Both,
-    /// The provider needs more leniency than RFC 7644 demands.
+    /// Servers for an identity provider that needs more leniency than RFC 7644 demands.
     Compat,
-    /// It is worth knowing what comes back; no server has to pass.
+    /// No server in particular: only the response is of interest.
     Info,
-    /// The strict answer of the RFC, where a lenient server may differ.
+    /// Strict servers: the RFC's response, from which a lenient server may differ.
     Rfc,
 }
 
 impl Mode {
-    /// The mode as scenarios write it.
+    /// Returns the mode in the spelling of scenarios.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -201,20 +200,21 @@ impl Mode {
     }
 }
 
-/// What a scenario needs from the server.
+/// A feature that a scenario needs from the server.
 ///
-/// A feature is missing where `/ServiceProviderConfig` says that it is not supported.
+/// A feature is missing if `/ServiceProviderConfig` declares that it is not supported; [`Cursor`](Feature::Cursor) is
+/// missing unless it declares support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Feature {
-    /// That requests without a known token are refused.
+    /// Rejection of requests without a valid token.
     Auth,
     /// The feature `bulk`.
     Bulk,
-    /// Pages by cursor: RFC 9865 asks a server that has them to say so.
+    /// Pages with cursors. RFC 9865 requires a server that supports them to declare it.
     Cursor,
-    /// That there are no users and groups yet.
+    /// An initial state without users and groups.
     Empty,
     /// The feature `etag`.
     Etag,
@@ -227,7 +227,7 @@ pub enum Feature {
 }
 
 impl Feature {
-    /// Its name, where `/ServiceProviderConfig` tells of it.
+    /// Returns the name of the feature in `/ServiceProviderConfig`.
     pub(super) fn feature(self) -> Option<&'static str> {
         match self {
             Feature::Auth | Feature::Empty => None,
@@ -240,7 +240,7 @@ impl Feature {
         }
     }
 
-    /// Whether a `/ServiceProviderConfig` says that it is not there.
+    /// Returns whether a `/ServiceProviderConfig` declares that the feature is missing.
     pub(super) fn is_denied(self, configuration: &Value) -> bool {
         if self == Feature::Cursor {
             return configuration.pointer("/pagination/cursor") != Some(&Value::Bool(true));
@@ -250,44 +250,44 @@ impl Feature {
     }
 }
 
-/// One request and its answer.
+/// One request and its expected response.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Step {
-    /// Which token is sent.
+    /// The token to send.
     #[serde(default, skip_serializing_if = "is_default")]
     pub auth: Authorization,
-    /// The values of the answer to keep: a name, and `$.json.path` or `header:name`.
+    /// The values to capture from the response: a name, and `$.json.path` or `header:name`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub capture: BTreeMap<String, String>,
-    /// What the answer must be like.
+    /// The expected response.
     pub expect: Expectation,
-    /// A word for the reader.
+    /// A note for the reader.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
-    /// How often the step is taken, with `{{i}}` counting from 1.
+    /// The number of repetitions, with `{{i}}` counting from 1.
     #[serde(default = "once", skip_serializing_if = "is_once")]
     pub repeat: u32,
-    /// What is sent.
+    /// The request.
     pub request: Request,
 }
 
-/// Which token a step sends.
+/// The token of a step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Authorization {
-    /// One that nobody knows.
+    /// An unknown token.
     Bad,
-    /// None.
+    /// No token.
     None,
-    /// The one that the replay was given, if any.
+    /// The token of the replay, if any.
     #[default]
     Token,
 }
 
-/// What a step sends.
+/// The request of a step.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -299,26 +299,26 @@ pub struct Request {
         skip_serializing_if = "Option::is_none"
     )]
     pub body: Option<Value>,
-    /// Headers beside `Accept`, `Authorization` and `Content-Type`, or in place of them.
+    /// Headers in addition to `Accept`, `Authorization` and `Content-Type`, or instead of them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// The method.
     pub method: String,
-    /// Path and query, below the base path; empty for the base URL itself, without a slash.
+    /// The path and query below the base path; empty for the base URL itself, without a slash.
     pub path: String,
     /// A body as text, JSON or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_body: Option<String>,
-    /// How `raw_body` becomes bytes.
+    /// The encoding of `raw_body`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub raw_charset: Charset,
 }
 
-/// How the text of a body becomes bytes.
+/// The encoding of a body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub enum Charset {
-    /// One byte per character, up to U+00FF: for bodies that are not UTF-8.
+    /// One byte per character, up to U+00FF, for bodies that are not UTF-8.
     #[serde(rename = "iso-8859-1")]
     Latin1,
     /// UTF-8.
@@ -327,7 +327,7 @@ pub enum Charset {
     Utf8,
 }
 
-/// What an answer must be like. An answer with status 204 has no body to look at.
+/// The expected response. A response with status 204 has no body to check.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -335,48 +335,48 @@ pub struct Expectation {
     /// Paths of the body that must be unassigned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent: Vec<String>,
-    /// Headers that must not be there.
+    /// Headers that must be missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent_headers: Vec<String>,
-    /// What the body must hold at least: see [`matches()`](super::matches).
+    /// The minimum contents of the body: see [`matches()`](super::matches).
     #[serde(
         default,
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
     pub body_subset: Option<Value>,
-    /// How many elements there are at a path of the body.
+    /// The numbers of elements at paths of the body.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub count: BTreeMap<String, usize>,
-    /// Whether there must be no body, not one byte of it.
+    /// Whether the body must be completely empty.
     #[serde(default, skip_serializing_if = "is_default")]
     pub empty: bool,
-    /// Regular expressions that headers must match somewhere.
+    /// Regular expressions that must match a part of each header.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// The status: one of these.
+    /// The allowed statuses.
     #[serde(deserialize_with = "one_or_many", serialize_with = "one_if_one")]
     pub status: Vec<u16>,
 }
 
-/// Why there is no scenario to be had.
+/// The reason why a scenario can't be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder can't be read.
     #[error("`{}` can't be read", file.display())]
     File {
-        /// Which one.
+        /// The file or folder.
         file: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A document is not a scenario.
     #[error("{} is not a scenario", shown(file.as_deref()))]
     Scenario {
-        /// The file it is in.
+        /// The file with the document.
         file: Option<PathBuf>,
-        /// Where it departs from one.
+        /// The first difference from the format.
         source: serde_json::Error,
     },
 }
@@ -392,7 +392,7 @@ fn once() -> u32 {
     1
 }
 
-/// Keeps a `null` apart from a member that is not there.
+/// Distinguishes a `null` from a missing member.
 fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(source).map(Some)
 }
@@ -430,7 +430,7 @@ fn unreadable(file: &Path, source: io::Error) -> Error {
     Error::File { file, source }
 }
 
-/// The file itself, whatever its name, or the JSON files below a folder.
+/// Returns the file itself, whatever its name, or the JSON files below a folder.
 fn json_files(place: &Path) -> Result<Vec<PathBuf>, Error> {
     if !place.is_dir() {
         return Ok(vec![place.to_owned()]);

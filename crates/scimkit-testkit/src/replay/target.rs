@@ -1,4 +1,4 @@
-//! What requests are sent to.
+//! The target of requests.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -6,26 +6,24 @@ use http_body_util::{BodyExt, Full};
 use scimkit_server::Server;
 use scimkit_store::BoxFuture;
 
-/// Why no answer came at all.
+/// The reason why there is no response.
 pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Marks a request for the base URL itself, without a slash after it, which an [`http::Uri`] can't say.
+/// Marks a request for the base URL itself, without a trailing slash, which an [`http::Uri`] can't represent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "it says everything by being there"
-)]
+#[expect(clippy::exhaustive_structs, reason = "a marker without contents")]
 pub struct NoSlash;
 
-/// Anything that answers HTTP requests: a [`Server`] in this process, or one behind a socket.
+/// Anything that answers HTTP requests: a [`Server`] in this process, or a remote server.
 pub trait HttpTarget: Send + Sync {
-    /// Sends one request and waits for the whole answer.
+    /// Sends one request and waits for the complete response.
     ///
-    /// The URI has no authority; its path is below the base path of the service provider, such as
-    /// `/Users/2819`. With [`NoSlash`] among the extensions, the path is `/` and stands for nothing. A refusal is an answer like any other.
+    /// The URI has no authority. Its path is below the base path of the service provider, such as `/Users/2819`. With
+    /// [`NoSlash`] among the extensions, the path is `/` and must be ignored. An error response is a response like any
+    /// other.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// If there is no response.
     fn send(
         &self,
         request: Request<Bytes>,

@@ -1,4 +1,4 @@
-//! Placeholders and what they stand for.
+//! Placeholders and their values.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub(super) struct Vars(BTreeMap<String, Value>);
 
-/// A text in which placeholders lead to placeholders without end is given up here.
+/// The maximum number of replacements in a text, for placeholders that refer to each other in a cycle.
 const MOST_REPLACEMENTS: usize = 10_000;
 
 impl Vars {
@@ -28,15 +28,15 @@ impl Vars {
         self.0.insert(name, value);
     }
 
-    /// The text with its placeholders replaced.
+    /// Returns the text with its placeholders replaced.
     ///
     /// # Errors
-    /// A placeholder that nothing was captured for.
+    /// A placeholder without a captured value.
     pub(super) fn text(&mut self, text: &str) -> Result<String, String> {
         self.replaced(text, |value| value)
     }
 
-    /// The path with its placeholders replaced by percent-encoded values.
+    /// Returns the path with its placeholders replaced by percent-encoded values.
     ///
     /// # Errors
     /// As for [`Vars::text`].
@@ -44,7 +44,7 @@ impl Vars {
         self.replaced(path, |value| encoded(&value))
     }
 
-    /// The tree with the placeholders of its strings and member names replaced.
+    /// Returns the tree with the placeholders in its strings and member names replaced.
     ///
     /// # Errors
     /// As for [`Vars::text`].
@@ -81,7 +81,7 @@ impl Vars {
             };
             text = format!("{head}{}{tail}", encode(self.value(name.trim())?));
         }
-        Err(format!("the placeholders of `{text}` don't come to an end"))
+        Err(format!("too many placeholder replacements in `{text}`"))
     }
 
     fn value(&mut self, name: &str) -> Result<String, String> {
@@ -96,7 +96,7 @@ impl Vars {
     }
 }
 
-/// Percent-encodes all but the unreserved characters of RFC 3986.
+/// Percent-encodes all characters except the unreserved ones of RFC 3986.
 pub(crate) fn encoded(text: &str) -> String {
     const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'-')
@@ -106,7 +106,7 @@ pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
 }
 
-/// The first `{{name}}` whose name holds no brace, with what stands before and after it.
+/// Returns the first `{{name}}` without braces in its name, with the text before and after it.
 fn first_placeholder(text: &str) -> Option<(&str, &str, &str)> {
     text.match_indices("}}").find_map(|(end, _)| {
         let head = text.get(..end)?;

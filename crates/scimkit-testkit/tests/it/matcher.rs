@@ -277,11 +277,7 @@ fn long_values_are_cut_short() {
 #[test]
 fn not() {
     let good = [json!("b"), json!(1), json!(null)];
-    check(
-        json!({"$not": "a"}),
-        &good,
-        (json!("a"), "is what it must not be"),
-    );
+    check(json!({"$not": "a"}), &good, (json!("a"), "must not match"));
     let malformed = json!({"$not": {"$re": "("}});
     check(malformed, &[], (json!("a"), "there is no matcher `$re`"));
 }
@@ -293,7 +289,7 @@ fn only() {
     check(
         expected.clone(),
         &good,
-        (json!({"a": 1, "c": 2}), "`c` must not be there"),
+        (json!({"a": 1, "c": 2}), "unexpected member `c`"),
     );
     check(expected, &[], (json!({"b": null}), "$.a: missing"));
 }

@@ -313,7 +313,7 @@ async fn what_a_scenario_requires_is_looked_at_first() {
         text.contains("FAIL none/made-up: step 1/1 GET /x: the directory must be empty"),
         "{text}"
     );
-    assert!(text.contains("but holds /Users 2, /Groups 2"), "{text}");
+    assert!(text.contains("but contains /Users 2, /Groups 2"), "{text}");
     assert!(
         text.contains("not run none/made-up: it needs a token"),
         "{text}"

@@ -1,4 +1,4 @@
-//! Schemas as a server serves them.
+//! Schemas in the responses of a server.
 
 use scimkit_core::is_attribute_name;
 use serde::Deserialize;
@@ -12,14 +12,14 @@ pub(super) struct Schema {
 }
 
 impl Schema {
-    /// The schemas of a list. What is no schema is left out.
+    /// Reads the schemas of a list, and ignores elements that are not schemas.
     pub(super) fn all(list: &Value) -> Vec<Self> {
         let listed = list.get("Resources").and_then(Value::as_array);
         let listed = listed.into_iter().flatten();
         listed.filter_map(Schema::read).collect()
     }
 
-    /// One schema, without the attributes that can't be read.
+    /// Reads one schema, without the attributes that can't be read.
     pub(super) fn read(document: &Value) -> Option<Self> {
         Some(Schema {
             attributes: Attribute::all(document.get("attributes")),
@@ -32,7 +32,7 @@ impl Schema {
     }
 }
 
-/// What an attribute is, with the defaults of RFC 7643 section 2.2 for what is not said.
+/// The definition of an attribute, with the defaults of RFC 7643 section 2.2.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Attribute {
     pub(super) canonical_values: Vec<String>,
@@ -85,17 +85,17 @@ impl Attribute {
         self.kind.eq_ignore_ascii_case("complex")
     }
 
-    /// Whether a create may set it.
+    /// Returns whether a create may set the attribute.
     pub(super) fn is_writable(&self) -> bool {
         !self.mutability.eq_ignore_ascii_case("readOnly")
     }
 
-    /// Whether a new resource must have it: also a single value with a part that is required.
+    /// Returns whether a new resource must have the attribute, which includes a single-valued one with a required part.
     pub(super) fn is_required(&self) -> bool {
         self.is_writable() && (self.required || (!self.multi_valued && self.requires_parts()))
     }
 
-    /// Whether its values must have a certain part.
+    /// Returns whether the values of the attribute have a required part.
     pub(super) fn requires_parts(&self) -> bool {
         let mut subs = self.subs.iter();
         self.is_writable() && subs.any(|sub| sub.required && sub.is_writable())
@@ -105,9 +105,11 @@ impl Attribute {
         self.subs.iter().find(|sub| sub.is(name))
     }
 
-    /// Whether it can stand for another one: sent, changed, removed, returned and compared as that is.
+    /// Returns whether the attribute can replace another one: it is sent, changed, removed, returned and compared in
+    /// the same way.
     ///
-    /// Values that the scenario sends for the other one, as `work`, must be among its canonical values.
+    /// Canonical values of the other attribute that the scenario sends, such as `work`, must be among its canonical
+    /// values, too.
     pub(super) fn is_like(&self, other: &Attribute, sends: &dyn Fn(&str) -> bool) -> bool {
         let sent = other.canonical_values.iter().filter(|value| sends(value));
         let takes = |value: &String| {
@@ -126,18 +128,18 @@ impl Attribute {
     }
 }
 
-/// Whether every resource has an attribute of that name (RFC 7643 section 3.1).
+/// Returns whether every resource has an attribute with that name (RFC 7643 section 3.1).
 pub(super) fn is_common(name: &str) -> bool {
     let common = ["schemas", "id", "externalId", "meta"];
     common.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 pub(super) mod path {
-    //! Attribute paths: `name.givenName`, with the URN of a schema and a colon before them or not.
+    //! Attribute paths: `name.givenName`, optionally with the URN of a schema and a colon before them.
 
     use super::Attribute;
 
-    /// The URN before a path, and the path.
+    /// Splits a path into its URN, if there is one, and the rest.
     pub(in super::super) fn split_urn(full: &str) -> (Option<&str>, &str) {
         match full.rsplit_once(':') {
             Some((urn, path)) => (Some(urn), path),

@@ -1,4 +1,4 @@
-//! Which attribute of a server stands for which one of a scenario.
+//! The assignment of a server's attributes to those of a scenario.
 
 use super::{
     super::Scenario,
@@ -6,16 +6,16 @@ use super::{
     standard_users,
 };
 
-/// An attribute of RFC 7643 that a scenario is written with, and the one that stands for it.
+/// An attribute of RFC 7643 in a scenario, and the attribute that replaces it.
 #[derive(Debug, PartialEq)]
 pub(super) struct Role {
-    /// `title`, `name`, `givenName`, `name.givenName`
+    /// The placeholder: `title`, `name`, `givenName`, `name.givenName`.
     pub(super) placeholder: String,
-    /// The path to send in its place.
+    /// The path of the replacement.
     pub(super) path: String,
 }
 
-/// Attributes whose values have a form of their own, so that they take no text that a scenario makes up.
+/// The attributes whose values have a special form, so that they can't have arbitrary text.
 const FORMED: [&str; 6] = [
     "locale",
     "name.formatted",
@@ -25,13 +25,14 @@ const FORMED: [&str; 6] = [
     "userName",
 ];
 
-/// Finds an attribute for each one that the scenario names, each of its own.
+/// Finds a separate attribute for each one that the scenario uses.
 ///
-/// One that is declared as RFC 7643 does stands for itself. Another stands for it where it can be sent, changed,
-/// returned and compared in the same way; for a simple attribute also a sub-attribute of a single-valued one.
+/// An attribute that is declared like in RFC 7643 is used itself. Another attribute can replace it if it can be sent,
+/// changed, returned and compared in the same way. A sub-attribute of a single-valued attribute can also replace a
+/// simple one.
 ///
 /// # Errors
-/// The reason why there is none.
+/// The reason why an attribute has no replacement.
 pub(super) fn assign(scenario: &Scenario, users: &[Attribute]) -> Result<Vec<Role>, String> {
     let standard = standard_users();
     let steps = serde_json::to_string(&scenario.steps).unwrap_or_default();
@@ -65,7 +66,7 @@ pub(super) fn assign(scenario: &Scenario, users: &[Attribute]) -> Result<Vec<Rol
             });
         }
     }
-    // Those that stand for themselves come first, so that none of them is taken for another.
+    // Attributes that are used themselves come first, so that none of them becomes a replacement.
     let mut found: Vec<Option<Vec<Role>>> = wanted.iter().map(|one| search.itself(one)).collect();
     for (one, roles) in wanted.iter().zip(&mut found) {
         if roles.is_none() {
@@ -78,7 +79,7 @@ pub(super) fn assign(scenario: &Scenario, users: &[Attribute]) -> Result<Vec<Rol
     Ok(found.into_iter().flatten().flatten().collect())
 }
 
-/// An attribute of RFC 7643 and those of its sub-attributes that are used.
+/// An attribute of RFC 7643 with the sub-attributes that are used.
 struct Wanted<'a> {
     attribute: &'a Attribute,
     subs: Vec<&'a str>,
@@ -121,9 +122,9 @@ impl Wanted<'_> {
 }
 
 struct Search<'a> {
-    /// Whether the scenario sends that text.
+    /// Returns whether the scenario sends that text.
     sends: &'a dyn Fn(&str) -> bool,
-    /// The paths that stand for something already.
+    /// The paths in use.
     taken: Vec<String>,
     users: &'a [Attribute],
 }
@@ -156,7 +157,7 @@ impl Search<'_> {
         None
     }
 
-    /// The roles if this attribute can stand for the wanted one.
+    /// Returns the roles if this attribute can replace the wanted one.
     fn by(&mut self, attribute: &Attribute, wanted: &Wanted<'_>) -> Option<Vec<Role>> {
         if !attribute.is_like(wanted.attribute, self.sends) {
             return None;
@@ -166,7 +167,8 @@ impl Search<'_> {
         free.then(|| wanted.roles(&attribute.name, &subs))
     }
 
-    /// The names of the sub-attributes for those that are wanted: of the same name, or for a single value another.
+    /// Returns the sub-attributes for the wanted ones: with the same name, or for a single-valued attribute another
+    /// one.
     fn subs<'b>(&self, attribute: &'b Attribute, wanted: &Wanted<'_>) -> Option<Vec<&'b str>> {
         let mut subs: Vec<&str> = Vec::with_capacity(wanted.subs.len());
         for name in &wanted.subs {
@@ -196,7 +198,7 @@ impl Search<'_> {
         Some(subs)
     }
 
-    /// Takes a path unless it, its parent or a part of it is taken, or it has a form of its own.
+    /// Reserves a path, unless it, its parent or a part of it is in use, or it has a special form.
     fn take(&mut self, path: &str) -> bool {
         let within = |inner: &str, outer: &str| {
             let rest = inner.to_lowercase();

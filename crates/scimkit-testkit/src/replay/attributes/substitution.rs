@@ -1,13 +1,13 @@
-//! Writing the attributes of a server into the steps of a scenario.
+//! Writes the attributes of a server into the steps of a scenario.
 
 use serde_json::{Map, Value, json};
 
 use super::{declared::Attribute, roles::Role};
 
-/// Replaces the placeholders of attributes in the texts and member names of a step.
+/// Replaces attribute placeholders in the texts and member names of a step.
 ///
-/// A member that is named by a placeholder alone goes where its path leads: `{"{{title}}": "T"}` becomes
-/// `{"name": {"familyName": "T"}}`. A placeholder in capitals stands for the path in capitals.
+/// A member whose name is a single placeholder is moved to the path: `{"{{title}}": "T"}` becomes `{"name":
+/// {"familyName": "T"}}`. A placeholder in capitals is replaced by the path in capitals.
 pub(super) fn replace(tree: &mut Value, roles: &[Role]) {
     match tree {
         Value::Array(elements) => elements.iter_mut().for_each(|e| replace(e, roles)),
@@ -27,13 +27,13 @@ pub(super) fn replace(tree: &mut Value, roles: &[Role]) {
     }
 }
 
-/// The name in a text that is one placeholder.
+/// Returns the name in a text that is a single placeholder.
 fn whole(text: &str) -> Option<&str> {
     let inner = text.strip_prefix("{{")?.strip_suffix("}}")?;
     (!inner.contains(['{', '}'])).then_some(inner)
 }
 
-/// The path for a placeholder, in the case that it is written in.
+/// Returns the path for a placeholder, in the letter case of the placeholder.
 fn path_of(inner: &str, roles: &[Role]) -> Option<String> {
     let role = roles
         .iter()
@@ -86,7 +86,7 @@ fn text(text: &str, roles: &[Role]) -> String {
     replaced
 }
 
-/// Puts a value where a path leads.
+/// Inserts a value at a path.
 fn insert(members: &mut Map<String, Value>, path: &str, value: Value) {
     match path.split_once('.') {
         None => insert_one(members, path.to_owned(), value),
@@ -98,7 +98,7 @@ fn insert(members: &mut Map<String, Value>, path: &str, value: Value) {
     }
 }
 
-/// Puts a value under a name; two objects of that name become one.
+/// Inserts a value under a name. Two objects with the same name are merged.
 fn insert_one(members: &mut Map<String, Value>, name: String, value: Value) {
     match (members.get_mut(&name), value) {
         (Some(Value::Object(there)), Value::Object(more)) => {
@@ -112,7 +112,7 @@ fn insert_one(members: &mut Map<String, Value>, name: String, value: Value) {
     }
 }
 
-/// The attributes that new resources must have, apart from `userName` and the `displayName` of a group.
+/// The attributes that new resources must have, besides `userName` and the `displayName` of a group.
 #[derive(Debug)]
 pub(super) struct Required {
     pub(super) groups: Vec<Attribute>,
@@ -124,7 +124,7 @@ impl Required {
         self.groups.is_empty() && self.users.is_empty()
     }
 
-    /// Adds them to what a step creates or replaces.
+    /// Adds the required attributes to what a step creates or replaces.
     pub(super) fn fill(&self, step: &mut Value) {
         let Some(request) = step.get_mut("request") else {
             return;
@@ -165,7 +165,7 @@ impl Required {
     }
 }
 
-/// The text that tells a resource from those that the scenario makes beside it.
+/// Returns the text that distinguishes a resource from the others that the scenario creates.
 fn name_of(members: &Map<String, Value>) -> String {
     let named = |name: &String| {
         ["userName", "displayName"]
@@ -195,7 +195,7 @@ fn fill(members: &mut Map<String, Value>, attributes: &[Attribute], owner: &str)
     }
 }
 
-/// Adds what is missing to the end of a JSON object, so that the order of what is there stays.
+/// Adds missing attributes to the end of a JSON object, so that the order of the others is preserved.
 fn fill_text(text: &mut String, attributes: &[Attribute]) {
     let Ok(Value::Object(members)) = serde_json::from_str(text) else {
         return;
@@ -227,7 +227,7 @@ fn fill_parts(value: &mut Value, attribute: &Attribute, owner: &str) {
     }
 }
 
-/// A value that fits the attribute, another one for each resource where it can be.
+/// Returns a valid value for the attribute, which differs between resources if possible.
 fn sample(attribute: &Attribute, owner: &str) -> Value {
     let one = match attribute.kind.to_ascii_lowercase().as_str() {
         "binary" => json!("QQ=="),
@@ -269,7 +269,7 @@ fn sample_text(attribute: &Attribute, owner: &str) -> String {
         "locale" => "en-US",
         "preferredlanguage" => "en",
         "timezone" => "Europe/Berlin",
-        // Free text, in the form of an address because some servers want one.
+        // Free text in the form of an address, because some servers require one.
         _ => return format!("{owner}@scim.example"),
     };
     formed.to_owned()
