@@ -1,5 +1,5 @@
-//! What it takes to ask a user of about 1.5 kB whether a bound filter matches: the user's text, beside a validating
-//! pass over the same text, and its tree, beside a look at the same JSON by hand.
+//! The time to match a bound filter with a user of about 1.5 kB: with the user's text, compared with a validating pass
+//! over the same text, and with its tree, compared with a manual look at the same JSON.
 //!
 //! ```text
 //! cargo bench -p scimkit-benches --bench evaluate

@@ -1,10 +1,10 @@
-//! What reading a filter takes: our parser beside those written by hand, and hostile texts of growing size.
+//! The time to parse a filter: our parser compared with handwritten ones, and hostile texts of growing size.
 //!
 //! ```text
 //! cargo bench -p scimkit-benches --bench filter
 //! ```
 //!
-//! The published parsers are compared in `benches/peers`, in one run with these.
+//! The published parsers are compared in `benches/peers`, together with these in one run.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use scimkit_benches::SUBJECTS;

@@ -1,5 +1,5 @@
-//! What it costs to ask the store who is asking, with every request: `GET /Users/{id}` through a gate,
-//! beside the same request with a token that is known to the process, in CPU time of the process.
+//! The cost of authenticating every request through the store: `GET /Users/{id}` with a connection authenticator,
+//! compared with the same request with a token that the process knows, in CPU time of the process.
 //!
 //! ```text
 //! cargo bench -p scimkit-benches --bench gate
@@ -21,7 +21,7 @@ use scimkit::{
 };
 
 const ROUNDS: u32 = 20_000;
-/// Connections of other tenants beside the one that is asked for.
+/// The number of other tenants, each with a connection.
 const OTHERS: u32 = 1_000;
 
 #[tokio::main(flavor = "current_thread")]
@@ -57,7 +57,7 @@ async fn measure(name: &str, store: Arc<dyn Store>, tenancy: Arc<dyn TenantStore
         .1
         .to_owned();
 
-    // Each in turn, so that a noisy moment meets both.
+    // The runs alternate, so that noise affects both.
     let mut with = Duration::ZERO;
     let mut without = Duration::ZERO;
     for _ in 0..10 {
@@ -66,7 +66,7 @@ async fn measure(name: &str, store: Arc<dyn Store>, tenancy: Arc<dyn TenantStore
     }
     let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(ROUNDS);
     println!(
-        "{name}, {OTHERS} other tenants: {:.1} µs with a known token, {:.1} µs through a gate: {:.2}",
+        "{name}, {OTHERS} other tenants: {:.1} µs with a known token, {:.1} µs through the store: {:.2}",
         each(without),
         each(with),
         each(with) / each(without)
@@ -91,7 +91,7 @@ async fn tenant(administration: &TenantAdmin, id: &str) -> scimkit::provision::C
         .unwrap()
 }
 
-/// The CPU time of a tenth of the rounds.
+/// Returns the CPU time of a tenth of the rounds.
 async fn run(server: &Server, path: &str, token: &str) -> Duration {
     let before = now();
     for _ in 0..ROUNDS / 10 {

@@ -1,12 +1,12 @@
-//! What each kind of request costs in server CPU, over HTTP, beside a bare axum handler that reads
-//! the same request and answers with the same bytes.
+//! The server CPU of each kind of request over HTTP, compared with a bare axum handler that reads the same request and
+//! responds with the same bytes.
 //!
 //! ```text
 //! cargo bench -p scimkit-benches --bench http [-- memory | sqlite] [USERS]
 //! ```
 //!
-//! The server under test is a child process of its own; its user and system time is read before and
-//! after a run of requests over one connection.
+//! The measured server is a child process. Its user and system time is read before and after a run of requests over one
+//! connection.
 
 #![expect(
     clippy::unwrap_used,
@@ -51,7 +51,7 @@ fn main() {
     }
 }
 
-/// The child that is measured: scimkit over a store.
+/// Runs the child process that is measured: scimkit with a store.
 #[tokio::main(flavor = "current_thread")]
 async fn serve(store: &str, folder: &str) {
     let store: Arc<dyn Store> = match store {
@@ -65,7 +65,7 @@ async fn serve(store: &str, folder: &str) {
     listen(app).await;
 }
 
-/// The baseline: reads the request to its end and answers with bytes it was given.
+/// Runs the baseline, which reads the request to its end and responds with given bytes.
 #[tokio::main(flavor = "current_thread")]
 async fn serve_bytes(file: &str) {
     let text = fs::read_to_string(file).unwrap();
@@ -134,14 +134,14 @@ fn compare(store: &str, users: usize) {
     }
 }
 
-/// Method, path and body of a request.
+/// The method, path and body of a request.
 type Sent = (&'static str, String, Option<Value>);
 
-/// One kind of request, in as many variants as there are rounds.
+/// One kind of request, with as many variants as there are rounds.
 struct Case {
     make: Box<dyn Fn(usize) -> Sent>,
     name: &'static str,
-    /// By how many the cost of a request is divided.
+    /// The number by which the cost of a request is divided.
     operations: usize,
     rounds: usize,
 }
@@ -212,7 +212,7 @@ fn cases(ids: &[String], group: &str) -> Vec<Case> {
             )
         }),
         Case::new("add one member, remove one", move |round| {
-            // The first one was deleted when the answers were taken.
+            // The first one was deleted when the responses were recorded.
             let id = &members[1 + round / 2 % (members.len() - 1)];
             let operation = match round % 2 {
                 0 => json!({ "op": "remove", "path": format!("members[value eq \"{id}\"]") }),
@@ -230,7 +230,7 @@ fn cases(ids: &[String], group: &str) -> Vec<Case> {
     ]
 }
 
-/// A child process that serves, and a connection to it.
+/// A child process with a server, and a connection to it.
 struct Peer {
     child: Child,
     client: Client,
@@ -274,9 +274,9 @@ impl Peer {
         )))
     }
 
-    /// Microseconds of the child's CPU for one request of the case.
+    /// Returns the child's CPU time for one request of the case, in microseconds.
     fn cost(&mut self, case: &Case) -> f64 {
-        // The first variant was sent already, to see what it answers.
+        // The first variant was already sent to record its response.
         let requests: Vec<_> = (1..=case.rounds).map(|round| case.request(round)).collect();
         let before = self.cpu();
         for request in &requests {
@@ -286,7 +286,7 @@ impl Peer {
         (self.cpu() - before) / (requests.len() * case.operations) as f64
     }
 
-    /// User and system time so far, in microseconds, of all threads.
+    /// Returns the user and system time of all threads so far, in microseconds.
     fn cpu(&self) -> f64 {
         let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let fields: Vec<&str> = text
@@ -299,7 +299,7 @@ impl Peer {
             .iter()
             .map(|t| t.parse::<f64>().unwrap())
             .sum();
-        // A tick is 10 ms on every Linux that we know.
+        // A tick is 10 ms on all common Linux systems.
         ticks * 10_000.0
     }
 }

@@ -1,5 +1,5 @@
-//! What the journal costs in CPU time: three kinds of request over each store, at each level, beside
-//! the same request without a journal in the same run.
+//! The CPU time of the journal: three kinds of write through the store and over HTTP, for each store and at each level,
+//! compared with the same write without a journal in the same run.
 //!
 //! ```text
 //! cargo bench -p scimkit-benches --bench journal
@@ -31,9 +31,9 @@ const LEVELS: [(JournalLevel, &str); 3] = [
     (JournalLevel::Notice, "notice"),
     (JournalLevel::Full, "full"),
 ];
-/// Members of the big group.
+/// The number of members in the big group.
 const MEMBERS: usize = 100_000;
-/// Writes of one kind between two looks at the clock.
+/// The number of writes of one kind per measurement.
 const TOGETHER: usize = 40;
 const ROUNDS: usize = 61;
 
@@ -53,7 +53,7 @@ async fn main() {
     measure("sqlite", [sqlite("off"), sqlite("notice"), sqlite("full")]).await;
 }
 
-/// A kind of write, by the call that carries it out.
+/// A kind of write, with the interface that it uses.
 const KINDS: [&str; 6] = [
     "Store: create",
     "Store: set active",
@@ -71,7 +71,7 @@ async fn measure(name: &str, stores: [Arc<dyn Store>; 3]) {
     for (kind, what) in KINDS.into_iter().enumerate() {
         let mut times: [Vec<f64>; 3] = Default::default();
         for round in 0..ROUNDS {
-            // In turns, so that other load on the machine affects all of them alike.
+            // In turns, so that other load on the machine affects all of them equally.
             for turn in 0..sides.len() {
                 let side = (round + turn) % sides.len();
                 let sent = sides[side].prepared(kind, round);
@@ -80,7 +80,7 @@ async fn measure(name: &str, stores: [Arc<dyn Store>; 3]) {
                 times[side].push((cpu() - before) / TOGETHER as f64);
             }
         }
-        // The mean, since some writes also carry the write-ahead log into the file.
+        // The mean, because some writes also copy the write-ahead log into the file.
         let times = times.map(|times| times.iter().sum::<f64>() / times.len() as f64);
         for ((_, level), time) in LEVELS.into_iter().zip(times) {
             let ratio = time / times[0];
@@ -89,7 +89,7 @@ async fn measure(name: &str, stores: [Arc<dyn Store>; 3]) {
     }
 }
 
-/// Writes that are ready to be carried out.
+/// Prepared writes.
 enum Sent {
     Requests(Vec<(http::Method, String, String)>),
     Writes(Vec<WriteOp>),
@@ -145,7 +145,7 @@ impl Side {
         WriteOp::Update { change, expect, id }
     }
 
-    /// Makes the writes of one round ready; each changes something.
+    /// Prepares the writes of one round, each of which changes something.
     fn prepared(&self, kind: usize, round: usize) -> Sent {
         let new = |n: usize| format!("{kind}-{round}-{n}");
         let is_even = round.is_multiple_of(2);
@@ -241,7 +241,7 @@ fn id(number: usize) -> String {
     format!("{:08x}-0000-4000-8000-{:012x}", mixed >> 32, number)
 }
 
-/// A user as identity providers send it.
+/// Returns a typical user of an identity provider.
 fn user(id: &str) -> Value {
     json!({
         "userName": format!("{id}@bench.example"),
@@ -255,7 +255,7 @@ fn user(id: &str) -> Value {
     })
 }
 
-/// Microseconds of CPU time that the threads of this process have had.
+/// Returns the CPU time of all threads of this process, in microseconds.
 fn cpu() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1e3

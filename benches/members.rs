@@ -1,6 +1,5 @@
-//! What changes of membership cost in CPU time: one member more in groups of three sizes, over each
-//! store, and a thousand more at once, beside a hash set of the present members built for the
-//! request.
+//! The CPU time of membership changes: adding one member to groups of three sizes, for each store, and adding a
+//! thousand at once, compared with a hash set of the present members that is built for the request.
 //!
 //! ```text
 //! cargo bench -p scimkit-benches --bench members
@@ -30,7 +29,7 @@ use serde_json::{Value, json};
 
 const TOKEN: &str = "benchmark-token";
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
-/// Users who are in no group at first.
+/// The number of users without a group at the start.
 const COMING: usize = 1_000;
 const ROUNDS: usize = 100;
 
@@ -45,7 +44,7 @@ async fn main() {
     let folder = tempfile::tempdir().unwrap();
     let sqlite = SqliteStore::open(folder.path().join("bench.sqlite")).unwrap();
     one_more("sqlite", Directory::new(Arc::new(sqlite)).await).await;
-    println!("\n{COMING} members more in memory, beside a hash set built for the request");
+    println!("\n{COMING} members more in memory, compared with a hash set built for the request");
     println!("{:<34} {:>9} {:>12} {:>8}", "", "members", "time", "ratio");
     let directory = Directory::new(Arc::new(MemoryStore::new())).await;
     for size in &SIZES[1..] {
@@ -74,7 +73,7 @@ async fn many_more(directory: &Directory, size: usize) {
     let (add, remove) = directory.requests(size, coming);
     let mut times: [Vec<f64>; 4] = Default::default();
     for _ in 0..ROUNDS {
-        // The removal, even where there is nothing to remove, leaves the same behind for the next.
+        // The removal restores the initial state, even if there is nothing to remove.
         times[0].push(time(async { hash_set(&directory.members[..size], coming) }).await);
         directory.handled(remove.clone()).await;
         let change = directory.decoded(serde_json::from_str(&add.1).unwrap());
@@ -102,8 +101,8 @@ async fn many_more(directory: &Directory, size: usize) {
     }
 }
 
-/// The floor: what takes a library that keeps the members in the group and asks which are there,
-/// even if they lie ready as strings.
+/// The lower bound for a library that stores the members in the group and checks which of them are present, even if
+/// they are already available as strings.
 fn hash_set(members: &[String], coming: &[String]) {
     let mut present: HashSet<&str> = members.iter().map(String::as_str).collect();
     let mut added: Vec<String> = Vec::new();
@@ -176,7 +175,7 @@ impl Directory {
         answers.into_iter().map(|a| a.unwrap().outcome).collect()
     }
 
-    /// The PATCHes that add these members and remove them again.
+    /// Returns the PATCH requests that add these members and remove them again.
     fn requests(&self, size: usize, ids: &[String]) -> (Sent, Sent) {
         let patch = |op| {
             let operation = json!({ "op": op, "path": "members", "value": listed(ids) });
@@ -222,7 +221,7 @@ impl Directory {
     }
 }
 
-/// An id like those that services give, but in no order.
+/// Returns an id like those of common services, but in no order.
 fn uuid(number: usize) -> String {
     let mixed = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!("{:08x}-0000-4000-8000-{:012x}", mixed >> 32, number)
@@ -232,14 +231,14 @@ fn listed(ids: &[String]) -> Value {
     ids.iter().map(|id| json!({ "value": id })).collect()
 }
 
-/// Microseconds of CPU time, of all threads, that it takes.
+/// Returns the CPU time of all threads for a future, in microseconds.
 async fn time(act: impl Future<Output = ()>) -> f64 {
     let before = cpu();
     act.await;
     cpu() - before
 }
 
-/// Microseconds of CPU time that the threads of this process have had.
+/// Returns the CPU time of all threads of this process, in microseconds.
 fn cpu() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e6 + time.tv_nsec as f64 / 1e3

@@ -1,5 +1,5 @@
-//! What a page of 100 users costs in CPU time, over each store: the first one, one behind 100,000
-//! others by index, and the same one by position, as a cursor asks for it.
+//! The CPU time of a page of 100 users, for each store: the first page, one after 100,000 others by index, and the same
+//! one by position, as requested by a cursor.
 //!
 //! ```text
 //! cargo bench -p scimkit-benches --bench paging
@@ -142,7 +142,7 @@ async fn time(store: &dyn Store, scope: &RequestContext, query: &Query) -> f64 {
     (after - before) * 1e6
 }
 
-/// CPU seconds of all threads: a store may work on its own.
+/// Returns the CPU time of all threads in seconds, because a store may have its own.
 fn now() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9

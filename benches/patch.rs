@@ -1,12 +1,12 @@
-//! What a PATCH of a user of about 1.5 kB takes, beside copying that user once, and beside what a
-//! service does that reads, copies and prints the whole document.
+//! The time of a PATCH of a user of about 1.5 kB, compared with copying that user once, and with a service that parses,
+//! copies and prints the whole document.
 //!
 //! ```text
 //! cargo bench -p scimkit-benches --bench patch
 //! ```
 //!
-//! Ours is all of it: from the parsed body of the request to the change. Each includes dropping what
-//! it made, as whoever makes it must.
+//! Ours is the complete work, from the parsed body of the request to the change. Each time includes dropping the
+//! result.
 
 #![expect(
     clippy::unwrap_used,
@@ -109,7 +109,7 @@ fn patched(kind: &Arc<ResourceType>, document: &Resource, body: Value) -> Change
     change
 }
 
-/// Seconds for one call.
+/// Returns the seconds per call.
 fn timed<I, O>(inputs: Vec<I>, mut act: impl FnMut(I) -> O) -> f64 {
     let count = inputs.len();
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! CPU seconds of queries over 100,000 users of 1.46 kB that no index answers, over each store.
+//! CPU seconds of queries without an index on 100,000 users of 1.46 kB, for each store.
 //!
 //! ```text
 //! cargo bench -p scimkit-benches --bench unindexed
@@ -28,7 +28,7 @@ use scimkit::{
 const USERS: usize = 100_000;
 const PAGE: u32 = 100;
 const ROUNDS: usize = 5;
-/// The default for a request.
+/// The default budget of a request.
 const WORK: u64 = 500_000_000;
 
 /// Filters and sorts.
@@ -104,7 +104,7 @@ async fn populate(store: &dyn Store, scope: &RequestContext, kind: &Arc<Resource
     }
 }
 
-/// The median of some rounds, or when the budget of a request ran out.
+/// Returns the median of some rounds, and whether the budget of a request was exhausted.
 async fn seconds(store: &dyn Store, scope: &RequestContext, query: &Query) -> String {
     let (mut times, mut is_rejected) = (Vec::new(), false);
     for _ in 0..ROUNDS {
@@ -125,7 +125,7 @@ async fn seconds(store: &dyn Store, scope: &RequestContext, query: &Query) -> St
     }
 }
 
-/// CPU seconds of all threads: a store may work on its own.
+/// Returns the CPU time of all threads in seconds, because a store may have its own.
 fn now() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9

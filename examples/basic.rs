@@ -1,12 +1,12 @@
-//! HTTP Basic authentication (RFC 7617) instead of bearer tokens, for identity providers whose forms ask
-//! for a user name and a password.
+//! HTTP Basic authentication (RFC 7617) instead of bearer tokens, for identity providers with forms for a user name and
+//! a password.
 //!
 //! ```text
 //! cargo run --example basic --features basic
 //! ```
 //!
-//! A wrong password costs a slow hash. This example bounds how many are computed at a time; also bound failed sign-ins per
-//! address, as `limits` does.
+//! A wrong password costs a slow hash. This example limits the number of hashes computed at a time; also limit failed
+//! sign-ins per address, as in the example `limits`.
 
 use std::{
     collections::HashMap,
@@ -33,31 +33,32 @@ use scimkit::{
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
-/// For how long a password that was right need not be hashed again.
+/// The time for which a correct password need not be hashed again.
 const REMEMBERED: Duration = Duration::from_secs(300);
 
-/// Passwords that are checked at a time: each takes a processor for some 20 ms and 19 MiB of memory.
+/// The maximum number of passwords that are checked at a time: each takes a processor for about 20 ms and 19 MiB of
+/// memory.
 const CHECKS: usize = 2;
-/// How long a request waits for its turn to be checked, before the answer is 503.
+/// The time that a request waits for its check before the response is 503.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What a user name opens.
+/// The account of a user name.
 struct Account {
     connection: ConnectionId,
-    /// The password as Argon2id keeps it: slow to guess, whoever reads it.
+    /// The password as an Argon2id hash, which is slow to guess even for someone who can read it.
     password: String,
     tenant: TenantId,
 }
 
-/// Lets in who knows the password of an account.
+/// Authenticates requests with the password of an account.
 struct Basic {
     accounts: HashMap<String, Account>,
     checks: Semaphore,
     gate: ConnectionAuthenticator,
-    /// The hash of a password that nobody has, so that an unknown user takes as long as a wrong password.
+    /// The hash of a random password, so that an unknown user takes as long as a wrong password.
     nobody: String,
-    /// Digests of credentials that were right, by user, and since when: hashing passwords is slow by
-    /// design, and a provider sends thousands of requests.
+    /// Digests of correct credentials by user, and the time of their check. Hashing passwords is slow by design, and an
+    /// identity provider sends thousands of requests.
     seen: Mutex<HashMap<String, (TokenDigest, Instant)>>,
 }
 
@@ -129,7 +130,7 @@ impl fmt::Debug for Basic {
     }
 }
 
-/// Whether a password is the one that is kept; checked beside the requests, since it is slow.
+/// Returns whether a password matches a hash. It runs on a thread for blocking work, because it is slow.
 async fn is_right(password: String, kept: String) -> Result<bool, AuthError> {
     let checked = tokio::task::spawn_blocking(move || {
         let kept = PasswordHash::new(&kept).map_err(|_| AuthError::Unavailable)?;
@@ -139,13 +140,13 @@ async fn is_right(password: String, kept: String) -> Result<bool, AuthError> {
     checked.await.map_err(|_| AuthError::Unavailable)?
 }
 
-/// What is kept of a password.
+/// Returns the hash of a password.
 fn hash(password: &str) -> Result<String, Box<dyn Error>> {
     let hash = Argon2::default().hash_password(password.as_bytes());
     Ok(hash.map_err(|e| e.to_string())?.to_string())
 }
 
-/// A service with one account: that user, and that password.
+/// Creates a service with one account.
 async fn service(base_url: &str, user: &str, password: &str) -> Result<Server, Box<dyn Error>> {
     let store = Arc::new(MemoryStore::new());
     let settings = Settings::new(base_url);
@@ -194,14 +195,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_password_opens_the_account_and_nothing_else_does() {
+    async fn only_the_password_of_the_account_is_accepted() {
         let server = service("https://app.example/scim/v2", "okta", "pass:wörd")
             .await
             .unwrap();
         let start = Instant::now();
         assert_eq!(ask(&server, "okta:pass:wörd").await.status(), 200);
         let slow = start.elapsed();
-        // Remembered, it is not hashed again.
+        // A remembered password is not hashed again.
         let start = Instant::now();
         for _ in 0..10 {
             assert_eq!(ask(&server, "okta:pass:wörd").await.status(), 200);
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_does_not_tell_the_password() {
+    fn hash_does_not_reveal_the_password() {
         let kept = hash("secret").unwrap();
         let again = hash("secret").unwrap();
         assert!(kept.starts_with("$argon2id$") && !kept.contains("secret"));
@@ -247,7 +248,7 @@ mod tests {
     async fn checks_beyond_the_limit_wait_and_then_get_503() {
         let server = service("https://app.example/scim/v2", "okta", "right");
         let server = server.await.unwrap();
-        // More at once than can be checked while a request is patient: all are answered, each 401 or 503.
+        // More than can be checked while a request waits: all get a response, either 401 or 503.
         let guesses = (0..400).map(|n| {
             let server = server.clone();
             tokio::spawn(async move { ask(&server, &format!("okta:{n}")).await.status() })

@@ -1,13 +1,13 @@
-//! JSON Web Tokens instead of tokens of ours: each organisation's identity provider signs its own, so that
-//! provisioning hangs on the trust that single sign-on hangs on already.
+//! JSON Web Tokens instead of scimkit's tokens: each organisation's identity provider signs its own, so that
+//! provisioning relies on the same trust as single sign-on.
 //!
 //! ```text
 //! cargo run --example jwt --features jwt
 //! ```
 //!
-//! What is checked, in that order: the algorithm (RS256 or ES256, whatever the token says it is), the issuer
-//! (one that is known, which decides the organisation before a key is chosen), the key (by `kid`, among
-//! those of that issuer), the signature, and the claims `aud`, `exp`, `nbf`, `iss` and `sub`.
+//! The checks, in this order: the algorithm (RS256 or ES256, whatever the token claims), the issuer (a known one, which
+//! determines the organisation before a key is chosen), the key (by `kid`, among those of that issuer), the signature,
+//! and the claims `aud`, `exp`, `nbf`, `iss` and `sub`.
 
 use std::{
     collections::HashMap,
@@ -38,20 +38,20 @@ use scimkit::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What tokens may be signed with, and nothing else.
+/// The only allowed algorithms of signatures.
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::ES256, Algorithm::RS256];
-/// Seconds that clocks may differ by.
+/// The allowed difference between clocks, in seconds.
 const LEEWAY: u64 = 60;
-/// How long an issuer is not asked for its keys again, whatever `kid` somebody makes up.
+/// The minimum time between two requests for an issuer's keys, whatever `kid` a client invents.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// Fetches the keys of an issuer from its `jwks_uri`: in an application, with its HTTPS client.
+/// Fetches the keys of an issuer from its `jwks_uri`; in an application, with its HTTPS client.
 type Fetch = Box<dyn Fn(&str) -> BoxFuture<'static, Result<JwkSet, Box<dyn Error>>> + Send + Sync>;
 
-/// Whom an issuer may speak for.
+/// An issuer, and the organisation for which it may sign.
 #[derive(Debug)]
 struct Issuer {
-    /// The `sub` of its tokens: the one client that provisions, and not whoever signs in there.
+    /// The `sub` of its tokens: the client that provisions, in contrast to users who sign in.
     client: String,
     connection: ConnectionId,
     jwks_uri: String,
@@ -62,12 +62,12 @@ struct Issuer {
 #[derive(Debug)]
 struct Keys {
     asked: Option<Instant>,
-    /// Whether the issuer answered then.
+    /// Whether the issuer responded to the last request.
     is_answered: bool,
     known: JwkSet,
 }
 
-/// What a token says; all of it is checked but `scope`, which says what it may do.
+/// The claims of a token. All of them are checked, except for `scope`, which limits the token.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     aud: Audience,
@@ -77,7 +77,7 @@ struct Claims {
     sub: String,
 }
 
-/// One, or several of which this service is one (RFC 7519 section 4.1.3).
+/// One audience, or several that include this service (RFC 7519 section 4.1.3).
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Audience {
@@ -85,19 +85,19 @@ enum Audience {
     Several(Vec<String>),
 }
 
-/// Lets in whom the identity provider of an organisation sends.
+/// Authenticates requests by the tokens of an organisation's identity provider.
 struct Jwt {
-    /// What the tokens must be made for: this service.
+    /// The required audience of the tokens: this service.
     audience: String,
     fetch: Fetch,
     gate: ConnectionAuthenticator,
-    /// By the `iss` of their tokens.
+    /// The issuers, by the `iss` of their tokens.
     issuers: HashMap<String, Issuer>,
 }
 
 impl Jwt {
     async fn check(&self, head: &Parts) -> Result<Identity, AuthError> {
-        /// What is read before the signature is checked, to look it up and for nothing else.
+        /// The claim that is read before the signature is checked, only to find the issuer.
         #[derive(Deserialize)]
         struct Claimed {
             iss: String,
@@ -140,7 +140,7 @@ impl Jwt {
             .await
     }
 
-    /// A key of an issuer. One that is not known yet may be new, so the issuer is asked, now and then.
+    /// Returns a key of an issuer. An unknown key may be new, so the issuer is asked for its keys, but not too often.
     async fn key(&self, issuer: &Issuer, kid: &str) -> Result<Jwk, AuthError> {
         {
             let mut keys = issuer.keys.lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,7 +148,7 @@ impl Jwt {
                 return Ok(key.clone());
             }
             if keys.asked.is_some_and(|asked| asked.elapsed() < PAUSE) {
-                // Without an answer there is no telling; a provider comes again then.
+                // Without a response the key can't be checked; the identity provider tries again then.
                 return Err(if keys.is_answered {
                     AuthError::Unauthorized("unknown key")
                 } else {
@@ -166,7 +166,7 @@ impl Jwt {
     }
 }
 
-/// Whether a key is for that: issuers also publish keys for other purposes.
+/// Returns whether a key is for signatures with the algorithm, because issuers also publish keys for other purposes.
 fn is_for(key: &Jwk, algorithm: Algorithm) -> bool {
     let named = key.common.key_algorithm.map(|named| named.to_string());
     let purpose = key.common.public_key_use.as_ref();
@@ -174,7 +174,7 @@ fn is_for(key: &Jwk, algorithm: Algorithm) -> bool {
         && purpose.is_none_or(|purpose| *purpose == PublicKeyUse::Signature)
 }
 
-/// What a token may do (RFC 8693 section 4.2).
+/// Returns the scopes of a token (RFC 8693 section 4.2).
 fn scopes(claim: &str) -> TokenScopes {
     let mut scopes = TokenScopes::NONE;
     for word in claim.split(' ') {
@@ -208,7 +208,7 @@ impl fmt::Debug for Jwt {
     }
 }
 
-/// A service that knows one organisation, with an identity provider that has these keys.
+/// Creates a service with one organisation, whose identity provider has these keys.
 async fn service(base_url: &str, fetch: Fetch) -> Result<Server, Box<dyn Error>> {
     let store = Arc::new(MemoryStore::new());
     let settings = Settings::new(base_url);
@@ -216,7 +216,7 @@ async fn service(base_url: &str, fetch: Fetch) -> Result<Server, Box<dyn Error>>
     Ok(Server::new(store, settings).with_authentication(jwt))
 }
 
-/// What lets in the clients of that organisation.
+/// Creates the authenticator for the clients of that organisation.
 async fn jwt(
     store: &Arc<MemoryStore>,
     settings: &Settings,
@@ -251,7 +251,7 @@ async fn jwt(
     })
 }
 
-/// What the identity provider of the organisation signs with: its side of the contract.
+/// The identity provider's side of the contract: its key and algorithm.
 struct Signer {
     algorithm: Algorithm,
     key: EncodingKey,
@@ -288,7 +288,7 @@ impl Signer {
 async fn main() -> Result<(), Box<dyn Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let base_url = format!("http://{}/scim/v2", listener.local_addr()?);
-    // Both sides are in this program, so that there is something to try.
+    // This program plays both sides, so that there is something to try.
     let signer = Signer::es256("2026")?;
     let keys = JwkSet {
         keys: vec![signer.public()?],

@@ -30,17 +30,17 @@ use scimkit::{BearerTokens, MemoryStore, Server, Settings, Token, TokenDigest, c
 use serve::Timeouts;
 use tower::{BoxError, ServiceBuilder, limit::ConcurrencyLimitLayer, load_shed::LoadShedLayer};
 
-/// Requests in progress at a time, from all connections.
+/// The maximum number of requests in progress at a time, from all connections.
 const AT_A_TIME: usize = 64;
-/// Requests per second and credential, and how many of them may come at once.
+/// The requests per second and credential, and the number of them that may arrive at once.
 const RATE: NonZeroU32 = NonZeroU32::new(25).unwrap();
 const BURST: NonZeroU32 = NonZeroU32::new(100).unwrap();
-/// Failed sign-ins per address in [`PENALTY`]; with one more, the address has to wait until that time is over.
+/// The failed sign-ins per address in [`PENALTY`]; after one more, the address has to wait until that time is over.
 const FAILURES: u32 = 20;
 const PENALTY: Duration = Duration::from_secs(60);
-/// When a client whose request found no place may try again.
+/// The time after which a rejected client may try again.
 const BUSY: Duration = Duration::from_secs(2);
-/// Addresses and credentials that are remembered before old ones are dropped.
+/// The number of remembered addresses and credentials beyond which old ones are dropped.
 const REMEMBERED: usize = 10_000;
 
 #[derive(Clone)]
@@ -60,15 +60,15 @@ fn app(server: Server) -> Router {
         .layer(HandleErrorLayer::new(no_place))
         .layer(LoadShedLayer::new())
         .layer(ConcurrencyLimitLayer::new(AT_A_TIME));
-    // The layer that is added last is asked first: whoever is too fast takes no place.
+    // The layer that is added last runs first, so that too fast clients take no place.
     scimkit::axum::router("/scim/v2", server)
         .layer(places)
         .layer(middleware::from_fn_with_state(limiter, limited))
 }
 
 async fn limited(State(limiter): State<Limiter>, request: Request, next: Next) -> Response {
-    // Guesses are counted by address: a made-up credential is new each time, and would never reach a limit of its own.
-    // Behind a proxy, take the address from the header that your proxy sets.
+    // Guesses are counted by address, because each invented credential is new and would never reach a limit of its own.
+    // With a proxy, take the address from the header that your proxy sets.
     let peer = request
         .extensions()
         .get::<ConnectInfo<std::net::SocketAddr>>();
@@ -77,7 +77,7 @@ async fn limited(State(limiter): State<Limiter>, request: Request, next: Next) -
         let detail = "too many failed sign-ins from this address".to_owned();
         return refusal(StatusCode::TOO_MANY_REQUESTS, detail, wait);
     }
-    // Requests are counted by credential, since all customers of an identity provider share its addresses. It is
+    // Requests are counted by credential, because all tenants of an identity provider share its addresses. It is
     // hashed, so that a long one takes no more memory than another.
     let credential = request.headers().get(header::AUTHORIZATION);
     let credential = credential.map_or(&b""[..], HeaderValue::as_bytes);
@@ -86,11 +86,11 @@ async fn limited(State(limiter): State<Limiter>, request: Request, next: Next) -
         .check_key(TokenDigest::new(credential).as_bytes())
     {
         let wait = early.wait_time_from(governor::clock::DefaultClock::default().now());
-        let detail = format!("more than {RATE} requests a second");
+        let detail = format!("more than {RATE} requests per second");
         return refusal(StatusCode::TOO_MANY_REQUESTS, detail, wait);
     }
     if limiter.rates.len() > REMEMBERED {
-        // A credential that was not used for a while is as good as new.
+        // Credentials without recent requests need no entry.
         limiter.rates.retain_recent();
     }
     let answer = next.run(request).await;
@@ -102,14 +102,14 @@ async fn limited(State(limiter): State<Limiter>, request: Request, next: Next) -
     answer
 }
 
-/// Failed sign-ins by network, and since when they are counted.
+/// Failed sign-ins by network, and the start of their period.
 #[derive(Default)]
 struct Failures {
     counts: Mutex<HashMap<IpAddr, (u32, Instant)>>,
 }
 
 impl Failures {
-    /// How long the network has to wait, if it failed too often.
+    /// Returns the time that the network has to wait, if it failed too often.
     fn wait(&self, peer: IpAddr) -> Option<Duration> {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, since) = counts.get(&peer)?;
@@ -131,7 +131,7 @@ impl Failures {
     }
 }
 
-/// One subscriber's network: an IPv4 address, or the /64 of an IPv6 address.
+/// Returns the network of one subscriber: an IPv4 address, or the /64 of an IPv6 address.
 fn network(peer: IpAddr) -> IpAddr {
     match peer {
         IpAddr::V6(peer) => match peer.to_ipv4_mapped() {
@@ -214,9 +214,9 @@ mod tests {
         let error: core::ErrorResponse = serde_json::from_slice(&body).unwrap();
         assert_eq!(
             (error.status, &*error.detail),
-            (429, "more than 25 requests a second")
+            (429, "more than 25 requests per second")
         );
-        // Another connection is not held up by that one.
+        // Another credential is not affected.
         assert_eq!(ask(&app, slow.reveal()).await.status(), 200);
     }
 
@@ -281,7 +281,7 @@ mod tests {
             address
         }
 
-        /// What the server sends until it closes the connection.
+        /// Returns what the server sends until it closes the connection.
         async fn rest(stream: &mut TcpStream) -> String {
             let mut text = Vec::new();
             let read = stream.read_to_end(&mut text);

@@ -1,4 +1,4 @@
-//! One file under two schemas, and what it keeps of those who were erased.
+//! One file under two schemas, and the traces of erased users in it.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ use super::{
 };
 
 const SQLITE: &[&str] = &["sqlite"];
-/// In the name of every user.
+/// A word in the name of every user.
 const MARK: &str = "Zyxwvut";
 
 pub(crate) fn rows() -> Vec<Row> {
@@ -69,8 +69,8 @@ fn path(world: &World) -> PathBuf {
     world.folder.as_ref().unwrap().path().join(FILE)
 }
 
-/// Another process with one attribute more, or one index more: the longest first request after a
-/// switch between the two, of five each.
+/// Simulates another process with an additional attribute or index. Returns the longest first request after a switch
+/// between the two, of five each.
 async fn two_schemas(world: &World, is_indexed: bool) -> String {
     let extension = r#"{"id": "urn:example:2.0:More", "name": "More", "attributes": [
         {"name": "badge", "type": "string"}]}"#;
@@ -125,7 +125,7 @@ async fn deleted(world: &World, count: usize) -> String {
         assert_eq!(answer.status(), StatusCode::NO_CONTENT);
     }
     let took = began.elapsed().as_secs_f64();
-    // Copies are overwritten in short turns once nothing is written for a second.
+    // Copies are overwritten in short turns once nothing has been written for a second.
     let ended = Instant::now();
     let mut left = before;
     while left > 0 && ended.elapsed() < Duration::from_secs(30) {
@@ -136,7 +136,7 @@ async fn deleted(world: &World, count: usize) -> String {
     format!("{before} to {left} in {took:.1} s, {later:.0} s later")
 }
 
-/// How often the mark is in the file and its write-ahead log, in any case.
+/// Returns how often the mark is in the file and its write-ahead log, ignoring case.
 fn occurrences(world: &World) -> usize {
     let mark = MARK.to_ascii_lowercase();
     let mut count = 0;

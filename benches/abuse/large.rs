@@ -1,4 +1,4 @@
-//! Memory: resources and memberships that are far larger than what may be held of them.
+//! Memory: resources and memberships that are far larger than the memory they may use.
 
 use std::sync::LazyLock;
 
@@ -120,14 +120,14 @@ pub(crate) fn rows() -> Vec<Row> {
     ]
 }
 
-/// Photos of about so many bytes, in texts that are not too long.
+/// Returns photos of about that many bytes, in texts of limited length.
 fn photos(bytes: usize) -> Value {
     let photo = |n| json!({"value": format!("https://p.example/{n}/{}", "x".repeat(60_000))});
     (0..bytes / 60_000).map(photo).collect()
 }
 
 async fn users(world: &World, count: usize, bytes: usize) {
-    // Few at a time: what preparing takes is not the row's.
+    // A few at a time, so that preparation does not affect the row.
     for first in 0..count {
         let body = |_| {
             json!({
@@ -171,7 +171,7 @@ static NAMED: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Ten users of about 1 MiB, in many small values.
+/// Creates ten users of about 1 MiB, in many small values.
 async fn detailed(world: &World) {
     let elements = |attr: &str| -> Value {
         let element = |n: usize| {
@@ -215,7 +215,7 @@ async fn crews(world: &World) {
     world.seed_from(5_000, "Group", 20, body).await;
 }
 
-/// The same list for several clients at once: the statuses, and the bytes of all in MiB.
+/// Requests the same list for several clients at once. Returns the statuses, and the bytes of all responses in MiB.
 async fn listed(world: &World, clients: usize, path: &str) -> String {
     let clients = (0..clients).map(|_| {
         let answer = call(

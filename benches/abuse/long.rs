@@ -1,4 +1,4 @@
-//! Long writes: how long others wait for theirs, and what stays of the write-ahead log.
+//! Long writes: the time that other writes wait, and the size of the write-ahead log afterwards.
 
 use std::{
     io::Cursor,
@@ -40,7 +40,7 @@ pub(crate) fn rows() -> Vec<Row> {
     ]
 }
 
-/// Runs something while another tenant creates users; tells how long one of those waited at most.
+/// Runs a function while another tenant creates users, and returns the longest time that one of them waited.
 async fn beside_writes<T>(world: &World, act: impl Future<Output = T>) -> (T, String) {
     let is_done = AtomicBool::new(false);
     let mut other = world.scope.clone();
@@ -100,7 +100,7 @@ async fn imported(world: &World) -> String {
 
 static LINES: LazyLock<Vec<u8>> = LazyLock::new(lines);
 
-/// An archive of users.
+/// Returns an archive of users.
 fn lines() -> Vec<u8> {
     let at = "2026-01-01T00:00:00.000Z";
     let mut lines = format!(
@@ -148,7 +148,7 @@ fn replacement(world: &World, from: usize) -> WriteOp {
     }
 }
 
-/// A group of users, whose ids are numbers.
+/// Creates a group of users with numbers as their ids.
 async fn group(world: &World) {
     let user = |n| json!({"userName": format!("user{n}")});
     world.seed("User", USERS * 3 / 2, user).await;

@@ -1,16 +1,15 @@
-//! What hostile requests cost: CPU, memory, and how long the runtime thread of the application can do
-//! nothing else.
+//! The cost of hostile requests: CPU, memory, and the time for which they block the runtime thread of the application.
 //!
 //! ```text
 //! cargo bench -p scimkit-benches --bench abuse              # all rows
-//! cargo bench -p scimkit-benches --bench abuse -- patch     # rows that have `patch` in their name
+//! cargo bench -p scimkit-benches --bench abuse -- patch     # rows with `patch` in their name
 //! ```
 //!
-//! Each row runs in a process of its own, over each store, on a runtime with one thread. The columns:
-//! the status of the answers, wall time, CPU time of all threads, the longest time that a task which
-//! wants to run every millisecond had to wait for others of its thread (but not for other programs),
-//! and by how much the resident memory grew at its peak.
-//! Only what is public is used, so that the same rows can be run over older releases.
+//! Each row runs in a separate process, for each store, on a runtime with one thread. The columns are: the statuses of
+//! the responses, wall time, CPU time of all threads, the longest time that a task which wants to run every millisecond
+//! had to wait for others of its thread (but not for other programs), and the peak growth of the resident memory.
+//!
+//! It uses only public items, so that the same rows can be run with older releases.
 
 #![expect(
     clippy::unwrap_used,
@@ -38,13 +37,13 @@ use self::world::World;
 
 /// A row of the table.
 struct Row {
-    /// What is measured; returns the statuses of the answers.
+    /// Runs what is measured, and returns the statuses of the responses.
     act: for<'w> fn(&'w World) -> BoxFuture<'w, String>,
-    /// Its name, which begins with the part of the service that it is about.
+    /// The name, which starts with the tested part of the service.
     name: &'static str,
-    /// What must be there before; not measured.
+    /// Prepares the store; not measured.
     prepare: for<'w> fn(&'w World) -> BoxFuture<'w, ()>,
-    /// Over which stores it runs.
+    /// The stores for which the row runs.
     stores: &'static [&'static str],
 }
 
@@ -98,7 +97,7 @@ fn measure(name: &str, store: &str) {
     runtime.block_on(async {
         let world = World::new(store);
         (row.prepare)(&world).await;
-        // What preparing left to be done is not the row's.
+        // Let work that preparation has started end first.
         tokio::time::sleep(Duration::from_millis(200)).await;
         let idle = tokio::spawn(longest_wait());
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -122,7 +121,7 @@ fn measure(name: &str, store: &str) {
 
 static STOP: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
-/// The longest time that passed between two turns of a task that sleeps for a millisecond.
+/// Returns the longest time between two turns of a task that sleeps for a millisecond.
 async fn longest_wait() -> Duration {
     let mut longest = Duration::ZERO;
     while !STOP.load(std::sync::atomic::Ordering::Relaxed) {
@@ -135,25 +134,25 @@ async fn longest_wait() -> Duration {
     longest
 }
 
-/// Nanoseconds that this thread waited for a processor; 0 elsewhere than on Linux.
+/// Returns the nanoseconds that this thread waited for a processor; 0 on systems other than Linux.
 fn waited() -> u64 {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let waited = stat.split_whitespace().nth(1);
     waited.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// Milliseconds of CPU time that the threads of this process have had.
+/// Returns the CPU time of all threads of this process, in milliseconds.
 fn cpu() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
-/// Lets the kernel count the peak from now on; elsewhere than on Linux it is that of the process.
+/// Resets the kernel's peak counter; on systems other than Linux, the peak is that of the whole process.
 fn reset_peak() {
     drop(std::fs::write("/proc/self/clear_refs", "5"));
 }
 
-/// Kilobytes of memory, by its name in `/proc/self/status`; 0 where there is none.
+/// Returns a memory size in kilobytes, by its name in `/proc/self/status`; 0 if there is none.
 fn resident(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(name));

@@ -1,4 +1,4 @@
-//! Reads that take long: what they cost others, and what goes on when nobody waits for them.
+//! Slow reads: their effect on others, and the work that continues after their clients have disconnected.
 
 use std::time::{Duration, Instant};
 
@@ -46,10 +46,10 @@ pub(crate) fn rows() -> Vec<Row> {
     ]
 }
 
-/// Method, path and body.
+/// The method, path and body of a request.
 type Asked = (Method, &'static str, String);
 
-/// A crowd in one tenant, and one user in the other.
+/// Creates a crowd in one tenant, and one user in the other.
 async fn two_tenants(world: &World) {
     crowd(world).await;
     let method = Method::POST;
@@ -72,12 +72,12 @@ fn sort() -> Asked {
     (Method::GET, "/Users?sortBy=title&count=10", String::new())
 }
 
-/// An id that nobody has is looked up as any other.
+/// Reads an id that does not exist, which is looked up like any other.
 fn by_id() -> Asked {
     (Method::GET, "/Users/nobody", String::new())
 }
 
-/// How long the requests of one tenant take at most while those of another are answered.
+/// Returns the longest time of one tenant's requests while those of another are in progress.
 async fn beside(world: &World, count: usize, heavy: Asked, light: Asked) -> String {
     let ask = |token, (method, path, body): Asked| {
         tokio::spawn(call_as(
@@ -110,7 +110,7 @@ async fn beside(world: &World, count: usize, heavy: Asked, light: Asked) -> Stri
     format!("max {longest:.1} ms of {answered},{}", shown(&statuses))
 }
 
-/// Waits for what goes on after the clients are gone.
+/// Measures the work that continues after the clients have disconnected.
 async fn hung_up(world: &World, count: usize, (method, path, body): Asked) -> String {
     let one = || {
         let method = method.clone();

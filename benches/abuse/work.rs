@@ -1,4 +1,4 @@
-//! CPU: products of operations, elements, terms and bytes, and queries over the memory store.
+//! CPU: products of operations, elements, terms and bytes, and queries on both stores.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -10,7 +10,7 @@ use super::{
     world::{World, call},
 };
 
-/// Users of the rows about queries.
+/// The number of users in the rows about queries.
 const USERS: usize = 100_000;
 const EMAILS: usize = 950;
 
@@ -75,7 +75,7 @@ pub(crate) fn rows() -> Vec<Row> {
 
 static LONG: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| "x".repeat(60_000));
 
-/// A user with many e-mail addresses, whose id is `0`.
+/// Creates a user with many e-mail addresses and the id `0`.
 async fn mailbox(world: &World, length: usize) {
     let address = "a".repeat(length);
     let email = |n: usize| json!({"value": format!("{address}{n}@example.com"), "type": "work"});
@@ -173,7 +173,7 @@ async fn sorted(world: &World) -> String {
     shown(&[world.get("/Users?sortBy=title&count=10").await])
 }
 
-/// Waits for what goes on after the client is gone.
+/// Measures the work that continues after the client has disconnected.
 async fn hung_up(world: &World) -> String {
     let patience = Duration::from_millis(100);
     let answered = tokio::time::timeout(patience, found(world, titles(512))).await;
@@ -182,11 +182,11 @@ async fn hung_up(world: &World) -> String {
     let behind = super::cpu() - before;
     match answered {
         Ok(status) => status,
-        Err(_) => format!("{behind:.0} ms CPU behind"),
+        Err(_) => format!("{behind:.0} ms CPU after"),
     }
 }
 
-/// Each status once, with how often it was.
+/// Returns each distinct status with its count.
 pub(crate) fn shown(statuses: &[StatusCode]) -> String {
     let mut text = String::new();
     let mut rest = statuses.to_vec();

@@ -1,4 +1,4 @@
-//! A server over one store, in the process that measures.
+//! A server with one store, in the measuring process.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) const FILE: &str = "abuse.sqlite";
 /// A server and its store.
 pub(crate) struct World {
     pub(crate) archive: Arc<dyn Archive>,
-    /// Where the file of the store is; deleted when the row ends.
+    /// The folder with the file of the store; deleted when the row ends.
     pub(crate) folder: Option<tempfile::TempDir>,
     pub(crate) server: Server,
     pub(crate) store: Arc<dyn Store>,
@@ -56,7 +56,7 @@ impl World {
         }
     }
 
-    /// Bytes of the write-ahead log; 0 in memory.
+    /// Returns the bytes of the write-ahead log; 0 for a store in memory.
     pub(crate) fn log_bytes(&self) -> u64 {
         let log = self
             .folder
@@ -66,12 +66,12 @@ impl World {
         log.map_or(0, |log| log.len())
     }
 
-    /// Creates resources by the store, 250 at a time; each gets its number as its id.
+    /// Creates resources through the store, 250 at a time, with their numbers as ids.
     pub(crate) async fn seed(&self, kind: &str, count: usize, body: impl Fn(usize) -> Value) {
         self.seed_from(0, kind, count, body).await;
     }
 
-    /// The same with numbers from `first` on.
+    /// Creates resources like [`World::seed`], with numbers starting at `first`.
     pub(crate) async fn seed_from(
         &self,
         first: usize,
@@ -98,7 +98,7 @@ impl World {
         }
     }
 
-    /// The status of the answer to a request, which is read to its end, and its bytes.
+    /// Sends a request and reads the whole response; returns its status and length.
     pub(crate) async fn call(
         &self,
         method: Method,
@@ -113,7 +113,7 @@ impl World {
     }
 }
 
-/// As [`World::call`], to be spawned.
+/// Sends a request like [`World::call`], in a form that can be spawned.
 pub(crate) async fn call(
     server: Server,
     method: Method,
@@ -123,7 +123,7 @@ pub(crate) async fn call(
     call_as(TOKEN, server, method, path, body).await
 }
 
-/// As [`call`], by the tenant of that token.
+/// Sends a request like [`call`], for the tenant of that token.
 pub(crate) async fn call_as(
     token: &'static str,
     server: Server,

@@ -1,4 +1,4 @@
-//! What reading a filter takes: our parser, those written by hand, and the published ones, in one run.
+//! The time to parse a filter: our parser, handwritten ones, and the published ones, in one run.
 //!
 //! ```text
 //! cargo bench --manifest-path benches/peers/Cargo.toml

@@ -1,4 +1,4 @@
-//! Reads each filter once with each subject, for callgrind to count; prints in which order.
+//! Parses each filter once with each subject for callgrind, and prints the order.
 
 use scimkit_benches::{FILTERS, Subject};
 use std::hint::black_box;
@@ -6,7 +6,7 @@ use std::hint::black_box;
 fn main() {
     for subject in scimkit_peers::subjects() {
         for (number, text) in FILTERS.into_iter().enumerate() {
-            // Twice before: what is made at first use is made, and the allocator is warm.
+            // Two calls first, for one-time initialisation and a warm allocator.
             let taken = (subject.read)(text) && (subject.read)(text);
             measured(subject, text);
             println!("{}\t{}\t{taken}", subject.name, number + 1);
@@ -14,7 +14,7 @@ fn main() {
     }
 }
 
-/// What callgrind collects and dumps after.
+/// The function whose instructions callgrind collects.
 #[inline(never)]
 fn measured(subject: Subject, text: &str) {
     black_box((subject.read)(black_box(text)));

@@ -1,4 +1,4 @@
-//! The published parsers, as subjects beside those of `scimkit-benches`.
+//! The published parsers, in addition to the subjects of `scimkit-benches`.
 
 use scimkit_benches::{SUBJECTS, Subject};
 use std::hint::black_box;
@@ -7,7 +7,7 @@ const PUBLISHED: [Subject; 2] = [
     Subject {
         name: "scim-filter 0.2.3",
         read: |text| {
-            // It stops at what it does not understand; only a text read to its end was taken.
+            // It stops at what it does not understand; only a text that is read to its end counts as parsed.
             black_box(scim_filter::parser::filter(text)).is_ok_and(|(rest, _)| rest.is_empty())
         },
     },
@@ -17,7 +17,7 @@ const PUBLISHED: [Subject; 2] = [
     },
 ];
 
-/// All that is compared.
+/// Returns all subjects of the comparison.
 pub fn subjects() -> Vec<Subject> {
     SUBJECTS.into_iter().chain(PUBLISHED).collect()
 }

@@ -1,4 +1,4 @@
-//! The baseline: an axum server that keeps the final bytes of each user and knows no SCIM.
+//! The baseline: an axum server that stores the final bytes of each user and knows nothing about SCIM.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,11 +1,11 @@
-//! How many user-space instructions each kind of request takes, beside a bare axum server that keeps the final bytes.
+//! The user-space instructions of each kind of request, compared with a bare axum server that stores the final bytes.
 //!
 //! ```text
 //! benches/request-instructions [QUICKSTART [ROW]]
 //! ```
 //!
-//! The servers are child processes under callgrind. The cost of a request is the difference of two runs, of which one
-//! sends more of it, so that the start of a server, its users and one-time work do not count.
+//! The servers are child processes under callgrind. The cost of a request is the difference between two runs with
+//! different numbers of it, so that starting a server, creating its users and one-time work do not count.
 
 #![expect(
     clippy::unwrap_used,
@@ -43,7 +43,7 @@ struct Row {
     is_full: bool,
     make: fn(usize, &[String]) -> Vec<u8>,
     name: &'static str,
-    /// How many are sent in the shorter run; the longer sends three times as many.
+    /// The number of requests in the shorter run; the longer one sends three times as many.
     rounds: usize,
 }
 
@@ -125,7 +125,7 @@ fn compare(quickstart: &Path, only: Option<&str>) {
 }
 
 impl Row {
-    /// Instructions that one request takes.
+    /// Returns the instructions of one request.
     fn instructions(&self, kind: Kind, quickstart: &Path) -> f64 {
         let few = self.rounds;
         let many = 3 * self.rounds;
@@ -138,7 +138,7 @@ impl Row {
         (long - short) / (many - few) as f64
     }
 
-    /// Instructions of a server that answers so many of the requests.
+    /// Returns the instructions of a server for that many requests.
     fn run(&self, rounds: usize, kind: Kind, quickstart: &Path) -> f64 {
         let folder = tempfile::tempdir().unwrap();
         let mut server = Server::start(kind, quickstart, folder.path(), true);
@@ -151,7 +151,7 @@ impl Row {
     }
 }
 
-/// Kilobytes of resident memory that 10,000 users more take, each.
+/// Returns the resident memory per user of 10,000 further users, in kilobytes.
 fn memory_per_user(kind: Kind, quickstart: &Path) -> f64 {
     const MORE: usize = 10_000;
     let folder = tempfile::tempdir().unwrap();

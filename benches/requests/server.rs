@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, TOKEN, id, request, user};
 
-/// Users in every server, of which a page of 100 is listed.
+/// The number of users in every server, of which a page of 100 is listed.
 pub(crate) const USERS: usize = 120;
-/// Users that have a manager and are in five groups, in a full server.
+/// The number of users in a full server that have a manager and are in five groups.
 pub(crate) const FULL: usize = 100;
 
-/// One of the servers that are compared.
+/// One of the servers in the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Bare,
@@ -24,17 +24,17 @@ pub(crate) enum Kind {
     Sqlite,
 }
 
-/// A server that runs.
+/// A running server.
 pub(crate) struct Server {
     child: Child,
     pub(crate) client: Client,
     counts: PathBuf,
-    // The server writes to it as long as it runs.
+    // Held open, because the server writes to it as long as it runs.
     _output: BufReader<ChildStdout>,
 }
 
 impl Server {
-    /// Starts a server whose files are in that folder, under callgrind if its instructions are to be counted.
+    /// Starts a server with its files in that folder, under callgrind if its instructions are counted.
     pub(crate) fn start(kind: Kind, quickstart: &Path, folder: &Path, is_counted: bool) -> Self {
         let counts = folder.join("counts");
         let itself = env::current_exe().unwrap();
@@ -72,7 +72,7 @@ impl Server {
         }
     }
 
-    /// Creates the users; in a full server with managers and groups, as far as the kind knows them.
+    /// Creates the users; in a full server with managers and groups, if the kind of server supports them.
     pub(crate) fn fill(&mut self, kind: Kind, is_full: bool) -> Vec<String> {
         let mut ids: Vec<String> = Vec::new();
         let groups: Vec<Value> = (0..5).map(membership).collect();
@@ -87,7 +87,7 @@ impl Server {
                             "$ref": format!("http://127.0.0.1:8080/scim/v2/Users/{manager}") });
                         body["groups"] = groups.clone().into();
                     }
-                    // The first has nobody above.
+                    // The first user has no manager.
                     _ if number == 0 => {}
                     _ => enterprise["manager"] = json!({ "value": manager }),
                 }
@@ -111,7 +111,7 @@ impl Server {
         ids
     }
 
-    /// Kilobytes of memory that are resident.
+    /// Returns the resident memory in kilobytes.
     pub(crate) fn resident(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status
@@ -121,7 +121,7 @@ impl Server {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    /// Ends the server and returns the instructions that it took in all.
+    /// Stops the server and returns its total instructions.
     pub(crate) fn instructions(mut self) -> f64 {
         self.stop();
         let counts = fs::read_to_string(&self.counts).unwrap();
@@ -152,7 +152,7 @@ fn membership(number: usize) -> Value {
         "$ref": format!("http://127.0.0.1:8080/scim/v2/Groups/{id}") })
 }
 
-/// The address in the first line that has one.
+/// Returns the address in the first line that contains one.
 fn address(output: &mut impl BufRead) -> String {
     loop {
         let mut line = String::new();

@@ -64,7 +64,7 @@ impl Client {
     }
 }
 
-/// A request of one case, as bytes.
+/// Returns a request of one case, as bytes.
 pub(crate) fn request(case: &str, method: &str, path: &str, body: Option<&Value>) -> Vec<u8> {
     let body = body.map(Value::to_string).unwrap_or_default();
     format!(
@@ -76,12 +76,12 @@ pub(crate) fn request(case: &str, method: &str, path: &str, body: Option<&Value>
     .into_bytes()
 }
 
-/// The body of a PATCH.
+/// Returns the body of a PATCH.
 pub(crate) fn patch(operations: &Value) -> Value {
     json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations })
 }
 
-/// The id in the answer to a create.
+/// Returns the id in the response to a create.
 pub(crate) fn id((status, body): &(u16, String)) -> String {
     assert_eq!(*status, 201, "{body}");
     let body: Value = serde_json::from_str(body).unwrap();

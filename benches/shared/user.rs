@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// A user of the size that identity providers send.
+/// Returns a user of the size that identity providers send.
 pub(crate) fn user(number: usize) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User",

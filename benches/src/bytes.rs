@@ -1,9 +1,9 @@
-//! What each byte may be part of: one table for everything that is written by hand here.
+//! The character classes of each byte, in one table for all handwritten parsers.
 
 pub(crate) const ALPHA: u8 = 1;
 pub(crate) const NAME: u8 = 1 << 1;
 pub(crate) const URN: u8 = 1 << 2;
-/// What cannot follow a number.
+/// A character that can't follow a number.
 pub(crate) const WORD: u8 = 1 << 3;
 
 pub(crate) static CLASSES: [u8; 256] = classes();
@@ -46,7 +46,7 @@ pub(crate) fn is(byte: u8, class: u8) -> bool {
     CLASSES[usize::from(byte)] & class != 0
 }
 
-/// How many bytes of `class` stand at the front of `bytes`.
+/// Returns the number of bytes of `class` at the start of `bytes`.
 #[inline]
 pub(crate) fn run(bytes: &[u8], class: u8) -> usize {
     bytes
@@ -55,7 +55,7 @@ pub(crate) fn run(bytes: &[u8], class: u8) -> usize {
         .unwrap_or(bytes.len())
 }
 
-/// How many bytes at the front of `bytes` a string of JSON holds as they are, looked at eight at a time.
+/// Returns the number of bytes at the start of `bytes` that need no escape in a JSON string, eight at a time.
 #[inline]
 pub(crate) fn plain(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_le_bytes([1; 8]);

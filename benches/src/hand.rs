@@ -1,5 +1,5 @@
-//! A parser by recursive descent, written by hand for speed: the same trees as ours, by the same strict rules and
-//! under the same limits. Its errors are a place and a few words.
+//! A handwritten recursive descent parser, optimised for speed, with the same trees as ours, the same strict rules and
+//! the same limits. Its errors contain a position and a few words.
 
 #![expect(
     clippy::indexing_slicing,
@@ -15,22 +15,22 @@ use scimkit_filter::{
 
 use crate::bytes::{self, ALPHA, NAME, URN, WORD};
 
-/// Where it went wrong, and what was wanted.
+/// The position of an error, and the expectation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Bad {
-    /// The byte.
+    /// The index of the byte.
     pub at: usize,
-    /// What should have been there.
+    /// The expected token.
     pub expected: &'static str,
 }
 
 type Result<T> = std::result::Result<T, Bad>;
 
-/// Reads a filter strictly, under the default limits.
+/// Parses a filter strictly, with the default limits.
 ///
 /// # Errors
 ///
-/// The text is no filter, or goes beyond a limit.
+/// The text is not a filter, or exceeds a limit.
 pub fn parse(text: &str) -> Result<Filter<'_>> {
     let limits = ParseLimits::default();
     if text.len() > limits.length {
@@ -117,7 +117,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Steps over ` word `, if that is what comes.
+    /// Skips ` word `, if it is next.
     #[inline]
     fn joint(&mut self, word: &str) -> bool {
         let end = self.at + word.len() + 1;
@@ -286,7 +286,7 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// The operator, or nothing for `pr`.
+    /// Returns the operator, or `None` for `pr`.
     #[inline]
     fn operator(&mut self) -> Result<Option<Operator>> {
         let Some(&[first, second]) = self.bytes.get(self.at..self.at + 2) else {
@@ -455,7 +455,8 @@ fn is_not(attribute: &AttributePath<'_>) -> bool {
         && attribute.sub_attribute.is_none()
 }
 
-/// A list that starts with `first` and has room for more: one of exactly one would have to grow at once.
+/// Returns a list that starts with `first` and has room for more; with a capacity of one, it would have to grow at
+/// once.
 #[inline]
 fn listed(first: Filter<'_>) -> Vec<Filter<'_>> {
     let mut members = Vec::with_capacity(4);

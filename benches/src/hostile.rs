@@ -1,10 +1,10 @@
-//! Texts that are meant to hurt, of any size.
+//! Hostile texts of any size.
 
 use scimkit_filter::{Filter, Leniency, ParseLimits, ParseOptions};
 
 use crate::nanoseconds;
 
-/// What a hostile text repeats: things that open, chains, and single tokens without an end.
+/// The parts that hostile texts repeat: opening brackets, chains, and single endless tokens.
 pub const PARTS: [&str; 12] = [
     "(",
     "not (",
@@ -20,7 +20,7 @@ pub const PARTS: [&str; 12] = [
     "a eq 1",
 ];
 
-/// Up to `length` bytes of `part`; when it ends inside a string, that stays open.
+/// Returns up to `length` bytes of repeated `part`. A string at the end remains open.
 #[must_use]
 pub fn text(part: &str, length: usize) -> String {
     match part.split_once('"') {
@@ -34,7 +34,7 @@ pub fn text(part: &str, length: usize) -> String {
     }
 }
 
-/// Everything let through, as large as it can be set: what is left is the parser itself.
+/// Returns the most lenient options with the largest limits, which leave only the parser itself.
 #[must_use]
 pub fn wide_open() -> ParseOptions {
     let limits = ParseLimits::default()
@@ -46,20 +46,20 @@ pub fn wide_open() -> ParseOptions {
         .with_leniency(Leniency::LENIENT)
 }
 
-/// Reads `text` without limits, and says whether it was taken.
+/// Parses `text` without limits, and returns whether it is valid.
 #[must_use]
 pub fn read(text: &str) -> bool {
     Filter::parse_with(text, &wide_open()).is_ok()
 }
 
-/// Prints what hostile texts of 10 kB, 100 kB and 1 MB take for each of their bytes: with limits out of the way, the
-/// three stay alike when time is linear.
+/// Prints the time per byte for hostile texts of 10 kB, 100 kB and 1 MB without limits. The three are similar if the
+/// time is linear.
 #[expect(clippy::print_stdout, reason = "the result of a benchmark")]
 #[expect(clippy::cast_precision_loss, reason = "lengths are far below 2^52")]
 pub fn table() {
-    println!("nanoseconds for each byte, no limits       10 kB   100 kB     1 MB");
+    println!("nanoseconds per byte, no limits            10 kB   100 kB     1 MB");
     for part in PARTS {
-        print!("{:<40}", format!("{part:?} again and again"));
+        print!("{:<40}", format!("{part:?} repeated"));
         for length in [10_000, 100_000, 1_000_000] {
             let text = text(part, length);
             print!(" {:>8.3}", nanoseconds(|| read(&text)) / text.len() as f64);
@@ -68,5 +68,5 @@ pub fn table() {
     }
     let text = text("(", 1_000_000);
     let default = nanoseconds(|| Filter::parse(&text).is_ok());
-    println!("1 MB under the default limits: {default:.0} ns in all");
+    println!("1 MB under the default limits: {default:.0} ns in total");
 }

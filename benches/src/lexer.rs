@@ -1,8 +1,8 @@
-//! A lexer: words, strings and punctuation, with no grammar above them.
+//! A lexer: words, strings and punctuation, without a grammar.
 
 use crate::bytes::{self, NAME, URN};
 
-/// How many tokens there are, or nothing when some byte begins none.
+/// Returns the number of tokens, or `None` if a byte starts no token.
 #[must_use]
 pub fn tokens(text: &str) -> Option<usize> {
     let mut rest = text.as_bytes();
@@ -25,7 +25,7 @@ pub fn tokens(text: &str) -> Option<usize> {
     Some(count)
 }
 
-/// A URN, up to its last colon.
+/// Returns the length of a URN up to and including its last colon.
 fn urn(input: &[u8]) -> Option<usize> {
     let word = input.get(..bytes::run(input, URN))?;
     let colon = word.iter().rposition(|&byte| byte == b':')?;

@@ -1,4 +1,4 @@
-//! What the benchmarks of the filter parser share: the filters, the parsers beside ours, and hostile texts.
+//! Shared parts of the benchmarks of the filter parser: the filters, the other parsers, and hostile texts.
 
 pub mod hand;
 pub mod hostile;
@@ -15,7 +15,7 @@ use std::{
 
 use criterion::Criterion;
 
-/// Filters as clients send them, from the shortest to a long nested one.
+/// Typical filters of clients, from the shortest to a long nested one.
 pub const FILTERS: [&str; 8] = [
     r#"userName eq "bjensen""#,
     r#"externalId eq "00ub0oNGTSWTBKOLGLNR""#,
@@ -27,12 +27,12 @@ pub const FILTERS: [&str; 8] = [
     r#"urn:ietf:params:scim:schemas:core:2.0:User:userType eq "Employee" and (emails[type eq "work" and value ew "@example.com"] or ims[type eq "xmpp" and value co "@foo.com"]) and not (urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber sw "7" or meta.lastModified lt "2011-05-13T04:42:34Z") and (name.familyName co "O'Malley" or displayName pr)"#,
 ];
 
-/// Something that reads a filter, and drops what it made of it.
+/// A function that parses a filter and drops the result.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject {
-    /// What the tables call it.
+    /// The name in the tables.
     pub name: &'static str,
-    /// Reads a text, and says whether it went well.
+    /// Parses a text, and returns whether that succeeded.
     pub read: fn(&str) -> bool,
 }
 
@@ -41,7 +41,7 @@ const SCIMKIT: Subject = Subject {
     read: |text| black_box(scimkit_filter::Filter::parse(text)).is_ok(),
 };
 
-/// Our parser, and what is written beside it, from the least work to the most.
+/// Our parser and the handwritten ones, from the least work to the most.
 pub const SUBJECTS: [Subject; 5] = [
     Subject {
         name: "byte scan",
@@ -62,7 +62,7 @@ pub const SUBJECTS: [Subject; 5] = [
     SCIMKIT,
 ];
 
-/// Short runs: the differences that matter are large.
+/// Returns settings for short runs, because the relevant differences are large.
 #[must_use]
 pub fn settings() -> Criterion {
     Criterion::default()
@@ -71,7 +71,7 @@ pub fn settings() -> Criterion {
         .measurement_time(Duration::from_millis(600))
 }
 
-/// Times each subject on each filter, then prints a table of ratios.
+/// Measures each subject on each filter, then prints a table of ratios.
 pub fn compare(c: &mut Criterion, subjects: &[Subject]) {
     for (number, text) in (1..).zip(FILTERS) {
         let mut group = c.benchmark_group(format!("filter {number}"));
@@ -83,7 +83,7 @@ pub fn compare(c: &mut Criterion, subjects: &[Subject]) {
     ratios(subjects);
 }
 
-/// The time of our parser divided by that of each other, for each filter.
+/// Prints the time of our parser divided by that of each other parser, per filter.
 #[expect(clippy::print_stdout, reason = "the result of a benchmark")]
 fn ratios(subjects: &[Subject]) {
     println!("time of scimkit / time of");
@@ -107,7 +107,7 @@ fn ratios(subjects: &[Subject]) {
     }
 }
 
-/// The least of several means: what disturbs a run only ever makes it longer.
+/// Returns the minimum of several means, because disturbances only make a run longer.
 pub(crate) fn nanoseconds(mut work: impl FnMut() -> bool) -> f64 {
     let mut timed = |rounds: u32| {
         let start = Instant::now();
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_parsers_make_the_same_trees() {
+    fn all_parsers_return_the_same_trees() {
         for text in FILTERS {
             let ours = Filter::parse(text).unwrap();
             assert_eq!(hand::parse(text).as_ref(), Ok(&ours), "{text}");
@@ -141,9 +141,9 @@ mod tests {
         }
     }
 
-    /// A comparison is fair only if the other side makes the same checks.
+    /// A comparison is fair only if the other parser makes the same checks.
     #[test]
-    fn the_parser_by_hand_makes_the_same_checks() {
+    fn handwritten_parser_makes_the_same_checks() {
         let cases = include_str!("../../crates/scimkit-filter/tests/it/cases/filters.jsonl");
         for case in cases.lines() {
             let case: serde_json::Value = serde_json::from_str(case).unwrap();

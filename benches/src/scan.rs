@@ -1,8 +1,8 @@
-//! The least that any reader must do: look at each byte once.
+//! The minimum work of any parser: look at each byte once.
 
 use crate::bytes::CLASSES;
 
-/// The classes of all bytes, added up.
+/// Returns the sum of the classes of all bytes.
 #[expect(clippy::indexing_slicing, reason = "a byte is below 256")]
 #[must_use]
 pub fn classes(text: &str) -> u32 {

@@ -1,5 +1,5 @@
-//! A parser by recursive descent that checks structure only: the same trees for texts that are right, but no limits,
-//! and no look inside URNs, strings and numbers.
+//! A recursive descent parser that checks only structure: it returns the same trees for valid texts, but has no limits
+//! and does not check the contents of URNs, strings and numbers.
 
 #![expect(
     clippy::indexing_slicing,
@@ -13,7 +13,7 @@ use scimkit_filter::{AttributePath, Comparison, Filter, Literal, Operator, Value
 
 use crate::bytes::{self, ALPHA, NAME, URN};
 
-/// Reads a filter; strings keep their escapes.
+/// Parses a filter without decoding the escapes in strings.
 #[must_use]
 pub fn parse(text: &str) -> Option<Filter<'_>> {
     let mut parser = Parser {
@@ -229,7 +229,8 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// A list that starts with `first` and has room for more: one of exactly one would have to grow at once.
+/// Returns a list that starts with `first` and has room for more; with a capacity of one, it would have to grow at
+/// once.
 #[inline]
 fn listed(first: Filter<'_>) -> Vec<Filter<'_>> {
     let mut members = Vec::with_capacity(4);

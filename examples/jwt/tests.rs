@@ -1,4 +1,4 @@
-//! What an issuer may do, and what nobody may.
+//! Tests of accepted and rejected tokens.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// An RSA key that opens nothing.
+/// An RSA key for tests only.
 const RSA: &str = "\
 MIIEowIBAAKCAQEA9DFJ+UtDI10dEeoJ9nUhAqNP5kverp92u+9hJ8CEwdEBONvenwvLhvBoqDfxDHHlFnbHyggmcaAN\
 KMm2jKGlKkuHohotQeYJw9xSpq4w8CuUnCgT26mOTTR2S9bi7ev5hiyTFtcxt4tMVTQ9yfRDTMadwW52iLQ3/7hRZOPS\
@@ -47,7 +47,7 @@ fn claims() -> Value {
     })
 }
 
-/// What an issuer publishes, and how often it was asked.
+/// The published keys of an issuer, and the number of requests for them.
 #[derive(Clone, Default)]
 struct Published {
     asked: Arc<AtomicUsize>,
@@ -102,14 +102,14 @@ async fn ask(server: &Server, method: &str, token: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn the_issuers_own_signatures_open_its_organisation_alone() {
+async fn only_signatures_of_the_issuer_are_accepted() {
     let elliptic = Signer::es256("a").unwrap();
     let rsa = rs256("b");
     let server = Published::of(&[&elliptic, &rsa]).server().await;
     for signer in [&elliptic, &rsa] {
         let token = signer.sign(&claims()).unwrap();
         assert_eq!(ask(&server, "GET", &token).await, 200);
-        // Its scope is to read.
+        // The scope allows only reading.
         assert_eq!(ask(&server, "POST", &token).await, 403);
     }
     let mut writing = claims();
@@ -117,7 +117,7 @@ async fn the_issuers_own_signatures_open_its_organisation_alone() {
     let token = elliptic.sign(&writing).unwrap();
     assert_eq!(ask(&server, "POST", &token).await, 201);
 
-    // Keys of others under these names, and a right key under the name of another.
+    // Keys of others under these key ids, and the right key under the id of another.
     let others = [Signer::es256("a").unwrap(), Signer::es256("b").unwrap()];
     for forger in others.into_iter().chain([rs256("a")]) {
         let token = forger.sign(&claims()).unwrap();
@@ -126,7 +126,7 @@ async fn the_issuers_own_signatures_open_its_organisation_alone() {
 }
 
 #[tokio::test]
-async fn every_claim_counts() {
+async fn every_claim_is_checked() {
     let signer = Signer::es256("a").unwrap();
     let server = Published::of(&[&signer]).server().await;
     let now = get_current_timestamp();
@@ -167,7 +167,7 @@ async fn every_claim_counts() {
 }
 
 #[tokio::test]
-async fn no_other_algorithm_is_taken() {
+async fn other_algorithms_are_rejected() {
     let rsa = rs256("a");
     let server = Published::of(&[&rsa]).server().await;
     let public = rsa.public().unwrap();
@@ -200,7 +200,7 @@ async fn no_other_algorithm_is_taken() {
 }
 
 #[tokio::test]
-async fn a_new_key_is_fetched_and_made_up_ones_are_not() {
+async fn new_keys_are_fetched_but_not_for_every_unknown_key_id() {
     let old = Signer::es256("old").unwrap();
     let new = Signer::es256("new").unwrap();
     let published = Published::of(&[&old]);
@@ -210,20 +210,20 @@ async fn a_new_key_is_fetched_and_made_up_ones_are_not() {
     assert_eq!(ask(&server, "GET", &before).await, 200);
     assert_eq!(ask(&server, "GET", &before).await, 200);
     assert_eq!(published.asked.load(Ordering::Relaxed), 1);
-    // Within the pause nobody makes this service ask again.
+    // During the pause, no client can make this service fetch keys again.
     published.publish(&[&old, &new]);
     for _ in 0..10 {
         assert_eq!(ask(&server, "GET", &after).await, 401);
     }
     assert_eq!(published.asked.load(Ordering::Relaxed), 1);
-    // A service that did not just ask does.
+    // A service without a recent request fetches them.
     let server = published.server().await;
     assert_eq!(ask(&server, "GET", &after).await, 200);
     assert_eq!(published.asked.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
-async fn nothing_is_called_bad_while_the_issuer_does_not_answer() {
+async fn unknown_keys_are_unavailable_while_the_issuer_does_not_respond() {
     let old = Signer::es256("old").unwrap();
     let new = Signer::es256("new").unwrap();
     let published = Published::of(&[&old]);
@@ -249,7 +249,7 @@ async fn nothing_is_called_bad_while_the_issuer_does_not_answer() {
     assert!(check(&old).await.is_ok());
     assert!(matches!(check(&new).await, Err(AuthError::Unauthorized(_))));
 
-    // The old key stays good, and nobody knows of the new one yet.
+    // The old key remains valid, and the new one is not known yet.
     after_the_pause();
     published.publish(&[&new]);
     published.fails.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! SCIM over the users table that a product has already: a mapping, and a database of rows in 200 lines.
+//! SCIM for the existing users table of a product: a mapping, and a database of rows in 200 lines.
 //!
 //! ```text
 //! cargo run --example own_tables
@@ -47,18 +47,18 @@ CREATE UNIQUE INDEX person_email ON person (company, email) WHERE NOT removed;
 INSERT INTO person (id, email, first_name, last_name, plan)
     VALUES ('p-1', 'Babs@Example.com', 'Barbara', 'Jensen', 'gold');";
 
-/// The settings of the endpoint: users alone, as far as the mapping goes.
+/// Returns the settings of the endpoint: only users, with the attributes of the mapping.
 fn settings(base_url: &str) -> Result<Settings, Box<dyn Error>> {
     let mut settings = Settings::new(base_url);
     settings.registry = Arc::new(users_alone()?);
-    // Who is in the table already is taken over, by e-mail address.
+    // Existing people are adopted by their e-mail addresses.
     settings.create_policy = CreatePolicy::Adopt;
     let mapping = Mapping::builder().text(include_str!("mapping.toml"));
     let mapping = Arc::new(mapping.build(&settings.registry)?);
     Ok(settings.with_mapping(mapping)?)
 }
 
-/// The product's people in that database.
+/// Returns a store of the product's people in that database.
 fn people(
     database: Connection,
     settings: &Settings,
@@ -70,7 +70,7 @@ fn people(
     Ok(RowStore::new(Simple::new(People::new(database, users))))
 }
 
-/// A SCIM endpoint over that table.
+/// Creates a SCIM endpoint for that table.
 fn server(base_url: &str, token: &Token) -> Result<Server, Box<dyn Error>> {
     let settings = settings(base_url)?;
     let database = Connection::open_in_memory()?;
@@ -81,7 +81,7 @@ fn server(base_url: &str, token: &Token) -> Result<Server, Box<dyn Error>> {
         .with_authentication(BearerTokens::new([token.digest()])))
 }
 
-/// Names the rows whose logins are not folded. They are found all the same, but by reading every row: see "Columns
+/// Reports the rows whose logins are not folded. They can still be found, but only by reading every row: see "Columns
 /// that exist already" in docs/mapping.md.
 #[expect(clippy::print_stderr, reason = "a message for the operator")]
 fn report(database: &Connection) -> Result<(), Box<dyn Error>> {
@@ -101,7 +101,7 @@ fn report(database: &Connection) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Users, and nothing else: the product has no groups.
+/// Returns a registry with users only, because the product has no groups.
 fn users_alone() -> Result<Registry, Box<dyn Error>> {
     let mut users = builtin::user_resource_type();
     users.schema_extensions.clear();

@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, MutexGuard};
 /// The columns that the mapping does not name: those of [`ResourceRow::scalars`], and a count of changes.
 const OWN: [&str; 5] = ["connection", "created", "changed", "removed", "revision"];
 
-/// The product's database. SQLite is in this process and its statements are short, so they block.
+/// The product's database. SQLite runs in this process and its statements are short, so they block.
 #[derive(Debug)]
 pub(crate) struct People {
     database: Mutex<Connection>,
@@ -70,7 +70,7 @@ impl Company<'_> {
         Ok(self.select("id = ?2", vec![id.into()])?.pop())
     }
 
-    /// Runs a statement on the row of that id.
+    /// Runs a statement on the row with that id.
     fn run(&self, sql: &str, id: &str, values: Vec<Value>) -> Result<(), RowsError> {
         let keys = [self.company, id].map(Value::from).into_iter();
         let values = params_from_iter(keys.chain(values).map(parameter));
@@ -115,7 +115,7 @@ impl SimpleTransaction for Company<'_> {
         let own = row.scalars();
         let before = self.find_one(id)?;
         let was = before.as_ref().map(|row| row.document.tree()).transpose()?;
-        // The columns whose attributes change, and no others: the product's spelling of the rest stays.
+        // Only the columns with changed attributes, so that the product's spelling of the others remains.
         let edits = self.table.edits(was.as_deref(), &*row.document.tree()?);
         let edits = edits.map_err(|error| invalid(id, &error))?;
         let names = OWN.into_iter().take(own.len());

@@ -1,4 +1,4 @@
-//! What a provider does to the product's table.
+//! The effects of an identity provider on the product's table.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn who_is_there_is_found_and_taken_over() {
+async fn existing_people_are_found_and_adopted() {
     let world = World::new();
     let filter = "GET /Users?filter=userName%20eq%20%22BABS@example.com%22";
     let (_, found) = world.ask(filter, Value::Null).await;
@@ -62,7 +62,7 @@ async fn who_is_there_is_found_and_taken_over() {
     });
     let (status, user) = world.ask("POST /Users", body.clone()).await;
     assert_eq!((status, &user["id"]), (201, &json!("p-1")), "{user}");
-    // Its spelling differs in case only, so the product's own stays.
+    // The spelling differs only in case, so the product's own remains.
     assert_eq!(user["userName"], "Babs@Example.com");
     assert_eq!(user["name"]["givenName"], "Barbara");
     assert_eq!(user["phoneNumbers"][0]["value"], "+1 555 0100");
@@ -72,7 +72,7 @@ async fn who_is_there_is_found_and_taken_over() {
 }
 
 #[tokio::test]
-async fn people_come_change_and_go() {
+async fn people_are_created_changed_and_deleted() {
     let world = World::new();
     let body = json!({"userName": "am@example.com", "name": {"familyName": "M"}});
     let (status, made) = world.ask("POST /Users", body).await;
@@ -101,7 +101,7 @@ async fn people_come_change_and_go() {
             .await;
         assert_eq!(list["totalResults"], found, "{filter}: {list}");
     }
-    // What has a default is never without a value.
+    // An attribute with a default always has a value.
     let gone = json!({"Operations": [{"op": "remove", "path": "active"}]});
     let (status, kept) = world.ask(&format!("PATCH {path}"), gone).await;
     assert_eq!((status, &kept["active"]), (200, &json!(false)), "{kept}");
@@ -116,7 +116,7 @@ async fn people_come_change_and_go() {
 }
 
 #[tokio::test]
-async fn discovery_tells_what_the_table_has() {
+async fn discovery_describes_the_columns_of_the_table() {
     let world = World::new();
     let (_, types) = world.ask("GET /ResourceTypes", Value::Null).await;
     assert_eq!(types["totalResults"], 1);
@@ -135,7 +135,7 @@ async fn discovery_tells_what_the_table_has() {
 }
 
 #[test]
-fn store_keeps_the_contract_as_far_as_the_table_goes() {
+fn store_meets_the_contract_within_the_limits_of_its_table() {
     let settings = settings("https://app.example/scim/v2").unwrap();
     let make = || {
         let database = Connection::open_in_memory().unwrap();

@@ -92,10 +92,10 @@ impl FromStr for StoreChoice {
     }
 }
 
-/// Why the server does not start.
+/// The reason why the server does not start.
 pub(crate) type Problem = Box<dyn Error>;
 
-/// One store, as that of the resources and that of the tenants.
+/// One store, for resources and for tenants.
 pub(crate) struct OpenedStore {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) tenants: Arc<dyn TenantStore>,
@@ -116,7 +116,7 @@ impl Options {
         bind(&self.listen, "--listen").await
     }
 
-    /// The listener for metrics, if there is one.
+    /// Returns the listener for metrics, if there is one.
     pub(crate) async fn listen_for_metrics(&self) -> Result<Option<TcpListener>, Problem> {
         match &self.metrics {
             Some(address) => bind(address, "--metrics").await.map(Some),
@@ -124,7 +124,7 @@ impl Options {
         }
     }
 
-    /// The start of `meta.location` and `$ref`.
+    /// Returns the start of `meta.location` and `$ref`.
     pub(crate) fn base_url(&self, listener: &TcpListener) -> Result<String, Problem> {
         let Some(url) = &self.public_url else {
             return Ok(format!("http://{}/scim/v2", listener.local_addr()?));
@@ -159,7 +159,7 @@ impl Options {
         }
     }
 
-    /// Creates the folder for the recording, and finds out now whether a file can be written to it.
+    /// Creates the folder for the recording, and checks early that files can be written to it.
     pub(crate) fn prepare_recording(&self) -> Result<(), Problem> {
         let Some(folder) = &self.record else {
             return Ok(());
@@ -177,12 +177,12 @@ impl Options {
             .map_err(|error| format!("can't record: {}", files::explain(folder, &error)).into())
     }
 
-    /// Whether the data end with the process.
+    /// Returns whether the data end with the process.
     pub(crate) fn is_for_this_run(&self) -> bool {
         matches!(self.store, StoreChoice::Memory)
     }
 
-    /// The token that was given for this run.
+    /// Returns the token that was given for this run.
     pub(crate) fn token(&self) -> Result<Option<Token>, Problem> {
         let given = self.token.as_deref().map(Token::from_secret).transpose();
         given.map_err(|error| format!("--token: {error}").into())

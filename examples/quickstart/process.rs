@@ -11,7 +11,7 @@ use crate::{
     serve::{self, Timeouts},
 };
 
-/// Time limit of running requests after the first signal.
+/// The time limit for running requests after the first signal.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// Logs to standard error, at the level of `RUST_LOG` (default: `info`).
@@ -60,7 +60,7 @@ async fn stop_signal() {
     }
 }
 
-/// The exit code; prints a problem and its causes in one line.
+/// Returns the exit code, and prints a problem with its causes in one line.
 #[expect(clippy::print_stderr, reason = "this is the program's output")]
 pub(crate) fn report(outcome: Result<(), Problem>) -> ExitCode {
     let Err(problem) = outcome else {

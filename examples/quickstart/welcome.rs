@@ -9,7 +9,7 @@ use axum::http::Uri;
 
 use crate::access::TokenSource;
 
-/// The number of characters from which on a random token can't be guessed.
+/// The number of characters of a random token that can't be guessed.
 const LONG_ENOUGH: usize = 32;
 
 /// Prints what an administrator needs to connect an identity provider.
@@ -88,7 +88,7 @@ Press Ctrl-C to stop."
 /// The user of the example.
 const USER: &str = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"bjensen@example.com"}"#;
 
-/// A warning about a token that could be guessed.
+/// Returns a warning about a token that could be guessed.
 fn warning(token: &TokenSource) -> Option<String> {
     let TokenSource::Given(length @ ..LONG_ENOUGH) = token else {
         return None;
@@ -99,7 +99,7 @@ fn warning(token: &TokenSource) -> Option<String> {
     ))
 }
 
-/// Whether a cloud identity provider can reach a URL.
+/// Returns whether a cloud identity provider can reach a URL.
 fn is_public_https(url: &str) -> bool {
     let Ok(uri) = url.parse::<Uri>() else {
         return false;
@@ -143,7 +143,7 @@ mod tests {
             .position(|line| *line == "Create a first user:");
         let command = lines.get(at.unwrap() + 1..).unwrap();
         let [first, second, ..] = command else {
-            unreachable!("the text goes on after the heading");
+            unreachable!("the text continues after the heading");
         };
         assert!(
             first.contains(&format!("'Authorization: Bearer {secret}'")),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn text_says_what_a_cloud_provider_needs() {
+    fn text_explains_the_needs_of_cloud_identity_providers() {
         let local = text("http://127.0.0.1:8080/scim/v2", &TokenSource::Stored);
         assert!(
             local.contains("start it again with\n  --public-url https://"),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn public_urls_are_told_from_local_ones() {
+    fn public_urls_are_distinguished_from_local_ones() {
         for (url, expected) in [
             ("https://scim.example.com/scim/v2", true),
             ("https://93.184.216.34/scim/v2", true),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn short_token_is_warned_about() {
+    fn short_token_causes_a_warning() {
         for (length, expected) in [(1, true), (31, true), (32, false)] {
             assert_eq!(warning(&TokenSource::Given(length)).is_some(), expected);
         }

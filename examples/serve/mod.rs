@@ -1,4 +1,4 @@
-//! An accept loop with the timeouts that `axum::serve` does not have, so that slow clients hold no connections.
+//! An accept loop with the timeouts that `axum::serve` lacks, so that slow clients can't occupy connections.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -22,17 +22,17 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use tower::Service;
 
-/// How long a connection may take, and how many there may be.
+/// The limits of connections.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timeouts {
-    /// Connections at a time; further ones wait to be accepted.
+    /// The maximum number of connections at a time; further ones wait to be accepted.
     pub(crate) connections: usize,
-    /// Until the head of a request is complete, counted from when the connection became idle: an idle connection is
-    /// closed after it, too.
+    /// The time until the head of a request is complete, counted from when the connection became idle. An idle
+    /// connection is closed after this time, too.
     pub(crate) head: Duration,
-    /// Until a request is answered, the time that its body takes included.
+    /// The time until a request has its response, including the time for its body.
     pub(crate) request: Duration,
-    /// Without a byte sent or received, also while a response is written.
+    /// The time without a byte sent or received, also while a response is written.
     pub(crate) silence: Duration,
 }
 
@@ -47,7 +47,7 @@ impl Default for Timeouts {
     }
 }
 
-/// Serves until `stop` resolves, then lets the requests in progress end.
+/// Serves until `stop` resolves, then waits for the requests in progress.
 ///
 /// Each request carries the peer's address as [`ConnectInfo`].
 pub(crate) async fn serve(
@@ -69,12 +69,12 @@ pub(crate) async fn serve(
                 let connection = connection(stream, peer, app.clone(), timeouts);
                 let connection = graceful.watch(connection);
                 tokio::spawn(async move {
-                    // A client that goes away or is too slow is no concern of the server's.
+                    // A client that disconnects or is too slow does not affect the server.
                     drop(connection.await);
                     drop(slot);
                 });
             }
-            // Such as too many open files: others may close some.
+            // For example too many open files: others may close some.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
@@ -115,7 +115,7 @@ fn connection(
 }
 
 fn too_slow() -> Response {
-    let detail = "the request took too long to arrive or to be answered";
+    let detail = "the request or its response took too long";
     let error = core::ErrorResponse::new(StatusCode::REQUEST_TIMEOUT.as_u16(), detail);
     let body = serde_json::to_string(&error).unwrap_or_default();
     let headers = [
