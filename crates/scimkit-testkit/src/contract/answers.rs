@@ -16,7 +16,7 @@ use super::{
 };
 
 pub(super) const CHECKS: &[StoreCheck] = &[StoreCheck {
-    name: "check_answers_with_what_the_commit_answers",
+    name: "check_and_commit_return_the_same_answers",
     run: checks_and_commits,
 }];
 

@@ -15,15 +15,15 @@ use super::{
 
 pub(super) const CHECKS: &[StoreCheck] = &[
     StoreCheck {
-        name: "a_batch_stops_after_so_many_failures",
+        name: "batch_stops_after_the_given_number_of_failures",
         run: stops,
     },
     StoreCheck {
-        name: "a_batch_that_fails_as_one_leaves_nothing",
+        name: "failed_batch_is_rolled_back_as_a_whole",
         run: undone,
     },
     StoreCheck {
-        name: "random_batches_do_what_their_writes_do_alone",
+        name: "random_batches_equal_their_single_writes",
         run: random_batches,
     },
 ];

@@ -14,15 +14,15 @@ use super::{
 
 pub(super) const CHECKS: &[StoreCheck] = &[
     StoreCheck {
-        name: "page_ends_where_its_bytes_are_reached",
+        name: "page_ends_at_its_byte_limit",
         run: ended,
     },
     StoreCheck {
-        name: "page_names_what_its_bytes_leave_out",
+        name: "page_names_resources_beyond_its_byte_limit",
         run: named,
     },
     StoreCheck {
-        name: "edges_count_as_bytes_of_a_page",
+        name: "edges_count_towards_the_byte_limit_of_a_page",
         run: edges,
     },
     StoreCheck {

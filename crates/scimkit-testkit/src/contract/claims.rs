@@ -17,67 +17,67 @@ use super::{
 
 pub(super) const CHECKS: &[StoreCheck] = &[
     StoreCheck {
-        name: "a_create_adopts_what_is_the_hosts",
+        name: "create_adopts_a_resource_without_an_owner",
         run: adopts,
     },
     StoreCheck {
-        name: "a_create_leaves_what_a_connection_has",
+        name: "create_does_not_adopt_a_resource_with_an_owner",
         run: leaves,
     },
     StoreCheck {
-        name: "an_adoption_that_changes_nothing_else_is_a_new_version",
+        name: "adoption_without_other_changes_is_a_new_version",
         run: adopts_as_it_is,
     },
     StoreCheck {
-        name: "several_that_could_be_adopted_refuse_a_create",
+        name: "create_is_rejected_if_several_resources_match",
         run: several,
     },
     StoreCheck {
-        name: "what_was_retired_is_gone_for_everybody",
+        name: "soft_deleted_resource_is_not_found",
         run: gone,
     },
     StoreCheck {
-        name: "a_create_brings_back_what_was_retired",
+        name: "create_restores_a_soft_deleted_resource",
         run: relinks,
     },
     StoreCheck {
-        name: "what_was_retired_last_comes_back",
+        name: "last_soft_deleted_match_is_restored",
         run: the_last_one,
     },
     StoreCheck {
-        name: "what_comes_first_decides_who_comes_back",
+        name: "first_matching_attribute_decides_the_restored_resource",
         run: in_order,
     },
     StoreCheck {
-        name: "a_live_resource_is_preferred_to_a_retired_one",
+        name: "live_match_is_preferred_to_a_soft_deleted_one",
         run: prefers,
     },
     StoreCheck {
-        name: "a_create_that_is_refused_takes_nothing",
+        name: "rejected_create_adopts_and_restores_nothing",
         run: refused,
     },
     StoreCheck {
-        name: "a_claim_stays_in_its_tenant",
+        name: "match_is_limited_to_its_tenant",
         run: apart,
     },
     StoreCheck {
-        name: "a_claim_by_attributes_without_an_index_is_exact",
+        name: "match_by_unindexed_attributes_is_exact",
         run: unindexed,
     },
     StoreCheck {
-        name: "a_batch_that_is_undone_gives_back_what_it_took",
+        name: "rolled_back_batch_undoes_adoptions_and_restores",
         run: undone,
     },
     StoreCheck {
-        name: "a_create_takes_who_is_dormant",
+        name: "create_takes_over_a_deactivated_user",
         run: dormant,
     },
     StoreCheck {
-        name: "an_adoption_sets_what_was_sent",
+        name: "adoption_sets_only_the_sent_attributes",
         run: as_sent,
     },
     StoreCheck {
-        name: "of_parallel_creates_one_adopts",
+        name: "one_of_parallel_creates_adopts",
         run: parallel,
     },
 ];

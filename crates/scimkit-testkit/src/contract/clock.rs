@@ -12,23 +12,23 @@ use super::{
 
 pub(super) const CHECKS: &[StoreCheck] = &[
     StoreCheck {
-        name: "an_update_under_an_earlier_clock_keeps_last_modified",
+        name: "update_under_an_earlier_clock_keeps_last_modified",
         run: update,
     },
     StoreCheck {
-        name: "a_membership_change_under_an_earlier_clock_keeps_last_modified",
+        name: "membership_change_under_an_earlier_clock_keeps_last_modified",
         run: membership,
     },
     StoreCheck {
-        name: "a_delete_under_an_earlier_clock_keeps_last_modified_of_its_groups",
+        name: "delete_under_an_earlier_clock_keeps_last_modified_of_its_groups",
         run: cascade,
     },
     StoreCheck {
-        name: "an_adoption_under_an_earlier_clock_keeps_last_modified",
+        name: "adoption_under_an_earlier_clock_keeps_last_modified",
         run: adoption,
     },
     StoreCheck {
-        name: "a_restore_under_an_earlier_clock_keeps_last_modified",
+        name: "restore_under_an_earlier_clock_keeps_last_modified",
         run: restore,
     },
     StoreCheck {

@@ -24,19 +24,19 @@ use super::{
 
 pub(super) const CHECKS: &[StoreCheck] = &[
     StoreCheck {
-        name: "a_page_continues_where_one_ended",
+        name: "page_continues_after_a_position",
         run: continued,
     },
     StoreCheck {
-        name: "a_position_outlives_its_resource",
+        name: "position_is_valid_without_its_resource",
         run: outlived,
     },
     StoreCheck {
-        name: "a_walk_beside_writes_misses_and_repeats_nothing",
+        name: "paging_between_writes_misses_and_repeats_nothing",
         run: beside_writes,
     },
     StoreCheck {
-        name: "a_walk_beside_a_writer_misses_and_repeats_nothing",
+        name: "paging_during_parallel_writes_misses_and_repeats_nothing",
         run: beside_a_writer,
     },
 ];

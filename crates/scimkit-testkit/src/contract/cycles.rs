@@ -13,31 +13,31 @@ use super::{
 
 pub(super) const CHECKS: &[StoreCheck] = &[
     StoreCheck {
-        name: "a_group_in_itself_is_refused",
+        name: "group_as_its_own_member_is_rejected",
         run: itself,
     },
     StoreCheck {
-        name: "groups_in_a_ring_are_refused",
+        name: "membership_cycles_are_rejected",
         run: rings,
     },
     StoreCheck {
-        name: "groups_may_meet_again_below",
+        name: "groups_may_share_nested_groups",
         run: diamonds,
     },
     StoreCheck {
-        name: "a_ring_through_a_group_to_come_is_refused",
+        name: "cycle_through_a_later_group_is_rejected",
         run: later,
     },
     StoreCheck {
-        name: "cycles_are_accepted_where_told_and_end",
+        name: "cycles_are_accepted_if_allowed_and_queries_end",
         run: accepted,
     },
     StoreCheck {
-        name: "an_accepted_cycle_is_in_no_other_writes_way",
+        name: "accepted_cycle_does_not_block_other_writes",
         run: in_nobodys_way,
     },
     StoreCheck {
-        name: "a_deleted_group_opens_its_ring",
+        name: "deleting_a_group_breaks_its_cycle",
         run: opened,
     },
 ];

@@ -15,7 +15,7 @@ use super::{
 
 pub(super) const CHECKS: &[StoreCheck] = &[
     StoreCheck {
-        name: "checked_batch_answers_as_if_written_and_changes_nothing",
+        name: "checked_batch_returns_its_answers_and_changes_nothing",
         run: checked,
     },
     StoreCheck {
@@ -27,7 +27,7 @@ pub(super) const CHECKS: &[StoreCheck] = &[
         run: policies,
     },
     StoreCheck {
-        name: "pinned_claim_takes_what_was_checked_or_is_rejected",
+        name: "pinned_match_is_the_checked_one_or_is_rejected",
         run: pinned,
     },
     StoreCheck {

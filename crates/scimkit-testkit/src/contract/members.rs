@@ -14,15 +14,15 @@ use super::{
 
 pub(super) const CHECKS: &[StoreCheck] = &[
     StoreCheck {
-        name: "unknown_members_are_refused",
+        name: "unknown_members_are_rejected",
         run: refused,
     },
     StoreCheck {
-        name: "unknown_members_are_accepted_where_told",
+        name: "unknown_members_are_accepted_if_allowed",
         run: accepted,
     },
     StoreCheck {
-        name: "members_are_of_the_type_that_their_reference_names",
+        name: "members_must_have_the_type_of_their_reference",
         run: of_a_required_kind,
     },
     StoreCheck {
@@ -30,7 +30,7 @@ pub(super) const CHECKS: &[StoreCheck] = &[
         run: edited,
     },
     StoreCheck {
-        name: "an_edit_of_members_without_effect_is_unchanged",
+        name: "membership_edit_without_effect_changes_nothing",
         run: unchanged,
     },
     StoreCheck {
@@ -38,27 +38,27 @@ pub(super) const CHECKS: &[StoreCheck] = &[
         run: together,
     },
     StoreCheck {
-        name: "edges_show_their_target_as_it_is",
+        name: "edges_show_the_current_target",
         run: shown,
     },
     StoreCheck {
-        name: "edges_come_in_pages",
+        name: "edges_are_paged",
         run: paged,
     },
     StoreCheck {
-        name: "edges_are_seen_from_both_ends",
+        name: "edges_are_visible_from_both_ends",
         run: inverse,
     },
     StoreCheck {
-        name: "a_deleted_member_leaves_its_groups",
+        name: "deleting_a_member_removes_it_from_its_groups",
         run: deleted_member,
     },
     StoreCheck {
-        name: "a_deleted_group_leaves_its_members",
+        name: "deleting_a_group_removes_its_memberships",
         run: deleted_group,
     },
     StoreCheck {
-        name: "a_big_group_changes_member_by_member",
+        name: "large_group_changes_member_by_member",
         run: big,
     },
 ];

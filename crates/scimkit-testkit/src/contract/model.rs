@@ -21,7 +21,7 @@ use super::{
 };
 
 pub(super) const CHECK: StoreCheck = StoreCheck {
-    name: "random_writes_do_what_the_model_does",
+    name: "random_writes_match_the_model",
     run: random_writes,
 };
 

@@ -13,7 +13,7 @@ use super::{
 };
 
 pub(super) const CHECKS: &[StoreCheck] = &[StoreCheck {
-    name: "owner_is_told_and_selected_by_or_rejected_as_unsupported",
+    name: "owner_is_returned_and_selectable_or_unsupported",
     run: owners,
 }];
 

@@ -16,11 +16,11 @@ use super::{
 
 pub(super) const CHECKS: &[StoreCheck] = &[
     StoreCheck {
-        name: "of_parallel_creates_with_one_name_one_wins",
+        name: "one_of_parallel_creates_with_a_name_wins",
         run: creates,
     },
     StoreCheck {
-        name: "of_parallel_updates_of_one_version_one_wins",
+        name: "one_of_parallel_updates_of_a_version_wins",
         run: updates,
     },
     StoreCheck {
@@ -28,15 +28,15 @@ pub(super) const CHECKS: &[StoreCheck] = &[
         run: memberships,
     },
     StoreCheck {
-        name: "answers_carry_the_edges_of_the_version_that_they_name",
+        name: "answers_contain_the_edges_of_their_version",
         run: untorn,
     },
     StoreCheck {
-        name: "of_parallel_edges_of_a_ring_one_is_refused",
+        name: "one_of_parallel_edges_of_a_cycle_is_rejected",
         run: ring,
     },
     StoreCheck {
-        name: "of_parallel_edges_in_both_directions_one_wins",
+        name: "one_of_parallel_opposite_edges_wins",
         run: both_ends,
     },
 ];

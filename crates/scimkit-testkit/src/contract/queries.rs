@@ -14,11 +14,11 @@ use super::{
 
 pub(super) const CHECKS: &[StoreCheck] = &[
     StoreCheck {
-        name: "pages_come_in_the_order_of_ids",
+        name: "pages_are_ordered_by_id",
         run: pages,
     },
     StoreCheck {
-        name: "an_empty_store_answers_with_an_empty_page",
+        name: "empty_store_returns_an_empty_page",
         run: empty,
     },
     StoreCheck {
@@ -26,15 +26,15 @@ pub(super) const CHECKS: &[StoreCheck] = &[
         run: sorted,
     },
     StoreCheck {
-        name: "filters_see_what_answers_show",
+        name: "filters_match_attributes_as_returned",
         run: shown_of_users,
     },
     StoreCheck {
-        name: "filters_see_members_as_answers_show_them",
+        name: "filters_match_members_as_returned",
         run: shown_of_groups,
     },
     StoreCheck {
-        name: "filters_see_the_last_write",
+        name: "filters_match_the_last_write",
         run: current,
     },
 ];

@@ -14,27 +14,27 @@ use super::{
 
 pub(super) const CHECKS: &[StoreCheck] = &[
     StoreCheck {
-        name: "a_created_resource_reads_back",
+        name: "created_resource_can_be_read",
         run: reads_back,
     },
     StoreCheck {
-        name: "what_is_not_there_is_not_found",
+        name: "missing_resource_is_not_found",
         run: not_found,
     },
     StoreCheck {
-        name: "an_update_changes_only_what_it_names",
+        name: "update_changes_only_named_attributes",
         run: narrow_update,
     },
     StoreCheck {
-        name: "an_update_without_effect_is_unchanged",
+        name: "update_without_effect_changes_nothing",
         run: unchanged,
     },
     StoreCheck {
-        name: "an_unexpected_version_writes_nothing",
+        name: "unexpected_version_is_rejected",
         run: stale,
     },
     StoreCheck {
-        name: "a_deleted_resource_is_gone",
+        name: "deleted_resource_is_not_found",
         run: deleted,
     },
     StoreCheck {
@@ -42,11 +42,11 @@ pub(super) const CHECKS: &[StoreCheck] = &[
         run: unique,
     },
     StoreCheck {
-        name: "tenants_do_not_meet",
+        name: "tenants_are_isolated",
         run: tenants,
     },
     StoreCheck {
-        name: "a_batch_runs_in_order_each_write_alone",
+        name: "batch_writes_run_in_order_and_independently",
         run: batch,
     },
 ];

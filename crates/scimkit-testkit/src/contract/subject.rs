@@ -21,7 +21,7 @@ use serde_json::Value;
 /// let subject = Subject::default().without_tenants();
 /// let report = contract::check_subject(&subject, || Arc::new(MemoryStore::new()), &contract::block_on);
 /// assert!(report.is_success(), "{report}");
-/// let skipped = report.skipped().find(|(check, _)| *check == "tenants_do_not_meet");
+/// let skipped = report.skipped().find(|(check, _)| *check == "tenants_are_isolated");
 /// assert_eq!(skipped.unwrap().1, "the store has one tenant");
 /// ```
 #[derive(Debug, Clone)]

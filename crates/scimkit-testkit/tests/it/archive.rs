@@ -268,32 +268,26 @@ impl TenantStore for Faulty {
 #[test]
 fn a_fault_is_noticed() {
     let faults = [
-        (Fault::ErasesNothing, "a_tenant_is_erased_and_no_other"),
-        (
-            Fault::ErasesNothing,
-            "a_tenant_is_the_same_in_another_store",
-        ),
-        (Fault::ForgetsTheCounter, "no_version_is_given_twice"),
+        (Fault::ErasesNothing, "erasure_removes_only_its_tenant"),
+        (Fault::ErasesNothing, "tenant_is_the_same_after_import"),
         (
             Fault::ForgetsTheCounter,
-            "a_tenant_is_the_same_in_another_store",
+            "versions_are_not_reused_after_import",
         ),
+        (Fault::ForgetsTheCounter, "tenant_is_the_same_after_import"),
         (
             Fault::ForgetsWhatWasRetired,
-            "a_tenant_is_the_same_in_another_store",
+            "tenant_is_the_same_after_import",
         ),
-        (
-            Fault::ForgetsWhatWasRetired,
-            "lookups_work_in_another_store",
-        ),
-        (Fault::ForgetsWhoMadeIt, "lookups_work_in_another_store"),
+        (Fault::ForgetsWhatWasRetired, "lookups_work_after_import"),
+        (Fault::ForgetsWhoMadeIt, "lookups_work_after_import"),
         (
             Fault::ForgetsNothing,
-            "what_was_retired_long_ago_is_forgotten",
+            "purge_removes_old_soft_deleted_resources",
         ),
         (
             Fault::ForgetsTooMuch,
-            "what_was_retired_long_ago_is_forgotten",
+            "purge_removes_old_soft_deleted_resources",
         ),
         (
             Fault::HasNoDocumentLimit,
@@ -301,26 +295,23 @@ fn a_fault_is_noticed() {
         ),
         (
             Fault::KeepsTheConnectionOfResources,
-            "what_a_removed_connection_made_is_nobodys",
+            "removing_a_connection_releases_its_resources",
         ),
-        (
-            Fault::KeepsWhatCameBefore,
-            "a_source_that_fails_imports_nothing",
-        ),
-        (Fault::LosesTypes, "resources_are_the_same_in_another_store"),
+        (Fault::KeepsWhatCameBefore, "failing_source_imports_nothing"),
+        (Fault::LosesTypes, "resources_are_the_same_after_import"),
         (
             Fault::MixesMoments,
-            "an_export_is_of_its_first_poll_and_keeps_nobody_waiting",
+            "export_is_a_snapshot_of_its_first_poll_and_blocks_no_writes",
         ),
-        (Fault::MixesTenants, "a_tenant_may_get_another_name"),
         (
-            Fault::ReplacesATenant,
-            "what_is_there_already_is_not_overwritten",
+            Fault::MixesTenants,
+            "tenant_can_be_imported_under_another_id",
         ),
-        (Fault::SaysItErased, "a_tenant_is_erased_and_no_other"),
+        (Fault::ReplacesATenant, "existing_data_is_not_overwritten"),
+        (Fault::SaysItErased, "erasure_removes_only_its_tenant"),
         (
             Fault::ShowsWhatItHas,
-            "an_import_that_is_dropped_leaves_nothing_visible",
+            "dropped_import_leaves_nothing_visible",
         ),
     ];
     for (fault, name) in faults {

@@ -35,22 +35,19 @@ fn each_fault_of_a_journal_is_noticed() {
     let faults = [
         (
             AcceptsFormerHolders,
-            "cursor_moves_only_under_the_last_fence",
+            "cursor_advances_only_with_the_last_fence",
         ),
         (ForgetsBlanking, "purging_resources_blanks_their_entries"),
         (HidesGaps, "level_off_leaves_a_reported_gap"),
-        (
-            HidesGaps,
-            "consumers_left_behind_by_a_trim_are_told_to_resynchronise",
-        ),
-        (HidesGaps, "an_imported_tenant_begins_with_an_empty_journal"),
+        (HidesGaps, "consumers_behind_a_trim_must_resynchronise"),
+        (HidesGaps, "imported_tenant_starts_with_an_empty_journal"),
         (
             IgnoresFilters,
             "entries_are_found_by_resource_and_by_connection",
         ),
-        (LeasesTwice, "one_holder_at_a_time_has_the_lease"),
+        (LeasesTwice, "only_one_holder_has_the_lease"),
         (LosesParts, "every_change_has_one_entry"),
-        (LosesParts, "large_membership_changes_are_cut_into_parts"),
+        (LosesParts, "large_membership_changes_are_split_into_parts"),
         (
             NeverAdvances,
             "tenants_with_unconfirmed_changes_are_pending",
@@ -63,7 +60,7 @@ fn each_fault_of_a_journal_is_noticed() {
             ReordersEntries,
             "answers_of_parallel_writers_name_their_entries",
         ),
-        (TrimsNothing, "trim_removes_only_what_is_older"),
+        (TrimsNothing, "trim_removes_only_older_entries"),
     ];
     for (fault, name) in faults {
         let checks = journal::checks();

@@ -85,7 +85,7 @@ fn fault_of_a_store_that_assigns_ids_is_found() {
     let report = report(&Subject::default(), true);
     assert!(!report.is_success());
     let failed: Vec<_> = report.failed().map(|(name, _)| name).collect();
-    assert!(failed.contains(&"filters_see_the_last_write"), "{report}");
+    assert!(failed.contains(&"filters_match_the_last_write"), "{report}");
 }
 
 #[test]
@@ -109,10 +109,10 @@ fn skipped_checks_are_counted_apart_with_their_reasons() {
     assert_eq!(passed + skipped, contract::checks().len());
     let reason = |check| report.skipped().find(|(name, _)| *name == check).unwrap().1;
     assert_eq!(
-        reason("groups_in_a_ring_are_refused"),
+        reason("membership_cycles_are_rejected"),
         "the store has no Groups"
     );
-    assert_eq!(reason("tenants_do_not_meet"), "the store has one tenant");
+    assert_eq!(reason("tenants_are_isolated"), "the store has one tenant");
     let last = report.to_string();
     let last = last.lines().last().unwrap();
     assert_eq!(

@@ -223,47 +223,50 @@ impl TenantStore for Faulty {
 #[test]
 fn a_fault_is_noticed() {
     let faults = [
-        (Fault::Caches, "a_token_is_found_by_its_digest"),
-        (Fault::Caches, "a_revoked_token_stays_so"),
-        (Fault::Caches, "a_connection_that_comes_back_is_a_new_one"),
-        (Fault::ExpectsNothing, "an_unexpected_revision_is_refused"),
+        (Fault::Caches, "token_is_found_by_its_digest"),
+        (Fault::Caches, "revoking_a_token_is_permanent"),
+        (Fault::Caches, "recreated_connection_is_a_new_one"),
+        (Fault::ExpectsNothing, "unexpected_revision_is_rejected"),
         (
             Fault::ExpectsNothing,
-            "of_parallel_changes_of_one_revision_one_wins",
+            "one_of_parallel_changes_of_a_revision_wins",
         ),
-        (Fault::ExpectsNothing, "what_stands_on_nothing_is_refused"),
         (
             Fault::ExpectsNothing,
-            "of_parallel_replacements_and_revocations_one_wins",
+            "entry_without_its_parent_is_rejected",
+        ),
+        (
+            Fault::ExpectsNothing,
+            "one_of_parallel_replacements_and_revocations_wins",
         ),
         (
             Fault::HasNoLimits,
             "new_entries_beyond_a_limit_are_rejected",
         ),
         (Fault::HasNoLimits, "entries_at_a_limit_can_be_changed"),
-        (Fault::HasNoLimits, "tokens_that_are_not_in_use_leave_room"),
-        (Fault::HasNoLimits, "a_limit_is_exact_for_parallel_creators"),
+        (Fault::HasNoLimits, "inactive_tokens_leave_room"),
+        (Fault::HasNoLimits, "limit_is_exact_for_parallel_creators"),
         (
             Fault::LimitsBeforeWriting,
-            "a_limit_is_exact_for_parallel_creators",
+            "limit_is_exact_for_parallel_creators",
         ),
-        (Fault::HidesRevocations, "a_revoked_token_stays_so"),
-        (Fault::HidesRevocations, "a_token_is_found_by_its_digest"),
+        (Fault::HidesRevocations, "revoking_a_token_is_permanent"),
+        (Fault::HidesRevocations, "token_is_found_by_its_digest"),
         (
             Fault::KeepsOneConnection,
-            "tenants_and_connections_come_by_id",
+            "tenants_and_connections_are_ordered_by_id",
         ),
-        (Fault::MixesTenants, "tenants_see_nothing_of_each_other"),
-        (Fault::NotesOneUse, "the_latest_use_counts"),
+        (Fault::MixesTenants, "entries_of_tenants_are_isolated"),
+        (Fault::NotesOneUse, "latest_token_use_is_recorded"),
         (
             Fault::PutsOneByOne,
-            "entries_are_put_in_order_and_all_or_none",
+            "entries_are_stored_in_order_and_all_or_none",
         ),
-        (Fault::RemovesNothing, "a_connection_goes_with_its_tokens"),
         (
             Fault::RemovesNothing,
-            "a_connection_that_comes_back_is_a_new_one",
+            "removing_a_connection_removes_its_tokens",
         ),
+        (Fault::RemovesNothing, "recreated_connection_is_a_new_one"),
     ];
     for (fault, name) in faults {
         let checks = tenancy::checks();

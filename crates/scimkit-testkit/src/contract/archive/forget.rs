@@ -11,11 +11,11 @@ use crate::contract::ground::{ensure_eq, said, second};
 
 pub(super) const CHECKS: &[ArchiveCheck] = &[
     ArchiveCheck {
-        name: "what_was_retired_long_ago_is_forgotten",
+        name: "purge_removes_old_soft_deleted_resources",
         run: long_ago,
     },
     ArchiveCheck {
-        name: "what_is_forgotten_does_not_come_back",
+        name: "purged_resource_is_not_restored",
         run: gone,
     },
 ];

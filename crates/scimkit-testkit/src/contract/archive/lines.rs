@@ -13,7 +13,7 @@ use crate::contract::ground::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[ArchiveCheck] = &[
     ArchiveCheck {
-        name: "a_line_that_can_not_be_kept_keeps_nothing",
+        name: "invalid_line_imports_nothing",
         run: bad_lines,
     },
     ArchiveCheck {
@@ -25,15 +25,15 @@ pub(super) const CHECKS: &[ArchiveCheck] = &[
         run: backwards,
     },
     ArchiveCheck {
-        name: "what_is_there_already_is_not_overwritten",
+        name: "existing_data_is_not_overwritten",
         run: occupied,
     },
     ArchiveCheck {
-        name: "what_the_schema_hides_stays_hidden",
+        name: "attributes_hidden_by_the_schema_stay_hidden",
         run: hidden,
     },
     ArchiveCheck {
-        name: "what_is_never_returned_is_left_out",
+        name: "never_returned_attributes_are_left_out",
         run: never_returned,
     },
 ];

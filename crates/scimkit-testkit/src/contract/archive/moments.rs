@@ -26,7 +26,7 @@ use crate::contract::ground::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[ArchiveCheck] = &[
     ArchiveCheck {
-        name: "an_export_is_of_its_first_poll_and_keeps_nobody_waiting",
+        name: "export_is_a_snapshot_of_its_first_poll_and_blocks_no_writes",
         run: taken_slowly,
     },
     ArchiveCheck {
@@ -34,19 +34,19 @@ pub(super) const CHECKS: &[ArchiveCheck] = &[
         run: chunks,
     },
     ArchiveCheck {
-        name: "a_source_that_fails_imports_nothing",
+        name: "failing_source_imports_nothing",
         run: source_fails,
     },
     ArchiveCheck {
-        name: "a_tenant_comes_first_and_once",
+        name: "tenant_record_is_first_and_unique",
         run: misplaced,
     },
     ArchiveCheck {
-        name: "futures_that_are_never_polled_do_nothing",
+        name: "unpolled_futures_do_nothing",
         run: unpolled,
     },
     ArchiveCheck {
-        name: "an_export_beside_a_writer_is_of_one_moment",
+        name: "export_during_writes_is_a_snapshot",
         run: one_moment,
     },
 ];

@@ -31,7 +31,7 @@ use crate::contract::ground::{ensure, ensure_eq, said, second};
 
 pub(super) const CHECKS: &[ArchiveCheck] = &[
     ArchiveCheck {
-        name: "an_import_is_invisible_until_it_is_complete",
+        name: "import_is_invisible_until_complete",
         run: invisible,
     },
     ArchiveCheck {
@@ -43,19 +43,19 @@ pub(super) const CHECKS: &[ArchiveCheck] = &[
         run: pending,
     },
     ArchiveCheck {
-        name: "an_import_that_is_dropped_leaves_nothing_visible",
+        name: "dropped_import_leaves_nothing_visible",
         run: dropped,
     },
     ArchiveCheck {
-        name: "an_erase_ends_an_import_in_progress",
+        name: "erasure_ends_an_import_in_progress",
         run: erase_supersedes,
     },
     ArchiveCheck {
-        name: "a_later_import_takes_over",
+        name: "later_import_takes_over",
         run: import_supersedes,
     },
     ArchiveCheck {
-        name: "a_failed_import_leaves_what_was_there_before",
+        name: "failed_import_keeps_existing_data",
         run: leaves_entries,
     },
 ];

@@ -10,7 +10,7 @@ use super::{
 use crate::contract::ground::{ensure, ensure_eq, said, second};
 
 pub(super) const CHECKS: &[ArchiveCheck] = &[ArchiveCheck {
-    name: "what_a_removed_connection_made_is_nobodys",
+    name: "removing_a_connection_releases_its_resources",
     run: released,
 }];
 

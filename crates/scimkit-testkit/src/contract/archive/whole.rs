@@ -20,43 +20,43 @@ use crate::contract::{
 
 pub(super) const CHECKS: &[ArchiveCheck] = &[
     ArchiveCheck {
-        name: "a_tenant_is_the_same_in_another_store",
+        name: "tenant_is_the_same_after_import",
         run: same_lines,
     },
     ArchiveCheck {
-        name: "resources_are_the_same_in_another_store",
+        name: "resources_are_the_same_after_import",
         run: same_resources,
     },
     ArchiveCheck {
-        name: "lookups_work_in_another_store",
+        name: "lookups_work_after_import",
         run: lookups,
     },
     ArchiveCheck {
-        name: "no_version_is_given_twice",
+        name: "versions_are_not_reused_after_import",
         run: versions,
     },
     ArchiveCheck {
-        name: "a_tenant_may_get_another_name",
+        name: "tenant_can_be_imported_under_another_id",
         run: renamed,
     },
     ArchiveCheck {
-        name: "a_tenant_without_an_entry_goes_along",
+        name: "tenant_without_an_entry_is_exported",
         run: nameless,
     },
     ArchiveCheck {
-        name: "members_of_a_big_group_go_in_pieces",
+        name: "members_of_a_large_group_are_exported_in_pieces",
         run: big_group,
     },
     ArchiveCheck {
-        name: "tokens_may_stay_behind",
+        name: "tokens_can_be_left_out",
         run: without_tokens,
     },
     ArchiveCheck {
-        name: "a_tenant_is_erased_and_no_other",
+        name: "erasure_removes_only_its_tenant",
         run: erased,
     },
     ArchiveCheck {
-        name: "other_tenants_notice_nothing",
+        name: "import_does_not_affect_other_tenants",
         run: others,
     },
 ];

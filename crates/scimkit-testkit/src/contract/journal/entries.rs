@@ -19,11 +19,11 @@ pub(super) const CHECKS: &[JournalCheck] = &[
         run: changes,
     },
     JournalCheck {
-        name: "what_is_not_committed_has_no_entry",
+        name: "uncommitted_write_has_no_entry",
         run: nothing,
     },
     JournalCheck {
-        name: "large_membership_changes_are_cut_into_parts",
+        name: "large_membership_changes_are_split_into_parts",
         run: parts,
     },
     JournalCheck {
@@ -39,7 +39,7 @@ pub(super) const CHECKS: &[JournalCheck] = &[
         run: filters,
     },
     JournalCheck {
-        name: "journals_of_tenants_are_apart",
+        name: "journals_of_tenants_are_separate",
         run: tenants,
     },
 ];

@@ -12,19 +12,19 @@ use crate::contract::ground::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[JournalCheck] = &[
     JournalCheck {
-        name: "one_holder_at_a_time_has_the_lease",
+        name: "only_one_holder_has_the_lease",
         run: holders,
     },
     JournalCheck {
-        name: "cursor_moves_only_under_the_last_fence",
+        name: "cursor_advances_only_with_the_last_fence",
         run: fences,
     },
     JournalCheck {
-        name: "consumers_left_behind_by_a_trim_are_told_to_resynchronise",
+        name: "consumers_behind_a_trim_must_resynchronise",
         run: trimmed,
     },
     JournalCheck {
-        name: "trim_removes_only_what_is_older",
+        name: "trim_removes_only_older_entries",
         run: older,
     },
     JournalCheck {

@@ -24,7 +24,7 @@ pub(super) const CHECKS: &[JournalCheck] = &[
         run: writers,
     },
     JournalCheck {
-        name: "members_in_answers_of_parallel_writers_are_those_of_their_entries",
+        name: "members_in_parallel_answers_match_their_entries",
         run: members,
     },
 ];

@@ -24,7 +24,7 @@ pub(super) const CHECKS: &[JournalCheck] = &[
         run: purge,
     },
     JournalCheck {
-        name: "an_imported_tenant_begins_with_an_empty_journal",
+        name: "imported_tenant_starts_with_an_empty_journal",
         run: imported,
     },
 ];

@@ -12,35 +12,35 @@ use crate::contract::ground::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[TenantStoreCheck] = &[
     TenantStoreCheck {
-        name: "what_is_put_is_found",
+        name: "stored_entries_are_found",
         run: found,
     },
     TenantStoreCheck {
-        name: "tenants_and_connections_come_by_id",
+        name: "tenants_and_connections_are_ordered_by_id",
         run: ordered,
     },
     TenantStoreCheck {
-        name: "tenants_see_nothing_of_each_other",
+        name: "entries_of_tenants_are_isolated",
         run: apart,
     },
     TenantStoreCheck {
-        name: "an_unexpected_revision_is_refused",
+        name: "unexpected_revision_is_rejected",
         run: stale,
     },
     TenantStoreCheck {
-        name: "what_stands_on_nothing_is_refused",
+        name: "entry_without_its_parent_is_rejected",
         run: rootless,
     },
     TenantStoreCheck {
-        name: "entries_are_put_in_order_and_all_or_none",
+        name: "entries_are_stored_in_order_and_all_or_none",
         run: all_or_none,
     },
     TenantStoreCheck {
-        name: "of_parallel_changes_of_one_revision_one_wins",
+        name: "one_of_parallel_changes_of_a_revision_wins",
         run: parallel,
     },
     TenantStoreCheck {
-        name: "a_future_that_is_never_polled_puts_nothing",
+        name: "unpolled_future_stores_nothing",
         run: unpolled,
     },
 ];

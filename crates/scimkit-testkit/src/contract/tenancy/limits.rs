@@ -20,11 +20,11 @@ pub(super) const CHECKS: &[TenantStoreCheck] = &[
         run: changed,
     },
     TenantStoreCheck {
-        name: "tokens_that_are_not_in_use_leave_room",
+        name: "inactive_tokens_leave_room",
         run: unused,
     },
     TenantStoreCheck {
-        name: "a_limit_is_exact_for_parallel_creators",
+        name: "limit_is_exact_for_parallel_creators",
         run: parallel,
     },
 ];

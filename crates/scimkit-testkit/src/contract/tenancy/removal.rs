@@ -10,11 +10,11 @@ use crate::contract::ground::{ensure, ensure_eq};
 
 pub(super) const CHECKS: &[TenantStoreCheck] = &[
     TenantStoreCheck {
-        name: "a_connection_goes_with_its_tokens",
+        name: "removing_a_connection_removes_its_tokens",
         run: tokens,
     },
     TenantStoreCheck {
-        name: "a_connection_that_comes_back_is_a_new_one",
+        name: "recreated_connection_is_a_new_one",
         run: again,
     },
 ];

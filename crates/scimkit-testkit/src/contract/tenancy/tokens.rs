@@ -12,31 +12,31 @@ use crate::contract::ground::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[TenantStoreCheck] = &[
     TenantStoreCheck {
-        name: "a_token_is_found_by_its_digest",
+        name: "token_is_found_by_its_digest",
         run: opened,
     },
     TenantStoreCheck {
-        name: "tokens_come_by_age",
+        name: "tokens_are_ordered_by_age",
         run: ordered,
     },
     TenantStoreCheck {
-        name: "no_two_tokens_have_a_digest_or_an_id",
+        name: "token_digests_and_ids_are_unique",
         run: taken,
     },
     TenantStoreCheck {
-        name: "a_revoked_token_stays_so",
+        name: "revoking_a_token_is_permanent",
         run: revoked,
     },
     TenantStoreCheck {
-        name: "a_replaced_token_stays_so",
+        name: "replacing_a_token_is_permanent",
         run: replaced,
     },
     TenantStoreCheck {
-        name: "of_parallel_replacements_and_revocations_one_wins",
+        name: "one_of_parallel_replacements_and_revocations_wins",
         run: parallel,
     },
     TenantStoreCheck {
-        name: "the_latest_use_counts",
+        name: "latest_token_use_is_recorded",
         run: used,
     },
 ];
