@@ -40,4 +40,4 @@ api:
 
 # Write docs/conformance.md anew
 conformance:
-    SCIMKIT_WRITE_DOCS=1 cargo test -p scimkit-testkit --test it the_page_is_up_to_date
+    SCIMKIT_WRITE_DOCS=1 cargo test -p scimkit-testkit --test it page_is_up_to_date

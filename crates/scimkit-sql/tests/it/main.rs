@@ -1,4 +1,4 @@
-//! What is written for which filter, and how a predicate is divided.
+//! The SQL for filters, and the division of predicates.
 
 #![expect(
     clippy::expect_used,
@@ -14,7 +14,7 @@ use scimkit_registry::{
 };
 use scimkit_sql::{ColumnSource, Dialect, KeyTable, Layout, Plan, plan};
 
-/// Keys of what is indexed, `id` in a column, members as edges.
+/// Keys of indexed attributes, `id` in a column, and members as edges.
 #[derive(Debug)]
 struct Tables(Dialect);
 
@@ -51,7 +51,7 @@ fn planned(dialect: Dialect, kind: &str, filter: &str) -> Plan {
     plan(kind, &predicate, &Tables(dialect), 1)
 }
 
-/// The text for SQLite, its text parameters beside the attribute's path, and whether a rest is left.
+/// Returns the text for SQLite, its text parameters without the attribute's path, and whether a residual is left.
 fn sql(kind: &str, filter: &str) -> (String, Vec<String>, bool) {
     let plan = planned(Dialect::Sqlite, kind, filter);
     let condition = plan.condition.expect(filter);
@@ -110,7 +110,7 @@ fn comparisons() {
 }
 
 #[test]
-fn the_rarest_term_leads_and_the_others_are_tests() {
+fn rarest_term_leads_and_the_others_are_tests() {
     let expected = "EXISTS (SELECT 1 FROM k WHERE k.attr = ?1 AND k.value = ?2 AND k.id = r.id) \
         AND r.id IN (SELECT k.id FROM k WHERE k.attr = ?3 AND k.value = ?4)";
     assert_eq!(
@@ -131,7 +131,7 @@ fn the_rarest_term_leads_and_the_others_are_tests() {
 }
 
 #[test]
-fn a_conjunction_is_divided_by_terms() {
+fn conjunction_is_divided_by_terms() {
     let registry = Registry::standard();
     let user = registry.resource_type("User").unwrap();
     let divided = planned(
@@ -154,7 +154,7 @@ fn a_conjunction_is_divided_by_terms() {
 }
 
 #[test]
-fn what_keys_cannot_tell_is_left() {
+fn conditions_that_keys_cannot_decide_are_residual() {
     let filters = [
         r#"emails[value ne "a"]"#,
         r#"emails[not (value eq "a")]"#,
@@ -203,7 +203,7 @@ fn the_end_of_a_prefix() {
 }
 
 #[test]
-fn postgres_has_its_own_words() {
+fn postgres_has_its_own_syntax() {
     let text = |filter| {
         planned(Dialect::Postgres, "User", filter)
             .condition

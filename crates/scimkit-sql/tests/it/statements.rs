@@ -16,7 +16,7 @@ use scimkit_sql::{
     },
 };
 
-/// Facts and row operations of writes.
+/// Returns the statements for facts and row operations of writes.
 fn writes(dialect: Dialect) -> Vec<Statement<'static>> {
     let ids = ["1", "2", "3"];
     let list = ("Group", "1", "members");
@@ -132,7 +132,7 @@ fn writes(dialect: Dialect) -> Vec<Statement<'static>> {
     all
 }
 
-/// Pages and edges.
+/// Returns the statements for pages and edges.
 fn reads(dialect: Dialect) -> Vec<Statement<'static>> {
     let mut all = vec![
         reference::resource(dialect, ("t", "User"), "1"),
@@ -151,7 +151,7 @@ fn reads(dialect: Dialect) -> Vec<Statement<'static>> {
     all
 }
 
-/// Tenants, imports, archives and definitions.
+/// Returns the statements for tenants, imports, archives and definitions.
 fn others(dialect: Dialect) -> Vec<Statement<'static>> {
     let tenant = TenantRow {
         created_us: 0,
@@ -290,7 +290,7 @@ fn others(dialect: Dialect) -> Vec<Statement<'static>> {
     all
 }
 
-/// Statements with a condition, in every order and from every start.
+/// Visits statements with a condition, in every order and from every start.
 fn selections(dialect: Dialect, visit: &mut dyn FnMut(Statement<'_>)) {
     let registry = Registry::standard();
     let user = registry.resource_type("User").unwrap();
@@ -369,7 +369,7 @@ fn selections(dialect: Dialect, visit: &mut dyn FnMut(Statement<'_>)) {
     }
 }
 
-/// Journals and their consumers.
+/// Returns the statements for journals and their consumers.
 fn journals(dialect: Dialect) -> Vec<Statement<'static>> {
     vec![
         reference::journal_end(dialect, "t"),
@@ -392,7 +392,7 @@ fn each(dialect: Dialect, mut visit: impl FnMut(Statement<'_>)) {
     selections(dialect, &mut visit);
 }
 
-/// The numbers of the placeholders of a text; one without a number has the number after the largest one so far.
+/// Returns the numbers of the placeholders in a text; one without a number follows the largest one so far.
 fn placeholders(text: &str, sign: char) -> BTreeSet<usize> {
     let mut numbers = BTreeSet::new();
     for rest in text.split(sign).skip(1) {
@@ -422,7 +422,7 @@ fn statements_use_every_parameter_in_every_dialect() {
 }
 
 #[test]
-fn postgres_gets_no_words_of_sqlite() {
+fn postgres_statements_have_no_sqlite_syntax() {
     each(Dialect::Postgres, |statement| {
         let words = [
             "?",

@@ -1,4 +1,4 @@
-//! Tenants out of files and into files, and between a file and memory.
+//! Exports to and imports from files, and between a file and memory.
 
 use std::{
     path::Path,
@@ -43,7 +43,7 @@ fn files_keep_the_contract() {
 }
 
 #[test]
-fn what_goes_between_memory_and_a_database_stays_the_same() {
+fn tenant_is_the_same_after_moves_between_memory_and_a_database() {
     let memory = || -> Arc<dyn FullStore> { Arc::new(MemoryStore::new()) };
     let database = || -> Arc<dyn FullStore> { Arc::new(SqliteStore::in_memory().unwrap()) };
     archive::check(&memory, &database, &block_on).unwrap();
@@ -51,7 +51,7 @@ fn what_goes_between_memory_and_a_database_stays_the_same() {
 }
 
 #[test]
-fn nothing_is_left_of_a_tenant_that_was_erased() {
+fn nothing_is_left_of_an_erased_tenant() {
     let (_directory, path) = file();
     let store = SqliteStore::open(&path).unwrap();
     let tenants = [TenantId::from("acme"), TenantId::from("other")];
@@ -70,7 +70,7 @@ fn nothing_is_left_of_a_tenant_that_was_erased() {
             TenantEntry::Token(token),
         ];
         wait(store.put(entries, second(0).into())).unwrap();
-        // More than one step has.
+        // More rows than one step handles.
         let member = |n: usize| json!({"value": format!("m{n}")});
         let members: Vec<_> = (0..5_001).map(member).collect();
         let group = json!({"displayName": "g", "members": members});
@@ -102,7 +102,7 @@ fn nothing_is_left_of_a_tenant_that_was_erased() {
     assert_eq!(rows(other), before);
 }
 
-/// How many rows each table has of a tenant.
+/// Returns the number of a tenant's rows in each table.
 fn rows(path: &Path, tenant: &TenantId) -> Vec<(String, i64)> {
     let db = rusqlite::Connection::open(path).unwrap();
     let sql = "SELECT name FROM sqlite_schema s WHERE type = 'table' AND EXISTS
@@ -122,9 +122,9 @@ fn rows(path: &Path, tenant: &TenantId) -> Vec<(String, i64)> {
     tables.map(count).collect()
 }
 
-/// What others write between the steps goes as well: what is left began behind the last of them.
+/// Writes of others between the steps are removed, too: what remains started after the last step.
 #[test]
-fn writers_that_go_on_leave_nothing_of_before() {
+fn erasure_removes_everything_despite_concurrent_writers() {
     const WRITES: usize = 20_000;
     let (_directory, path) = file();
     let scope = {
@@ -145,7 +145,7 @@ fn writers_that_go_on_leave_nothing_of_before() {
         create(&store, &scope, ("Group", "g1"), group).unwrap();
         let is_erased = AtomicBool::new(false);
         let (going, started) = mpsc::channel();
-        // Writes one user after the other, and tells how many.
+        // Writes one user after another, and returns their number.
         let writer = |store: &SqliteStore, name: &str, going: mpsc::Sender<()>| {
             let mut n = 0;
             while n < WRITES && !is_erased.load(Ordering::Acquire) {
@@ -156,7 +156,7 @@ fn writers_that_go_on_leave_nothing_of_before() {
                 }
                 n += 1;
                 let crm = Connection::new(acme.clone(), "crm".into(), "", second(0));
-                // There is no tenant any more, or there is that connection.
+                // The tenant does not exist any more, or the connection exists.
                 drop(wait(
                     store.put(vec![TenantEntry::Connection(crm)], second(0).into()),
                 ));
@@ -179,7 +179,7 @@ fn writers_that_go_on_leave_nothing_of_before() {
         let gone = (left("tenant"), left("connection"), left("edge"));
         assert_eq!(gone, (0, 0, 0));
         check_lenient_file(&path, &standard());
-        // What is left is the last of each writer's, in a row: nothing is from before.
+        // Only the last consecutive users of each writer are left, and none from before.
         for (name, written) in written {
             let filter = format!(r#"userName sw "{name}""#);
             let ids = select(&store, &scope, "User", &filter).unwrap();
@@ -194,7 +194,7 @@ fn writers_that_go_on_leave_nothing_of_before() {
 }
 
 #[test]
-fn more_than_one_step_is_forgotten() {
+fn purge_takes_more_than_one_step() {
     const RETIRED: usize = 12_000;
     let (_directory, path) = file();
     let store = SqliteStore::open(&path).unwrap();
@@ -222,7 +222,7 @@ fn more_than_one_step_is_forgotten() {
 }
 
 #[test]
-fn a_server_goes_on_while_a_tenant_goes_out() {
+fn server_works_during_an_export() {
     const USERS: usize = 100;
     let (_directory, path) = file();
     let mut options = SqliteOptions::default();
@@ -233,7 +233,7 @@ fn a_server_goes_on_while_a_tenant_goes_out() {
         let id = format!("u{n}");
         create(&store, &scope, ("User", &id), json!({"userName": id})).unwrap();
     }
-    // The consumer reads and writes itself, in the middle of the export.
+    // The consumer itself reads and writes in the middle of the export.
     let mut taken = 0;
     let mut records = store.export_records(&scope.tenant);
     while let Some(record) = wait(Box::pin(next_item(&mut records))) {
@@ -244,7 +244,7 @@ fn a_server_goes_on_while_a_tenant_goes_out() {
         let query = format!(r#"userName eq "{id}""#);
         assert_eq!(select(&store, &scope, "User", &query).unwrap(), [id]);
     }
-    // The tenant and the users that were there.
+    // The tenant and the users that existed.
     assert_eq!(taken, USERS + 1);
 }
 
@@ -260,7 +260,7 @@ fn a_dropped_export_ends_its_transaction() {
     let mut records = store.export_records(&scope.tenant);
     wait(Box::pin(next_item(&mut records))).unwrap().unwrap();
     create(&store, &scope, ("User", "new"), json!({"userName": "new"})).unwrap();
-    // Whether an older state is still read keeps the log from being emptied.
+    // A reader of an older state prevents emptying the log.
     let is_busy = || {
         let db = rusqlite::Connection::open(&path).unwrap();
         db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {

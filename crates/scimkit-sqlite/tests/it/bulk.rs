@@ -1,4 +1,4 @@
-//! How many durable commits bulk requests are.
+//! The number of durable commits for bulk requests.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::{
 const TOKEN: &str = "a-token-for-tests";
 const URL: &str = "https://sqlite.test/v2";
 
-/// The statuses of a bulk request's operations.
+/// Returns the statuses of a bulk request's operations.
 fn bulk(server: &Server, operations: &[Value]) -> Vec<String> {
     let body = json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
@@ -42,7 +42,7 @@ fn user(n: usize, name: &str) -> Value {
     })
 }
 
-/// The commits in the write-ahead log: the frames whose header tells the size of the database.
+/// Returns the commits in the write-ahead log: the frames with the size of the database in their header.
 fn commits(file: &Path) -> usize {
     const FILE_HEADER: usize = 32;
     const FRAME_HEADER: usize = 24;
@@ -53,14 +53,14 @@ fn commits(file: &Path) -> usize {
 }
 
 #[test]
-fn a_thousand_creates_are_a_few_commits() {
+fn thousand_creates_take_few_commits() {
     let (_directory, path) = file();
     let store = Arc::new(SqliteStore::open(&path).unwrap());
     let token = Token::from_secret(TOKEN).unwrap();
     let server = Server::new(store, Settings::new(URL))
         .with_authentication(BearerTokens::new([token.digest()]));
     assert_eq!(bulk(&server, &[user(0, "first")]), ["201"]);
-    // As long as somebody reads the file as it was, the log is not begun again.
+    // While the file is read in an older state, the log does not restart.
     let reader = Connection::open(&path).unwrap();
     reader.execute_batch("BEGIN").unwrap();
     let count = "SELECT count(*) FROM resource";
@@ -75,7 +75,7 @@ fn a_thousand_creates_are_a_few_commits() {
     let after = commits(&path);
     assert!((1..=8).contains(&(after - before)), "{}", after - before);
 
-    // One in three is refused, which undoes none of the others.
+    // One in three is rejected, without effect on the others.
     let users: Vec<_> = (0..900)
         .map(|n| {
             user(

@@ -1,4 +1,4 @@
-//! Whether a file agrees with itself: nothing half done, whatever happened to the process.
+//! The consistency of a file: no partial writes, whatever happened to the process.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -9,8 +9,8 @@ use scimkit_store::RequestContext;
 /// Tenant, type, attribute, value and id, as text.
 type Key = (String, String, String, String, String);
 
-/// Fails unless every document has its keys, every key and edge its resource, and the file is sound.
-/// Members must exist: the writes refused unknown ones.
+/// Fails unless every document has its keys, every key and edge its resource, and the file is intact. Members must
+/// exist, because the writes rejected unknown ones.
 pub(crate) fn check_file(path: &Path, scope: &RequestContext) {
     check_lenient_file(path, scope);
     let connection = Connection::open(path).unwrap();
@@ -20,7 +20,7 @@ pub(crate) fn check_file(path: &Path, scope: &RequestContext) {
     assert_eq!(count, 0, "edges without a target");
 }
 
-/// The same for a file whose members may be unknown.
+/// Checks a file with possibly unknown members.
 pub(crate) fn check_lenient_file(path: &Path, scope: &RequestContext) {
     let connection = Connection::open(path).unwrap();
     let sound: String = connection
@@ -67,7 +67,7 @@ const RULES: [(&str, &str); 5] = [
     ),
 ];
 
-/// The keys of the resources that have keys of the current definition.
+/// Returns the keys of the resources with keys of the current definition.
 fn stored_keys(connection: &Connection, scope: &RequestContext) -> BTreeSet<Key> {
     let sql = "SELECT k.tenant, k.kind, k.attr, k.value, k.id, r.keys
                FROM lookup_key k LEFT JOIN resource r
@@ -97,7 +97,7 @@ fn definition_of(scope: &RequestContext, kind: &str) -> String {
     kind.key_fingerprint().to_string()
 }
 
-/// The keys that follow from the documents; checks `display` on the way.
+/// Returns the keys that follow from the documents, and checks `display`.
 fn expected_keys(connection: &Connection, scope: &RequestContext) -> BTreeSet<Key> {
     let sql = "SELECT tenant, kind, id, display, document, keys FROM resource";
     let mut statement = connection.prepare(sql).unwrap();

@@ -26,9 +26,9 @@ fn memory_keeps_the_contract() {
     contract::check(make, &contract::block_on).unwrap();
 }
 
-/// With a single place in each queue, being busy is all that may differ.
+/// With a single place in each queue, the only difference is busy errors.
 #[test]
-fn a_short_queue_answers_busy_and_nothing_worse() {
+fn short_queue_leads_only_to_busy_errors() {
     let (_directory, path) = file();
     let mut options = SqliteOptions::default();
     options.queue = 1;

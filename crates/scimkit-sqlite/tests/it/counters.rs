@@ -22,7 +22,7 @@ use crate::{
 
 const ACTIVE: &str = "active eq true";
 
-/// The scope, under a limit on the users that a filter finds.
+/// Returns the scope with a limit on the users that a filter selects.
 fn limited(scope: &RequestContext, filter: &str, limit: u64) -> RequestContext {
     let mut scope = scope.clone();
     let user = kind(&scope, "User");
@@ -45,7 +45,7 @@ fn total(store: &SqliteStore, scope: &RequestContext, name: &str) -> u64 {
     page.unwrap().total.unwrap()
 }
 
-/// The counters of users, those with a predicate first: what they count and how many.
+/// Returns the counters of users, those with a predicate first: the predicate and the number.
 fn counters(path: &Path) -> Vec<(String, i64)> {
     let db = Db::open(path).unwrap();
     let sql = "SELECT predicate, count FROM resource_count WHERE kind = 'User'
@@ -60,7 +60,7 @@ fn counts(path: &Path) -> Vec<i64> {
     counters.map(|(_, count)| count).collect()
 }
 
-/// Shifts every counter, so that an answer tells whether it was counted or read.
+/// Shifts every counter, so that an answer shows whether it was counted or read.
 fn shift(path: &Path, by: i64) {
     let db = Db::open(path).unwrap();
     let sql = "UPDATE resource_count SET count = count + ?1";
@@ -98,7 +98,7 @@ fn unfiltered_list_is_not_counted() {
         let page = wait(store.query(&scope, &query)).unwrap();
         assert_eq!(page.total, Some(expected), "{filter}");
     }
-    // It is adjusted, and kept over a restart.
+    // The counter is adjusted, and stored over a restart.
     delete(&store, &scope, ("User", "u1")).unwrap();
     drop(store);
     let store = SqliteStore::open(&path).unwrap();
@@ -169,7 +169,7 @@ fn counters_are_adjusted_by_connections_without_the_capacity() {
     let before = counters(&path);
     assert_eq!(before.len(), 3, "{before:?}");
     shift(&path, 100);
-    // Neither a membership, nor another type, nor another policy has anything counted anew.
+    // Neither a membership, nor another type, nor another policy causes a recount.
     add_member(&stores[1], &scope, "g1", "u1").unwrap();
     create(&stores[0], &doctors, ("User", "u3"), active("c")).unwrap();
     set(&stores[1], &scope, ("User", "u3"), ("title", json!("Dr"))).unwrap();
@@ -180,13 +180,13 @@ fn counters_are_adjusted_by_connections_without_the_capacity() {
 }
 
 #[test]
-fn write_of_an_older_release_has_everything_counted_anew() {
+fn write_of_an_older_release_causes_a_recount() {
     let (_directory, path) = file();
     let scope = standard();
     let store = SqliteStore::open(&path).unwrap();
     let seats = limited(&scope, ACTIVE, 3);
     create(&store, &seats, ("User", "u1"), active("a")).unwrap();
-    // As a process does that knows no counters.
+    // Like a process that does not know counters.
     let db = Db::open(&path).unwrap();
     db.execute_batch(
         "BEGIN IMMEDIATE;
@@ -198,7 +198,7 @@ fn write_of_an_older_release_has_everything_counted_anew() {
     )
     .unwrap();
     assert_eq!(total(&store, &scope, "User"), 2);
-    // A membership makes nothing valid that was not.
+    // A membership does not make an invalid counter valid.
     create(&store, &scope, ("Group", "g1"), json!({"displayName": "g"})).unwrap();
     assert_eq!(counts(&path), [0_i64; 0]);
     create(&store, &seats, ("User", "u3"), active("c")).unwrap();
@@ -212,7 +212,7 @@ fn write_of_an_older_release_has_everything_counted_anew() {
 }
 
 #[test]
-fn counter_that_a_schema_cannot_read_is_counted_anew() {
+fn counter_that_a_schema_cannot_read_is_recounted() {
     let (_directory, path) = file();
     let scope = standard();
     let store = SqliteStore::open(&path).unwrap();
@@ -224,7 +224,7 @@ fn counter_that_a_schema_cannot_read_is_counted_anew() {
     };
     create(&store, &sales, ("User", "u1"), sold("a")).unwrap();
     assert_eq!(counts(&path), [1, 1]);
-    // Another process has no such extension.
+    // Another process lacks this extension.
     let bare = Registry::builder()
         .schemas_json(
             r#"{"id": "urn:ietf:params:scim:schemas:core:2.0:User", "name": "User",
@@ -252,7 +252,7 @@ fn capacity_is_exact_for_writers_of_several_processes() {
     let seats = limited(&scope, ACTIVE, SEATS);
     drop(SqliteStore::open(&path).unwrap());
     let write = |writer: usize| {
-        // A store of its own, as another process has.
+        // A separate store, like in another process.
         let store = SqliteStore::open(&path).unwrap();
         let mut created = 0;
         for n in 0..12 {
@@ -345,7 +345,7 @@ fn imported_tenant_is_counted_and_erased_one_is_not() {
     check_file(&path, &scope);
 }
 
-/// What one of two processes does next.
+/// The next action of one of two processes.
 #[derive(Debug, Clone)]
 enum Act {
     Claim(usize),
@@ -355,7 +355,7 @@ enum Act {
     Forget,
     Release,
     Set(usize, bool),
-    /// Two creates and a delete that fails, so that all of them are undone.
+    /// Two creates and a failing delete, so that all of them are rolled back.
     Undone(usize),
 }
 
@@ -423,7 +423,7 @@ fn write(scope: &RequestContext, act: &Act) -> Batch {
     Batch::new(second(0), writes).with_on_failure(rule)
 }
 
-/// Every counter, with what there is to count.
+/// Compares every counter with the resources.
 fn check_counters(path: &Path) {
     let db = Db::open(path).unwrap();
     let sql = "SELECT k.predicate, k.count,

@@ -1,7 +1,7 @@
-//! A process that dies: what it acknowledged is there, and nothing is half done.
+//! A process that is killed: acknowledged writes exist, and none is partial.
 //!
-//! The test starts itself again as a child that writes without end and prints what was acknowledged;
-//! the parent kills it at some moment and looks at the file.
+//! The test starts itself again as a child that writes endlessly and prints what was acknowledged. The parent kills it
+//! at some moment and checks the file.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,7 +31,7 @@ const ROUNDS: u64 = 6;
 const THREADS: u32 = 4;
 
 #[test]
-fn acknowledged_writes_outlive_the_process() {
+fn acknowledged_writes_survive_the_process() {
     let (_directory, path) = file();
     let scope = standard();
     let mut known = Known::default();
@@ -56,11 +56,11 @@ fn acknowledged_writes_outlive_the_process() {
     );
 }
 
-/// The last that was acknowledged of each resource.
+/// The last acknowledged state of each resource.
 #[derive(Default)]
 struct Known {
     members: BTreeMap<String, BTreeSet<String>>,
-    /// Its title, or `None` when it was deleted.
+    /// The title, or `None` after a delete.
     users: BTreeMap<String, Option<u64>>,
 }
 
@@ -80,7 +80,7 @@ impl Known {
                 self.users
                     .insert((*id).to_owned(), Some(title.parse().unwrap()));
             }
-            // What the harness prints, and a line that was cut off.
+            // Output of the test harness, or an incomplete line.
             _ => {}
         }
     }
@@ -129,7 +129,7 @@ impl Known {
 }
 
 impl Known {
-    /// Every acknowledged write has its entry, and no number is missing.
+    /// Checks that every acknowledged write has its entry, and that no number is missing.
     fn check_journal(&self, store: &SqliteStore, scope: &RequestContext) {
         let (entries, head) = journal(store, scope);
         assert_eq!(verify(&entries).unwrap().last_digest, head.digest);
@@ -162,7 +162,7 @@ impl Known {
     }
 }
 
-/// All entries of the journal, and its end.
+/// Returns all entries of the journal, and its end.
 fn journal(store: &SqliteStore, scope: &RequestContext) -> (Vec<JournalEntry>, ChainHead) {
     let mut entries = Vec::new();
     let mut position = JournalPosition::default();
@@ -196,7 +196,7 @@ fn run_and_kill(path: &Path, round: u64, after: Duration, known: &mut Known) {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    // The clock starts with the first acknowledgement, so that slow machines get somewhere too.
+    // The clock starts with the first acknowledgement, for slow machines.
     for line in lines.by_ref().map(Result::unwrap) {
         known.note(&line);
         if line.starts_with("ack ") {
@@ -261,7 +261,7 @@ fn write_without_end(store: &SqliteStore, scope: &RequestContext, name: &str) {
     }
 }
 
-/// One line in one piece.
+/// Prints one line at once.
 fn acknowledge(what: &str) {
     let mut out = std::io::stdout().lock();
     out.write_all(format!("ack {what}\n").as_bytes()).unwrap();

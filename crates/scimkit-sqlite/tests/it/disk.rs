@@ -1,4 +1,4 @@
-//! A disk that takes no more, and a file that is moved away.
+//! A full disk, and a file that is moved away.
 
 use std::{
     io::{self, Write},
@@ -18,8 +18,7 @@ use crate::{
 
 const FILE: &str = "SCIMKIT_DISK_FILE";
 
-/// The operating system lets no file of the child grow beyond a megabyte: every write fails from
-/// then on as it does on a disk that fails.
+/// The operating system limits the files of the child to one megabyte: every further write fails as on a failing disk.
 #[cfg(unix)]
 #[test]
 fn failing_disk_makes_writes_unavailable_and_loses_none() {
@@ -60,7 +59,7 @@ fn failing_disk_makes_writes_unavailable_and_loses_none() {
         kept.extend(select(&store, &scope, "User", &filter).unwrap());
     }
     assert_eq!(kept, done);
-    // What failed was not written either.
+    // The failed write was not stored.
     create(
         &store,
         &scope,
@@ -98,13 +97,13 @@ fn child() {
         );
         assert!(is_temporary, "{failed:?}");
         println!("failed");
-        // Reading goes on.
+        // Reads still work.
         let found = select(&store, &scope, "User", r#"userName eq "u7""#).unwrap();
         assert_eq!(found, ["u7"]);
     }
 }
 
-/// What is logged anywhere in this process.
+/// All log messages of this process.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -119,7 +118,7 @@ impl Log {
         })
     }
 
-    /// The lines about a file.
+    /// Returns the lines about a file.
     fn about(&self, path: &str) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let lines = text.lines().filter(|line| line.contains(path));

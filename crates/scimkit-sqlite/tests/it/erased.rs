@@ -1,4 +1,4 @@
-//! Names that were erased are not in the file any more, nor in the files beside it.
+//! Erased names are neither in the file nor in the files next to it.
 
 use std::{
     fs,
@@ -23,9 +23,9 @@ use crate::{
     support::{file, kind, scope, second, select, set, wait},
 };
 
-/// In every name of the users that are erased.
+/// A word in every name of the erased users.
 const MARK: &str = "Zyxwvut";
-/// In those of the users that stay.
+/// A word in the names of the other users.
 const OTHER: &str = "Remains";
 
 fn of(tenant: &str, deletes: DeletePolicy) -> RequestContext {
@@ -43,7 +43,7 @@ fn open(path: &Path) -> SqliteStore {
     SqliteStore::open_with(path, &options).unwrap()
 }
 
-/// An id that tells nothing, as the server makes them.
+/// Returns an id without meaning, like those of the server.
 fn id_of(mark: &str, n: usize) -> String {
     let first = mark.bytes().next().unwrap_or_default();
     format!("{:05}-{first}-{n}", (n * 7_919) % 10_007)
@@ -64,7 +64,7 @@ fn fill(store: &SqliteStore, scope: &RequestContext, mark: &str, users: std::ops
     let ids: Vec<usize> = users.collect();
     for some in ids.chunks(50) {
         let body = |n: usize| {
-            // Neither the order of ids nor that of names is the one of time.
+            // Neither the order of ids nor that of names is the order of creation.
             let spread = (n * 7_919) % 10_007;
             let body = json!({
                 "userName": format!("{spread}-{mark}-{n}"),
@@ -101,7 +101,7 @@ fn fill(store: &SqliteStore, scope: &RequestContext, mark: &str, users: std::ops
     assert!(updated.iter().all(Result::is_ok), "{updated:?}");
 }
 
-/// How often a text is in the file and in those beside it, whatever its case.
+/// Returns how often a text is in the file and those next to it, ignoring case.
 fn occurrences(path: &Path, text: &str) -> usize {
     let text = text.to_ascii_lowercase();
     let mut count = 0;
@@ -118,7 +118,7 @@ fn occurrences(path: &Path, text: &str) -> usize {
     count
 }
 
-/// Waits until no more than so much is left of a text: the log is emptied soon after the last write.
+/// Waits until a text occurs at most this often; the log is emptied soon after the last write.
 fn wait_until_gone(path: &Path, text: &str, most: usize) {
     let since = Instant::now();
     loop {
@@ -144,7 +144,7 @@ fn delete_all(store: &SqliteStore, scope: &RequestContext, mark: &str, path: &Pa
         let ids: Vec<String> = ids.unwrap().map(Result::unwrap).collect();
         drop(statement);
         drop(db);
-        // Every third, so that pages are left with some rows and joined with others.
+        // Every third one, so that pages keep some rows and are joined with others.
         for start in 0..3 {
             for id in ids.iter().skip(start).step_by(3) {
                 let kind = kind(scope, name);
@@ -162,7 +162,7 @@ fn delete_all(store: &SqliteStore, scope: &RequestContext, mark: &str, path: &Pa
 }
 
 #[test]
-fn an_erased_tenant_leaves_no_name_in_the_file() {
+fn erased_tenant_leaves_no_name_in_the_file() {
     let (_directory, path) = file();
     let store = open(&path);
     let erased = of("acme", DeletePolicy::Soft);
@@ -235,9 +235,9 @@ fn deleted_resources_are_overwritten_in_the_file() {
     }
 }
 
-/// SQLite packs pages anew while rows come and go, and leaves copies of rows between the others.
+/// SQLite reorganises pages as rows are inserted and removed, and leaves copies of rows between the others.
 #[test]
-fn removed_names_are_gone_from_pages_whose_other_rows_stay() {
+fn removed_names_are_overwritten_on_pages_with_other_rows() {
     for deletes in [DeletePolicy::Permanent, DeletePolicy::Soft] {
         let (_directory, path) = file();
         let store = open(&path);
@@ -312,9 +312,9 @@ fn changed_values_and_tokens_leave_nothing_in_the_file() {
     wait_until_gone(&path, MARK, 0);
 }
 
-/// Somebody who reads an older state holds the log, and nothing waits for that for long.
+/// A reader of an older state holds the log, and other requests wait only briefly for it.
 #[test]
-fn a_reader_delays_the_emptying_of_the_log_and_nothing_else() {
+fn reader_delays_only_the_emptying_of_the_log() {
     let (_directory, path) = file();
     let store = open(&path);
     let erased = of("acme", DeletePolicy::Permanent);
@@ -332,7 +332,7 @@ fn a_reader_delays_the_emptying_of_the_log_and_nothing_else() {
     wait_until_gone(&path, MARK, 0);
 }
 
-/// The rest is overwritten in one short transaction after the other, for seconds.
+/// The rest is overwritten in short transactions, for seconds.
 #[test]
 fn another_process_writes_while_removed_rows_are_overwritten() {
     let (_directory, path) = file();
@@ -352,7 +352,7 @@ fn another_process_writes_while_removed_rows_are_overwritten() {
         let id = id_of(OTHER, n);
         let title = json!(format!("title {n}"));
         match set(&other, &scope, ("User", &id), ("title", title)) {
-            // On a machine with much other work, a turn may come late.
+            // On a busy machine, a turn may come late.
             Err(StoreError::Busy) => busy += 1,
             answer => {
                 answer.unwrap();
@@ -368,9 +368,9 @@ fn another_process_writes_while_removed_rows_are_overwritten() {
     wait_until_gone(&path, MARK, 0);
 }
 
-/// Rows that moved between pages may have left copies; a file that is written anew has none.
+/// Rows that moved between pages may have left copies; a compacted file has none.
 #[test]
-fn a_compacted_file_has_no_trace_of_what_was_deleted() {
+fn compacted_file_has_no_trace_of_deleted_rows() {
     let (_directory, path) = file();
     let store = open(&path);
     let scope = of("default", DeletePolicy::Permanent);
@@ -388,7 +388,7 @@ fn a_compacted_file_has_no_trace_of_what_was_deleted() {
     };
     let deleted = ids(MARK);
     delete_all(&store, &scope, MARK, &path);
-    // The journal keeps the ids of what was deleted until it is trimmed.
+    // The journal contains the ids of deleted resources until it is trimmed.
     let until = chrono::DateTime::<chrono::Utc>::MAX_UTC;
     wait(store.trim(&scope.tenant, until)).unwrap();
     let rest = ids(OTHER);
@@ -410,7 +410,7 @@ fn a_compacted_file_has_no_trace_of_what_was_deleted() {
     assert!(matches!(missing, Err(OpenError::Sqlite(_))));
 }
 
-/// At the level that records values, the journal has names until their resources are purged.
+/// At the level that records values, the journal contains names until their resources are purged.
 #[test]
 fn entries_of_purged_resources_leave_no_name_in_the_file() {
     let (_directory, path) = file();
@@ -422,7 +422,7 @@ fn entries_of_purged_resources_leave_no_name_in_the_file() {
     delete_all(&store, &scope, MARK, &path);
     assert!(occurrences(&path, MARK) > 600);
     wait(store.purge_deleted(&scope.tenant, second(9_999))).unwrap();
-    // As after single deletes, a page that was rebuilt may have left copies.
+    // As after single deletes, a reorganised page may have left copies.
     wait_until_gone(&path, MARK, 20);
     let query = JournalQuery::latest().with_limit(JournalQuery::MAX_LIMIT);
     let page = wait(store.entries(&scope.tenant, &query)).unwrap().page();

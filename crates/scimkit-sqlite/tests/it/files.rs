@@ -1,4 +1,4 @@
-//! What a file keeps, who may open it, and what else is in it.
+//! The contents of a file, its users, and foreign contents.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ use crate::{
 const FORMAT: i64 = 7;
 
 #[test]
-fn everything_is_there_after_reopening() {
+fn data_are_unchanged_after_reopening() {
     let (_directory, path) = file();
     let scope = standard();
     let store = SqliteStore::open(&path).unwrap();
@@ -61,7 +61,7 @@ fn everything_is_there_after_reopening() {
     ))
     .unwrap();
     assert_eq!(group.version, version);
-    // The id was there before: its versions go on.
+    // The id existed before, so its versions continue.
     let again = create(&store, &scope, ("User", "u2"), json!({"userName": "bo"})).unwrap();
     assert!(
         again
@@ -121,7 +121,7 @@ fn two_stores_share_a_file() {
 }
 
 #[test]
-fn a_store_that_waits_too_long_for_another_writer_is_busy() {
+fn waiting_too_long_for_another_writer_is_busy() {
     let (_directory, path) = file();
     let scope = standard();
     let mut options = SqliteOptions::default();
@@ -148,7 +148,7 @@ fn the_write_ahead_log_is_on() {
 }
 
 #[test]
-fn an_empty_file_is_brought_to_the_last_format() {
+fn empty_file_is_migrated_to_the_last_format() {
     let (_directory, path) = file();
     std::fs::write(&path, "").unwrap();
     drop(SqliteStore::open(&path).unwrap());
@@ -165,7 +165,7 @@ fn an_empty_file_is_brought_to_the_last_format() {
 }
 
 #[test]
-fn a_newer_file_is_refused_and_stays_as_it_is() {
+fn newer_file_is_rejected_and_not_changed() {
     let (_directory, path) = file();
     drop(SqliteStore::open(&path).unwrap());
     let connection = Connection::open(&path).unwrap();
@@ -191,7 +191,7 @@ fn a_newer_file_is_refused_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_file_of_another_application_is_refused_and_stays_as_it_is() {
+fn file_of_another_application_is_rejected_and_not_changed() {
     let (_directory, path) = file();
     let connection = Connection::open(&path).unwrap();
     connection
@@ -215,7 +215,7 @@ fn a_file_of_another_application_is_refused_and_stays_as_it_is() {
 }
 
 #[test]
-fn damaged_store_is_rejected_and_stays_as_it_is() {
+fn damaged_store_is_rejected_and_not_changed() {
     let damages = [
         ("PRAGMA user_version = -1", "no release writes format -1"),
         ("PRAGMA user_version = 0", "no release writes format 0"),
@@ -273,7 +273,7 @@ fn negative_format_of_another_application_is_rejected() {
 }
 
 #[test]
-fn stores_that_make_one_file_at_the_same_time_agree() {
+fn stores_can_create_one_file_at_the_same_time() {
     for _ in 0..20 {
         let (_directory, path) = file();
         std::thread::scope(|threads| {
@@ -319,7 +319,7 @@ fn tokens_of_the_first_format_are_of_the_default_connection() {
 }
 
 #[test]
-fn a_future_that_is_never_polled_does_nothing() {
+fn unpolled_future_does_nothing() {
     let (_directory, path) = file();
     let scope = standard();
     let store = SqliteStore::open(&path).unwrap();

@@ -1,5 +1,4 @@
-//! Filters over a host's own table: what the database decides and what is left say together what
-//! the evaluator says.
+//! Filters on an application's own table: condition and residual together equal the evaluator.
 
 use proptest::prelude::*;
 use rusqlite::{Connection, params_from_iter, types::Value};
@@ -9,7 +8,7 @@ use scimkit_registry::{Meter, Registry, Resource, ResourceView, Scalar, Toleranc
 use scimkit_sql::{Dialect, MappedTable, plan};
 use serde_json::{Map, json};
 
-/// The fields, of which `login` is declared folded or not.
+/// Returns the fields, with `login` declared folded or not.
 fn fields(login_is_folded: bool) -> String {
     format!(
         r#"
@@ -123,7 +122,7 @@ fn filter() -> impl Strategy<Value = String> {
     })
 }
 
-/// The host's table with its rows, and each row as a resource.
+/// Creates the application's table with its rows, and returns each row as a resource.
 fn table(rules: &TypeMapping, rows: &[Row], login_is_folded: bool) -> (Connection, Vec<Resource>) {
     let connection = Connection::open_in_memory().unwrap();
     let make = "CREATE TABLE people (id INTEGER PRIMARY KEY, login TEXT, \"job title\" TEXT, title_key TEXT, \
@@ -131,7 +130,7 @@ fn table(rules: &TypeMapping, rows: &[Row], login_is_folded: bool) -> (Connectio
     connection.execute(make, []).unwrap();
     let mut resources = Vec::new();
     for (id, (login, title, nick, external, active)) in rows.iter().enumerate() {
-        // Where nothing is declared, rows from before the mapping are as somebody typed them.
+        // Without the declaration, older rows contain text as it was typed.
         let login = login.map(|text| {
             if login_is_folded {
                 fold_case(text.trim()).into_owned()
@@ -157,7 +156,7 @@ fn table(rules: &TypeMapping, rows: &[Row], login_is_folded: bool) -> (Connectio
             .map(|c| (*c).to_owned())
             .zip(values)
             .collect();
-        // What is required is not blank: such a row is no resource.
+        // A required value is not blank: such a row is not a resource.
         let resource = rules.to_resource(&record, Resource::default());
         resources.push(resource.unwrap_or_default());
     }
@@ -166,7 +165,7 @@ fn table(rules: &TypeMapping, rows: &[Row], login_is_folded: bool) -> (Connectio
 
 proptest! {
     #[test]
-    fn what_sql_decides_and_what_is_left_is_the_filter(rows in prop::collection::vec(row(), 1..8), text in filter(), folded in any::<bool>()) {
+    fn condition_and_residual_equal_the_filter(rows in prop::collection::vec(row(), 1..8), text in filter(), folded in any::<bool>()) {
         let rules = rules(folded);
         let kind = rules.kind();
         let rows: Vec<_> = rows.into_iter().filter(|row| row.0 != Some("")).collect();
@@ -194,7 +193,7 @@ proptest! {
 }
 
 #[test]
-fn only_what_is_compared_exactly_is_left_to_sql() {
+fn only_exact_comparisons_become_sql() {
     for login_is_folded in [true, false] {
         let rules = rules(login_is_folded);
         let comparable: Vec<_> = rules

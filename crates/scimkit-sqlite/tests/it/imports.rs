@@ -1,4 +1,4 @@
-//! Imports that are cut off, and what others notice of one that is long.
+//! Interrupted imports, and the effect of a long import on others.
 
 use std::{
     fs,
@@ -40,7 +40,7 @@ fn acme() -> RequestContext {
     scope
 }
 
-/// A tenant with users, who are members of a group behind them.
+/// Returns a tenant with users, followed by a group of them.
 fn records(users: usize) -> Vec<ArchiveRecord> {
     let acme = TenantId::from("acme");
     let mut entry = Tenant::new(acme.clone(), "Acme", second(0));
@@ -81,7 +81,7 @@ fn whole(
     wait(store.import_records(scope, numbered(records)))
 }
 
-/// Imports records, and does something when all but the last are handed over.
+/// Imports records, and acts after all but the last one have been passed on.
 fn before_the_end(
     store: &SqliteStore,
     scope: &RequestContext,
@@ -100,7 +100,7 @@ fn before_the_end(
     })
 }
 
-/// The file as a crash would leave it.
+/// Returns a copy of the file as a crash would leave it.
 fn crashed(path: &Path) -> (TempDir, PathBuf) {
     let (directory, copy) = file();
     for end in ["", "-wal"] {
@@ -136,7 +136,7 @@ fn has_all(store: &SqliteStore, scope: &RequestContext) {
 }
 
 #[test]
-fn a_crash_in_an_import_leaves_a_state_that_an_import_or_an_erase_ends() {
+fn crashed_import_is_ended_by_an_import_or_an_erasure() {
     let (_directory, path) = file();
     let store = SqliteStore::open(&path).unwrap();
     let scope = acme();
@@ -173,7 +173,7 @@ fn a_crash_in_an_import_leaves_a_state_that_an_import_or_an_erase_ends() {
 }
 
 #[test]
-fn another_process_neither_sees_nor_awaits_an_import_in_progress() {
+fn import_in_progress_is_invisible_to_another_process() {
     let (_directory, path) = file();
     let store = SqliteStore::open(&path).unwrap();
     let scope = acme();
@@ -189,14 +189,14 @@ fn another_process_neither_sees_nor_awaits_an_import_in_progress() {
 }
 
 #[test]
-fn a_dropped_import_is_cut_off_and_a_later_one_succeeds() {
+fn dropped_import_ends_and_a_later_one_succeeds() {
     let (_directory, path) = file();
     let store = Arc::new(SqliteStore::open(&path).unwrap());
     let scope = acme();
     let (hand, source) = sync_channel::<Handed>(0);
     let mut import = store.import_records(&scope, stream_from(source));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    // It is woken by the writing thread; to ask again and again is as good.
+    // The writing thread wakes it; polling repeatedly works as well.
     let taken = thread::spawn(move || {
         for (line, record) in (1..).zip(records(USERS)) {
             if hand.send(Ok(NumberedRecord { line, record })).is_err() {
@@ -217,9 +217,9 @@ fn a_dropped_import_is_cut_off_and_a_later_one_succeeds() {
     check_lenient_file(&path, &scope);
 }
 
-/// Back-pressure: while the store can't write, no more than two pieces are taken from the source.
+/// Back-pressure: while the store can't write, at most two pieces are read from the source.
 #[test]
-fn an_import_takes_no_more_than_the_store_keeps() {
+fn import_reads_no_more_than_the_store_writes() {
     let (_directory, path) = file();
     let store = SqliteStore::open(&path).unwrap();
     let scope = acme();

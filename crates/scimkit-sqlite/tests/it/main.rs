@@ -1,4 +1,4 @@
-//! The store against the contract, and what only a file can do wrong.
+//! The contract of the store, and faults that only a file can have.
 
 #![expect(
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! What a query answers is what the one evaluation walk says, for any predicate.
+//! Queries return what the evaluation returns, for any predicate.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{scope, second, wait};
 
-/// Characters at which folding, ranges of prefixes and SQL's own functions go wrong first.
+/// Characters that are likely to break folding, prefix ranges and SQL's own functions.
 const WORDS: [&str; 16] = [
     "",
     "a",
@@ -48,7 +48,7 @@ const INSTANTS: [&str; 4] = [
 ];
 const IDS: [&str; 6] = ["t0", "t1", "t2", "T1", "t10", "nobody"];
 
-/// A type with an attribute of every kind, all of them indexed but `note` and `parts.note`.
+/// Returns a type with an attribute of every data type, all of them indexed except `note` and `parts.note`.
 fn things() -> RequestContext {
     let schema = r#"{"id": "urn:example:2.0:Thing", "name": "Thing", "attributes": [
         {"name": "displayName", "type": "string"},
@@ -101,7 +101,7 @@ fn things() -> RequestContext {
     scope
 }
 
-/// Mostly one of few, so that values meet.
+/// Mostly one of a few words, so that values coincide.
 fn word() -> impl Strategy<Value = String> {
     let pair = (select(&WORDS), select(&WORDS)).prop_map(|(a, b)| format!("{a}{b}"));
     prop_oneof![
@@ -111,7 +111,7 @@ fn word() -> impl Strategy<Value = String> {
     ]
 }
 
-/// The value of each attribute, as it is generated for a resource.
+/// Generates the value of each attribute of a resource.
 fn body() -> impl Strategy<Value = Value> {
     let maybe =
         |value: BoxedStrategy<Value>| prop_oneof![2 => value, 1 => Just(Value::Null)].boxed();
@@ -158,8 +158,7 @@ fn body() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Which attribute of a level, which operator and which value: made a predicate once there is a
-/// type.
+/// The attribute of a level, the operator and the value, from which a predicate is built for a type.
 #[derive(Debug, Clone)]
 enum Shape {
     All(Vec<Shape>),
@@ -176,7 +175,7 @@ fn shape() -> impl Strategy<Value = Shape> {
         (any::<Index>(), any::<Index>(), any::<Index>(), word())
             .prop_map(|(attr, op, value, text)| Shape::Compare(attr, op, value, text))
     };
-    // What a resource has is not what one of its elements has.
+    // A resource may have values that no single element has.
     let together = (any::<Index>(), compare(), compare())
         .prop_map(|(attr, a, b)| Shape::Element(attr, Box::new(Shape::All(vec![a, b]))));
     let leaf = prop_oneof![
@@ -197,7 +196,7 @@ fn shape() -> impl Strategy<Value = Shape> {
     })
 }
 
-/// The shape as a predicate over a resource, or over an element of a complex attribute.
+/// Returns the shape as a predicate on a resource, or on an element of a complex attribute.
 fn predicate(kind: &ResourceType, shape: &Shape, inside: Option<AttrId>) -> Predicate {
     let each = |shapes: &[Shape]| shapes.iter().map(|s| predicate(kind, s, inside)).collect();
     match shape {
@@ -234,7 +233,7 @@ fn simple(kind: &ResourceType, inside: Option<AttrId>) -> Vec<AttrId> {
     here.map(|attr| attr.id()).collect()
 }
 
-/// An operator and a value that binding would let through.
+/// Returns an operator and a value that binding would accept.
 fn comparison(
     kind: &ResourceType,
     attr: AttrId,
@@ -286,7 +285,7 @@ fn comparison(
     }
 }
 
-/// The resources of one case, and what the evaluator needs of each.
+/// The resources of one case, with what the evaluator needs of each.
 struct Stocked {
     kind: Arc<ResourceType>,
     scope: RequestContext,
@@ -348,7 +347,7 @@ fn stock(bodies: Vec<Value>) -> Stocked {
 }
 
 impl Stocked {
-    /// The ids that the evaluator selects, in the order that the evaluator's sort keys give.
+    /// Returns the ids that the evaluator selects, in the order of its sort keys.
     fn expected(&self, predicate: &Predicate, sort: Option<Sort>) -> Vec<&str> {
         let mut found: Vec<_> = self
             .views
@@ -395,7 +394,7 @@ proptest! {
     #![proptest_config(Config { cases: 64, ..Config::default() })]
 
     #[test]
-    fn a_query_is_the_evaluation(
+    fn query_equals_the_evaluation(
         bodies in proptest::collection::vec(body(), 1..=5),
         shapes in proptest::collection::vec((shape(), any::<Index>(), any::<bool>()), 24),
         (start, count) in (0_u64..4, 0_u32..4),

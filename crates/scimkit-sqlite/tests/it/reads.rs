@@ -1,4 +1,4 @@
-//! Reads that take long: what stops them, and who does not wait for them.
+//! Slow reads: what stops them, and who does not wait for them.
 
 use std::{
     pin::Pin,
@@ -22,7 +22,7 @@ use serde_json::json;
 
 use crate::support::{add_member, create, creation, file, kind, second, select, standard, wait};
 
-/// What SQL decides by itself, what is evaluated document by document, and what is sorted here.
+/// Queries that SQL decides, that are evaluated per document, and that are sorted here.
 const QUERIES: [(&str, Option<&str>); 4] = [
     (r#"userName co "user""#, None),
     (r#"title co "nobody" or nickName co "nobody""#, None),
@@ -30,7 +30,7 @@ const QUERIES: [(&str, Option<&str>); 4] = [
     (r#"title co "T""#, Some("userName")),
 ];
 
-/// Holds the thread that asks a budget for its deadline.
+/// Blocks the thread that reads the deadline of a budget.
 #[derive(Clone, Default)]
 struct Gate {
     shared: Arc<(Mutex<GateState>, Condvar)>,
@@ -43,7 +43,7 @@ struct GateState {
 }
 
 impl Gate {
-    /// A budget that holds the thread which asks it for the deadline, but for the first times.
+    /// Returns a budget that blocks the thread which reads its deadline, except for the first times.
     fn budget(&self, passes: usize) -> Budget {
         let gate = self.clone();
         let asked = AtomicUsize::new(0);
@@ -59,7 +59,7 @@ impl Gate {
         })
     }
 
-    /// Waits until so many threads were held.
+    /// Waits until this many threads are blocked.
     fn wait_for(&self, threads: usize) {
         let (state, changed) = &*self.shared;
         let state = state.lock().unwrap();
@@ -100,7 +100,7 @@ fn poll<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>) -> Poll<T>
         .poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// A query that waits for a thread, or holds one.
+/// Starts a query that waits for a thread, or occupies one.
 fn begin<'a>(
     store: &'a SqliteStore,
     scope: &'a RequestContext,
@@ -128,7 +128,7 @@ fn with_threads(readers: usize, queue: usize) -> (tempfile::TempDir, SqliteStore
     (directory, SqliteStore::open_with(path, &options).unwrap())
 }
 
-/// Enough users for any query to ask its budget for the deadline while it works.
+/// Creates enough users for any query to read the deadline of its budget while it works.
 fn fill(store: &SqliteStore, scope: &RequestContext) {
     for n in 0..500 {
         let body = json!({"userName": format!("user{n}"), "title": "T".repeat(1_000)});
@@ -220,7 +220,7 @@ fn tenant_with_a_full_queue_is_busy_and_others_are_not() {
     let refused = wait(store.query(&one, &query));
     assert!(matches!(refused, Err(StoreError::Busy)), "{refused:?}");
     let other = begin(&store, &two, &query);
-    // A future that nobody waits for any more leaves its place to another.
+    // A dropped future leaves its place to another.
     drop(first);
     let third = begin(&store, &one, &query);
     gate.open();
@@ -279,13 +279,13 @@ fn dropped_query_stops_in_the_middle_of_its_work() {
             wait(store.query(&whole, &query)).unwrap();
 
             let gate = Gate::default();
-            // The first time is before anything is done.
+            // The first time is before any work.
             let dropped = standard().with_budget(gate.budget(1));
             let future = begin(&store, &dropped, &query);
             gate.wait_for(1);
             drop(future);
             gate.open();
-            // The only thread is free again, and its connection as good as before.
+            // The only thread is free again, and its connection is usable.
             let few = select(&store, &scope, "User", r#"userName sw "user49""#);
             assert_eq!(few.unwrap().len(), 11);
             let spent = dropped.budget.spent();
@@ -377,12 +377,12 @@ fn walk_along_memberships_ends_with_the_budget_of_the_write() {
 }
 
 #[test]
-fn write_is_not_carried_out_when_its_budget_is_over_or_its_future_is_gone() {
+fn write_with_an_exhausted_budget_or_dropped_future_does_nothing() {
     let (_directory, path) = file();
     let store = SqliteStore::open(&path).unwrap();
     let scope = standard();
     create(&store, &scope, ("User", "u0"), json!({"userName": "zero"})).unwrap();
-    // Holds the writing thread, so that the others wait in its queue.
+    // Blocks the writing thread, so that the others wait in its queue.
     let other = Database::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let late = standard().with_budget(Budget::unlimited());

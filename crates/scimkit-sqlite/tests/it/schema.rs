@@ -10,7 +10,7 @@ use crate::{
     support::{create, file, kind, scope, select, set, wait},
 };
 
-/// A type of resource whose attribute `code` has these characteristics.
+/// Returns a resource type whose attribute `code` has these characteristics.
 pub(crate) fn badges(code: &str, indexed: bool) -> RequestContext {
     let schema = format!(
         r#"{{"id": "urn:example:2.0:Badge", "name": "Badge", "attributes": [
@@ -70,7 +70,7 @@ fn filters_are_right_under_every_schema() {
 }
 
 #[test]
-fn shared_values_of_a_newly_unique_attribute_are_reported_and_not_added_to() {
+fn shared_values_of_a_newly_unique_attribute_are_reported() {
     let (_directory, path) = file();
     let before = badges(FOLDED, false);
     let after = badges(UNIQUE, true);
@@ -88,7 +88,7 @@ fn shared_values_of_a_newly_unique_attribute_are_reported_and_not_added_to() {
                 "{round}"
             );
         }
-        // A resource that shares a value can be changed all the same.
+        // A resource that shares a value can still be changed.
         let display = ("displayName", json!(format!("round {round}")));
         set(&store, &after, ("Badge", "2"), display).unwrap();
         let problems = reindex(&store, &after).problems;
@@ -116,7 +116,7 @@ fn values_of_another_type_are_evaluated_and_reported() {
         let problems = reindex(&store, &after).problems;
         assert!(matches!(&*problems, [SchemaError::Misfit { id, .. }] if id.as_str() == "1"));
     }
-    // Changing something else does not make it fit; changing the value does.
+    // Changing another attribute does not fix it; changing the value does.
     set(&store, &after, ("Badge", "1"), ("displayName", json!("x"))).unwrap();
     assert_eq!(
         select(&store, &after, "Badge", "code pr").unwrap(),
@@ -132,9 +132,9 @@ fn values_of_another_type_are_evaluated_and_reported() {
     check_file(&path, &after);
 }
 
-/// A document written when the attribute was shown goes out as text only where it still is.
+/// A document that was written when the attribute was shown is sent as text only where it still is.
 #[test]
-fn hidden_values_do_not_go_out_as_text() {
+fn hidden_values_are_not_sent_as_stored_text() {
     let (_directory, path) = file();
     let shown = badges(FOLDED, false);
     let store = SqliteStore::open(&path).unwrap();
@@ -149,11 +149,11 @@ fn hidden_values_do_not_go_out_as_text() {
     assert!(is_text(&shown, "1") && is_text(&shown, "2"));
     let hidden = badges(r#""type": "string", "returned": "never""#, false);
     assert!(!is_text(&hidden, "1") && !is_text(&hidden, "2"));
-    // Written anew, what hides nothing is text again, and what hides something is not.
+    // After another write, a document without hidden attributes is text again, and one with them is not.
     for id in ["1", "2"] {
         set(&store, &hidden, ("Badge", id), ("displayName", json!("c"))).unwrap();
     }
     assert!(!is_text(&hidden, "1") && is_text(&hidden, "2"));
-    // Where everything is shown both are.
+    // Where everything is shown, both are text.
     assert!(is_text(&shown, "1") && is_text(&shown, "2"));
 }

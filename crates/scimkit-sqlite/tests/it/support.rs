@@ -1,4 +1,4 @@
-//! Short words for the tests.
+//! Short names for the tests.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -23,7 +23,7 @@ pub(crate) fn wait<'f, T: Send + 'f>(future: impl Future<Output = T> + Send + 'f
     answer.unwrap()
 }
 
-/// A file that is gone after the test.
+/// Returns a file that is deleted after the test.
 pub(crate) fn file() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("scim.db");
@@ -60,7 +60,7 @@ pub(crate) fn create(
     wait(store.create(scope, second(0), ResourceId::from(id), change))
 }
 
-/// The creation of a user whose name is its id.
+/// Returns the creation of a user with its id as its name.
 pub(crate) fn creation(scope: &RequestContext, id: &str) -> Batch {
     let kind = kind(scope, "User");
     let body = serde_json::json!({"userName": id});
@@ -128,7 +128,7 @@ pub(crate) fn delete(
     wait(store.delete(scope, second(2), which, ExpectedVersion::Any))
 }
 
-/// The ids of the resources that a filter selects.
+/// Returns the ids of the resources that a filter selects.
 pub(crate) fn select(
     store: &SqliteStore,
     scope: &RequestContext,

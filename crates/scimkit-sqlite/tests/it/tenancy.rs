@@ -1,4 +1,4 @@
-//! Who may provision, kept in files and in memory, also by two processes at once.
+//! Tenants, connections and tokens in files and in memory, also with two processes.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn two_stores_of_a_file_keep_the_contract() {
 }
 
 #[test]
-fn who_may_provision_is_known_after_reopening() {
+fn tenants_and_tokens_are_unchanged_after_reopening() {
     let (_directory, path) = file();
     let tenant = Tenant::new(TenantId::from("acme"), "Acme", second(1));
     let id = ConnectionId::from("entra");

@@ -33,7 +33,7 @@ use crate::{
 
 const EXACT_UNIQUE: &str = r#""type": "string", "uniqueness": "server", "caseExact": true"#;
 
-/// A store that never makes keys anew by itself.
+/// Opens a store that never rebuilds keys by itself.
 fn open(path: &Path) -> SqliteStore {
     let mut options = SqliteOptions::default();
     options.reindex_after = Duration::MAX;
@@ -41,7 +41,7 @@ fn open(path: &Path) -> SqliteStore {
     SqliteStore::open_with(path, &options).unwrap()
 }
 
-/// Users with one attribute more, which has no index.
+/// Returns users with an additional attribute without an index.
 fn with_attribute() -> RequestContext {
     let extension = r#"{"id": "urn:example:2.0:More", "name": "More", "attributes": [
         {"name": "badge", "type": "string"}]}"#;
@@ -55,7 +55,7 @@ fn with_attribute() -> RequestContext {
     scope(builder.resource_types_json(user).unwrap().build().unwrap())
 }
 
-/// Counts what happens to lookup keys from now on.
+/// Counts changes of lookup keys from now on.
 fn count_keys(path: &Path) {
     let sql = "CREATE TABLE changed (what TEXT);
         CREATE TRIGGER key_put AFTER INSERT ON lookup_key
@@ -72,7 +72,7 @@ fn count(path: &Path, sql: &str) -> i64 {
 }
 
 #[test]
-fn an_added_attribute_makes_no_key_anew_and_leaves_texts_sendable() {
+fn added_attribute_rebuilds_no_keys_and_texts_stay_sendable() {
     let (_directory, path) = file();
     let old = scope(Registry::standard());
     let new = with_attribute();
@@ -101,7 +101,7 @@ fn an_added_attribute_makes_no_key_anew_and_leaves_texts_sendable() {
         }
     }
     assert_eq!(count(&path, "SELECT count(*) FROM changed"), 0);
-    // The new attribute outlives a write by the old schema, which does not show it.
+    // The new attribute survives a write under the old schema, which does not show it.
     let badge = ("urn:example:2.0:More:badge", json!("b1"));
     set(&second, &new, ("User", "007"), badge).unwrap();
     set(&first, &old, ("User", "007"), ("title", json!("last"))).unwrap();
@@ -129,7 +129,7 @@ fn badge_of(document: &Document) -> String {
         .to_owned()
 }
 
-/// A random number, the same in every run.
+/// Random numbers, the same in every run.
 struct Random(u64);
 
 impl Random {
@@ -142,7 +142,7 @@ impl Random {
     }
 }
 
-/// What codes mean under a schema.
+/// Returns the meaning of a code under a schema.
 fn seen(code: &str, is_exact: bool) -> String {
     if is_exact {
         code.to_owned()
@@ -151,7 +151,7 @@ fn seen(code: &str, is_exact: bool) -> String {
     }
 }
 
-/// Checks every answer of one store against the codes that there are.
+/// Compares every answer of one store with the codes.
 fn check(
     store: &SqliteStore,
     scope: &RequestContext,
@@ -210,7 +210,7 @@ fn check(
 }
 
 #[test]
-fn different_indexes_mislead_nobody() {
+fn different_indexes_lead_to_right_results() {
     const CODES: [&str; 6] = ["a", "A", "ab", "Ab", "aB", "c"];
     for seed in 0..4 {
         let (_directory, path) = file();
@@ -300,7 +300,7 @@ fn unique_values_stay_unique_whichever_schema_wrote_them() {
     assert!(put(&one, &folded, "4", "cy"));
     let taken = set(&two, &exact, ("Badge", "3"), ("code", json!("cy")));
     assert!(matches!(taken, Err(StoreError::Duplicate { .. })));
-    // Its own value is no other's, also where the keys were made under another definition.
+    // A resource does not conflict with its own value, also if its keys have another definition.
     set(&two, &exact, ("Badge", "4"), ("code", json!("Cy"))).unwrap();
     set(&one, &folded, ("Badge", "4"), ("code", json!("cY"))).unwrap();
 }
@@ -348,7 +348,7 @@ fn deleted_resources_are_found_again_under_another_schema() {
 }
 
 #[test]
-fn keys_are_made_anew_while_others_write() {
+fn keys_are_rebuilt_while_others_write() {
     const RESOURCES: usize = 3_000;
     let (_directory, path) = file();
     let store = open(&path);
@@ -387,9 +387,9 @@ fn keys_are_made_anew_while_others_write() {
     check_file(&path, &new);
 }
 
-/// Queries make keys anew by themselves once nobody else works under another schema.
+/// Queries rebuild outdated keys once no process uses another schema.
 #[test]
-fn queries_make_outdated_keys_anew_once_no_other_schema_is_used() {
+fn queries_rebuild_outdated_keys_once_no_other_schema_is_used() {
     let (_directory, path) = file();
     let patient = SqliteStore::open(&path).unwrap();
     fill(&patient, 600);
@@ -425,7 +425,7 @@ fn queries_make_outdated_keys_anew_once_no_other_schema_is_used() {
     check_file(&path, &new);
 }
 
-/// Creates so many resources under the old schema.
+/// Creates this many resources under the old schema.
 fn fill(store: &SqliteStore, resources: usize) {
     let old = badges(FOLDED, true);
     let badge = kind(&old, "Badge");
@@ -448,7 +448,7 @@ fn fill(store: &SqliteStore, resources: usize) {
 const FILE: &str = "SCIMKIT_REINDEX_FILE";
 
 #[test]
-fn a_process_killed_while_it_makes_keys_anew_loses_nothing() {
+fn process_killed_during_a_rebuild_of_keys_loses_nothing() {
     const RESOURCES: usize = 4_000;
     let (_directory, path) = file();
     let store = open(&path);
@@ -504,7 +504,7 @@ fn reindexing_child() {
     wait(store.reindex(&new.tenant, &kind(&new, "Badge"))).unwrap();
 }
 
-/// A file in the format before keys named their definition, with the keys of its one resource.
+/// Creates a file in the format before keys named their definition, with the keys of its one resource.
 fn older_file(path: &Path, fingerprint: &str) {
     let db = Connection::open(path).unwrap();
     for migration in &SQLITE_MIGRATIONS[..3] {
@@ -527,7 +527,7 @@ fn older_file(path: &Path, fingerprint: &str) {
 }
 
 #[test]
-fn an_older_file_keeps_its_keys() {
+fn older_file_keeps_its_keys() {
     let old = badges(UNIQUE, true);
     let new = badges(EXACT_UNIQUE, true);
     for is_served_first in [true, false] {

@@ -1,4 +1,4 @@
-//! The contract of archives, and proof that it notices what breaks it.
+//! The contract of archives, and proof that it detects faults.
 
 use std::{
     pin::Pin,
@@ -58,7 +58,7 @@ enum Fault {
 struct Faulty(Fault, MemoryStore);
 
 impl Faulty {
-    /// A record as the fault leaves it.
+    /// Returns a record as the fault changes it.
     fn changed(&self, mut record: ArchiveRecord) -> Option<ArchiveRecord> {
         match (self.0, &mut record) {
             (Fault::ForgetsTheCounter, ArchiveRecord::Start(start)) => start.versions = 1,
@@ -80,7 +80,7 @@ impl Archive for Faulty {
         if self.0 != Fault::MixesMoments {
             return self.1.export_records(tenant);
         }
-        // Each record is of another moment.
+        // Each record is of a different moment.
         Box::pin(Moments {
             store: &self.1,
             taken: 0,
@@ -172,7 +172,7 @@ impl Faulty {
     }
 }
 
-/// The records of a tenant, read anew for each of them.
+/// The records of a tenant, where each one is read at a later moment.
 struct Moments<'a> {
     store: &'a MemoryStore,
     taken: usize,
@@ -266,7 +266,7 @@ impl TenantStore for Faulty {
 }
 
 #[test]
-fn a_fault_is_noticed() {
+fn each_fault_is_detected() {
     let faults = [
         (Fault::ErasesNothing, "erasure_removes_only_its_tenant"),
         (Fault::ErasesNothing, "tenant_is_the_same_after_import"),

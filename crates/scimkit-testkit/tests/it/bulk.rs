@@ -1,4 +1,4 @@
-//! Bulk requests against the same requests one by one, over every store.
+//! Bulk requests compared with the same requests one by one, over every store.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, server};
 
-/// One operation; resources are numbers, taken modulo those that there were so far.
+/// One operation. Resources are numbers, modulo those so far.
 #[derive(Debug, Clone)]
 enum Doing {
     AddMember(usize, usize),
@@ -29,7 +29,7 @@ enum Doing {
     RemoveMember(usize, usize),
     Rename(usize, u8),
     Replace(usize, u8),
-    /// With a version that may be an old one.
+    /// With a version that may be outdated.
     Retitle(usize, u8),
 }
 
@@ -55,7 +55,7 @@ fn doing() -> impl Strategy<Value = Doing> {
 type Sent = (&'static str, String, Value);
 
 impl Doing {
-    /// The request, and whether it makes a group or a user. `kinds` are those there may be so far.
+    /// Returns the request, and whether it creates a group or a user. `kinds` are those that may exist so far.
     fn request(&self, kinds: &[&'static str]) -> Sent {
         let of = |kind: &str, n: usize| {
             let all: Vec<_> = (0..kinds.len()).filter(|at| kinds[*at] == kind).collect();
@@ -135,7 +135,7 @@ fn send(server: &Server, method: &str, path: &str, body: &Value) -> (u16, Value)
     (answer.status().as_u16(), body)
 }
 
-/// A text with the ids put in; none where one of them was not made.
+/// Returns a text with its ids inserted; `None` if one of them was not created.
 fn filled(text: &str, ids: &HashMap<usize, String>) -> Option<String> {
     let mut out = String::new();
     let mut rest = text;
@@ -152,7 +152,7 @@ fn filled(text: &str, ids: &HashMap<usize, String>) -> Option<String> {
     Some(out)
 }
 
-/// The statuses of the requests one by one, until so many have failed.
+/// Returns the statuses of the requests one by one, until this many have failed.
 fn one_by_one(server: &Server, requests: &[Sent], limit: usize) -> Vec<u16> {
     let (mut ids, mut made, mut statuses) = (HashMap::new(), 0, Vec::new());
     for (method, path, body) in requests {
@@ -163,7 +163,7 @@ fn one_by_one(server: &Server, requests: &[Sent], limit: usize) -> Vec<u16> {
         let number = made;
         made += usize::from(*method == "POST");
         let Some(text) = filled(&text, &ids) else {
-            // It refers to what was not made.
+            // It refers to a resource that was not created.
             statuses.push(409);
             continue;
         };
@@ -172,7 +172,7 @@ fn one_by_one(server: &Server, requests: &[Sent], limit: usize) -> Vec<u16> {
         if status == 201 {
             ids.insert(number, answer["id"].as_str().unwrap().to_owned());
         }
-        // A bulk request answers with no body, so that there is none to be left out.
+        // A bulk request responds without bodies here, so there is none to leave out.
         statuses.push(if *method == "PATCH" && status == 204 {
             200
         } else {
@@ -205,10 +205,10 @@ fn together(server: &Server, requests: &[Sent], limit: usize) -> Vec<u16> {
     results.map(status).collect()
 }
 
-/// The id of what is gone, where it still stands.
+/// The id of a deleted resource that is still mentioned.
 static GONE: LazyLock<Regex> = LazyLock::new(|| Regex::new("[0-9a-f]{8}-[0-9a-f-]{27}").unwrap());
 
-/// What there is, by names instead of ids.
+/// Returns all resources, by names instead of ids.
 fn state(server: &Server) -> BTreeMap<String, Value> {
     let (_, users) = send(server, "GET", "/Users?count=1000", &Value::Null);
     let (_, groups) = send(server, "GET", "/Groups?count=1000", &Value::Null);
@@ -234,7 +234,7 @@ fn state(server: &Server) -> BTreeMap<String, Value> {
         for (id, name) in &names {
             text = text.replace(id, name);
         }
-        // A manager may be gone.
+        // A manager may have been deleted.
         let text = GONE.replace_all(&text, "gone");
         let name = names[resource["id"].as_str().unwrap()];
         found.insert(name.to_owned(), serde_json::from_str(&text).unwrap());
@@ -242,7 +242,7 @@ fn state(server: &Server) -> BTreeMap<String, Value> {
     found
 }
 
-/// A server under these policies.
+/// Creates a server with these policies.
 fn lenient(
     store: Arc<dyn Store>,
     cycles: CyclePolicy,
@@ -255,10 +255,10 @@ fn lenient(
     Server::new(store, settings).with_authentication(BearerTokens::new([token.digest()]))
 }
 
-/// What each group and user refers to, and whether it is refused for a reason of its own.
+/// The references of each group and user, and whether it is rejected for another reason.
 type Web = Vec<(Vec<usize>, bool)>;
 
-/// Those from which one can get to `seeds`, which are among them.
+/// Returns those from which `seeds` can be reached, including them.
 fn reaching(web: &Web, seeds: Vec<usize>) -> BTreeSet<usize> {
     let mut found: BTreeSet<_> = seeds.into_iter().collect();
     loop {
@@ -272,7 +272,7 @@ fn reaching(web: &Web, seeds: Vec<usize>) -> BTreeSet<usize> {
     }
 }
 
-/// Those that are their own members by way of others.
+/// Returns those that are their own members through others.
 fn circular(web: &Web) -> Vec<usize> {
     let goes_round = |n: &usize| {
         web[*n]
@@ -287,7 +287,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn a_bulk_request_does_what_its_operations_do_alone(
+    fn bulk_request_equals_its_single_operations(
         doings in prop::collection::vec(doing(), 1..40),
         limit in prop_oneof![3 => Just(1_000_usize), 1 => 1..6_usize],
     ) {
@@ -311,10 +311,10 @@ proptest! {
         }
     }
 
-    /// Groups that refer to each other in every direction: what is made has the members that it was
-    /// asked to have, and what can't have them is not made.
+    /// Groups that refer to each other in every direction: a created group has the requested members, and a group that
+    /// can't have them is not created.
     #[test]
-    fn a_web_of_references_is_made_as_asked_or_not_at_all(
+    fn web_of_references_is_created_as_requested_or_not_at_all(
         web in prop::collection::vec(
             (prop::collection::vec(0..9_usize, 0..3), prop::bool::weighted(0.1)),
             1..9,

@@ -1,4 +1,4 @@
-//! What the RFCs ask of a service provider, on our own server; and what proves each requirement.
+//! The requirements of the RFCs on our own server, and what proves each of them.
 
 mod mutants;
 mod page;
@@ -29,7 +29,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn our_server_keeps_what_it_is_asked_over_every_store() {
+async fn our_server_meets_every_tested_requirement_over_every_store() {
     for (store, make) in STORES {
         let profiles: [(_, &[Mode]); 2] = [
             (Tolerance::DEFAULT, &[Mode::Both]),
@@ -54,7 +54,7 @@ async fn our_server_keeps_what_it_is_asked_over_every_store() {
 
 /// A case, a test, or a reason why there is neither.
 #[test]
-fn every_requirement_is_proven_or_has_its_reason() {
+fn every_requirement_is_proven_or_has_a_reason() {
     let proofs = proofs();
     let mut problems = Vec::new();
     for Requirement {
@@ -80,7 +80,7 @@ fn every_requirement_is_proven_or_has_its_reason() {
 }
 
 #[test]
-fn every_case_names_requirements_that_there_are() {
+fn every_case_names_existing_requirements() {
     let known: BTreeSet<_> = requirements().into_iter().map(|r| r.id).collect();
     let mut names = BTreeSet::new();
     for case in all_cases() {
@@ -102,7 +102,7 @@ fn every_case_names_requirements_that_there_are() {
     }
 }
 
-/// What is built in is what lies in the folder.
+/// The built-in cases are the files in the folder.
 #[test]
 fn every_file_of_cases_is_built_in() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance");
@@ -111,7 +111,7 @@ fn every_file_of_cases_is_built_in() {
     assert_eq!(names(&there), names(&conformance::cases().unwrap()));
 }
 
-/// A case names every attribute of a user that it uses, so that it is fitted to the server or skipped.
+/// A case names every user attribute that it uses, so that it is adapted to the server or skipped.
 #[test]
 fn every_case_declares_the_attributes_that_it_uses() {
     let users = scimkit_core::builtin::user();
@@ -130,7 +130,7 @@ fn every_case_declares_the_attributes_that_it_uses() {
             let own = |path: &String| path.split('.').next().unwrap().eq_ignore_ascii_case(name);
             paths.iter().any(own)
         };
-        // A group has one, too, and schemas and types have a name.
+        // Groups have one, too, and schemas and types have a name.
         let ambiguous = ["displayname", "name", "roles"];
         for attribute in &users.attributes {
             let name = attribute.name.to_lowercase();
@@ -149,7 +149,7 @@ fn every_case_declares_the_attributes_that_it_uses() {
 }
 
 #[test]
-fn the_page_is_up_to_date() {
+fn page_is_up_to_date() {
     let page = page::of(&requirements(), &proofs());
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/conformance.md");
     if std::env::var_os("SCIMKIT_WRITE_DOCS").is_some() {
@@ -160,11 +160,11 @@ fn the_page_is_up_to_date() {
     assert!(
         there == page,
         "docs/conformance.md is not what the cases say; to write it:\n\
-         SCIMKIT_WRITE_DOCS=1 cargo test -p scimkit-testkit the_page_is_up_to_date"
+         SCIMKIT_WRITE_DOCS=1 cargo test -p scimkit-testkit page_is_up_to_date"
     );
 }
 
-/// A server that does some things otherwise.
+/// A server that deviates in some ways.
 struct Odd(Server);
 
 impl HttpTarget for Odd {
@@ -189,7 +189,7 @@ impl HttpTarget for Odd {
 }
 
 #[tokio::test]
-async fn what_a_server_does_otherwise_is_found_and_what_it_lacks_is_skipped() {
+async fn deviations_are_found_and_missing_features_are_skipped() {
     let odd = Odd(server(STORES[0].1(), Tolerance::DEFAULT));
     let report = ConformanceCheck::new(&odd)
         .with_token(TOKEN)
@@ -268,7 +268,7 @@ impl HttpTarget for Full {
 }
 
 #[tokio::test]
-async fn cause_of_many_failures_is_shown_once_and_its_body_not_cut_before_the_point() {
+async fn cause_of_many_failures_is_shown_once_with_the_relevant_part_of_its_body() {
     let report = ConformanceCheck::new(&Full).run().await.unwrap();
     assert!(
         report.counts(RequirementLevel::Must).failed > 100,
@@ -293,7 +293,7 @@ async fn cause_of_many_failures_is_shown_once_and_its_body_not_cut_before_the_po
 }
 
 #[tokio::test]
-async fn a_server_that_lets_nobody_in_is_not_judged() {
+async fn server_that_rejects_the_token_is_not_judged() {
     let server = server(STORES[0].1(), Tolerance::DEFAULT);
     let refused = ConformanceCheck::new(&server)
         .with_token("another")
@@ -315,7 +315,7 @@ fn all_cases() -> Vec<Scenario> {
     cases
 }
 
-/// The names of the cases that prove each requirement.
+/// Returns the names of the cases that prove each requirement.
 fn proofs() -> BTreeMap<String, Vec<String>> {
     let mut proofs = BTreeMap::<_, Vec<_>>::new();
     for case in all_cases() {
@@ -326,7 +326,7 @@ fn proofs() -> BTreeMap<String, Vec<String>> {
     proofs
 }
 
-/// Whether a file below `crates` has a test or a check of that name.
+/// Returns whether a file below `crates` has a test or a check with that name.
 fn is_there(test: &str) -> bool {
     let (file, name) = test.split_once("::").unwrap();
     let crates = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));

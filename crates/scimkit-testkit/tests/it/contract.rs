@@ -1,4 +1,4 @@
-//! The contract, and proof that it notices a store that breaks it.
+//! The contract, and proof that it detects a store that breaks it.
 
 use std::sync::Arc;
 
@@ -191,7 +191,7 @@ impl Store for Faulty {
 }
 
 #[test]
-fn a_faulty_store_is_noticed() {
+fn each_faulty_store_is_detected() {
     let faults = [
         (Fault::AcceptsCycles, "group_as_its_own_member_is_rejected"),
         (Fault::AcceptsCycles, "deleting_a_group_breaks_its_cycle"),

@@ -1,11 +1,11 @@
-//! The scenarios that ship, each on a server of its own, over every store.
+//! The scenarios that ship, each with a new server, over every store.
 
 use scimkit_registry::{Quirk, Tolerance};
 use scimkit_testkit::replay::{Mode, Replay, Scenario, Verdict};
 
 use crate::servers::{STORES, TOKEN, server};
 
-/// Scenarios that fail under a tolerance, and why they may.
+/// The scenarios that fail under a tolerance, and the reasons.
 type Expected = &'static [(&'static str, &'static str)];
 
 pub(crate) const UNDER_DEFAULT: Expected = &[];
@@ -13,7 +13,7 @@ pub(crate) const UNDER_DEFAULT: Expected = &[];
 const UNDER_STRICT: Expected = &[];
 
 #[tokio::test]
-async fn a_tolerant_server_gives_every_provider_what_it_needs() {
+async fn tolerant_server_passes_every_provider_scenario() {
     check(
         Tolerance::DEFAULT,
         [Mode::Both, Mode::Compat],
@@ -23,12 +23,12 @@ async fn a_tolerant_server_gives_every_provider_what_it_needs() {
 }
 
 #[tokio::test]
-async fn a_strict_server_answers_as_the_rfc_says() {
+async fn strict_server_responds_as_the_rfc_requires() {
     check(Tolerance::STRICT, [Mode::Both, Mode::Rfc], UNDER_STRICT).await;
 }
 
 #[test]
-fn the_corpus_is_complete() {
+fn corpus_is_complete() {
     let scenarios = Scenario::corpus().unwrap();
     assert!(scenarios.len() >= 123, "{}", scenarios.len());
     let steps = scenarios.iter().map(|s| s.steps.len()).sum::<usize>();
@@ -39,8 +39,7 @@ fn the_corpus_is_complete() {
     assert_eq!(names.len(), scenarios.len());
 }
 
-/// Each quirk that a scenario needs, alone, and the scenarios that fail without it; some need one of
-/// two.
+/// Each quirk that a scenario needs, alone, and the scenarios that fail without it. Some need one of two.
 const NEEDED: &[(&[Quirk], &[&str])] = &[
     (
         &[Quirk::AnySchemas],
@@ -172,7 +171,7 @@ const NEEDED: &[(&[Quirk], &[&str])] = &[
 ];
 
 #[tokio::test]
-async fn each_quirk_is_there_for_its_scenarios() {
+async fn each_quirk_is_needed_by_its_scenarios() {
     let scenarios = Scenario::corpus().unwrap();
     let alone = Quirk::ALL.iter().map(std::slice::from_ref);
     let together = NEEDED.iter().map(|(quirks, _)| *quirks);
@@ -187,10 +186,10 @@ async fn each_quirk_is_there_for_its_scenarios() {
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
 }
 
-/// The profile of a provider, and its scenarios that fail under it.
+/// The profile of an identity provider, and its scenarios that fail under it.
 const PROFILES: [(Tolerance, &str, &[&str]); 5] = [
     (Tolerance::ENTRA, "entra", &[]),
-    // What the flag changes, and the one that sends a string before the flag had an effect.
+    // The effect of the flag, and the scenario with a string from before the flag had an effect.
     (
         Tolerance::ENTRA_AAD_OPT_SCIM_062020,
         "entra",
@@ -205,7 +204,7 @@ const PROFILES: [(Tolerance, &str, &[&str]); 5] = [
 ];
 
 #[tokio::test]
-async fn a_profile_accepts_what_its_scenarios_show_and_no_more() {
+async fn profile_accepts_only_what_its_scenarios_need() {
     let scenarios = Scenario::corpus().unwrap();
     for (profile, idp, expected) in PROFILES {
         let mut own = scenarios.clone();
@@ -232,7 +231,7 @@ fn without(tolerance: Tolerance, quirks: &[Quirk]) -> Tolerance {
     serde_json::from_value(json).unwrap()
 }
 
-/// The scenarios that a server with that tolerance fails, by name, besides those that fail under the
+/// Returns the names of the scenarios that fail on a server with that tolerance, besides those that fail under the
 /// default.
 async fn failing(tolerance: Tolerance, scenarios: &[Scenario]) -> Vec<String> {
     let server = server((STORES[0].1)(), tolerance);
@@ -243,7 +242,7 @@ async fn failing(tolerance: Tolerance, scenarios: &[Scenario]) -> Vec<String> {
     failing
 }
 
-/// Runs the scenarios of these modes: exactly the expected ones may fail.
+/// Runs the scenarios of these modes, of which exactly the expected ones may fail.
 async fn check(tolerance: Tolerance, modes: [Mode; 2], expected: Expected) {
     let mut surprises = Vec::new();
     for (store, make) in STORES {

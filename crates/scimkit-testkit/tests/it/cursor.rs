@@ -1,4 +1,4 @@
-//! Walks by cursor over every store, beside a writer, and cursors in the wrong hands.
+//! Paging by cursor over every store, during writes, and misused cursors.
 
 use std::{
     cell::Cell,
@@ -39,7 +39,7 @@ fn create(server: &Server, endpoint: &str, body: &Value) -> String {
     json_of(&answer)["id"].as_str().unwrap().to_owned()
 }
 
-/// The `displayName` of everybody whom a search meets, page by page.
+/// Returns the `displayName` of every resource that a search returns, page by page.
 fn walk(server: &Server, path: &str, search: &Value, paged: impl Fn()) -> Vec<String> {
     let mut search = search.clone();
     let mut met = Vec::new();
@@ -64,7 +64,7 @@ fn walk(server: &Server, path: &str, search: &Value, paged: impl Fn()) -> Vec<St
     }
 }
 
-/// Users and groups that stay, with equal and missing values.
+/// Creates permanent users and groups, with equal and missing values.
 fn populate(server: &Server) -> Vec<String> {
     let mut users = Vec::new();
     for n in 0..20 {
@@ -87,7 +87,7 @@ fn populate(server: &Server) -> Vec<String> {
     users
 }
 
-/// Makes, changes and deletes others, and what nobody sorts by.
+/// Creates, changes and deletes others, and changes attributes that nothing is sorted by.
 fn write(server: &Server, users: &[String], round: usize) {
     let guest = |name: &str| {
         json!({
@@ -144,7 +144,7 @@ fn write(server: &Server, users: &[String], round: usize) {
 }
 
 #[test]
-fn walks_beside_a_writer_meet_everybody_once_and_in_order() {
+fn paging_during_writes_returns_every_resource_once_in_order() {
     let orders = [
         ("displayName", "ascending"),
         ("displayName", "descending"),
@@ -184,7 +184,7 @@ fn walks_beside_a_writer_meet_everybody_once_and_in_order() {
         for (met, (path, _)) in quiet.iter().zip(&searches) {
             assert_eq!(met.len(), if *path == "/.search" { 27 } else { 20 });
         }
-        // One round of writes for each page: a list in the order of creation would never end where
+        // One round of writes per page: a list in the order of creation would never end if more is created than read.
         // more is created than read.
         let (page, pages) = mpsc::channel();
         thread::scope(|scope| {
@@ -215,7 +215,7 @@ fn walks_beside_a_writer_meet_everybody_once_and_in_order() {
     }
 }
 
-/// A node of a service with two tenants.
+/// Creates a node of a service with two tenants.
 fn node(store: &Arc<dyn Store>, key: Option<[u8; 32]>) -> Server {
     let digest = |secret| Token::from_secret(secret).unwrap().digest();
     let tokens = BearerTokens::default()
@@ -230,7 +230,7 @@ fn node(store: &Arc<dyn Store>, key: Option<[u8; 32]>) -> Server {
 }
 
 #[test]
-fn a_cursor_is_good_for_its_tenant_on_every_node_with_the_key() {
+fn cursor_is_valid_for_its_tenant_on_every_node_with_the_key() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let first = node(&store, Some([1; 32]));
     for tenant in ["of-one", "of-two"] {

@@ -44,7 +44,7 @@ async fn devices_work_from_json_alone() {
 }
 
 #[test]
-fn of_many_who_take_a_serial_number_at_once_one_gets_it() {
+fn one_of_parallel_creates_with_a_serial_number_wins() {
     const THREADS: usize = 8;
     for (store, make) in STORES {
         let schemas = include_str!("../../protocol/schemas/device.json");
@@ -55,7 +55,7 @@ fn of_many_who_take_a_serial_number_at_once_one_gets_it() {
             let ask = |n: usize| {
                 let (barrier, server) = (&barrier, &server);
                 scope.spawn(move || {
-                    // In cases of its own: the attribute is not case exact.
+                    // In different case, because the attribute is not case exact.
                     let serial = if n.is_multiple_of(2) {
                         "Straße-7"
                     } else {

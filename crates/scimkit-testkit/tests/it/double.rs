@@ -1,7 +1,7 @@
-//! What test doubles of a store have in common.
+//! Shared parts of test doubles of a store.
 
-/// Passes these calls of a [`Store`](scimkit_store::Store) on to the store in a field, so that a double
-/// spells out only what it changes: `pass_on!(store: support edges)`.
+/// Delegates these calls of a [`Store`](scimkit_store::Store) to the store in a field, so that a double implements only
+/// what it changes: `pass_on!(store: support edges)`.
 macro_rules! pass_on {
     ($field:tt: $($call:ident)*) => { $(pass_on!(@ $call $field);)* };
     (@ support $field:tt) => {

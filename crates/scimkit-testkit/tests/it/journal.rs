@@ -1,4 +1,4 @@
-//! The contract of a journal, and proof that it notices a store that breaks it.
+//! The contract of a journal, and proof that it detects a store that breaks it.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn names_of_journal_checks_are_distinct() {
 }
 
 #[test]
-fn each_fault_of_a_journal_is_noticed() {
+fn each_fault_of_a_journal_is_detected() {
     use Fault::{
         AcceptsFormerHolders, ForgetsBlanking, HidesGaps, IgnoresFilters, LeasesTwice, LosesParts,
         NeverAdvances, RecordsTokenUse, ReordersEntries, TrimsNothing,

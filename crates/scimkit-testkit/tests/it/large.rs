@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, settings};
 
-/// A server whose documents may have so many bytes.
+/// Creates a server with this limit on the bytes of documents.
 pub(crate) fn limited(store: &Arc<dyn Store>, document: u64, more: fn(&mut Settings)) -> Server {
     let mut settings = settings(Tolerance::DEFAULT);
     settings.limits.document = document;
@@ -23,7 +23,7 @@ pub(crate) fn limited(store: &Arc<dyn Store>, document: u64, more: fn(&mut Setti
         .with_authentication(BearerTokens::new([token.digest()]))
 }
 
-/// The status and body of an answer.
+/// Returns the status and body of a response.
 pub(crate) async fn ask(server: &Server, call: &str, body: Value) -> (u16, Value) {
     let (method, path) = call.split_once(' ').unwrap();
     let request = Request::builder().method(method).uri(path);
@@ -54,7 +54,7 @@ fn patch(op: &str, path: &str, value: &Value) -> Value {
     })
 }
 
-/// A text that makes a document too large on its own, and one of which two are too many.
+/// A text that makes a document too large, and one of which two do.
 const TOO_LONG: usize = 2_000;
 const HALF: usize = 600;
 
@@ -72,7 +72,7 @@ async fn document_limit_holds_for_every_verb() {
         assert_eq!(status, 201, "{store}");
         let path = format!("/Users/{}", made["id"].as_str().unwrap());
         refused(ask(&server, &format!("PUT {path}"), user("a", TOO_LONG)).await);
-        // What counts is the document afterwards, not the request.
+        // The document afterwards counts, not the request.
         let half = json!("x".repeat(HALF));
         let two = patch("add", "nickName", &half);
         refused(ask(&server, &format!("PATCH {path}"), two).await);
@@ -132,7 +132,7 @@ async fn members_do_not_count_as_bytes_of_a_document() {
     }
 }
 
-/// A limit that is lowered must not keep anybody from being deactivated.
+/// A lowered limit must not prevent anyone from being deactivated.
 #[tokio::test]
 async fn document_above_a_lowered_limit_can_be_changed_but_does_not_grow() {
     for (store, make) in STORES {
@@ -159,7 +159,7 @@ async fn document_above_a_lowered_limit_can_be_changed_but_does_not_grow() {
     }
 }
 
-/// An adoption adds what was sent to what is there.
+/// An adoption adds the sent attributes to the existing ones.
 #[tokio::test]
 async fn document_limit_holds_for_what_an_adoption_leads_to() {
     for (store, make) in STORES {

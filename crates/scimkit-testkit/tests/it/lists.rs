@@ -1,4 +1,4 @@
-//! Lists of resources that are too large to be held, over every store.
+//! Lists of resources that are too large for memory, over every store.
 
 use std::{
     collections::BTreeSet,
@@ -24,14 +24,14 @@ use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, server, settings};
 
-/// The bytes of resources that a list holds.
+/// The bytes of resources that a list holds in memory.
 const HELD: u64 = 4 << 20;
 /// Nearly as large as a document may be.
 const LARGE: usize = 900 << 10;
-/// More than are held.
+/// More than fit into memory.
 const USERS: usize = 12;
 
-/// Another store: what it handed out at once at most, and after how many reads it fails.
+/// A store that records the largest amount it returned at once, and fails after some reads.
 #[derive(Debug)]
 struct Watched {
     fails_after: AtomicU64,
@@ -101,14 +101,14 @@ fn fill(store: &dyn Store, scope: &RequestContext, writes: &[WriteOp]) {
     }
 }
 
-/// Photos of about so many bytes.
+/// Returns photos of about that many bytes.
 fn photos(bytes: usize) -> Value {
     let photo =
         |n: usize| json!({"value": format!("https://p.example/{n}/{}", "x".repeat(60_000))});
     (0..bytes / 60_000).map(photo).collect()
 }
 
-/// So many users of so many bytes each, and four small groups.
+/// Creates this many users of this many bytes each, and four small groups.
 fn large(store: &dyn Store, users: usize, bytes: usize) {
     let scope = RequestContext::new(TenantId::default(), Arc::new(settings(Tolerance::DEFAULT)));
     let user = |n: usize| {
@@ -153,7 +153,7 @@ fn shown(list: &Value, attr: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn list_by_index_is_never_cut_short() {
+async fn list_by_index_is_complete() {
     for (name, make) in STORES {
         let watched = Watched::new(make());
         large(&*watched, USERS, LARGE);
@@ -193,7 +193,7 @@ async fn list_by_index_is_never_cut_short() {
 }
 
 #[tokio::test]
-async fn list_of_several_types_is_never_cut_short() {
+async fn list_of_several_types_is_complete() {
     for (name, make) in STORES {
         let watched = Watched::new(make());
         large(&*watched, USERS, LARGE);
@@ -251,7 +251,7 @@ async fn page_by_cursor_may_end_early_and_loses_nothing() {
     }
 }
 
-/// Somebody who reads slowly keeps nobody from writing, and gets what is true when it is sent.
+/// A slow reader blocks no writes, and gets data that is valid when it is sent.
 #[tokio::test]
 async fn slow_reader_holds_no_lock_and_sees_each_resource_once() {
     for (name, make) in STORES {
@@ -304,7 +304,7 @@ async fn slow_reader_holds_no_lock_and_sees_each_resource_once() {
 }
 
 #[tokio::test]
-async fn list_that_fails_on_its_way_breaks_off() {
+async fn list_that_fails_midway_is_aborted() {
     for (name, make) in STORES {
         let watched = Watched::new(make());
         large(&*watched, USERS, LARGE);
@@ -319,7 +319,7 @@ async fn list_that_fails_on_its_way_breaks_off() {
         }
         let error = last.unwrap().unwrap_err();
         assert_eq!(error.to_string(), "the answer broke off", "{name}");
-        // Without a body there is nothing to break off.
+        // Without a body there is nothing to abort.
         watched.fails_after.store(0, Ordering::Relaxed);
         let mut head = request("/Users?count=100");
         *head.method_mut() = http::Method::HEAD;
@@ -338,7 +338,7 @@ async fn small_list_has_a_length() {
     }
 }
 
-/// A list of 36 MiB, and one of a single page by cursor.
+/// A list of 36 MiB, and a single page by cursor.
 #[test]
 fn memory_of_a_list_is_bounded() {
     const MANY: usize = 40;
@@ -371,11 +371,11 @@ fn memory_of_a_list_is_bounded() {
     }
 }
 
-/// More than two pages of them.
+/// More than two pages.
 const GROUPS: usize = 2_100;
 
 #[tokio::test]
-async fn memberships_of_any_length_are_whole_in_lists() {
+async fn memberships_of_any_length_are_complete_in_lists() {
     for (name, make) in STORES {
         let store = make();
         let scope =

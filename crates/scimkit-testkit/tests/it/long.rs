@@ -35,13 +35,13 @@ async fn ask(server: &Server, method: &str, path: &str, body: Value) -> Value {
     serde_json::from_slice(answer.body()).unwrap_or_default()
 }
 
-/// Answers without reading the body.
+/// Returns a response without reading its body.
 async fn open(server: &Server, path: &str) -> Response<Body> {
     let request = request("GET", path, &Value::Null);
     server.handle(request.map(Full::new)).await
 }
 
-/// A group of many, some of whom have a name to show; the ids of its members in their order.
+/// Creates a large group, some of whose members have display names, and returns the ids of its members in order.
 async fn group(server: &Server) -> (String, Vec<String>, Value) {
     let mut users = Vec::with_capacity(MEMBERS);
     for n in 0..MEMBERS {
@@ -68,7 +68,7 @@ fn ids(resource: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_long_group_is_shown_whole() {
+async fn long_group_is_returned_completely() {
     for (store, make) in STORES {
         let server = server(make(), Tolerance::DEFAULT);
         let (path, users, made) = group(&server).await;
@@ -115,7 +115,7 @@ async fn a_long_group_is_shown_whole() {
 }
 
 #[tokio::test]
-async fn it_is_sent_in_parts_with_its_version() {
+async fn long_group_is_sent_in_parts_with_its_version() {
     for (_, make) in STORES {
         let server = server(make(), Tolerance::DEFAULT);
         let (path, ..) = group(&server).await;
@@ -146,7 +146,7 @@ async fn it_is_sent_in_parts_with_its_version() {
 }
 
 #[tokio::test]
-async fn who_is_there_throughout_is_sent_once() {
+async fn permanent_members_are_sent_once() {
     for (store, make) in STORES {
         let server = server(make(), Tolerance::DEFAULT);
         let (path, users, _) = group(&server).await;
@@ -158,7 +158,7 @@ async fn who_is_there_throughout_is_sent_once() {
                 break;
             };
             text.extend(frame.unwrap().into_data().unwrap());
-            // Behind the reader, in front of it, and at the place where it stands.
+            // After the reader, before it, and at its position.
             for at in [10 + round, 999 + round, 1_999 + round, 2_400 + round] {
                 let path_of = format!(r#"members[value eq "{}"]"#, users[at]);
                 let remove = json!({"Operations": [{"op": "remove", "path": path_of}]});
@@ -201,8 +201,8 @@ impl Store for Failing {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_no_shorter_list() {
-    // Making the group sends it, too: two pages for that, and one before the failure.
+async fn aborted_response_is_not_a_shorter_list() {
+    // Creating the group returns it, too: two pages for that, and one before the failure.
     let store = Failing {
         pages: AtomicU32::new(0),
         store: MemoryStore::new(),
@@ -235,7 +235,7 @@ async fn an_answer_that_breaks_off_is_no_shorter_list() {
 }
 
 #[tokio::test]
-async fn members_can_be_asked_for_in_pages() {
+async fn members_can_be_requested_in_pages() {
     for (store, make) in STORES {
         let server = server(make(), Tolerance::DEFAULT);
         let (path, users, _) = group(&server).await;

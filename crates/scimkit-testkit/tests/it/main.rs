@@ -1,4 +1,4 @@
-//! What this kit offers, put to use on the memory store.
+//! Tests of this crate with the memory store.
 
 #![expect(
     clippy::indexing_slicing,

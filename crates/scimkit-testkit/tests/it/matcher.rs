@@ -1,9 +1,9 @@
-//! What each rule of comparison takes, and what it does not.
+//! The values that each comparison rule matches, and those that it does not.
 
 use scimkit_testkit::replay::matches;
 use serde_json::{Value, json};
 
-/// Holds for every `good` value; for the bad one the sentence has these words.
+/// Checks that every `good` value matches; for the bad one, that the error contains these words.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "each expectation is written at its call"
@@ -99,7 +99,7 @@ fn an_array_has_these_elements_in_any_order() {
 
 #[test]
 fn each_expected_element_has_one_of_its_own() {
-    // The first element would take what only the second can have.
+    // The first element would take the only match of the second.
     let expected = json!([{"type": "work"}, {"type": "work", "primary": true}]);
     let good = json!([{"type": "work", "primary": true}, {"type": "work"}]);
     let bad = json!([{"type": "work", "primary": true}, {"type": "home", "primary": true}]);
@@ -245,7 +245,7 @@ fn types() {
 }
 
 #[test]
-fn an_expectation_that_makes_no_sense_never_matches() {
+fn invalid_expectation_never_matches() {
     for operator in [
         json!({"$near": 1}),
         json!({"$ge": "1"}),

@@ -1,4 +1,4 @@
-//! Which resources of the directory a filter selects: one row for each filter.
+//! The resources of the directory that a filter selects: one row per filter.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use scimkit_store::{
 use scimkit_testkit::{DIRECTORY, contract};
 use serde_json::{Map, Value, json};
 
-/// Rows on which the RFC is silent or practice differs, and why they are read as they are here.
+/// Rows on which the RFC is silent or practice differs, and the reasons for the expected results.
 const CHOICES: [(&str, &str); 11] = [
     (
         "F0115",
@@ -118,7 +118,7 @@ fn every_choice_has_its_reason() {
     assert!(CHOICES.iter().all(|(_, reason)| !reason.is_empty()));
 }
 
-/// In the directory, users are `u…` and groups `g…`.
+/// In the directory, the ids of users start with `u` and those of groups with `g`.
 fn is_of(id: &str, kind: &ResourceType) -> bool {
     id.starts_with('u') == (kind.name() == "User")
 }
@@ -144,7 +144,7 @@ fn select(
         .collect())
 }
 
-/// The directory in a store, with the ids and instants that it states.
+/// Returns the directory in a store, with its ids and instants.
 fn directory() -> (MemoryStore, RequestContext) {
     let store = MemoryStore::new();
     let mut settings = Settings::new("https://scim.test/v2");
@@ -172,7 +172,7 @@ fn directory() -> (MemoryStore, RequestContext) {
     (store, scope)
 }
 
-/// Gives a resource another instant of modification by way of a change and its undoing.
+/// Gives a resource another time of modification, by a change and its reversal.
 fn touch(
     store: &MemoryStore,
     scope: &RequestContext,

@@ -1,4 +1,4 @@
-//! What a store is asked when a membership changes, over every store.
+//! The store calls of a membership change, over every store.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, server};
 
-/// More than are shown unasked, and some to come.
+/// More than are returned by default, and some to add.
 const MEMBERS: usize = 150;
 const USERS: usize = 160;
 
-/// What a store was asked.
+/// A call of a store.
 #[derive(Debug, Clone, PartialEq)]
 enum Call {
     Add(usize),
@@ -32,7 +32,7 @@ enum Call {
     Replace(usize),
 }
 
-/// Another store, and what that was asked.
+/// A store that records its calls.
 #[derive(Debug)]
 struct Watched {
     calls: Mutex<Vec<Call>>,
@@ -123,7 +123,7 @@ async fn patch(server: &Server, group: &str, operation: Value) -> (u16, Bytes) {
     (answer.status().as_u16(), answer.into_body())
 }
 
-/// A watched store of many users, and a server over it.
+/// Returns a watched store with many users, and a server that uses it.
 async fn watched(store: Arc<dyn Store>) -> (Arc<Watched>, Server, Vec<String>) {
     let calls = Mutex::default();
     let watched = Arc::new(Watched { calls, store });
@@ -140,7 +140,7 @@ fn listed(ids: &[String]) -> Value {
 }
 
 #[tokio::test]
-async fn a_change_of_membership_reads_nothing() {
+async fn membership_change_reads_nothing() {
     for (name, make) in STORES {
         let (store, server, users) = watched(make()).await;
         let body = json!({ "displayName": "crew", "members": listed(&users[..MEMBERS]) });
@@ -166,14 +166,14 @@ async fn a_change_of_membership_reads_nothing() {
                 Call::Remove(3),
             ),
             (replace(&users[..MEMBERS]), Call::Replace(MEMBERS)),
-            // Everything is so already.
+            // No effect.
             (replace(&users[..MEMBERS]), Call::Replace(MEMBERS)),
             (add(&users[..1]), Call::Add(1)),
         ];
         for (operation, write) in cases {
             let (status, body) = patch(&server, &group, operation.clone()).await;
             assert_eq!((status, body), (204, Bytes::new()), "{name}: {operation}");
-            // The answer to the write tells a big group from a small one.
+            // The answer to the write distinguishes a big group from a small one.
             assert_eq!(store.calls(), [write], "{name}: {operation}");
         }
         let clear = json!({ "op": "remove", "path": "members" });
@@ -187,7 +187,7 @@ async fn a_change_of_membership_reads_nothing() {
 #[test]
 fn one_more_member_of_a_hundred_thousand_allocates_little() {
     const MANY: usize = 100_000;
-    // The answer has the first hundred members, with their names; a hundred thousand would take megabytes.
+    // The response has the first hundred members, with their names; a hundred thousand would take megabytes.
     const MOST: u64 = 128 << 10;
     let store = Arc::new(MemoryStore::new());
     let server = server(Arc::clone(&store) as Arc<dyn Store>, Tolerance::DEFAULT);
@@ -197,7 +197,7 @@ fn one_more_member_of_a_hundred_thousand_allocates_little() {
         json!({ "op": "add", "value": { "members": [{ "value": "u100001" }] } }),
         json!({ "op": "remove", "path": r#"members[value eq "u050000"]"# }),
         json!({ "op": "remove", "path": "members", "value": [{ "value": "u070000" }] }),
-        // So already.
+        // No effect.
         json!({ "op": "add", "path": "members", "value": [{ "value": "u100000" }] }),
     ];
     let runtime = tokio::runtime::Builder::new_current_thread().build();
@@ -211,7 +211,7 @@ fn one_more_member_of_a_hundred_thousand_allocates_little() {
     }
 }
 
-/// Users `u000000` and so on, and a group `g` of so many of them; two are in no group.
+/// Creates users `u000000` and so on, and a group `g` with this many of them; two are in no group.
 fn fill(store: &MemoryStore, members: usize) {
     let scope = RequestContext::new(
         TenantId::default(),
@@ -239,9 +239,9 @@ fn fill(store: &MemoryStore, members: usize) {
     }));
 }
 
-/// Who is to be removed is a question to the members here.
+/// The members must be read to find those to remove.
 #[tokio::test]
-async fn a_filter_without_ids_reads_the_members() {
+async fn filter_without_ids_reads_the_members() {
     for (name, make) in STORES {
         let (store, server, users) = watched(make()).await;
         let body = json!({ "displayName": "crew", "members": listed(&users[..3]) });

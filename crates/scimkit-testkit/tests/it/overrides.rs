@@ -1,4 +1,4 @@
-//! Characteristics that a host changes, over every store.
+//! Characteristics that an application changes, over every store.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN};
 
-/// A server where the name shown of a manager is the client's to write.
+/// Creates a server where clients may write the display name of a manager.
 fn server(store: Arc<dyn Store>) -> Server {
     let path = format!("{ENTERPRISE_USER}:manager.displayName");
     let registry = Registry::builder()
@@ -37,7 +37,7 @@ async fn ask(server: &Server, method: &str, path: &str, body: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_managers_name_can_be_made_writable() {
+async fn name_of_a_manager_can_be_made_writable() {
     for (store, make) in STORES {
         let server = server(make());
         let boss = json!({"userName": "boss", "displayName": "The Boss"});

@@ -1,4 +1,4 @@
-//! What a connection's rules and the host let through, over every store.
+//! The effects of a connection's settings and of the application, over every store.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use crate::servers::STORES;
 
-/// Takes everybody for the connection that a header names.
+/// Authenticates every request as the connection in a header.
 #[derive(Debug)]
 struct ByHeader;
 
@@ -51,7 +51,7 @@ fn server(store: &Arc<dyn Store>, settings: Settings) -> Server {
     Server::new(Arc::clone(store), settings).with_authentication(ByHeader)
 }
 
-/// A status and a body.
+/// Returns a status and a body.
 async fn ask(server: &Server, call: &str, body: Value) -> (u16, Value) {
     through("entra", server, call, body).await
 }
@@ -71,7 +71,7 @@ async fn through(connection: &str, server: &Server, call: &str, body: Value) -> 
     (answer.status().as_u16(), body)
 }
 
-/// Makes a user as the host itself does.
+/// Creates a user like the application itself.
 async fn make(store: &Arc<dyn Store>, id: &str, body: Value) {
     let scope = RequestContext::new(TenantId::default(), Arc::new(settings(|_| ())));
     let kind = scope.settings.registry.resource_type("User").unwrap();
@@ -81,7 +81,7 @@ async fn make(store: &Arc<dyn Store>, id: &str, body: Value) {
 }
 
 #[tokio::test]
-async fn a_create_conflicts_unless_told_otherwise() {
+async fn create_conflicts_by_default() {
     for (name, new) in STORES {
         let store = new();
         make(&store, "h1", json!({"userName": "bj"})).await;
@@ -101,7 +101,7 @@ async fn a_create_conflicts_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn a_create_adopts_a_user_of_the_host() {
+async fn create_adopts_a_user_of_the_application() {
     for (name, new) in STORES {
         let store = new();
         make(&store, "h1", json!({"userName": "bj", "title": "host"})).await;
@@ -112,7 +112,7 @@ async fn a_create_adopts_a_user_of_the_host() {
         assert_eq!(user["id"], "h1", "{name}");
         assert_eq!(user["title"], "host", "{name}");
         assert_eq!(user["displayName"], "Babs", "{name}");
-        // Now it is the connection's: the same create again is a conflict, whoever asks.
+        // Now the connection owns it: the same create again is a conflict for every connection.
         for connection in ["entra", "okta"] {
             let (status, _) = through(connection, &server, "POST /Users", body.clone()).await;
             assert_eq!(status, 409, "{name} {connection}");
@@ -161,7 +161,7 @@ async fn soft_delete_and_provisioning_again_keep_the_id() {
 }
 
 #[tokio::test]
-async fn a_create_in_a_bulk_request_takes_its_resource_too() {
+async fn create_in_a_bulk_request_adopts_too() {
     for (name, new) in STORES {
         let store = new();
         make(&store, "h1", json!({"userName": "bj"})).await;
@@ -191,7 +191,7 @@ async fn a_create_in_a_bulk_request_takes_its_resource_too() {
     }
 }
 
-/// Two seats, counted where they are taken; it also sees that nobody shows it a password.
+/// Two seats, counted when they are used; it also checks that it gets no passwords.
 #[derive(Debug)]
 struct Seats(Arc<dyn Store>);
 
@@ -216,7 +216,7 @@ impl CreateGuard for Seats {
 }
 
 #[tokio::test]
-async fn a_host_that_is_full_says_so() {
+async fn full_application_rejects_users() {
     for (name, new) in STORES {
         let store = new();
         let server = server(&store, settings(|_| ())).with_create_guard(Seats(store));
@@ -256,7 +256,7 @@ async fn a_host_that_is_full_says_so() {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_about_what_is_not_carried_out() {
+async fn create_guard_is_not_called_for_skipped_operations() {
     for (name, new) in STORES {
         let hook = Passwords::default();
         let kept = Arc::clone(&hook.0);
@@ -276,7 +276,7 @@ async fn nobody_is_asked_about_what_is_not_carried_out() {
     }
 }
 
-/// A host's own place for passwords.
+/// An application's own storage of passwords.
 #[derive(Debug, Default)]
 struct Passwords(Arc<Mutex<BTreeMap<String, String>>>);
 
@@ -301,7 +301,7 @@ impl SecretHandler for Passwords {
 }
 
 #[tokio::test]
-async fn passwords_are_dropped_or_the_hosts() {
+async fn passwords_are_dropped_or_handled_by_the_application() {
     for (name, new) in STORES {
         let store = new();
         let dropping = server(&store, settings(|_| ()));
@@ -310,7 +310,7 @@ async fn passwords_are_dropped_or_the_hosts() {
         assert_eq!((status, made.get("password")), (201, None), "{name}");
         let path = format!("PATCH /Users/{}", made["id"].as_str().unwrap());
         let set = |text: &str| json!({"Operations": [{"op": "replace", "path": "password", "value": text}]});
-        // A password that is dropped changes nothing.
+        // A dropped password changes nothing.
         let (status, same) = ask(&dropping, &path, set("secret-2")).await;
         assert_eq!((status, &same), (200, &made), "{name}");
 
@@ -343,7 +343,7 @@ async fn passwords_are_dropped_or_the_hosts() {
 }
 
 #[tokio::test]
-async fn aliases_are_left_out_where_they_are_not_wanted() {
+async fn aliases_are_dropped_if_they_are_not_allowed() {
     let address = |value: &str, kind: &str, primary: bool| {
         if primary {
             json!({"value": value, "type": kind, "primary": true})
@@ -378,7 +378,7 @@ async fn aliases_are_left_out_where_they_are_not_wanted() {
             let (_, made) = ask(&server, "POST /Users", body).await;
             let all = made["emails"].as_array().unwrap();
             assert_eq!((all.len(), &all[0]["value"]), (1, &json!(kept)), "{name}");
-            // One more changes nothing.
+            // Another one changes nothing.
             let path = format!("PATCH /Users/{}", made["id"].as_str().unwrap());
             let value = json!([address("c@x", "other", false)]);
             let add = json!({"Operations": [{"op": "add", "path": "emails", "value": value}]});
@@ -389,7 +389,7 @@ async fn aliases_are_left_out_where_they_are_not_wanted() {
 }
 
 #[tokio::test]
-async fn a_mapping_decides_what_is_kept_and_what_discovery_shows() {
+async fn mapping_decides_what_is_stored_and_discovered() {
     for (name, new) in STORES {
         for unmapped in [
             UnmappedPolicy::Keep,
@@ -446,7 +446,7 @@ async fn a_mapping_decides_what_is_kept_and_what_discovery_shows() {
     }
 }
 
-/// The settings with a mapping of users.
+/// Returns the settings with a mapping of users.
 fn mapped(text: &str, set: impl FnOnce(&mut Settings)) -> Settings {
     let settings = settings(set);
     let mapping = Mapping::builder().text(text).build(&settings.registry);
@@ -473,7 +473,7 @@ default = "en"
 "#;
 
 #[tokio::test]
-async fn an_adoption_wipes_nothing_that_the_mapping_does_not_speak_of() {
+async fn adoption_does_not_clear_unmapped_attributes() {
     for (name, new) in STORES {
         let store = new();
         let home = json!({"type": "home", "value": "h@x"});
@@ -490,7 +490,7 @@ async fn an_adoption_wipes_nothing_that_the_mapping_does_not_speak_of() {
         let (status, user) = ask(&server, "POST /Users", sent).await;
         assert_eq!((status, &user["id"]), (201, &json!("h1")), "{name} {user}");
         assert_eq!(user["title"], "Dr", "{name}");
-        // What is filled in is for those who are made.
+        // Defaults are only for new users.
         assert_eq!(
             (&user["active"], &user["locale"]),
             (&json!(false), &json!("da")),
@@ -515,7 +515,7 @@ async fn an_adoption_wipes_nothing_that_the_mapping_does_not_speak_of() {
 }
 
 #[tokio::test]
-async fn a_mapping_leaves_passwords_to_who_takes_them() {
+async fn mapping_passes_passwords_to_the_secret_handler() {
     for (name, new) in STORES {
         for unmapped in ["drop", "reject"] {
             let text = PARTS.replace("drop", unmapped);
@@ -533,7 +533,7 @@ async fn a_mapping_leaves_passwords_to_who_takes_them() {
             let (status, _) = ask(&taking, &format!("PUT /Users/{id}"), body("secret-2")).await;
             assert_eq!(status, 200, "{name} {unmapped}");
             assert_eq!(kept.lock().unwrap()[id], "secret-2", "{name} {unmapped}");
-            // Without a hook they are dropped, and nothing is refused for them.
+            // Without a handler they are dropped, without an error.
             let dropping = server(&new(), mapped(&text, |_| ()));
             let (status, _) = ask(&dropping, "POST /Users", body("secret-3")).await;
             assert_eq!(status, 201, "{name} {unmapped}");
@@ -542,7 +542,7 @@ async fn a_mapping_leaves_passwords_to_who_takes_them() {
 }
 
 #[tokio::test]
-async fn an_adoption_keeps_what_was_not_sent() {
+async fn adoption_keeps_attributes_that_were_not_sent() {
     for (name, new) in STORES {
         let store = new();
         let there = json!({"userName": "bj", "emails": [{"type": "work", "value": "w@x"}]});
@@ -560,7 +560,7 @@ async fn an_adoption_keeps_what_was_not_sent() {
 }
 
 #[tokio::test]
-async fn nobody_is_recognised_by_what_was_only_filled_in() {
+async fn defaults_do_not_match_existing_users() {
     let text = r#"
 [User]
 [User.fields]
@@ -592,7 +592,7 @@ matching = true
 }
 
 #[tokio::test]
-async fn who_was_switched_off_is_provisioned_again() {
+async fn deactivated_user_is_provisioned_again() {
     for (name, new) in STORES {
         let server = server(
             &new(),

@@ -1,4 +1,4 @@
-//! The protocol cases that ship, each on a server of its own, over every store.
+//! The protocol cases that ship, each with a new server, over every store.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -10,21 +10,21 @@ use serde_json::Value;
 
 use crate::servers::{STORES, TOKEN};
 
-/// Cases that fail, and why they may.
+/// The cases that fail, and the reasons.
 const EXPECTED: &[(&str, &str)] = &[];
 
 #[tokio::test]
-async fn the_default_profile_keeps_to_the_protocol() {
+async fn default_profile_meets_the_protocol() {
     check(Tolerance::DEFAULT, [Mode::Both, Mode::Compat]).await;
 }
 
 #[tokio::test]
-async fn the_strict_profile_keeps_to_the_protocol() {
+async fn strict_profile_meets_the_protocol() {
     check(Tolerance::STRICT, [Mode::Both, Mode::Rfc]).await;
 }
 
 #[test]
-fn every_case_has_a_name_of_its_own_and_a_source() {
+fn every_case_has_a_unique_name_and_a_source() {
     let cases = cases();
     let mut names: Vec<_> = cases.iter().map(Scenario::name).collect();
     names.sort_unstable();
@@ -36,7 +36,7 @@ fn every_case_has_a_name_of_its_own_and_a_source() {
     }
 }
 
-/// Each quirk has a case that shows it, and one that shows its refusal.
+/// Each quirk has a case that shows it, and one that shows its rejection.
 #[test]
 fn every_quirk_has_its_cases() {
     let cases = cases();
@@ -55,7 +55,7 @@ pub(crate) fn cases() -> Vec<Scenario> {
     Scenario::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/protocol"))).unwrap()
 }
 
-/// Runs the cases of these modes: exactly the expected ones may fail.
+/// Runs the cases of these modes, of which exactly the expected ones may fail.
 async fn check(tolerance: Tolerance, modes: [Mode; 2]) {
     let mut surprises = Vec::new();
     for (store, make) in STORES {
@@ -82,8 +82,8 @@ async fn check(tolerance: Tolerance, modes: [Mode; 2]) {
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
 }
 
-/// A server set up as the case says, which also knows devices: a type with attributes of every
-/// data type and every characteristic.
+/// Creates a server with the settings of the case and the resource type of devices, which has attributes of every data
+/// type and every characteristic.
 pub(crate) fn server(store: Arc<dyn Store>, tolerance: Tolerance, case: &Scenario) -> Server {
     let mut settings = Settings::new("https://scim.test/v2");
     settings.registry = registry();
@@ -95,7 +95,7 @@ pub(crate) fn server(store: Arc<dyn Store>, tolerance: Tolerance, case: &Scenari
     Server::new(store, settings).with_authentication(BearerTokens::new([token.digest()]))
 }
 
-/// The schemas that the cases speak of.
+/// Returns the schemas that the cases use.
 pub(crate) fn registry() -> Arc<Registry> {
     let registry = Registry::builder()
         .schemas_json(include_str!("../../protocol/schemas/device.json"))

@@ -1,4 +1,4 @@
-//! Requests at the same time, over every store: what one is told must not be made untrue by another.
+//! Parallel requests over every store: no response is made wrong by another request.
 
 use std::{collections::BTreeSet, sync::Barrier, thread};
 
@@ -21,7 +21,7 @@ fn request(method: &str, path: &str, body: &Value) -> Request<Bytes> {
         .unwrap()
 }
 
-/// Sends as many requests as there are threads, all at once.
+/// Sends as many requests as there are threads, all at the same time.
 fn at_once(server: &Server, request_of: impl Fn(usize) -> Request<Bytes>) -> Vec<Response<Bytes>> {
     let barrier = Barrier::new(THREADS);
     thread::scope(|scope| {
@@ -49,7 +49,7 @@ fn read(server: &Server, path: &str) -> Value {
     serde_json::from_slice(answer.body()).unwrap()
 }
 
-/// A new resource and its path.
+/// Creates a resource and returns its path.
 fn create(server: &Server, endpoint: &str, body: &Value) -> String {
     let answer = one(server, request("POST", endpoint, body));
     let created: Value = serde_json::from_slice(answer.body()).unwrap();
@@ -66,7 +66,7 @@ fn servers() -> impl Iterator<Item = Server> {
 }
 
 #[test]
-fn of_many_who_take_a_name_at_once_one_gets_it() {
+fn one_of_parallel_requests_for_a_name_wins() {
     for server in servers() {
         for round in 0..10 {
             let answers = at_once(&server, |number| {
@@ -91,7 +91,7 @@ fn of_many_who_take_a_name_at_once_one_gets_it() {
 }
 
 #[test]
-fn patches_at_once_are_all_carried_out() {
+fn parallel_patches_are_all_applied() {
     for server in servers() {
         let path = create(&server, "/Users", &json!({ "userName": "bjensen" }));
         let answers = at_once(&server, |number| {
@@ -107,7 +107,7 @@ fn patches_at_once_are_all_carried_out() {
 }
 
 #[test]
-fn patches_of_one_groups_members_at_once_lose_nothing() {
+fn parallel_patches_of_members_lose_nothing() {
     for server in servers() {
         let user = |name: String| {
             let path = create(&server, "/Users", &json!({ "userName": name }));
@@ -157,7 +157,7 @@ fn patches_of_one_groups_members_at_once_lose_nothing() {
 }
 
 #[test]
-fn of_many_writes_for_one_version_one_succeeds() {
+fn one_of_parallel_writes_for_a_version_succeeds() {
     for server in servers() {
         let path = create(&server, "/Users", &json!({ "userName": "bjensen" }));
         let version = read(&server, &path)["meta"]["version"].clone();
@@ -176,7 +176,7 @@ fn of_many_writes_for_one_version_one_succeeds() {
 }
 
 #[test]
-fn of_many_deletes_at_once_one_succeeds() {
+fn one_of_parallel_deletes_succeeds() {
     for server in servers() {
         let path = create(&server, "/Users", &json!({ "userName": "bjensen" }));
         let answers = at_once(&server, |_| request("DELETE", &path, &Value::Null));
@@ -188,7 +188,7 @@ fn of_many_deletes_at_once_one_succeeds() {
 }
 
 #[test]
-fn a_member_deleted_while_it_is_added_is_in_no_group() {
+fn member_deleted_during_its_addition_is_in_no_group() {
     for server in servers() {
         for _ in 0..10 {
             let user = create(&server, "/Users", &json!({ "userName": "bjensen" }));

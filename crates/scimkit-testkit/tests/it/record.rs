@@ -1,4 +1,4 @@
-//! Recordings: of the corpus, which must tell of nobody and replay, and of what is odd.
+//! Recordings of the corpus, which must be anonymous and replay, and of unusual requests.
 
 mod passing;
 mod redaction;
@@ -28,7 +28,7 @@ use crate::{
     servers::{STORES, TOKEN, server, settings},
 };
 
-/// A server that is listened to, and what it was sent and answered.
+/// A recorded server, with its requests and responses.
 struct Listened {
     seen: Arc<Mutex<Vec<(String, Bytes)>>>,
     service: Recorded<Server>,
@@ -55,7 +55,7 @@ impl HttpTarget for Listened {
     }
 }
 
-/// Cases whose recordings fail where they are replayed, and why they may.
+/// Cases with recordings that fail in a replay, and the reasons.
 const EXPECTED: [(&str, &str); 14] = [
     (
         "field/manager-by-relative-reference",
@@ -116,7 +116,7 @@ const EXPECTED: [(&str, &str); 14] = [
 ];
 
 #[tokio::test]
-async fn what_is_recorded_of_the_corpus_tells_of_nobody_and_replays() {
+async fn recordings_of_the_corpus_are_anonymous_and_replay() {
     let mut scenarios = Scenario::corpus().unwrap();
     scenarios.retain(|one| UNDER_DEFAULT.iter().all(|(known, _)| *known != one.name()));
     let registry = settings(Tolerance::DEFAULT).registry;
@@ -127,11 +127,11 @@ async fn what_is_recorded_of_the_corpus_tells_of_nobody_and_replays() {
 }
 
 #[tokio::test]
-async fn what_is_recorded_of_the_protocol_tells_of_nobody_and_replays() {
+async fn recordings_of_the_protocol_are_anonymous_and_replay() {
     record_and_replay(&protocol::cases(), &protocol::registry(), protocol::server).await;
 }
 
-/// Records each scenario, looks for what it must not hold, and replays it over every store.
+/// Records each scenario, checks that it contains no secrets, and replays it over every store.
 async fn record_and_replay(
     scenarios: &[Scenario],
     registry: &Registry,
@@ -172,7 +172,7 @@ async fn record_and_replay(
     );
 }
 
-/// Plays a scenario to a server that is listened to: the recording, and what it must not hold.
+/// Runs a scenario on a recorded server, and returns the recording and what it must not contain.
 async fn record(
     server: Server,
     registry: &Registry,
@@ -193,7 +193,7 @@ async fn record(
     (recorder.scenario().to_json(), secrets)
 }
 
-/// The texts of an exchange that tell something, by rules that are not the recorder's.
+/// Returns the texts of an exchange that carry information, by other rules than those of the recorder.
 fn secrets(seen: &[(String, Bytes)]) -> BTreeSet<String> {
     let mut secrets = BTreeSet::from([TOKEN.to_owned(), "scim.test".to_owned()]);
     for (target, body) in seen {
@@ -205,7 +205,7 @@ fn secrets(seen: &[(String, Bytes)]) -> BTreeSet<String> {
             continue;
         }
         secrets.extend(target.split('"').skip(1).step_by(2).map(str::to_owned));
-        // Words without quotes are values as well; short ones such as `work` are in every schema.
+        // Words without quotes are values, too; short ones such as `work` are in every schema.
         let spaced = target.replace('+', " ");
         let words = spaced.split(" eq ").skip(1);
         let words = words.filter_map(|rest| rest.split([' ', ')', ']', '&', '"']).next());
@@ -253,7 +253,7 @@ fn leaves(name: &str, value: &Value, secrets: &mut BTreeSet<String>) {
     }
 }
 
-/// What everybody says, and names of attributes that cases have as values, too.
+/// Common words, and attribute names that cases also use as values.
 const PUBLIC: [&str; 22] = [
     ".search",
     "2024",

@@ -1,4 +1,4 @@
-//! The replay itself, against a target that only records what it is sent.
+//! The replay itself, against a target that only records its requests.
 
 use std::sync::Mutex;
 
@@ -10,7 +10,7 @@ use scimkit_testkit::replay::{
 };
 use serde_json::{Value, json};
 
-/// Keeps requests and answers them with a function.
+/// Records requests and answers them with a function.
 struct Record<F> {
     answer: F,
     seen: Mutex<Vec<Request<Bytes>>>,
@@ -30,7 +30,7 @@ impl<F: Fn(&Request<Bytes>) -> Response<Bytes> + Send + Sync> HttpTarget for Rec
     }
 }
 
-/// Two schemas, resources with ids that need encoding, and echoes.
+/// Returns two schemas, resources with ids that need encoding, and echoes.
 fn answer(request: &Request<Bytes>) -> Response<Bytes> {
     let method = request.method().as_str();
     let path = request.uri().path();
@@ -63,7 +63,7 @@ fn answer(request: &Request<Bytes>) -> Response<Bytes> {
         .unwrap()
 }
 
-/// The report on one scenario, and the requests that were made for it.
+/// Returns the report on one scenario, and its requests.
 async fn replay(document: Value) -> (ReplayReport, Vec<Request<Bytes>>) {
     let target = Record {
         answer,
@@ -87,7 +87,7 @@ fn scenario(steps: Value) -> Value {
     json!({"idp": "none", "scenario": "made-up", "steps": steps})
 }
 
-/// The one failure of a scenario with a single step.
+/// Returns the only failure of a scenario with a single step.
 async fn failure(step: Value) -> Failure {
     let (report, _) = replay(scenario(json!([step]))).await;
     assert!(!report.holds(), "{report}");
@@ -143,7 +143,7 @@ async fn placeholders_are_replaced_everywhere() {
 }
 
 #[tokio::test]
-async fn what_was_made_is_deleted_afterwards_last_first() {
+async fn created_resources_are_deleted_in_reverse_order() {
     let make = |name: &str| {
         json!({
             "request": {"method": "POST", "path": "/Users/?a", "body": {"userName": name}},
@@ -168,7 +168,7 @@ async fn what_was_made_is_deleted_afterwards_last_first() {
 }
 
 #[tokio::test]
-async fn each_step_says_which_token_it_sends() {
+async fn each_step_sends_its_token() {
     let step = |auth: &str| json!({"request": {"method": "GET", "path": "/x"}, "expect": {"status": 200}, "auth": auth});
     let own = json!({
         "request": {"method": "GET", "path": "/x", "headers": {"authorization": "own"}},
@@ -193,7 +193,7 @@ async fn each_step_says_which_token_it_sends() {
 }
 
 #[tokio::test]
-async fn headers_are_added_where_they_are_missing() {
+async fn missing_headers_are_added() {
     let (_, seen) = replay(scenario(json!([
         {"request": {"method": "POST", "path": "/x", "body": null}, "expect": {"status": 200}},
         {"request": {"method": "GET", "path": "/x", "headers": {"Accept": "*/*"}},
@@ -208,7 +208,7 @@ async fn headers_are_added_where_they_are_missing() {
 }
 
 #[tokio::test]
-async fn a_step_that_is_answered_otherwise_fails() {
+async fn unexpected_response_fails_its_step() {
     let step = |method: &str, path: &str, mut expect: Value| {
         expect["status"] = json!([200, 204]);
         json!({"request": {"method": method, "path": path}, "expect": expect})
@@ -268,7 +268,7 @@ async fn a_step_that_is_answered_otherwise_fails() {
 }
 
 #[tokio::test]
-async fn no_body_is_looked_for_under_204() {
+async fn body_is_not_checked_for_204() {
     let (report, _) = replay(scenario(json!([{
         "request": {"method": "PATCH", "path": "/quiet"},
         "expect": {"status": [200, 204], "body_subset": {"id": "1"}, "count": {"$.a": 1}}
@@ -278,7 +278,7 @@ async fn no_body_is_looked_for_under_204() {
 }
 
 #[tokio::test]
-async fn what_a_scenario_requires_is_looked_at_first() {
+async fn requirements_of_a_scenario_are_checked_first() {
     let step = json!([{"request": {"method": "GET", "path": "/x"}, "expect": {"status": 200}}]);
     let with = |name: &str, value: Value| {
         let mut scenario = scenario(step.clone());
@@ -325,7 +325,7 @@ async fn what_a_scenario_requires_is_looked_at_first() {
 }
 
 #[tokio::test]
-async fn only_the_modes_asked_for_are_run() {
+async fn only_selected_modes_are_run() {
     let target = Record {
         answer,
         seen: Mutex::default(),
@@ -363,7 +363,7 @@ async fn only_the_modes_asked_for_are_run() {
 }
 
 #[tokio::test]
-async fn odd_answers_are_warned_about() {
+async fn odd_responses_cause_warnings() {
     let odd = |request: &Request<Bytes>| {
         let made = request.method() == "POST";
         let status = if made { 201 } else { 500 };
@@ -394,7 +394,7 @@ async fn odd_answers_are_warned_about() {
 }
 
 #[test]
-fn a_misspelled_expectation_is_refused() {
+fn misspelled_expectation_is_rejected() {
     let step = json!({
         "request": {"method": "GET", "path": "/x"},
         "expect": {"status": 200, "body_subest": {}}

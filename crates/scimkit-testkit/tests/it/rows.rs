@@ -1,4 +1,4 @@
-//! The store over a database that makes ids and versions itself.
+//! The store with a database that assigns ids and versions itself.
 
 mod database;
 mod schedule;
@@ -92,7 +92,7 @@ impl World {
         version.unwrap()
     }
 
-    /// The transactions that were begun, and the rows that there are.
+    /// Returns the numbers of transactions and rows.
     fn counts(&self) -> (usize, usize) {
         let database = self.store.database();
         let tenants = database.tenants.lock().unwrap();
@@ -183,7 +183,7 @@ fn provisional_version_is_never_what_a_client_expects() {
 }
 
 #[test]
-fn race_at_apply_is_decided_by_new_facts() {
+fn race_during_apply_is_decided_by_new_facts() {
     let document =
         json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "A"});
     let row = FoundRow {
@@ -205,7 +205,7 @@ fn race_at_apply_is_decided_by_new_facts() {
 }
 
 #[test]
-fn constraint_that_no_fact_shows_is_a_duplicate_of_its_row_alone() {
+fn constraint_without_a_fact_is_a_duplicate_of_its_row_only() {
     let twice = || [Fault::Duplicate("USERNAME"), Fault::Duplicate("USERNAME")];
     let world = World::new(twice());
     let writes = || [world.user("1", "a"), world.user("2", "b")];
@@ -224,7 +224,7 @@ fn constraint_that_no_fact_shows_is_a_duplicate_of_its_row_alone() {
         ["Created", "Created"]
     );
 
-    // A column that no attribute is mapped to.
+    // A column without an attribute.
     let world = World::new([Fault::Duplicate("badge"), Fault::Duplicate("badge")]);
     let answers = world.write(World::batch(writes()));
     let badge = "another resource has that value of `badge`";

@@ -1,8 +1,7 @@
-//! The cases of the folder `cases`, asked of a server in this process, over every store; and of a server that runs elsewhere.
+//! Runs the cases of the folder `cases` with a server in this process, over every store, and with a server elsewhere.
 //!
-//! `must` rows hold under the strict profile, and under the default one but for those that are
-//! marked as strict. What is done about a `choice` row stands in `cases/choices.jsonl`, so that a
-//! change of it is noticed.
+//! `must` rows hold under the strict profile, and under the default one except for those that are marked as strict. The
+//! results of `choice` rows are in `cases/choices.jsonl`, so that a change of them is detected.
 
 mod filters;
 mod patch;
@@ -26,13 +25,13 @@ const PROFILES: [(&str, Tolerance); 2] = [
     ("strict", Tolerance::STRICT),
 ];
 
-/// What a row came to.
+/// The result of a row.
 struct Scored {
-    /// The answer and what it led to, in a few words.
+    /// The response and its effect, in a few words.
     answer: String,
     choice: bool,
     id: String,
-    /// What is wrong, seen from the row.
+    /// The fault, from the view of the row.
     problem: Option<String>,
 }
 
@@ -51,7 +50,7 @@ async fn patch_cases_hold() {
 }
 
 #[tokio::test]
-async fn a_patch_that_fails_leaves_every_byte_as_it_was() {
+async fn failed_patch_changes_no_byte() {
     for (store, make) in STORES {
         for (profile, tolerance) in PROFILES {
             let client = Client::in_process(make(), tolerance);
@@ -75,11 +74,11 @@ async fn filter_cases_hold() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// Run by `.ci/over-http`, with an empty server behind `SCIMKIT_URL` that accepts `SCIMKIT_TOKEN` and has the profile
+/// Run by `.ci/over-http`, with an empty server at `SCIMKIT_URL` that accepts `SCIMKIT_TOKEN` and has the profile
 /// `SCIMKIT_PROFILE`.
 #[tokio::test]
 #[ignore = "needs a server that runs"]
-async fn a_running_server_holds_the_cases() {
+async fn running_server_passes_the_cases() {
     let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
     let profile = variable("SCIMKIT_PROFILE");
     assert!(
@@ -105,7 +104,7 @@ async fn a_running_server_holds_the_cases() {
 }
 
 #[test]
-fn every_choice_is_made_and_has_its_reason() {
+fn every_choice_has_a_reason() {
     let decided = choices();
     let rows = rows(include_str!("../../cases/patch.jsonl"))
         .into_iter()
@@ -128,7 +127,7 @@ fn every_choice_is_made_and_has_its_reason() {
     }
 }
 
-/// Every row that does not hold, and every choice that is not the one on file.
+/// Returns every row that does not hold, and every choice that differs from the one on file.
 fn judge(store: &str, profile: &str, scored: &[Scored]) -> Vec<String> {
     let decided = choices();
     let problem = |row: &Scored| {
@@ -167,15 +166,15 @@ fn text(row: &Value, name: &str) -> String {
     row[name].as_str().unwrap().to_owned()
 }
 
-/// Asks a server as a provider would.
+/// Sends requests like an identity provider.
 struct Client {
-    /// The paths of what was created, oldest first.
+    /// The paths of created resources, oldest first.
     created: Mutex<Vec<String>>,
     target: Box<dyn HttpTarget>,
     token: String,
 }
 
-/// A server behind a base URL.
+/// A server at a base URL.
 struct Remote {
     agent: ureq::Agent,
     base: String,
@@ -212,7 +211,7 @@ impl HttpTarget for Remote {
     }
 }
 
-/// An answer, with `null` in place of a body that is not JSON.
+/// A response, with `null` instead of a body that is not JSON.
 struct Answer {
     body: Value,
     status: u16,
@@ -231,7 +230,7 @@ impl Client {
         Client::new(Box::new(server(store, tolerance)), TOKEN.to_owned())
     }
 
-    /// Deletes what was created, and is still there.
+    /// Deletes the created resources that still exist.
     async fn remove_all(&self) {
         let created = std::mem::take(&mut *self.created.lock().unwrap());
         for path in created.iter().rev() {
@@ -261,7 +260,7 @@ impl Client {
         self.target.send(request.unwrap()).await.unwrap()
     }
 
-    /// Creates a resource and gives its id.
+    /// Creates a resource and returns its id.
     async fn create(&self, endpoint: &str, body: &Value) -> Result<String, String> {
         let answer = self.ask("POST", endpoint, Some(body)).await;
         match (answer.status, answer.body["id"].as_str()) {
@@ -286,14 +285,14 @@ impl Answer {
         self.body["scimType"].as_str().unwrap_or_default()
     }
 
-    /// Status and error: `400 invalidValue`.
+    /// Returns status and error: `400 invalidValue`.
     fn words(&self) -> String {
         let words = format!("{} {}", self.status, self.scim_type());
         words.trim_end().to_owned()
     }
 }
 
-/// A resource as a client sends it: without what the server assigns.
+/// Returns a resource as a client sends it: without what the server assigns.
 fn sent(resource: &Value) -> Value {
     let mut resource = resource.clone();
     let members = resource.as_object_mut().unwrap();

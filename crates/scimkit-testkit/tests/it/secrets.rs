@@ -1,4 +1,4 @@
-//! No secret is ever logged: the whole corpus through a gate, and what was logged searched.
+//! No secret is ever logged: runs the whole corpus with authentication, and searches the log.
 
 use std::{
     io::Write,
@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::servers::settings;
 
-/// What is logged, to be searched.
+/// The log, to be searched.
 #[derive(Clone, Default)]
 struct Logged(Arc<Mutex<Vec<u8>>>);
 
@@ -36,13 +36,13 @@ impl Write for Logged {
     }
 }
 
-/// The passwords of the corpus, as far as they are the same in each run.
+/// The passwords of the corpus that are the same in each run.
 const PASSWORDS: [&str; 2] = ["1mz050nq", "N3w-pass"];
 
-/// A server that is asked, with what it was sent and took.
+/// A server that records requests with passwords and the calls of its hooks.
 #[derive(Debug)]
 struct Watched {
-    /// How often a request had each of the passwords.
+    /// The number of requests with each of the passwords.
     had: [AtomicUsize; PASSWORDS.len()],
     hooks: Arc<Hooks>,
     sent: AtomicUsize,
@@ -77,14 +77,14 @@ impl HttpTarget for Watched {
     }
 }
 
-/// How often a hook was asked.
+/// The number of calls of each hook.
 #[derive(Debug, Default)]
 struct Hooks {
     guarded: AtomicUsize,
     taken: [AtomicUsize; PASSWORDS.len()],
 }
 
-/// One that logs all it is given.
+/// A hook that logs everything.
 #[derive(Debug)]
 struct Guard(Arc<Hooks>);
 
@@ -100,7 +100,7 @@ impl CreateGuard for Guard {
     }
 }
 
-/// One that logs all it is given.
+/// A hook that logs everything.
 #[derive(Debug)]
 struct Takes(Arc<Hooks>);
 
@@ -119,7 +119,7 @@ impl SecretHandler for Takes {
     }
 }
 
-/// What every form of a token's digest starts with.
+/// Returns the start of every form of a token's digest.
 fn forms(digest: &[u8; 32]) -> [String; 2] {
     let head = &digest[..6];
     let hex = head.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -127,7 +127,7 @@ fn forms(digest: &[u8; 32]) -> [String; 2] {
     [hex, numbers.join(", ")]
 }
 
-/// Both sides of one store.
+/// Both interfaces of one store.
 type Kept = (&'static str, Arc<dyn Store>, Arc<dyn TenantStore>);
 
 fn stores() -> [Kept; 2] {
@@ -140,7 +140,7 @@ fn stores() -> [Kept; 2] {
 }
 
 #[tokio::test]
-async fn the_log_of_the_whole_corpus_tells_no_token_and_no_password() {
+async fn log_of_the_whole_corpus_contains_no_token_or_password() {
     let logged = Logged::default();
     let writer = logged.clone();
     let filter = tracing::level_filters::LevelFilter::TRACE;
@@ -149,8 +149,8 @@ async fn the_log_of_the_whole_corpus_tells_no_token_and_no_password() {
         .with_writer(move || writer.clone())
         .finish();
     let _listening = tracing::subscriber::set_default(subscriber);
-    // With a single listener, `tracing` takes what the thread that first comes along listens to for
-    // what everybody does: another test would switch the log off.
+    // With a single subscriber, `tracing` takes the interest of the first thread for that of all threads: another test
+    // would switch the log off.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let corpus = Scenario::corpus().unwrap();
     let mut needles: Vec<_> = PASSWORDS.map(str::to_owned).into();

@@ -1,4 +1,4 @@
-//! Servers in this process, each over a store of its own.
+//! Servers in this process, each with a new store.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_sqlite::SqliteStore;
 use scimkit_store::{MemoryStore, Settings, Store};
 
-/// The token that every server here lets in.
+/// The token that every server here accepts.
 pub(crate) const TOKEN: &str = "a-token-for-tests";
 
-/// A store to test with, and how to make an empty one.
+/// A store to test with, and a function that creates an empty one.
 pub(crate) type Make = (&'static str, fn() -> Arc<dyn Store>);
 
 /// Every store of this workspace.
@@ -19,13 +19,13 @@ pub(crate) const STORES: [Make; 2] = [
     ("sqlite", || Arc::new(SqliteStore::in_memory().unwrap())),
 ];
 
-/// A server over that store, with the schemas that the scenarios speak of.
+/// Creates a server with that store and the schemas of the scenarios.
 pub(crate) fn server(store: Arc<dyn Store>, tolerance: Tolerance) -> Server {
     let token = Token::from_secret(TOKEN).unwrap();
     Server::new(store, settings(tolerance)).with_authentication(BearerTokens::new([token.digest()]))
 }
 
-/// The settings of such a server.
+/// Returns the settings of such a server.
 pub(crate) fn settings(tolerance: Tolerance) -> Settings {
     let registry = Registry::builder()
         .schemas_json(include_str!("../../corpus/schemas/extensions.json"))

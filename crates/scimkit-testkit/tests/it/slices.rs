@@ -1,5 +1,4 @@
-//! No slice of a request is long, over every store: neither where memberships are large nor where one
-//! document is.
+//! No slice of a request is long, over every store, neither with large memberships nor with one large document.
 
 use std::sync::Arc;
 
@@ -14,10 +13,10 @@ use crate::{
     work::{assert_stays_free, assert_stays_free_once, request, server},
 };
 
-/// Memberships that take some 500 ms to be deleted or replaced in a debug build.
+/// A number of memberships that take about 500 ms to delete or replace in a debug build.
 const MANY: usize = 20_000;
 
-/// Creates resources whose ids are numbers.
+/// Creates resources with numbers as ids.
 async fn seed(
     store: &Arc<dyn Store>,
     kind: &str,
@@ -48,9 +47,9 @@ fn member(n: usize) -> Value {
 }
 
 #[tokio::test]
-async fn runtime_thread_stays_free_while_a_user_of_many_groups_is_shown_and_deleted() {
+async fn runtime_thread_stays_free_while_a_user_in_many_groups_is_read_and_deleted() {
     for (name, make) in STORES {
-        // A new user for each attempt.
+        // A new user per attempt.
         const USERS: usize = 5;
         let store = make();
         seed(&store, "User", 0..USERS, member).await;
@@ -85,7 +84,7 @@ async fn runtime_thread_stays_free_while_a_large_group_is_emptied_and_deleted() 
         seed(&store, "User", 0..MANY, member).await;
         let members: Value = (0..MANY).map(|n| json!({"value": n.to_string()})).collect();
         let group = |n| json!({"displayName": format!("g{n}"), "members": members});
-        // A new group for each attempt.
+        // A new group per attempt.
         seed(&store, "Group", MANY..MANY + 10, group).await;
         let server = server(store, u64::MAX);
         let next = std::cell::Cell::new(MANY);
@@ -103,7 +102,7 @@ async fn runtime_thread_stays_free_while_a_large_group_is_emptied_and_deleted() 
     }
 }
 
-/// What takes long is done elsewhere, and holds the lock of its tenant meanwhile.
+/// Long work runs elsewhere, and holds the lock of its tenant meanwhile.
 #[tokio::test]
 async fn runtime_thread_stays_free_while_a_read_waits_for_a_long_write() {
     for (name, make) in STORES {
@@ -129,7 +128,7 @@ async fn runtime_thread_stays_free_while_a_read_waits_for_a_long_write() {
     }
 }
 
-/// A user of some megabytes in small values.
+/// Returns a user of some megabytes in small values.
 fn large(n: usize) -> Value {
     let text = "x".repeat(400);
     let element = |n: usize| json!({"value": format!("{n}"), "type": "work", "display": text});

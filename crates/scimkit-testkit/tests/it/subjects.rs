@@ -1,4 +1,4 @@
-//! The contract held to stores that offer less than everything.
+//! The contract for stores with fewer features.
 
 use std::sync::{
     Arc,
@@ -13,7 +13,7 @@ use scimkit_store::{
 };
 use scimkit_testkit::contract::{self, ContractReport, Subject};
 
-/// A memory store that assigns its own ids, and may forget what it is asked for.
+/// A memory store that assigns its own ids, and may ignore requested ones.
 #[derive(Debug, Default)]
 struct Assigning {
     forgets_filters: bool,
@@ -51,7 +51,7 @@ impl Store for Assigning {
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         for write in &mut batch.writes {
             if let WriteOp::Create { id, .. } = write {
-                // In another order than that of the ids that are asked for.
+                // In another order than that of the requested ids.
                 let number = 1_000_000 - self.next.fetch_add(1, Ordering::Relaxed);
                 *id = ResourceId::from(format!("own-{number:07}"));
             }
@@ -89,7 +89,7 @@ fn fault_of_a_store_that_assigns_ids_is_found() {
 }
 
 #[test]
-fn skipped_checks_are_counted_apart_with_their_reasons() {
+fn skipped_checks_are_counted_separately_with_reasons() {
     let mut settings = Settings::new("https://contract.test/v2");
     let mut users = builtin::user_resource_type();
     users.schema_extensions.clear();

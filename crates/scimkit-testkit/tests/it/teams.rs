@@ -1,4 +1,4 @@
-//! Teams in teams: a type of its own, with two memberships and their inverse, over every store.
+//! Teams in teams: a custom type with two memberships and their inverse, over every store.
 
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ async fn add(server: &Server, team: &str, attr: &str, id: &str) -> (u16, Value) 
     send(server, "PATCH", &format!("/Teams/{team}"), body).await
 }
 
-/// The ids under an attribute of a team.
+/// Returns the ids under an attribute of a team.
 async fn ids(server: &Server, team: &str, attr: &str) -> Vec<String> {
     let (_, team) = send(server, "GET", &format!("/Teams/{team}"), Value::Null).await;
     let elements = team[attr].as_array().cloned().unwrap_or_default();
@@ -74,7 +74,7 @@ async fn ids(server: &Server, team: &str, attr: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_accepted_ring_is_shown_one_step_at_a_time() {
+async fn accepted_cycle_is_returned_one_step_at_a_time() {
     for make in STORES {
         let server = server(make, CyclePolicy::Accept);
         let inner = team(&server, &[]).await;
@@ -92,7 +92,7 @@ async fn an_accepted_ring_is_shown_one_step_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_ring_is_of_one_membership() {
+async fn cycle_is_within_one_membership() {
     for make in STORES {
         let server = server(make, CyclePolicy::Reject);
         let inner = team(&server, &[]).await;

@@ -1,4 +1,4 @@
-//! The contract of what keeps tenants and tokens, and proof that it notices what breaks it.
+//! The contract of stores of tenants and tokens, and proof that it detects faults.
 
 use std::{
     collections::HashMap,
@@ -158,7 +158,7 @@ impl TenantStore for Faulty {
                     return self.inner.put(entries, stamp).await;
                 }
                 Fault::LimitsBeforeWriting => {
-                    // As a store that counts before its transaction.
+                    // Like a store that counts before its transaction.
                     let unlimited = stamp.clone().with_limits(TenantLimits::NONE);
                     for entry in &entries {
                         self.check_limits(entry, &stamp).await?;
@@ -221,7 +221,7 @@ impl TenantStore for Faulty {
 }
 
 #[test]
-fn a_fault_is_noticed() {
+fn each_fault_is_detected() {
     let faults = [
         (Fault::Caches, "token_is_found_by_its_digest"),
         (Fault::Caches, "revoking_a_token_is_permanent"),

@@ -1,4 +1,4 @@
-//! One tenant can't see, count, time or collide with another, and stays the same in another store.
+//! One tenant can't see, count, time or collide with another, and is the same in another store.
 
 mod noting;
 
@@ -22,11 +22,11 @@ use serde_json::{Value, json};
 use self::noting::Noting;
 use crate::servers::STORES;
 
-/// The token of a tenant, and what it is called by.
+/// The tokens of two tenants.
 const ONE: &str = "one-token-for-tests";
 const OTHER: &str = "other-token-for-tests";
 
-/// A server with two tenants.
+/// Creates a server with two tenants.
 fn server(store: Arc<dyn Store>) -> Server {
     let digest = |token| Token::from_secret(token).unwrap().digest();
     let tokens = BearerTokens::new([]).with(digest(ONE), TenantId::from("one"));
@@ -58,14 +58,14 @@ fn create(server: &Server, token: &str, path: &str, body: &Value) -> String {
     made["id"].as_str().unwrap().to_owned()
 }
 
-/// Answers as text, with ids and instants replaced by which one of them it is.
+/// Answers as text, with ids and instants replaced by their order.
 #[derive(Default)]
 struct Alike {
     known: HashMap<String, String>,
 }
 
 impl Alike {
-    /// From now on that id is shown so.
+    /// Replaces that id by a name from now on.
     fn call(&mut self, id: &str, name: &str) {
         self.known.insert(id.to_owned(), name.to_owned());
     }
@@ -103,7 +103,7 @@ fn group(name: &str, members: &[&str]) -> Value {
     json!({"schemas": [schema], "displayName": name, "members": members})
 }
 
-/// What one tenant does, and every answer to it.
+/// Runs the requests of one tenant, and returns every answer.
 fn life(server: &Server, token: &str, between: impl Fn(usize)) -> Vec<String> {
     let mut alike = Alike::default();
     let mut answers = Vec::new();
@@ -152,11 +152,11 @@ fn life(server: &Server, token: &str, between: impl Fn(usize)) -> Vec<String> {
 }
 
 #[test]
-fn a_tenant_lives_as_if_it_were_alone() {
+fn tenant_is_not_affected_by_another() {
     for (store, make) in STORES {
         let alone = life(&server(make()), ONE, |_| {});
         let shared = server(make());
-        // The other one is busy between any two requests, with the same names.
+        // The other one is active between any two requests, with the same names.
         let beside = life(&shared, ONE, |n| {
             for name in ["ada", "bo", "bo2", "carl"] {
                 send(&shared, OTHER, ("POST", "/Users"), &user(name));
@@ -179,7 +179,7 @@ fn a_tenant_lives_as_if_it_were_alone() {
     }
 }
 
-/// Requests that name a resource `{id}`, beside a user `{u}` and a group `{g}` of one's own.
+/// Returns requests with a resource `{id}`, next to the tenant's own user `{u}` and group `{g}`.
 fn naming() -> Vec<(&'static str, &'static str, Value)> {
     let patch = |op: Value| json!({"Operations": [op]});
     let rename = patch(json!({"op": "replace", "path": "displayName", "value": "mine"}));
@@ -250,7 +250,7 @@ fn naming() -> Vec<(&'static str, &'static str, Value)> {
 }
 
 #[test]
-fn an_id_of_another_tenant_is_as_one_of_nobody() {
+fn id_of_another_tenant_is_like_a_missing_id() {
     for (name, make) in STORES {
         for own in ["/Users", "/Groups"] {
             let run = |nobodys: bool| {
@@ -263,7 +263,7 @@ fn an_id_of_another_tenant_is_as_one_of_nobody() {
                 };
                 let theirs = create(&server, OTHER, own, &body);
                 let id = if nobodys {
-                    // Of the same form, and given to nothing.
+                    // In the same form, but not in use.
                     format!("{}-777777777777", theirs.rsplit_once('-').unwrap().0)
                 } else {
                     theirs
@@ -289,7 +289,7 @@ fn an_id_of_another_tenant_is_as_one_of_nobody() {
                 });
                 answers.collect::<Vec<_>>()
             };
-            // Also what the store is asked is the same, so that a miss takes as long.
+            // The store calls are the same, too, so that a miss takes as long.
             let pairs = run(false).into_iter().zip(run(true));
             for (theirs, nobodys) in pairs {
                 assert_eq!(theirs, nobodys, "{name}, an id of {own}");
@@ -299,7 +299,7 @@ fn an_id_of_another_tenant_is_as_one_of_nobody() {
 }
 
 #[test]
-fn a_cursor_of_another_tenant_is_as_one_of_nobody() {
+fn cursor_of_another_tenant_is_like_an_invalid_one() {
     for (name, make) in STORES {
         let server = server(make());
         for n in 0..3 {
@@ -329,10 +329,10 @@ fn a_cursor_of_another_tenant_is_as_one_of_nobody() {
     }
 }
 
-/// A path, its answer and the entity tag of that.
+/// A path, its response and the entity tag of the response.
 type Shown = (String, Bytes, Option<String>);
 
-/// Every way in which what is kept shows.
+/// Returns every way in which stored data are visible.
 fn shown(server: &Server) -> Vec<Shown> {
     let get = |path: &str| {
         let answer = send(server, ONE, ("GET", path), &Value::Null);
@@ -354,7 +354,7 @@ fn shown(server: &Server) -> Vec<Shown> {
 }
 
 #[test]
-fn clients_notice_nothing_of_another_store() {
+fn clients_do_not_notice_a_move_to_another_store() {
     let stores: [fn() -> Arc<dyn FullStore>; 2] = [
         || Arc::new(MemoryStore::new()),
         || Arc::new(SqliteStore::in_memory().unwrap()),
@@ -382,7 +382,7 @@ fn clients_notice_nothing_of_another_store() {
             let body: Value = serde_json::from_slice(&shown.1).unwrap();
             (shown.0.clone(), body, shown.2.clone())
         };
-        // One of another kind may have the members of an object in another order.
+        // A different store may return the members of an object in another order.
         let alike = before.iter().map(as_json).eq(after.iter().map(as_json));
         assert!(alike, "{before:?}\n{after:?}");
         assert!(
@@ -390,7 +390,7 @@ fn clients_notice_nothing_of_another_store() {
             "{before:?}\n{after:?}"
         );
         assert!(before.len() > 8);
-        // What a client holds is still good, and what it writes is new.
+        // The versions that a client has are still valid, and its writes get new ones.
         let (path, _, tag) = before.iter().find(|(_, _, tag)| tag.is_some()).unwrap();
         let request =
             Request::patch(path.as_str()).header("authorization", format!("Bearer {ONE}"));

@@ -1,4 +1,4 @@
-//! How often a request visits the store.
+//! The number of store calls per request.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, server};
 
-/// Notes each visit to the store behind it.
+/// Records each call of the inner store.
 #[derive(Debug)]
 struct Watched {
     store: Arc<dyn Store>,
@@ -70,7 +70,7 @@ impl Store for Watched {
         let note = batch.writes.iter().find_map(|write| match write {
             WriteOp::Update { expect, .. } => match expect {
                 ExpectedVersion::Base(base) => {
-                    // The one tree that was read is handed over; only the memory store holds it, too.
+                    // The tree that was read is passed on; only the memory store holds it, too.
                     assert!(Arc::strong_count(&base.document) <= 2);
                     Some("write on base")
                 }
@@ -106,7 +106,7 @@ async fn send(server: &Server, (method, path): (&str, &str), body: &Value) -> Va
 }
 
 #[tokio::test]
-async fn requests_visit_the_store_no_more_than_they_must() {
+async fn requests_visit_the_store_as_rarely_as_possible() {
     let patch = |operation: Value| json!({"Operations": [operation]});
     let retitle = patch(json!({"op": "replace", "path": "title", "value": "Dr."}));
     for (name, make) in STORES {
@@ -128,11 +128,11 @@ async fn requests_visit_the_store_no_more_than_they_must() {
         let renamed = json!({"userName": "bob", "title": "Dr."});
         let remove = json!({"op": "remove", "path": format!("members[value eq \"{user}\"]")});
         let rename = patch(json!({"op": "replace", "path": "displayName", "value": "crew"}));
-        // (request, body, visits, whether the answer shows the user's group)
+        // (request, body, visits, whether the response contains the user's group)
         let cases: [(&str, &str, &Value, &[&str], bool); 8] = [
             ("GET", &one, &Value::Null, &["read"], true),
             ("PATCH", &one, &retitle, &["read", "write on version"], true),
-            // It changes nothing, so there is nothing to write; what is shown is read at one moment.
+            // It changes nothing, so there is nothing to write; the response is read at one moment.
             ("PATCH", &one, &retitle, &["read", "read"], true),
             ("PUT", &one, &renamed, &["read", "write on base"], true),
             (

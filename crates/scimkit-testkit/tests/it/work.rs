@@ -1,5 +1,5 @@
-//! What a request may cost, over every store: sizes that multiply end in an answer, and the thread of
-//! the runtime stays free meanwhile.
+//! The cost limits of requests, over every store: sizes that multiply lead to a response, and the runtime thread stays
+//! free meanwhile.
 
 use std::{
     sync::{
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, settings};
 
-/// A server whose requests may cause so many units of work.
+/// Creates a server with this limit on the work of requests.
 pub(crate) fn server(store: Arc<dyn Store>, work: u64) -> Server {
     let mut settings = settings(Tolerance::DEFAULT);
     settings.limits.work = work;
@@ -52,7 +52,7 @@ fn user(emails: usize, bytes: usize) -> Value {
     json!({"userName": "target", "emails": (0..emails).map(email).collect::<Vec<_>>()})
 }
 
-/// A filter of so many terms of which only the last one holds.
+/// Returns a filter with this many terms, of which only the last one holds.
 fn filter(terms: usize) -> String {
     format!(
         r#"{}type eq "work""#,
@@ -77,15 +77,15 @@ fn problem(answer: &Response<Bytes>) -> (u16, Value, String) {
     (answer.status().as_u16(), body["scimType"].clone(), detail)
 }
 
-/// Nanoseconds that this thread waited for a processor, which other programs had meanwhile.
+/// Returns the nanoseconds that this thread waited for a processor, which other programs used meanwhile.
 fn waited() -> u64 {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let waited = stat.split_whitespace().nth(1);
     waited.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// Runs a request, and returns its status with the longest time for which a task beside it that
-/// wants to run every millisecond could not.
+/// Runs a request, and returns its status with the longest delay of a parallel task that wants to run every
+/// millisecond.
 pub(crate) async fn watched(server: &Server, request: Request<Bytes>) -> (StatusCode, Duration) {
     let done = Arc::new(AtomicBool::new(false));
     let idle = {
@@ -112,8 +112,8 @@ pub(crate) async fn watched(server: &Server, request: Request<Bytes>) -> (Status
     (status, idle.await.unwrap())
 }
 
-/// Asserts that a request is answered with one of these statuses and meanwhile leaves the runtime
-/// thread to others. A machine that is busy with other programs gets several attempts.
+/// Asserts that a request gets one of these statuses and meanwhile leaves the runtime thread to others. A machine that
+/// is busy with other programs gets several attempts.
 pub(crate) async fn assert_stays_free(
     server: &Server,
     request: impl Fn() -> Request<Bytes>,
@@ -123,7 +123,7 @@ pub(crate) async fn assert_stays_free(
     assert_stays_free_once(server, request, statuses, (name, 5)).await;
 }
 
-/// The same with so many attempts.
+/// Asserts the same with this many attempts.
 pub(crate) async fn assert_stays_free_once(
     server: &Server,
     request: impl Fn() -> Request<Bytes>,
@@ -143,7 +143,7 @@ pub(crate) async fn assert_stays_free_once(
     panic!("{name}: the thread was kept for {longest:?}");
 }
 
-/// Waits until nothing is charged to a budget any more, and returns what was charged until then.
+/// Waits until nothing more is charged to a budget, and returns the total charge.
 async fn spent_at_rest(budget: &Budget) -> u64 {
     loop {
         let spent = budget.spent();
@@ -154,7 +154,7 @@ async fn spent_at_rest(budget: &Budget) -> u64 {
     }
 }
 
-/// Each pair of sizes at the limits of both.
+/// Returns each pair of sizes at the limits of both.
 fn pairs() -> Vec<(&'static str, Value, Value)> {
     const LONGEST: usize = 60_000;
     let long = "x".repeat(LONGEST);
@@ -198,11 +198,11 @@ fn pairs() -> Vec<(&'static str, Value, Value)> {
     ]
 }
 
-/// The work that a request may cause: the default limit.
+/// Returns the work that a request may cause: the default limit.
 ///
-/// A debug build takes some 20 times as long for it, so that there only the heaviest pair has the
-/// default limit, over one store, and the others a twelfth of it. How long a slice is does not depend on
-/// the limit; a release build (`cargo test --release`) shows it for all pairs.
+/// A debug build is about 20 times slower, so that only the heaviest pair has the default limit there, over one store,
+/// and the others a twelfth of it. The length of a slice does not depend on the limit; a release build (`cargo test
+/// --release`) shows this for all pairs.
 fn work_of(pair: &str, store: &str) -> u64 {
     let default = settings(Tolerance::DEFAULT).limits.work;
     assert_eq!(default, 500_000_000);
@@ -236,7 +236,7 @@ async fn runtime_thread_stays_free_while_a_query_is_evaluated() {
             user["userName"] = json!(format!("u{n}"));
             created(&server, &user).await;
         }
-        // The first one evaluates all terms on all e-mail addresses, until the budget runs out.
+        // The first one evaluates all terms on all e-mail addresses, until the budget is exhausted.
         for filter in [
             format!("emails[{}]", any_of(r#"value co "..""#, 500)),
             format!("emails[{}]", filter(500)),
@@ -366,7 +366,7 @@ async fn operations_of_a_bulk_request_share_one_budget() {
     }
 }
 
-/// A store that keeps the budget of the last request that reads.
+/// A store that remembers the budget of the last reading request.
 #[derive(Debug)]
 struct Budgets {
     last: Mutex<Option<Budget>>,
@@ -399,7 +399,7 @@ impl Store for Budgets {
 
 #[tokio::test]
 async fn work_stops_when_the_client_hangs_up() {
-    // A fraction of what each request takes when it is carried out to its end.
+    // A fraction of the cost of each complete request.
     const AT_MOST: u64 = 100_000_000;
     for (name, make) in STORES {
         let store = Arc::new(Budgets {
@@ -414,8 +414,8 @@ async fn work_stops_when_the_client_hangs_up() {
             created(&server, &user).await;
         }
         let heavy = patch(60, &format!("emails[{}].display", filter(500)), "x");
-        // No e-mail address matches, so all are looked at: user by user, but not those of the large one,
-        // which the memory store evaluates at once.
+        // No e-mail address matches, so all are evaluated: user by user, except those of the large one, which the
+        // memory store evaluates at once.
         let terms = any_of(r#"value co "..""#, 500);
         let query = search(&format!(r#"userName ne "target" and emails[{terms}]"#));
         for (method, path, body) in [

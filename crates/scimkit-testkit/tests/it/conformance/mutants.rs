@@ -1,4 +1,4 @@
-//! Servers that break one requirement each, and are found out.
+//! Servers that break one requirement each, and are detected.
 
 use bytes::Bytes;
 use http::{
@@ -16,15 +16,15 @@ use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN, server};
 
-/// What a server makes of a request before it looks at it.
+/// Changes a request before the server sees it.
 type Hear = fn(&mut Request<Bytes>);
-/// What it makes of its answer: to that method and path with query.
+/// Changes the response to that method, path and query.
 type Say = fn(&Method, &str, &mut Response<Bytes>);
 
 const ALL_EARS: Hear = |_| {};
 const AS_IT_IS: Say = |_, _, _| {};
 
-/// What is broken, how, and the requirement that does not hold then.
+/// The fault, and the requirement that it breaks.
 const MUTANTS: &[(&str, &str, Hear, Say)] = &[
     (
         "attributes are ignored",
@@ -293,7 +293,7 @@ const MUTANTS: &[(&str, &str, Hear, Say)] = &[
     ),
 ];
 
-/// A server with its own idea of one thing.
+/// A server that deviates in one way.
 struct Mutant(Server, Hear, Say);
 
 impl HttpTarget for Mutant {
@@ -313,7 +313,7 @@ impl HttpTarget for Mutant {
 }
 
 #[tokio::test]
-async fn whoever_breaks_a_requirement_is_found_out() {
+async fn each_broken_requirement_is_found() {
     let mut missed = Vec::new();
     for (what, id, hear, say) in MUTANTS {
         let mutant = Mutant(server(STORES[0].1(), Tolerance::DEFAULT), *hear, *say);
@@ -332,7 +332,7 @@ async fn whoever_breaks_a_requirement_is_found_out() {
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 
-/// Takes a parameter out of the query.
+/// Removes a parameter from the query.
 fn forget(request: &mut Request<Bytes>, name: &str) {
     let uri = request.uri().to_string();
     if let Some((path, query)) = uri.split_once('?') {
@@ -354,8 +354,7 @@ fn first_operation(request: &mut Request<Bytes>) {
     }
 }
 
-/// Gives the last e-mail of a body another type, so that it is no duplicate; of a PATCH, where its
-/// operation is that one.
+/// Gives the last e-mail of a body another type, so that it is not a duplicate; of a PATCH, if it has that operation.
 fn tell_apart(request: &mut Request<Bytes>, method: &Method, op: &str) {
     let Ok(mut body) = serde_json::from_slice::<Value>(request.body()) else {
         return;
@@ -408,7 +407,7 @@ fn edit(answer: &mut Response<Bytes>, change: impl FnOnce(&mut Value)) {
     }
 }
 
-/// Sets a member that is there.
+/// Sets an existing member.
 fn set(object: &mut Value, name: &str, value: Value) {
     if let Some(member) = object.get_mut(name) {
         *member = value;

@@ -1,4 +1,4 @@
-//! The page that says what proves each requirement.
+//! The page with the proofs of each requirement.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -42,7 +42,7 @@ pub(super) fn of(requirements: &[Requirement], proofs: &BTreeMap<String, Vec<Str
     page
 }
 
-/// How many requirements of each level are proven, and how.
+/// Returns the numbers of proven requirements by level and kind of proof.
 fn summary(requirements: &[Requirement], proofs: &BTreeMap<String, Vec<String>>) -> String {
     let mut text = "| level | requirements | proven for any server | proven by other cases or tests | not proven, with a reason |\n|---|---|---|---|---|\n".to_owned();
     for level in [RequirementLevel::Must, RequirementLevel::Should] {
@@ -74,7 +74,7 @@ fn proven_by(requirement: &Requirement, proofs: &BTreeMap<String, Vec<String>>) 
     all.join(", ")
 }
 
-/// Text that stays in its cell of a table.
+/// Escapes text for a cell of a table.
 fn cell(text: &str) -> String {
     let mut escaped = String::new();
     for letter in text.chars() {

@@ -26,7 +26,7 @@ fn server(make: Make, settings: Settings) -> Server {
     Server::new(make(), settings).with_authentication(BearerTokens::new([token.digest()]))
 }
 
-/// A server that stores these attributes of a user; an exclamation mark makes one required.
+/// Creates a server that stores these user attributes; an exclamation mark makes one required.
 fn mapped(make: Make, unmapped: UnmappedPolicy, paths: &[&str]) -> Server {
     let settings = Settings::new("https://scim.test/v2");
     let mut mapping = Mapping::builder().unmapped("User", unmapped);
@@ -43,7 +43,7 @@ fn mapped(make: Make, unmapped: UnmappedPolicy, paths: &[&str]) -> Server {
     server(make, settings.with_mapping(Arc::new(mapping)).unwrap())
 }
 
-/// The user schema of the RFC with `userName` and these attributes of its own.
+/// Returns the user schema of the RFC with `userName` and these other attributes.
 fn schema(attributes: &Value) -> Schema {
     let mut schema = serde_json::to_value(builtin::user()).unwrap();
     let all = schema["attributes"].as_array_mut().unwrap();
@@ -58,7 +58,7 @@ fn with_registry(make: Make, registry: Registry) -> Server {
     server(make, settings)
 }
 
-/// A server of users alone.
+/// Creates a server with users only.
 fn users_only(make: Make, schema: Schema) -> Server {
     let mut users = builtin::user_resource_type();
     users.schema_extensions.clear();
@@ -68,7 +68,7 @@ fn users_only(make: Make, schema: Schema) -> Server {
     with_registry(make, registry.build().unwrap())
 }
 
-/// A server of users and groups.
+/// Creates a server with users and groups.
 fn users_and_groups(make: Make, users: Schema, groups: Schema) -> Server {
     let mut kind = builtin::user_resource_type();
     kind.schema_extensions.clear();
@@ -88,7 +88,7 @@ async fn report(server: &Server) -> ConformanceReport {
         .unwrap()
 }
 
-/// The server, and how many requirements of level MUST must be found kept at least.
+/// The server, and the minimum number of requirements of level MUST that must hold.
 type Partial = (&'static str, fn(Make) -> Server, usize);
 
 const PARTIAL: &[Partial] = &[
@@ -270,7 +270,7 @@ async fn requirement_without_an_attribute_is_skipped_with_its_reason() {
     }
 }
 
-/// A partial server that takes no notice of filters and removes nothing.
+/// A partial server that ignores filters and removes nothing.
 struct Broken(Server);
 
 impl HttpTarget for Broken {
@@ -311,7 +311,7 @@ async fn fault_of_a_server_with_other_attributes_is_found() {
     }
 }
 
-/// A server whose list of schemas is hostile or no list at all.
+/// A server with an invalid or hostile list of schemas.
 struct Lying {
     schemas: &'static str,
     sent: Mutex<String>,
@@ -379,7 +379,7 @@ async fn unreadable_schemas_lead_to_the_usual_attributes() {
 }
 
 #[tokio::test]
-async fn attribute_names_that_are_none_are_never_sent() {
+async fn invalid_attribute_names_are_never_sent() {
     let list = r#"{"Resources": [{"id": "urn:ietf:params:scim:schemas:core:2.0:User", "attributes": [
         {"name": "userName"}, {"name": "a b"}, {"name": "{{run}}"}, {"name": "x\u001b[2J"}, {"name": "x/../../y"},
         {"name": ""}, {"name": 7}, null, 7, {"name": "x.y"}

@@ -1,4 +1,4 @@
-//! What passes through a recorder: everything, as it comes, whatever becomes of it.
+//! A recorder passes on everything unchanged, whatever happens to it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -15,7 +15,7 @@ use scimkit_testkit::record::{RecordedBody, Recorder};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// A body of these frames, or of an error where there is none.
+/// A body of these frames and errors.
 #[derive(Debug, Clone, Default)]
 struct Frames(VecDeque<Result<&'static str, &'static str>>);
 
@@ -42,10 +42,10 @@ impl Body for Frames {
     }
 }
 
-/// What a service does with a request.
+/// The behaviour of a service.
 #[derive(Clone)]
 enum Does {
-    /// It reads this many frames, and answers with these.
+    /// It reads this many frames, and responds with these.
     Answers(usize, Frames),
     /// It fails.
     Fails,
@@ -83,7 +83,7 @@ impl Service<Request<RecordedBody<Frames>>> for Does {
     }
 }
 
-/// What is recorded of one exchange: the body that was sent, if there is a step, and what was left out.
+/// Returns what is recorded of one exchange: the request body, if there is a step, and what was left out.
 async fn passed(sent: Frames, does: Does) -> (Option<Option<String>>, BTreeMap<&'static str, u64>) {
     let recorder = Recorder::new("a", "b");
     let mut service = recorder.layer(does.clone());
@@ -116,7 +116,7 @@ async fn passed(sent: Frames, does: Does) -> (Option<Option<String>>, BTreeMap<&
 }
 
 #[tokio::test]
-async fn everything_passes_and_what_can_be_is_recorded() {
+async fn everything_passes_and_is_recorded_if_possible() {
     let sent = Frames::of(&[Ok("{{"), Ok("name"), Ok("trailers")]);
     let answer = Frames::of(&[Ok("{}"), Ok(" "), Ok("trailers")]);
     let broken = Frames::of(&[Ok("{}"), Err("cut")]);
@@ -129,14 +129,14 @@ async fn everything_passes_and_what_can_be_is_recorded() {
             redacted.clone(),
             BTreeMap::new(),
         ),
-        // An answer that broke off still had a status.
+        // An interrupted response still has a status.
         (
             sent.clone(),
             Does::Answers(3, broken.clone()),
             redacted,
             BTreeMap::new(),
         ),
-        // Nobody wanted the body.
+        // The body was never polled.
         (
             sent.clone(),
             Does::Answers(0, answer.clone()),

@@ -1,4 +1,4 @@
-//! What redaction keeps and what it does not, on one exchange at a time.
+//! What redaction preserves and what it replaces, in single exchanges.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// Reads what it is sent, and gives one answer to everything.
+/// Reads each request, and responds to all of them in the same way.
 #[derive(Clone)]
 struct Constant(u16, Bytes);
 
@@ -56,7 +56,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     runtime.unwrap().block_on(future)
 }
 
-/// Passes these requests through a recorder, and gives what it recorded.
+/// Passes these requests through a recorder, and returns the recording.
 fn recorded(
     recorder: &Recorder,
     service: Constant,
@@ -75,7 +75,7 @@ fn request(method: &str, target: &str, body: impl Into<Bytes>) -> Request<Full<B
     request.body(Full::new(body.into())).unwrap()
 }
 
-/// The one step that is recorded of a request, whose placeholders a replay must know.
+/// Returns the only recorded step of a request. A replay must know its placeholders.
 fn step(method: &str, target: &str, body: impl Into<Bytes>) -> Value {
     let service = Constant(204, Bytes::new());
     let requests = vec![request(method, target, body)];
@@ -134,7 +134,7 @@ fn paths_and_filters_keep_their_spelling() {
 }
 
 #[test]
-fn operations_keep_what_is_grammar() {
+fn operations_keep_their_grammar() {
     let patch = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
     let keyed = r#"emails[type eq "home" and value eq "B@x"].primary"#;
     let body = json!({"schemas": [patch], "Operations": [
@@ -161,7 +161,7 @@ fn operations_keep_what_is_grammar() {
 }
 
 #[test]
-fn numbers_are_told_of_nobody_either() {
+fn numbers_are_anonymised() {
     let secrets = ["701984", "12345678", "90210", "80.75"];
     let filter =
         "/Users?filter=employeeNumber%20eq%20701984%20and%20(title%20lt%20-80.75)&count=25";
@@ -182,7 +182,7 @@ fn numbers_are_told_of_nobody_either() {
 }
 
 #[test]
-fn what_is_no_decent_json_is_redacted_as_text() {
+fn invalid_json_is_redacted_as_text() {
     let table: [(&[u8], Value); 6] = [
         (
             br#"{"userName": "bjensen"#,
@@ -237,7 +237,7 @@ fn what_is_no_decent_json_is_redacted_as_text() {
     assert_eq!(sent["body"]["roles"], r#"[{"value":"anon1-{{run}}"}]"#);
 }
 
-/// The bytes that a replay of the one step sends.
+/// Returns the bytes that a replay of the only step sends.
 fn replayed(scenario: &Scenario) -> Bytes {
     #[derive(Default)]
     struct Keeps(std::sync::Mutex<Bytes>);
@@ -308,7 +308,7 @@ fn base_url_without_a_slash_replays_as_such() {
 }
 
 #[test]
-fn version_that_was_never_told_becomes_no_real_one() {
+fn unknown_version_becomes_an_unreal_one() {
     for tag in ["\"3\"", "W/\"17\"", "3", "W/\"3\", 42"] {
         let mut sent = request("PUT", "/Users/1", "{}");
         sent.headers_mut().insert("If-Match", tag.parse().unwrap());
@@ -328,7 +328,7 @@ fn version_that_was_never_told_becomes_no_real_one() {
 }
 
 #[test]
-fn words_of_the_protocol_stay_only_where_they_are_such() {
+fn protocol_words_are_kept_only_in_their_place() {
     let search = json!({"count": "bjensen", "startIndex": {"x": "bjensen"}, "filter": "bjensen pr",
         "attributes": ["bjensen", "userName"], "sortBy": "bjensen"});
     let patch = json!({"failOnErrors": "bjensen", "schemas": ["urn:ietf:params:scim:schemas:bjensen"],
@@ -373,7 +373,7 @@ fn language_tags_and_known_names_stay() {
 }
 
 #[test]
-fn only_the_headers_that_negotiate_are_kept() {
+fn only_negotiation_headers_are_recorded() {
     let mut sent = request("POST", "/Users", "{}");
     for (name, value) in [
         ("Authorization", "Bearer top-secret"),
@@ -406,7 +406,7 @@ fn only_the_headers_that_negotiate_are_kept() {
 }
 
 #[test]
-fn what_is_over_a_limit_is_left_out_and_counted() {
+fn exchanges_over_a_limit_are_left_out_and_counted() {
     let mut limits = RecordingLimits::default();
     (limits.body, limits.steps) = (10, 3);
     let recorder = Recorder::new("a", "b")
@@ -446,14 +446,14 @@ fn what_is_over_a_limit_is_left_out_and_counted() {
 }
 
 #[test]
-fn a_recording_is_saved_where_the_host_says() {
+fn recording_is_saved_in_the_given_folder() {
     let folder = std::env::temp_dir().join(format!("scimkit-{}", uuid::Uuid::new_v4()));
     let recorder = Recorder::new("entra", "../first sync");
     assert_eq!(recorder.save(&folder).unwrap(), None);
     assert!(!folder.exists());
     let requests = vec![request("GET", "/Users", "")];
     recorded(&recorder, Constant(204, Bytes::new()), requests);
-    // What was recorded before is not lost.
+    // The earlier recording is not lost.
     for name in ["entra----first-sync.json", "entra----first-sync-2.json"] {
         let file = recorder.save(&folder).unwrap().unwrap();
         assert_eq!(file, folder.join(name));
@@ -463,7 +463,7 @@ fn a_recording_is_saved_where_the_host_says() {
     assert!(recorder.save(std::path::Path::new("/dev/null/x")).is_err());
 }
 
-/// Texts that tell something, of many shapes.
+/// Texts that carry information, in many forms.
 fn secret() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z]{4,9}",
@@ -513,7 +513,7 @@ fn body() -> impl Strategy<Value = Value> {
     prop::collection::vec(inner, 1..5).prop_map(|all| json!({ "userName": all }))
 }
 
-/// Walks two values of one shape, and pairs their strings.
+/// Walks two values of the same shape, and pairs their strings.
 fn pair<'v>(one: &'v Value, other: &'v Value, pairs: &mut Vec<(&'v str, &'v str)>) {
     match (one, other) {
         (Value::Array(one), Value::Array(other)) => {
@@ -534,7 +534,7 @@ fn pair<'v>(one: &'v Value, other: &'v Value, pairs: &mut Vec<(&'v str, &'v str)
     }
 }
 
-/// How a text is written: the kinds of its characters, each kind once in a row.
+/// Returns whether a text has small letters and capitals.
 fn case_of(text: &str) -> (bool, bool) {
     let letters = text.replace("{{run}}", "");
     (
@@ -547,7 +547,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn the_same_becomes_the_same_and_tells_nothing(body in body()) {
+    fn equal_originals_become_equal_and_anonymous(body in body()) {
         let sent = step("POST", "/Users", body.to_string());
         let text = sent.to_string();
         let redacted = &sent["body"];

@@ -1,5 +1,4 @@
-//! A database whose futures are not ready at once, that makes ids and versions itself, and that fails as
-//! it is told.
+//! A database with futures that are not ready at once, which assigns ids and versions itself, and fails on request.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -30,12 +29,12 @@ pub(super) struct Tables {
     edges: BTreeMap<MemberList, BTreeMap<ResourceId, Option<String>>>,
     /// The folded names of live users.
     names: BTreeMap<ResourceId, String>,
-    /// How often each row was written, as a trigger would count.
+    /// The number of writes of each row, as a trigger would count.
     pub(super) revisions: BTreeMap<ResourceId, u64>,
     pub(super) rows: BTreeMap<ResourceId, FoundRow>,
 }
 
-/// What becomes of a call of [`Rows::apply`] or of a commit.
+/// The failure of a call of [`Rows::apply`] or of a commit.
 #[derive(Debug, Clone)]
 pub(super) enum Fault {
     /// A constraint rejects the row.
@@ -49,22 +48,22 @@ pub(super) enum Fault {
 
 #[derive(Debug, Default)]
 pub(super) struct Database {
-    /// What happens to the transactions to come.
+    /// The failures of the next transactions.
     pub(super) faults: Mutex<VecDeque<Fault>>,
-    /// Whether several transactions of a tenant may run: a fault.
+    /// Whether several transactions of a tenant may run at the same time, which is a fault.
     pub(super) is_unlocked: bool,
-    /// Whether it keeps the ids that it is given.
+    /// Whether it stores the given ids.
     pub(super) keeps_ids: bool,
     pub(super) lacks_soft_delete: bool,
     pub(super) locked: Mutex<BTreeSet<TenantId>>,
     /// The requests that were committed, in order.
     pub(super) log: Mutex<Vec<String>>,
-    /// The last id that was made; as sequences do, it outlives a rollback.
+    /// The last id; like that of a sequence, it survives a rollback.
     pub(super) serial: AtomicU64,
-    /// How often a future waits before it goes on.
+    /// The number of times that a future is pending before it continues.
     pub(super) patience: usize,
     pub(super) tenants: Mutex<BTreeMap<TenantId, Arc<Tables>>>,
-    /// How many transactions were begun.
+    /// The number of transactions.
     pub(super) transactions: Mutex<usize>,
 }
 
@@ -74,7 +73,7 @@ pub(super) struct Transaction<'a> {
     tables: Arc<Tables>,
 }
 
-/// Lets others run so many times.
+/// Lets other tasks run this many times.
 async fn pause(turns: usize) {
     let mut left = turns;
     std::future::poll_fn(|context| {
@@ -179,7 +178,7 @@ impl Rows for Transaction<'_> {
                 return Err(RowsError::Lost(StoreError::backend("deadlock")));
             }
             Some(Fault::Raced(row)) => {
-                // It was committed elsewhere, so that it is there after this transaction is gone.
+                // It was committed elsewhere, so it remains after this transaction.
                 let mut tenants = locked(&self.database.tenants);
                 let tables = tenants.entry(self.scope.tenant.clone()).or_default();
                 Arc::make_mut(tables).insert(row);
@@ -227,7 +226,7 @@ impl Tables {
         of_kind.cloned()
     }
 
-    /// The facts for the edges of answers; labels are those of whole rows.
+    /// Adds the facts for the edges in answers; labels are those of whole rows.
     fn add_shown(&self, needs: &Needs, facts: &mut Facts) {
         let mut shown = BTreeSet::new();
         let member = |(id, kind): (&ResourceId, &Option<String>)| NewMember {
@@ -269,7 +268,7 @@ impl Tables {
         targets.map(|(target, _)| target.clone()).collect()
     }
 
-    /// The owner and the member of each edge.
+    /// Returns the owner and the member of each edge.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&ResourceId, &ResourceId)> {
         let lists = self.edges.iter();
         lists.flat_map(|(list, targets)| targets.keys().map(|target| (&list.owner, target)))
@@ -343,7 +342,7 @@ impl Tables {
         Ok(applied)
     }
 
-    /// Writes a row with a version that is made of it, unless its name is taken.
+    /// Writes a row with a new version, unless its name is in use.
     fn put(
         &mut self,
         given: ResourceId,
@@ -366,14 +365,14 @@ impl Tables {
         Ok(())
     }
 
-    /// Whether another live user has the name of this one: the table's own constraint.
+    /// Returns whether another live user has the same name: the table's own constraint.
     fn has_name_of(&self, row: &FoundRow) -> bool {
         let name = name(row);
         let mut names = self.names.iter();
         names.any(|(id, other)| *id != row.head.id && Some(other) == name.as_ref())
     }
 
-    /// The edges of a resource under an attribute, as they are now.
+    /// Returns the current edges of a resource under an attribute.
     fn edges(
         &self,
         scope: &RequestContext,
@@ -450,7 +449,7 @@ impl Tables {
     }
 }
 
-/// A user's name, folded.
+/// Returns a user's folded name.
 fn name(row: &FoundRow) -> Option<String> {
     let text = row.document.text();
     let document: serde_json::Value = serde_json::from_slice(text).unwrap();
@@ -458,12 +457,12 @@ fn name(row: &FoundRow) -> Option<String> {
 }
 
 impl Database {
-    /// Fails one of the transactions to come.
+    /// Adds a failure of a following transaction.
     pub(super) fn fail(&self, fault: Fault) {
         locked(&self.faults).push_back(fault);
     }
 
-    /// The tables of the only tenant.
+    /// Returns the tables of the only tenant.
     pub(super) fn committed(&self) -> Arc<Tables> {
         let tenants = locked(&self.tenants);
         tenants.values().next().cloned().unwrap_or_default()

@@ -1,5 +1,4 @@
-//! Writes that run beside each other over one database: delays, losses, full disks and clients that hang
-//! up, as a seed has them.
+//! Parallel writes on one database: delays, losses, full disks and disconnected clients, according to a seed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,7 +23,7 @@ use super::{
     said,
 };
 
-/// Active users at most.
+/// The maximum number of active users.
 const SEATS: u64 = 3;
 const REQUESTS: usize = 12;
 
@@ -147,7 +146,7 @@ impl World {
     }
 }
 
-/// Runs the writes of a seed, and holds what came of them to the laws.
+/// Runs the writes of a seed, and checks the laws afterwards.
 fn run(world: &World, seed: u64, is_locking: bool) {
     let mut random = Random::new(seed);
     let database = Database {
@@ -176,7 +175,7 @@ fn run(world: &World, seed: u64, is_locking: bool) {
         }
         let at = random.below(running.len());
         match random.below(200) {
-            // The client hangs up.
+            // The client disconnects.
             0 => drop(running.swap_remove(at)),
             1 => store.database().fail(Fault::LostInApply),
             2 => store.database().fail(Fault::LostAtCommit),
@@ -201,7 +200,7 @@ fn text(answer: &BatchAnswer) -> String {
     }
 }
 
-/// The laws that hold after each commit.
+/// Checks the laws that hold after each commit.
 fn check(tables: &Tables) {
     let live = || {
         tables
@@ -231,8 +230,7 @@ fn check(tables: &Tables) {
     }
 }
 
-/// The committed batches, one after another and without anything in the way, give the same answers and
-/// rows.
+/// Replays the committed batches one after another and undisturbed; they give the same answers and rows.
 fn replay(
     world: &World,
     (store, batches): (&RowStore<Database>, &[Batch]),
@@ -279,7 +277,7 @@ fn fails(world: &World, seed: u64, is_locking: bool) -> bool {
 }
 
 #[test]
-fn row_store_keeps_the_laws_whatever_happens_to_its_writes() {
+fn row_store_keeps_its_laws_despite_failing_writes() {
     let world = World::new();
     for seed in 1..=500 {
         assert!(!fails(&world, seed, true), "seed {seed}");

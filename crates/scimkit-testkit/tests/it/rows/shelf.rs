@@ -26,7 +26,7 @@ struct Tables {
 #[derive(Debug, Default)]
 pub(super) struct Shelf(Mutex<BTreeMap<TenantId, Arc<Tables>>>);
 
-/// What a transaction has, and what it began with: another one may be faster.
+/// The tables in a transaction, and those at its start; another transaction may be faster.
 pub(super) struct Transaction<'a> {
     before: Arc<Tables>,
     shelf: &'a Shelf,
@@ -46,7 +46,7 @@ impl SimpleTransaction for Transaction<'_> {
     }
 
     async fn find(&mut self, _: &LookupBy) -> Result<Vec<FoundRow>, RowsError> {
-        // Everything, which is never wrong.
+        // All rows, which is always correct.
         Ok(self.tables.rows.values().cloned().collect())
     }
 

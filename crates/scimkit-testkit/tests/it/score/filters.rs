@@ -1,4 +1,4 @@
-//! One filter for each row, asked of the directory.
+//! One filter per row, for the directory.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(super) async fn score(client: &Client, profile: &str) -> Vec<Scored> {
             continue;
         }
         let choice = row["class"] == "choice";
-        // What only the grammar decides is asked of the parser.
+        // The parser decides what only the grammar determines.
         let grammar = row["level"] == "grammar" && row["valid"] == true && row["match"].is_null();
         if text(&row, "filter").is_empty() || !choice && (grammar || row["valid"].is_null()) {
             continue;
@@ -34,7 +34,7 @@ pub(super) async fn score(client: &Client, profile: &str) -> Vec<Scored> {
     scored
 }
 
-/// Makes the directory, and gives the ids that its resources got. What is referred to comes first.
+/// Creates the directory, and returns the ids of its resources. Referenced resources come first.
 async fn directory(client: &Client) -> BTreeMap<String, String> {
     let resources: Map<String, Value> = serde_json::from_str(DIRECTORY).unwrap();
     let mut ids = BTreeMap::new();
@@ -58,11 +58,11 @@ async fn directory(client: &Client) -> BTreeMap<String, String> {
     ids
 }
 
-/// What the endpoints that a row speaks of answered.
+/// The responses of the endpoints in a row.
 struct Found {
-    /// The resources found, by the directory's names.
+    /// The found resources, by the directory's names.
     names: Vec<String>,
-    /// Status and error of each endpoint.
+    /// The status and error of each endpoint.
     words: Vec<String>,
 }
 
@@ -97,7 +97,7 @@ async fn filtered(client: &Client, row: &Value, ids: &BTreeMap<String, String>) 
 }
 
 impl Found {
-    /// What is wrong, seen from the row.
+    /// Returns the fault, from the view of the row.
     fn problem(&self, row: &Value) -> Option<String> {
         let filter = &row["filter"];
         let wanted = if row["valid"] == false {
@@ -120,14 +120,14 @@ impl Found {
         (!wrong.is_empty()).then(|| format!("{filter} is wrong about {}", wrong.join(", ")))
     }
 
-    /// The answer, and what was found, in a few words.
+    /// Returns the response and the found resources, in a few words.
     fn words(&self) -> String {
         let words = self.words.iter().chain(&self.names);
         words.map(String::as_str).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// Whether a filter compares the instants of a resource, which are now and not those of the
+/// Returns whether a filter compares the instants of a resource, which are the current ones and not those of the
 /// directory.
 fn is_about_time(row: &Value) -> bool {
     let filter = text(row, "filter").to_lowercase();

@@ -1,4 +1,4 @@
-//! One PATCH request for each row: its answer, and the state read back.
+//! One PATCH request per row: its response, and the state read back.
 
 use std::collections::BTreeMap;
 
@@ -40,8 +40,7 @@ pub(super) async fn score(client: &Client, profile: &str) -> Vec<Scored> {
     scored
 }
 
-/// Sends the operations of each row with one behind them that can't be carried out, and looks for a
-/// difference.
+/// Sends the operations of each row followed by an impossible one, and looks for a difference.
 pub(super) async fn failing(client: &Client) -> Vec<String> {
     let mut problems = Vec::new();
     for row in rows(include_str!("../../../cases/patch.jsonl")) {
@@ -55,7 +54,7 @@ pub(super) async fn failing(client: &Client) -> Vec<String> {
         let path = format!("/Users/{id}");
         let before = client.bytes("GET", &path, None).await;
         let mut request = row["patch"].clone();
-        // It is found wrong only when the others have been applied.
+        // It is found to be wrong only after the others have been applied.
         let bad = json!({"op": "replace", "value": {"id": "another"}});
         request["Operations"].as_array_mut().unwrap().push(bad);
         let answer = client.ask("PATCH", &path, Some(&request)).await;
@@ -70,7 +69,7 @@ pub(super) async fn failing(client: &Client) -> Vec<String> {
     problems
 }
 
-/// A resource around a PATCH request.
+/// A resource with a PATCH request.
 struct Patched {
     after: Answer,
     answer: Answer,
@@ -89,7 +88,7 @@ async fn patched(client: &Client, row: &Value) -> Result<Patched, String> {
     let before = client.ask("GET", &path, None).await;
     let mut request = row["patch"].clone();
     for operation in request["Operations"].as_array_mut().into_iter().flatten() {
-        // Without a path, an `id` in the value means the one of the resource itself.
+        // Without a path, an `id` in the value is the one of the resource itself.
         let own = operation
             .get_mut("value")
             .and_then(|value| value.get_mut("id"));
@@ -110,7 +109,7 @@ async fn patched(client: &Client, row: &Value) -> Result<Patched, String> {
 }
 
 impl Patched {
-    /// What is wrong, seen from the row.
+    /// Returns the fault, from the view of the row.
     fn problem(&self, row: &Value) -> Option<String> {
         let got = self.answer.words();
         let operations = &row["patch"]["Operations"];
@@ -141,7 +140,7 @@ impl Patched {
             .then(|| format!("{operations} was refused and yet changed something"))
     }
 
-    /// The answer, and what changed, in a few words.
+    /// Returns the response and the changes, in a few words.
     fn words(&self) -> String {
         let mut words = self.answer.words();
         let changes = changes(&state(&self.before.body), &state(&self.after.body));
@@ -159,14 +158,14 @@ impl Patched {
     }
 }
 
-/// The error types that are right.
+/// Returns the allowed error types.
 fn also(row: &Value) -> Vec<String> {
     let others = row["error_also"].as_array().into_iter().flatten();
     let all = std::iter::once(&row["error_scim_type"]).chain(others);
     all.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// The members that are other than before; `null` for one that is gone.
+/// Returns the changed members; `null` for a removed one.
 fn changes(before: &Value, after: &Value) -> Map<String, Value> {
     let before = before.as_object().unwrap();
     let after = after.as_object().unwrap();
@@ -178,7 +177,7 @@ fn changes(before: &Value, after: &Value) -> Map<String, Value> {
     changes
 }
 
-/// A resource as far as a row decides it: no `id`, no `meta`, arrays sorted.
+/// Returns a resource as far as a row determines it: no `id`, no `meta`, arrays sorted.
 fn state(resource: &Value) -> Value {
     let mut state = clean(resource).unwrap_or_else(|| json!({}));
     if let Some(Value::Array(schemas)) = state.get_mut("schemas") {
@@ -221,14 +220,14 @@ fn clean(value: &Value) -> Option<Value> {
     }
 }
 
-/// The words with `a` to `d` in place of the ids that there really are.
+/// Returns the words with `a` to `d` instead of the actual ids.
 fn named(words: String, members: &BTreeMap<&str, String>) -> String {
     members
         .iter()
         .fold(words, |words, (name, id)| words.replace(id.as_str(), name))
 }
 
-/// The row with the ids of the members that there really are in place of `a` to `d`.
+/// Returns the row with the ids of the actual members instead of `a` to `d`.
 fn renamed(value: &Value, members: &BTreeMap<&str, String>) -> Value {
     match value {
         Value::Array(elements) => elements.iter().map(|e| renamed(e, members)).collect(),

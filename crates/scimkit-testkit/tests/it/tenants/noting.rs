@@ -1,4 +1,4 @@
-//! A store that tells what it was asked.
+//! A store that records its calls.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +8,7 @@ use scimkit_store::{
     StoredResource, Written,
 };
 
-/// A store that notes what it is asked, and what comes of it.
+/// A store that records its calls and their results.
 #[derive(Debug)]
 pub(super) struct Noting(Arc<dyn Store>, Mutex<Vec<String>>);
 
@@ -24,7 +24,7 @@ impl Noting {
             .push(what);
     }
 
-    /// What it was asked since the last time.
+    /// Returns the calls since the last time.
     pub(super) fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.1.lock().unwrap())
     }
