@@ -1,10 +1,10 @@
-//! A tenant as a whole: out of one store, into a file of lines, and into another store.
+//! The export of a tenant from one store and its import into another, also through a file.
 //!
-//! - [`Archive`]: what a store does, record by record
-//! - [`export`], [`import`]: the records as lines of JSON, the last of which tells how many there
-//!   are, as streams; [`export_to`], [`import_from`]: the same for a writer and a reader that block
-//! - [`Importer`]: what is decided of a record before a store, as its [`ImportTarget`], takes it; [`validate_document`]:
-//!   what the store needs to know of a document
+//! - [`Archive`]: the trait of stores that export, import and erase tenants, record by record
+//! - [`export`], [`import`]: streams of the records as lines of JSON, the last of which contains the number of records
+//! - [`export_to`], [`import_from`]: the same for a writer and a reader that block
+//! - [`Importer`]: the checks of an import, which stores the records in an [`ImportTarget`]
+//! - [`validate_document`]: the check of one document, with its lookup keys as the result
 //!
 //! # Example
 //! ```
@@ -12,7 +12,7 @@
 //! use chrono::DateTime;
 //! use scimkit_store::{TenantEntry, MemoryStore, RequestContext, Settings, TenantStore, Tenant, TenantId, archive};
 //!
-//! // It waits for nothing, so it can be polled until it is ready.
+//! // These futures never wait for I/O, so polling them in a loop is enough.
 //! fn now<T>(future: impl Future<Output = T>) -> T {
 //!     let mut future = pin!(future);
 //!     loop {
@@ -68,26 +68,26 @@ use crate::{
     TenantId, TokenRecord, stream_from,
 };
 
-/// How many targets one [`MembershipRecord`] has at most, so that a group of any size goes out in small pieces.
+/// The maximum number of targets of one [`MembershipRecord`], which splits a large group into small records.
 pub const TARGETS: usize = 1_000;
 
 /// The records of an export. An error is the last item.
 pub type RecordStream<'a> = BoxStream<'a, Result<ArchiveRecord, ArchiveError>>;
 
-/// The records for an import. An error ends the import, which then leaves nothing.
+/// The records for an import. An error ends the import, and nothing is stored.
 pub type RecordSource<'a> = BoxStream<'a, Result<NumberedRecord, ArchiveError>>;
 
-/// A record with its number, which errors contain.
+/// A record with its number, which is part of error messages.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "a pair with names")]
 pub struct NumberedRecord {
-    /// Its number, from 1; of a file the line.
+    /// Its number, from 1; in a file, the number of its line.
     pub line: u64,
     /// The record.
     pub record: ArchiveRecord,
 }
 
-/// Numbers records from 1, for an import.
+/// Returns the records with their numbers from 1, for an import.
 ///
 /// # Example
 /// ```
@@ -121,86 +121,87 @@ pub fn numbered<'a>(
 
 /// Exports, imports and erases tenants as a whole.
 pub trait Archive: fmt::Debug + Send + Sync + 'static {
-    /// Returns all data of a tenant as they are at one moment: the [`TenantHeader`], then
-    /// connections and tokens by id, then resources by id, each followed by its edges, then
-    /// soft-deleted ones by id.
+    /// Returns all data of a tenant except its journal, as of one moment.
     ///
-    /// - A server that uses the same data goes on reading and writing, even while the caller does not take the next record.
-    /// - Nothing is done before the first poll, which is the moment. A store on a disk reads a few records ahead of
-    ///   those that are taken, and no more.
-    /// - A stream that is dropped ends the export.
+    /// The order is: the [`TenantHeader`], connections by id, tokens by id, resources by id, each followed by its
+    /// edges, and soft-deleted resources by id.
+    ///
+    /// - The export does not block reads and writes of the same data, even while the caller does not poll it.
+    /// - The export starts with the first poll, which is the moment of the data. A store in a file reads only a few
+    ///   records ahead of the caller.
+    /// - Dropping the stream ends the export.
     ///
     /// # Errors
     /// The last item may be
     /// - [`StoreError::NotFound`]: the tenant has no data
-    /// - [`StoreError::Importing`]: an import of the tenant is not complete
-    /// - [`StoreError::Busy`] and [`StoreError::Backend`]
+    /// - a [failure](StoreError::is_failure) of the store, such as [`StoreError::Importing`]
     fn export_records<'a>(&'a self, tenant: &'a TenantId) -> RecordStream<'a>;
 
-    /// DeletePolicy all data of a tenant, and returns whether there were any: connections and
-    /// tokens first, so that no token opens it any more, then resources and soft-deleted ones.
+    /// Erases all data of a tenant, including its journal, and returns whether there were any.
     ///
-    /// - It may be done in steps, so that other tenants need not wait for a big one; what is left by
-    ///   a future that was dropped, or by a failure, goes when it is called again.
-    /// - An import that is in progress ends with [`ArchiveError::Superseded`]; what one that was cut
-    ///   off has left goes as well.
-    /// - Once it is done, there was a moment at which nothing was kept of the tenant: what others
-    ///   write between its steps goes as well. What they write after that moment stays, as for any
-    ///   tenant that begins, and goes when it is called again.
-    /// - Of a tenant that is not there it does nothing.
+    /// - Tokens and connections are erased first, so that no token is valid during the rest.
+    /// - A store may erase a large tenant in steps, so that other tenants do not wait. If the future is dropped or
+    ///   fails, another call erases the rest.
+    /// - An import in progress ends with [`ArchiveError::Superseded`]. The rest of an interrupted import is erased,
+    ///   too.
+    /// - Data that are written between the steps are erased, too: before the future resolves, there is a moment without
+    ///   data of the tenant. Data that are written after it stay.
+    /// - Erasing a tenant that does not exist has no effect.
     ///
     /// # Errors
-    /// - [`StoreError::Busy`], also when others write faster than it takes away
-    /// - [`StoreError::Backend`]
+    /// A [failure](StoreError::is_failure) of the store; [`StoreError::Busy`] also if concurrent writes are faster than
+    /// the erase.
     fn erase_tenant<'a>(
         &'a self,
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Erased, StoreError>>;
 
-    /// Takes away what was [retired](crate::DeletePolicy::Soft) before a moment, so that nothing brings it
-    /// back, and tells how many resources that were.
+    /// Purges the resources that were [soft-deleted](crate::DeletePolicy::Soft) before the time `before`, and returns
+    /// their number.
     ///
-    /// - What is retired later, or brought back before its turn comes, stays.
-    /// - It may be done in steps, as [`Archive::erase_tenant`]; each takes a resource away with all that it
-    ///   has.
+    /// - A purged resource can't be restored. A resource that was soft-deleted later, or is restored before its turn,
+    ///   stays.
+    /// - The journal loses the details of the purged resources, and of resources that were permanently deleted before
+    ///   that time.
+    /// - A store may work in steps, as for [`Archive::erase_tenant`]. Each step purges resources with all their data.
     ///
     /// # Errors
     /// - [`StoreError::NotFound`]: the tenant has no data
-    /// - [`StoreError::Importing`]: an import of the tenant is not complete
-    /// - [`StoreError::Busy`] and [`StoreError::Backend`]
+    /// - a [failure](StoreError::is_failure) of the store, such as [`StoreError::Importing`]
     fn purge_deleted<'a>(
         &'a self,
         tenant: &'a TenantId,
         before: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<u64, StoreError>>;
 
-    /// Keeps the records of an export as the scope's tenant, whatever that was called: all or nothing,
-    /// under the same ids, versions and instants. The versions that come after are new ones.
+    /// Stores all records of an export, or none, as the tenant of the scope.
     ///
-    /// - Documents must [validate_document] the types of the scope's registry, which also gives their lookup keys;
-    ///   attributes that are never returned are left out. They must respect the
-    ///   [limit](crate::RequestLimits::document) of the scope.
+    /// The exported tenant may have another id. Ids, versions and times stay the same. Later versions are greater than
+    /// all imported ones.
+    ///
+    /// - Each document must be [valid](validate_document) for its type in the scope's registry, and within the
+    ///   [size limit](crate::RequestLimits::document) of the scope. Attributes that are never returned are dropped.
     /// - The store reads the source while it stores earlier records, and is at most a few records ahead.
-    /// - What administration or the protocol would reject is rejected: ids, names, settings, scopes and
-    ///   times of tokens, required attributes, and revisions out of range.
-    /// - Members may be unknown and in circles, as they were.
-    /// - A resource that changed before it was created counts as changed when it was created.
+    /// - The rules of administration and protocol apply to ids, names, settings, the scopes and times of tokens,
+    ///   required attributes, and revisions.
+    /// - Members may be unknown, and groups may be members of themselves.
+    /// - If a resource was last modified before its creation, its creation time is used for both.
     ///
-    /// Nothing of it is visible until all of it is: from the first record on, the tenant is in a state
-    /// in which every call for it fails with [`StoreError::Importing`]. Other tenants are read and
-    /// written meanwhile, also while the source waits. The state ends
-    /// - with the import, when the records are complete;
-    /// - with an error, once what was written has been removed again;
-    /// - with a later import or erase, which removes what an import has left that was cut off (by a
-    ///   crash, a dropped future, or a store that failed while removing). An import that is still in
-    ///   progress then ends with [`ArchiveError::Superseded`].
+    /// The tenant becomes visible as a whole. From the start of the import, every other call for the tenant fails with
+    /// [`StoreError::Importing`]. Other tenants can be read and written meanwhile, also while the source is
+    /// pending. This state ends
+    /// - when the records are complete;
+    /// - after an error, when the store has removed the records again;
+    /// - with a later import or erase, which removes the records of an import that was interrupted (by a crash, a
+    ///   dropped future, or a failed removal). An import that is still in progress then ends with
+    ///   [`ArchiveError::Superseded`].
     ///
     /// # Errors
-    /// - [`ArchiveError::Occupied`]: the tenant has resources, or retired ones
-    /// - [`ArchiveError::Line`]: a record that can't be kept, or that is there already
+    /// - [`ArchiveError::Occupied`]: the tenant has resources or soft-deleted resources
+    /// - [`ArchiveError::Line`]: a record is invalid or duplicate
     /// - [`ArchiveError::Superseded`]: another import or an erase of the tenant began meanwhile
-    /// - the source's own
-    /// - [`StoreError::Busy`] and [`StoreError::Backend`]
+    /// - the errors of the source
+    /// - a [failure](StoreError::is_failure) of the store
     fn import_records<'a>(
         &'a self,
         scope: &'a RequestContext,
@@ -208,51 +209,48 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<(), ArchiveError>>;
 }
 
-/// What an [erase](Archive::erase_tenant) took away.
+/// The result of an [erase](Archive::erase_tenant).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "there is something, or there is not"
-)]
+#[expect(clippy::exhaustive_enums, reason = "a tenant has data, or it has none")]
 pub enum Erased {
-    /// All that was kept of the tenant.
+    /// All data of the tenant were erased.
     All,
-    /// The tenant has no data: see [`Archive::export_records`].
+    /// The tenant had no data.
     Nothing,
 }
 
-/// One of the things that are kept of a tenant.
+/// One record of a tenant's data.
 #[derive(Debug, Clone)]
-#[expect(clippy::exhaustive_enums, reason = "every store must keep every kind")]
+#[expect(clippy::exhaustive_enums, reason = "every store must store every kind")]
 pub enum ArchiveRecord {
     /// A connection to an identity provider.
     Connection(Connection),
-    /// Members of a resource that came before.
+    /// Members of the resource of an earlier record.
     Edges(MembershipRecord),
     /// A resource.
     Resource(ResourceRecord),
-    /// A resource that was deleted and [can be brought back](crate::DeletePolicy::Soft).
+    /// A [soft-deleted](crate::DeletePolicy::Soft) resource.
     Retired(DeletedRecord),
-    /// The first record, and only that.
+    /// The header, which is the first record and only that.
     Start(TenantHeader),
-    /// A token of a connection that came before.
+    /// A token of the connection of an earlier record.
     Token(TokenRecord),
 }
 
-/// Whose records follow.
+/// The header of a tenant's records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TenantHeader {
-    /// The tenant's entry; none where it is only known by its resources.
+    /// The tenant's entry; none for a tenant that has only resources.
     pub entry: Option<Tenant>,
     /// The tenant's identifier.
     pub tenant: TenantId,
-    /// The last version that was given to a resource, for stores that count them.
+    /// The last number that the store used as a version, for stores that count versions.
     pub versions: u64,
 }
 
 impl TenantHeader {
-    /// The beginning of a tenant's records.
+    /// Creates the header of a tenant's records.
     #[must_use]
     pub fn new(tenant: TenantId, entry: Option<Tenant>, versions: u64) -> Self {
         TenantHeader {
@@ -263,13 +261,13 @@ impl TenantHeader {
     }
 }
 
-/// A resource as it is kept.
+/// A stored resource, without its edges.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ResourceRecord {
-    /// The connection that made or adopted it.
+    /// The connection that owns it, if any.
     pub connection: Option<ConnectionId>,
-    /// When it was created.
+    /// The time of its creation.
     pub created: DateTime<Utc>,
     /// Its document.
     pub document: Document,
@@ -277,14 +275,14 @@ pub struct ResourceRecord {
     pub id: ResourceId,
     /// The name of its type.
     pub kind: String,
-    /// When it last changed.
+    /// The time of its last change.
     pub last_modified: DateTime<Utc>,
     /// Its version.
     pub version: Version,
 }
 
 impl ResourceRecord {
-    /// A resource that no connection made.
+    /// Creates the record of a resource without an owner.
     #[must_use]
     pub fn new(
         kind: impl Into<String>,
@@ -304,7 +302,7 @@ impl ResourceRecord {
         }
     }
 
-    /// Made or adopted by that connection.
+    /// Sets the connection that owns it.
     #[must_use]
     pub fn with_connection(mut self, connection: Option<ConnectionId>) -> Self {
         self.connection = connection;
@@ -320,15 +318,14 @@ pub struct MembershipRecord {
     pub attr: String,
     /// The name of the owner's type.
     pub kind: String,
-    /// Whose members they are.
+    /// The id of the owner.
     pub owner: ResourceId,
-    /// The members by id, each with the type that the client gave; at least one, and at most
-    /// [`TARGETS`].
+    /// The members by id, each with the type from the client's request, if any; 1 to [`TARGETS`].
     pub targets: Vec<(ResourceId, Option<String>)>,
 }
 
 impl MembershipRecord {
-    /// Members of a resource, by one attribute.
+    /// Creates the record of some members of an owner, under one attribute.
     #[must_use]
     pub fn new(
         (kind, owner): (impl Into<String>, ResourceId),
@@ -344,13 +341,13 @@ impl MembershipRecord {
     }
 }
 
-/// A resource that was deleted, for when it is brought back.
+/// A soft-deleted resource.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DeletedRecord {
-    /// The connection that had made or adopted it.
+    /// The connection that owned it, if any.
     pub connection: Option<ConnectionId>,
-    /// When it was created.
+    /// The time of its creation.
     pub created: DateTime<Utc>,
     /// Its document.
     pub document: Document,
@@ -358,12 +355,12 @@ pub struct DeletedRecord {
     pub id: ResourceId,
     /// The name of its type.
     pub kind: String,
-    /// When it was deleted.
+    /// The time of its deletion.
     pub retired: DateTime<Utc>,
 }
 
 impl DeletedRecord {
-    /// A resource that no connection had made.
+    /// Creates the record of a soft-deleted resource without an owner.
     #[must_use]
     pub fn new(
         kind: impl Into<String>,
@@ -381,7 +378,7 @@ impl DeletedRecord {
         }
     }
 
-    /// Made or adopted by that connection.
+    /// Sets the connection that owned it.
     #[must_use]
     pub fn with_connection(mut self, connection: Option<ConnectionId>) -> Self {
         self.connection = connection;
@@ -389,34 +386,35 @@ impl DeletedRecord {
     }
 }
 
-/// Why a tenant can't be exported or imported.
+/// The error of an export or import.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArchiveError {
     /// Reading or writing failed.
-    #[error("the archive can't be read or written")]
+    #[error("reading or writing the archive failed")]
     Io(#[from] io::Error),
-    /// A record that can't be kept.
+    /// A record is invalid.
     #[error("line {line}: {problem}")]
     Line {
-        /// Its number, from 1; of a file the line.
+        /// The number of the record, from 1; in a file, the number of its line.
         line: u64,
-        /// What is wrong with it.
+        /// The reason.
         problem: String,
     },
-    /// The tenant has resources already.
-    #[error("the tenant has resources, and an archive is restored into none")]
+    /// The tenant of an import has resources or soft-deleted resources.
+    #[error("the tenant has resources: import into a tenant without resources")]
     Occupied,
-    /// The store can't do it, whatever the records are.
+    /// An error of the store that no single record causes.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Another import or an erase of the tenant began before this import was complete.
-    #[error("another import or an erase of the tenant took over")]
+    #[error("another import or an erase of the tenant began before this import was complete")]
     Superseded,
 }
 
 impl ArchiveError {
-    /// What a store says of the record with that number.
+    /// Converts the error of a store for the record with that number: a [failure](StoreError::is_failure) is not an
+    /// error of the record.
     #[must_use]
     pub fn at(line: u64, problem: StoreError) -> Self {
         match problem {
@@ -425,7 +423,7 @@ impl ArchiveError {
         }
     }
 
-    /// What is wrong with the record of that number.
+    /// Creates the error of the record with that number.
     pub fn line(line: u64, problem: impl Into<String>) -> Self {
         let problem = problem.into();
         ArchiveError::Line { line, problem }

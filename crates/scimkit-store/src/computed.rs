@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::{Settings, StoredResource};
 
-/// The facts about one resource from which its computed attributes are made.
+/// The facts about one resource from which its attributes are computed.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ResourceFacts<'a> {

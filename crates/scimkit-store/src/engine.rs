@@ -1,20 +1,20 @@
-//! The write engine: every rule of a write, decided once for all stores.
+//! The write engine: the rules for writes, which are the same for all stores.
 //!
-//! A [`Decision`] does no I/O. It names the facts that it needs, a store loads them inside its
-//! transaction and under the tenant's lock, and after at most three rounds it returns the row
-//! [`Operations`] and one answer per write. A write that fails yields no operations, and neither does
-//! a batch that is rolled back or only checked, so a store has nothing to undo.
+//! A [`Decision`] does no I/O. It names the facts that it needs, and a store loads them inside its transaction and
+//! under the tenant's lock. After at most three rounds, the decision returns the row [`Operations`] and one result per
+//! write. A failed write, a rolled-back batch and a checked batch change no row, except for counters that are stored
+//! for the first time, so a store has nothing to undo.
 //!
-//! - Later writes see earlier ones: what the writes have changed so far lies over the facts.
-//! - One number is given to each write that changes something, in order and without gaps; it is the
-//!   version of everything that the write changes. Writes that fail or change nothing take none.
-//! - The last modification of a resource never goes back, whatever the clock says.
-//! - A change of single members loads neither the document nor the other members, if the answer needs
-//!   no document.
+//! - Later writes of a batch see the effects of earlier ones.
+//! - Each write that changes something takes the next number of the tenant's changes, without gaps. The number is the
+//!   version of everything that the write changes, unless the database decides versions. Writes that fail or change
+//!   nothing take no number.
+//! - The time of a resource's last change never decreases, even if the clock is set back.
+//! - A change of single members loads neither the document nor the other members if the result needs no document.
 //!
-//! [`Rows`] is all that a store has to implement; [`write`](fn@write) runs a decision on it, and
-//! [`write_blocking`] does so where nothing has to be awaited. [`RowStore`](crate::rows::RowStore) makes
-//! a complete [`Store`](crate::Store) of a database whose rows are these.
+//! A store implements only [`Rows`]. [`write`](fn@write) runs a decision on it, and [`write_blocking`] does the same
+//! for rows that never wait. [`RowStore`](crate::rows::RowStore) is a complete [`Store`](crate::Store) over a database
+//! with such rows.
 
 mod answer_edges;
 mod answer_needs;

@@ -1,4 +1,4 @@
-//! One write at a time, as sugar over a batch.
+//! Convenience methods for single writes.
 
 use std::sync::Arc;
 
@@ -9,12 +9,13 @@ use crate::{
     Batch, BoxFuture, ExpectedVersion, RequestContext, Store, StoreError, WriteOp, Written,
 };
 
-/// Single creates, updates and deletes: each is a [`Batch`] of one write with the [cause](RequestContext::cause) of the scope.
+/// Creates, updates and deletes single resources: each call is a [`Batch`] of one write, with the
+/// [cause](RequestContext::cause) of the scope.
 pub trait StoreExt: Store {
-    /// Makes a resource.
+    /// Creates a resource.
     ///
     /// # Errors
-    /// As [`Store::write`].
+    /// As for [`StoreExt::write_one`].
     fn create<'a>(
         &'a self,
         scope: &'a RequestContext,
@@ -33,10 +34,10 @@ pub trait StoreExt: Store {
         )
     }
 
-    /// Takes a resource away.
+    /// Deletes a resource.
     ///
     /// # Errors
-    /// As [`Store::write`].
+    /// As for [`StoreExt::write_one`].
     fn delete<'a>(
         &'a self,
         scope: &'a RequestContext,
@@ -50,7 +51,7 @@ pub trait StoreExt: Store {
     /// Changes a resource.
     ///
     /// # Errors
-    /// As [`Store::write`].
+    /// As for [`StoreExt::write_one`].
     fn update<'a>(
         &'a self,
         scope: &'a RequestContext,
@@ -65,7 +66,8 @@ pub trait StoreExt: Store {
     /// Carries out one write.
     ///
     /// # Errors
-    /// As [`Store::write`]; [`StoreError::Backend`] when the store gives no answer.
+    /// The errors of the batch and of the write, as for [`Store::write`]; [`StoreError::Backend`] if the store returns
+    /// no result.
     fn write_one<'a>(
         &'a self,
         scope: &'a RequestContext,
@@ -75,7 +77,11 @@ pub trait StoreExt: Store {
         Box::pin(async move {
             let batch = Batch::new(at, vec![write]).with_cause(scope.cause.clone());
             let answers = self.write(scope, batch).await?;
-            let none = || Err(StoreError::backend("the store gave no answer to a write"));
+            let none = || {
+                Err(StoreError::backend(
+                    "the store returned no result for a write",
+                ))
+            };
             answers.into_iter().next().unwrap_or_else(none)
         })
     }

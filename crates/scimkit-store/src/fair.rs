@@ -1,4 +1,4 @@
-//! A queue that serves its callers in turns.
+//! A queue that serves its callers in turn.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,7 +7,7 @@ use std::{
 
 /// A queue of the items of several callers, such as the jobs of tenants, that serves the callers in turn.
 ///
-/// One caller never fills the whole queue, and never has all of the threads that work on it.
+/// The [`Share`] of each caller limits how many of its items wait, and how many are worked on at the same time.
 ///
 /// # Example
 /// ```
@@ -49,10 +49,10 @@ struct Items<T> {
     waiting: VecDeque<T>,
 }
 
-/// The error of a [`FairQueue`] that has no place left for a caller.
+/// The error of a [`FairQueue`] that is full, or has the share of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the queue is full")]
-#[expect(clippy::exhaustive_structs, reason = "it says nothing else")]
+#[expect(clippy::exhaustive_structs, reason = "it has no details")]
 pub struct QueueFull;
 
 impl<C: Clone + Eq + Hash, T> FairQueue<C, T> {
@@ -74,16 +74,16 @@ impl<C: Clone + Eq + Hash, T> FairQueue<C, T> {
         self.len
     }
 
-    /// Returns whether nothing waits.
+    /// Returns whether no item waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Adds an item; if there is no place left, those that are not wanted any more are dropped first.
+    /// Adds an item. If there is no room for it, the waiting items that are no longer wanted are dropped first.
     ///
     /// # Errors
-    /// The queue is full, or has the share of the caller.
+    /// The queue is full, or the share of the caller is.
     pub fn push(
         &mut self,
         caller: C,
@@ -108,8 +108,8 @@ impl<C: Clone + Eq + Hash, T> FairQueue<C, T> {
         Ok(())
     }
 
-    /// Takes the next item of the next caller that may have one more thread. Call
-    /// [`release`](FairQueue::release) once the work on it has ended.
+    /// Returns the next item of the next caller that may have one more running item, if any. Call
+    /// [`release`](FairQueue::release) when the work on it has ended.
     pub fn take(&mut self) -> Option<(C, T)> {
         for _ in 0..self.turns.len() {
             let caller = self.turns.pop_front()?;
@@ -146,7 +146,7 @@ impl<C: Clone + Eq + Hash, T> FairQueue<C, T> {
         self.retain(|_| false);
     }
 
-    /// Whether the queue is full, or has the share of the caller.
+    /// Returns whether the queue or the share of the caller is full.
     fn is_full(&self, caller: &C) -> bool {
         let waiting = self.callers.get(caller).map_or(0, |i| i.waiting.len());
         self.len >= self.capacity || waiting >= self.share.waiting
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_are_served_in_turns_whoever_came_first() {
+    fn callers_are_served_in_turn() {
         let mut queue = queue(16, 8);
         for (caller, item) in [('a', 1), ('a', 2), ('a', 3), ('b', 4), ('c', 5), ('b', 6)] {
             assert_eq!(push(&mut queue, caller, item), Ok(()));
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn one_caller_never_has_all_threads() {
+    fn caller_with_its_share_running_waits() {
         let mut queue = queue(16, 3);
         for item in 0..4 {
             assert_eq!(push(&mut queue, 'a', item), Ok(()));
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn one_caller_fills_half_of_the_queue() {
+    fn push_is_rejected_beyond_share_or_capacity() {
         let mut queue = queue(4, 2);
         assert_eq!(push(&mut queue, 'a', 1), Ok(()));
         assert_eq!(push(&mut queue, 'a', 2), Ok(()));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn unwanted_items_make_room_for_wanted_ones() {
+    fn push_drops_unwanted_items_if_share_is_full() {
         let mut queue = queue(4, 2);
         assert_eq!(push(&mut queue, 'a', 100), Ok(()));
         assert_eq!(push(&mut queue, 'a', 1), Ok(()));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn cleared_queue_forgets_only_what_waits() {
+    fn clear_drops_only_waiting_items() {
         let mut queue = queue(8, 3);
         for item in 0..3 {
             assert_eq!(push(&mut queue, 'a', item), Ok(()));

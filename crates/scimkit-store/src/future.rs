@@ -11,7 +11,7 @@ use futures_core::Stream;
 /// A future that a store returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A stream that a store returns or takes.
+/// A stream that a store returns or reads.
 pub type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
 
 /// Returns a future that lets other tasks run, and lets the runtime poll its timers and connections.
@@ -73,7 +73,7 @@ pub async fn next_item<S: Stream + Unpin + ?Sized>(stream: &mut S) -> Option<S::
     poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await
 }
 
-/// Returns a stream of items that are there, or that are made without waiting.
+/// Returns a stream of the items of an iterator, each of which is ready when it is polled.
 ///
 /// # Example
 /// See [`next_item`].

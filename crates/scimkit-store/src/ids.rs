@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-/// The identifier of an only tenant and of an only connection, allocated once.
+/// The default identifier of a tenant and of a connection, allocated once.
 static ONLY: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from("default"));
 
-/// The identifier of a tenant, whose data are invisible to every other tenant.
+/// The identifier of a tenant. The data of a tenant are invisible to every other tenant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantId(Arc<str>);
 
@@ -21,7 +21,7 @@ impl TenantId {
 }
 
 impl Default for TenantId {
-    /// The tenant of an application that has only one.
+    /// Returns `default`, the tenant of an application that has only one.
     fn default() -> Self {
         TenantId(Arc::clone(&ONLY))
     }
@@ -52,7 +52,7 @@ impl ConnectionId {
 }
 
 impl Default for ConnectionId {
-    /// The connection of an application that has only one.
+    /// Returns `default`, the connection of an application that has only one.
     fn default() -> Self {
         ConnectionId(Arc::clone(&ONLY))
     }

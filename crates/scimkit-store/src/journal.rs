@@ -1,10 +1,10 @@
 //! The journal: one entry per change of a tenant, in commit order.
 //!
-//! - [`JournalEntry`]: the subject, time and cause of a change; chained by digests, so that [`verify`]
-//!   finds an entry that was altered, removed or added later.
-//! - [`JournalDetails`]: the changed attributes and members of an entry.
-//! - [`JournalLevel`]: how much of a write is recorded.
-//! - [`Journal`]: reads the entries, leases them to consumers, and trims them.
+//! - [`JournalEntry`]: the subject, time and cause of a change, chained by digests, so that [`verify`] finds an entry
+//!   that was altered, removed or added later
+//! - [`JournalDetails`]: the changed attributes and members of an entry
+//! - [`JournalLevel`]: the amount of detail that is recorded
+//! - [`Journal`]: the trait of stores that read, lease and trim journals
 
 mod chain;
 mod details;
@@ -39,21 +39,21 @@ pub type JournalDigest = [u8; 32];
 
 /// The amount of detail that the journal records of each write.
 ///
-/// All connections of a tenant should have the same level: a write under [`JournalLevel::Off`] leaves
-/// a gap, and consumers have to [resynchronise](LeaseAnswer::Resync).
+/// All connections of a tenant should have the same level: a write under [`JournalLevel::Off`] leaves a gap, so that
+/// consumers have to [resynchronise](LeaseAnswer::Resync).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "a store must not record less than it was told"
+    reason = "a store must not record less than the level requires"
 )]
 pub enum JournalLevel {
-    /// No entries of writes. Changes of tenants, connections and tokens are still recorded.
+    /// No writes. Changes of tenants, connections and tokens are still recorded.
     Off,
-    /// The cause and time of the change, the paths of the changed attributes, and the ids of added and removed
-    /// members, but no values.
+    /// The cause and time of each write, the paths of the changed attributes, and the ids of added and removed members,
+    /// but no values.
     #[default]
     Notice,
-    /// The same, and the values of changed attributes before and after.
+    /// As [`Notice`](JournalLevel::Notice), with the values of changed attributes before and after.
     Full,
 }
 
@@ -72,20 +72,20 @@ pub enum JournalLevel {
 pub struct JournalPolicy {
     /// The amount of detail.
     pub level: JournalLevel,
-    /// The canonical paths of attributes whose values are masked, in addition to those that are
-    /// never returned. The path of a complex attribute or of an extension covers all attributes in it.
+    /// The canonical paths of masked attributes, in addition to those that are never returned. The path of a complex
+    /// attribute or of an extension covers all attributes in it.
     pub masked: Vec<String>,
 }
 
 impl JournalPolicy {
-    /// Creates a policy of that level, which masks only the attributes that are never returned.
+    /// Creates a policy with that level, which masks only the attributes that are never returned.
     #[must_use]
     pub fn new(level: JournalLevel) -> Self {
         let masked = Vec::new();
         JournalPolicy { level, masked }
     }
 
-    /// Sets further attributes whose values are masked.
+    /// Adds attributes to mask.
     #[must_use]
     pub fn with_masked<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.masked.extend(paths.into_iter().map(Into::into));
@@ -102,7 +102,7 @@ impl JournalPolicy {
                     && (rest.is_empty() || rest.starts_with(['.', ':']))
             })
         };
-        // A value is masked as a whole if any part of it is.
+        // A value is masked as a whole if one of its parts is.
         let mut masked = self.masked.iter();
         masked.any(|masked| covers(masked, path) || covers(path, masked))
     }
@@ -117,29 +117,29 @@ impl JournalPolicy {
 pub struct JournalEntry {
     /// The kind of change.
     pub action: JournalAction,
-    /// The time of the change, to the millisecond. It may go back from one entry to the next, as clocks do.
+    /// The time of the change, to the millisecond. It may be earlier than that of the entry before, as clocks differ.
     pub at: DateTime<Utc>,
-    /// The details of the change; none once they were blanked.
+    /// The details of the change; none after they were blanked.
     pub body: Option<JournalBody>,
-    /// The digest of salt and text of the body, which stays when the body is blanked.
+    /// The digest of the salt and text of the body, which stays when the body is blanked.
     pub body_digest: JournalDigest,
     /// The connection, caller and request that caused the change.
     pub cause: Cause,
-    /// The number of the change among all changes of the tenant: the version that it gave.
+    /// The number of the change among all changes of the tenant, which is the version after the change.
     pub number: u64,
-    /// The part, from 0.
+    /// The number of the part, from 0.
     pub part: u32,
-    /// The digest of the part before it in the tenant's journal; zeros for the first.
+    /// The digest of the part before it in the tenant's journal; zeros for the first part.
     pub previous: JournalDigest,
     /// The resource, tenant, connection or token that was changed.
     pub subject: JournalSubject,
 }
 
 impl JournalEntry {
-    /// Returns the changed attributes and members; none once they were blanked.
+    /// Returns the changed attributes and members; none after they were blanked.
     ///
     /// # Errors
-    /// [`DetailsError`] for a text that this version did not write.
+    /// [`DetailsError`]: the text is not in the format of this version.
     pub fn details(&self) -> Result<Option<JournalDetails>, DetailsError> {
         let body = self.body.as_ref();
         body.map(|body| JournalDetails::from_text(&body.text))
@@ -184,13 +184,13 @@ pub enum JournalSubject {
     },
     /// The tenant itself.
     Tenant,
-    /// A token, by the id that lists and commands show.
+    /// A token, by its id in lists and commands.
     Token(String),
 }
 
 impl JournalSubject {
-    /// Returns the stored word, and the name of the type and the identifier, which are empty where
-    /// the subject has none.
+    /// Returns the stored word of the subject, the name of its type and its identifier, which are empty if the subject
+    /// has none.
     #[must_use]
     pub fn columns(&self) -> (&'static str, &str, &str) {
         match self {
@@ -225,17 +225,17 @@ pub enum JournalAction {
     Adopted,
     /// The subject was created.
     Created,
-    /// The subject was removed for good.
+    /// The subject was removed permanently.
     Deleted,
-    /// Only the members of the resource changed: by a write, or because a member was deleted.
+    /// Only the members of the resource changed, by a write or because a member was deleted.
     MembersChanged,
-    /// The connection was removed, so that the listed resources have no owner any more.
+    /// The connection was removed, so that the listed resources no longer have an owner.
     Released,
     /// A create restored a soft-deleted resource, or took over a deactivated one.
     Restored,
     /// The resource was soft-deleted.
     SoftDeleted,
-    /// Attributes of the subject changed, and perhaps its members.
+    /// Attributes of the subject changed, and possibly its members.
     Updated,
 }
 

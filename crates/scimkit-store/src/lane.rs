@@ -1,4 +1,4 @@
-//! Threads of our own for work that would keep a thread of the runtime for too long.
+//! Separate threads for jobs that would block a thread of the runtime for too long.
 
 use std::{
     fmt,
@@ -13,11 +13,11 @@ use scimkit_registry::Budget;
 
 use crate::{FairQueue, Share, StoreError, TenantId, report_queue_length};
 
-/// A few threads that carry out jobs of all tenants in turn.
+/// A few threads that run the jobs of all tenants in turn.
 ///
-/// - They are started with the first job, and end when the lane is dropped.
-/// - A tenant has half of them at most, so that another's job never waits for more than one of each.
-/// - More than 256 waiting jobs, or 64 of one tenant, are answered [`StoreError::Busy`].
+/// - They start with the first job, and end when the lane is dropped.
+/// - One tenant uses at most half of them, rounded up, so that its long jobs don't block the others.
+/// - A job is rejected with [`StoreError::Busy`] while 256 jobs wait, or 64 of the same tenant.
 ///
 /// # Example
 /// ```
@@ -39,9 +39,9 @@ pub struct Lane {
     shared: Arc<Shared>,
 }
 
-/// Jobs that wait at most.
+/// The maximum number of waiting jobs.
 const MOST: usize = 256;
-/// Jobs that wait at most of one tenant.
+/// The maximum number of waiting jobs of one tenant.
 const MOST_OF_ONE: usize = 64;
 
 /// The name of the lane in metrics.
@@ -62,7 +62,7 @@ struct State {
 }
 
 impl Lane {
-    /// Creates a lane whose threads are not started yet: one per processor, 2 to 8.
+    /// Creates a lane of one thread per processor, but at least 2 and at most 8, which are not started yet.
     #[must_use]
     pub fn new() -> Self {
         let processors = thread::available_parallelism().map_or(2, usize::from);
@@ -84,12 +84,14 @@ impl Lane {
         }
     }
 
-    /// Carries a job out on one of the threads; it is not begun once its budget is over.
+    /// Runs a job on one of the threads, unless its budget is exhausted before its turn.
+    ///
+    /// The job runs even if the future is dropped.
     ///
     /// # Errors
     /// - [`StoreError::Busy`]: too many jobs wait
-    /// - [`StoreError::Exhausted`]: the budget was over before the job had its turn
-    /// - [`StoreError::Backend`]: the job panicked
+    /// - [`StoreError::Exhausted`]: the budget was exhausted before the job's turn
+    /// - [`StoreError::Backend`]: the job panicked, or no thread could be started
     pub async fn run<T: Send + 'static>(
         &self,
         tenant: &TenantId,
@@ -160,7 +162,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Carries out one job after the other until the lane is closed.
+    /// Runs one job after another until the lane is closed.
     fn work(&self) {
         loop {
             let mut state = locked(&self.state);
@@ -188,7 +190,7 @@ impl Shared {
     }
 }
 
-/// Where a value is put by one thread and awaited by another.
+/// A place for a value that one thread sets and another awaits.
 struct Place<T> {
     value: Option<Result<T, StoreError>>,
     waker: Option<Waker>,
@@ -213,7 +215,7 @@ impl<T> Sender<T> {
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         let mut place = locked(&self.0);
-        let lost = || Err(StoreError::backend("the work ended early"));
+        let lost = || Err(StoreError::backend("the job ended without a result"));
         place.value.get_or_insert_with(lost);
         let waker = place.waker.take();
         drop(place);
@@ -223,7 +225,7 @@ impl<T> Drop for Sender<T> {
     }
 }
 
-/// What is behind a poisoned lock is whole: nothing panics while it is held.
+/// Locks a mutex. A poisoned lock is usable, since its value is consistent: no code panics while it is locked.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

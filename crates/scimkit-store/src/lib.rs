@@ -31,17 +31,17 @@
 //! # Ok::<(), scimkit_registry::RequestError>(())
 //! ```
 //!
-//! - [`Store`]: what a host implements to keep resources in its own tables
+//! - [`Store`]: the trait that stores resources, in one of scimkit's databases or in your own tables
 //! - [`MemoryStore`]: a store for tests, examples and small directories
-//! - [`RequestContext`], [`Settings`]: on whose behalf, and under which rules, a store is asked
-//! - [`TenantStore`]: what keeps tenants, their connections and the tokens of those
-//! - [`ConnectionSettings`], [`validate`]: the settings of a connection, and what may be stored of tenants,
-//!   connections and tokens
-//! - [`Archive`]: a tenant as a whole, out of one store and into another
+//! - [`RequestContext`], [`Settings`]: the tenant, cause and budget of a request, and the settings that it is under
+//! - [`TenantStore`]: the trait that stores tenants, their connections, and the tokens of these connections
+//! - [`ConnectionSettings`]: the settings that an operator chooses for a connection
+//! - [`validate`]: the rules for tenants, connections and tokens
+//! - [`Archive`]: the export, import and removal of whole tenants
 //! - [`journal`]: every change in commit order, for people and consumers
-//! - [`engine`]: the rules of a write, decided once for all stores
-//! - [`rows`]: a complete store over a database that has rows, such as your own tables
-//! - [`computed_attributes`]: the attributes that no document holds, such as `meta` and memberships
+//! - [`engine`]: the rules for writes, which are the same for all stores
+//! - [`rows`]: a complete store over a database with rows, such as your own tables
+//! - [`computed_attributes`]: the attributes that no document contains, such as `meta` and memberships
 //! - [`ResourcePrinter`]: resources as the JSON text of responses
 //!
 //! The feature `metrics` reports the lengths of queues to the recorder of the `metrics` crate.

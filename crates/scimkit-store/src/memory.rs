@@ -44,14 +44,17 @@ use crate::{
     want::most, yield_now,
 };
 
-/// A store that keeps everything in memory, for tests, examples and small directories; also
-/// [who may provision](crate::TenantStore).
+/// A store in memory, for tests, examples and small directories, including tenants, connections and tokens
+/// ([`TenantStore`](crate::TenantStore)).
 ///
-/// It answers every predicate and sort, its futures need no runtime, and its only clock is
-/// [`Batch::at`]. A future that has much to do gives others a turn about every millisecond, so that it
-/// is ready after several polls; dropped, it stops. What a query evaluates are the resources as they
-/// were when it began. Attributes that are never returned, such as `password`, are not
-/// kept at all, so setting one always counts as a change.
+/// - It supports every predicate and sort, its futures need no runtime, and its only clock is the time in each call,
+///   such as [`Batch::at`].
+/// - A long future lets other tasks run about every millisecond, so it is ready only after several polls. The longest
+///   queries and writes run on the store's own threads. Dropping a future stops its work, except for a job that is on
+///   these threads already.
+/// - A query evaluates the resources as of its start, but references to a resource, such as the groups of a user, and
+///   the names of members are current ones.
+/// - Attributes that are never returned, such as `password`, are not stored, so setting one always counts as a change.
 ///
 /// # Example
 /// ```
@@ -61,7 +64,7 @@ use crate::{
 /// use scimkit_store::{MemoryStore, RequestContext, Settings, StoreError, StoreExt, TenantId};
 /// use serde_json::json;
 ///
-/// // It waits for nothing, so it can be polled until it is ready.
+/// // These futures never wait for I/O, so polling them in a loop is enough.
 /// fn now<T>(future: impl Future<Output = T>) -> T {
 ///     let mut future = pin!(future);
 ///     loop {
@@ -87,17 +90,17 @@ use crate::{
 /// ```
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    /// The imports that were begun.
+    /// The number of imports so far.
     attempts: AtomicU64,
     directory: RwLock<Directory>,
     /// The threads for long evaluations and writes, so that they don't block a thread of the runtime.
     lane: Lane,
-    /// One lock for each tenant, so that none waits for another's work.
+    /// The tenants, with one lock each, so that no tenant waits for another.
     tenants: RwLock<BTreeMap<TenantId, Arc<RwLock<Tenant>>>>,
 }
 
 impl MemoryStore {
-    /// A store without resources.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         MemoryStore::default()
@@ -114,8 +117,8 @@ impl MemoryStore {
 }
 
 impl MemoryStore {
-    /// Locks the directory to write while no write of these tenants is under way: every request looks into
-    /// the directory, so who holds it must not wait for a long write.
+    /// Locks the directory for writing while none of these tenants is locked. Every request reads the directory, so the
+    /// holder of this lock must not wait for a long write.
     async fn directory_in_turn(
         &self,
         tenants: &BTreeSet<TenantId>,
@@ -290,7 +293,7 @@ impl Store for MemoryStore {
 }
 
 impl MemoryStore {
-    /// Searches the indexes on the lane, for a query for which that alone takes long.
+    /// Searches the indexes on the lane, for a query whose search of the indexes alone takes long.
     async fn asked_apart(
         &self,
         tenant: &Arc<RwLock<Tenant>>,
@@ -335,7 +338,7 @@ impl MemoryStore {
     }
 }
 
-/// Waits until a query that may take long can be evaluated; other queries don't wait.
+/// Waits until a long query can be evaluated. Other queries don't wait.
 async fn admitted(
     tenant: &RwLock<Tenant>,
     settings: &Settings,
@@ -354,13 +357,13 @@ async fn admitted(
             return Ok(Some(admitted));
         }
         budget.check()?;
-        // The queries that it waits for take turns with it, so it need not be woken by them.
+        // It is polled in turn with the queries before it, so they need not wake it.
         yield_now().await;
     }
 }
 
-// A write checks everything before it changes anything, and what changes does not panic: the data
-// behind a poisoned lock is whole.
+// The data behind a poisoned lock is consistent: a write checks everything before its first change, and the changes
+// don't panic.
 
 fn shared<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
@@ -383,7 +386,7 @@ async fn shared_in_turn<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     }
 }
 
-/// Locks for writing in the same way.
+/// Locks for writing, as [`shared_in_turn`] does for reading.
 async fn exclusive_in_turn<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     loop {
         match lock.try_write() {
@@ -416,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn long_write_waits_for_room_on_the_lane() {
+    fn long_write_waits_if_the_lane_is_full() {
         let store = MemoryStore::new();
         let settings = Arc::new(Settings::new("https://example.com"));
         let user = Arc::clone(settings.registry.resource_type("User").unwrap());

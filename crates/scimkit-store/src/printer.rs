@@ -1,4 +1,4 @@
-//! Prints stored resources as JSON, as responses show them.
+//! Prints stored resources as JSON for responses.
 
 use std::cell::{OnceCell, RefCell};
 
@@ -10,10 +10,10 @@ use scimkit_registry::{
 
 use crate::{Settings, StoredResource, computed::SEGMENT};
 
-/// Prints stored resources of one type, as far as a projection shows them.
+/// Prints stored resources of one type with the attributes of a projection.
 ///
-/// The printed text is that of the tree that [`ResourceType::project`] leaves of the document and the attributes of
-/// [`computed_attributes`](crate::computed_attributes). Prepare it once for all resources of a page.
+/// The text is the same as that of the tree which [`ResourceType::project`] returns for the document and its
+/// [`computed_attributes`](crate::computed_attributes). Create one printer for all resources of a page.
 ///
 /// # Example
 /// ```
@@ -40,20 +40,20 @@ use crate::{Settings, StoredResource, computed::SEGMENT};
 /// ```
 #[derive(Debug)]
 pub struct ResourcePrinter<'p> {
-    /// A string with the base URL, without its closing quote.
+    /// A JSON string with the base URL, without its closing quote.
     base_url: Vec<u8>,
     document: DocumentPrinter<'p>,
     kind: &'p ResourceType,
     meta: Template,
-    /// What is shown of memberships, once there is one.
+    /// The shown sub-attributes of each membership and inverse attribute, computed for the first edge.
     parts: OnceCell<Vec<(AttrId, Vec<Part<'p>>)>>,
     printed: RefCell<PrintedEdges>,
     projection: &'p Projection,
     settings: &'p Settings,
 }
 
-/// What was printed of edges lately: the users of a page are often in the same groups. A slot has those whose ids have the
-/// same end.
+/// The texts of recently printed edges: the users of a page are often in the same groups. The end of an edge's id
+/// selects its slot.
 #[derive(Debug, Default)]
 struct PrintedEdges(Vec<Vec<PrintedEdge>>);
 
@@ -69,7 +69,7 @@ impl PrintedEdges {
     const SLOT_SIZE: usize = 4;
     const MAX_TEXT: usize = 1 << 10;
 
-    /// Appends what `print` appends for an attribute of an edge; returns whether that is anything.
+    /// Appends the text that `print` appends for an attribute of an edge; returns whether that is not empty.
     fn print(
         &mut self,
         (attr, edge): (AttrId, &Edge),
@@ -105,15 +105,15 @@ impl PrintedEdges {
     }
 }
 
-/// The text of `meta` with holes for what is different in each resource; no text if nothing of it is shown.
+/// The text of `meta` without the values that differ between resources; empty if no sub-attribute is shown.
 #[derive(Debug, Default)]
 struct Template {
-    /// The places of the holes and what they hold.
+    /// The positions of the missing values in the text, and their kinds.
     holes: Vec<(usize, Holds)>,
     text: Vec<u8>,
 }
 
-/// A sub-attribute that is shown: its name and what it holds.
+/// A shown sub-attribute: its name and the kind of its value.
 #[derive(Debug)]
 struct Part<'p> {
     holds: Holds,
@@ -138,7 +138,8 @@ enum Holds {
 }
 
 impl Holds {
-    /// What a sub-attribute of `meta`, a membership or an inverse attribute holds; none if no resource has it.
+    /// Returns the kind of value of a sub-attribute of `meta`, a membership or an inverse attribute; none if no
+    /// resource has a value.
     fn of(attr: &Attr, role: AttributeRole) -> Option<Holds> {
         Some(match (role, attr.name()) {
             (AttributeRole::Meta, "resourceType") => Holds::ResourceType,
@@ -157,7 +158,7 @@ impl Holds {
 }
 
 impl<'p> ResourcePrinter<'p> {
-    /// Creates a printer of the resources of a type.
+    /// Creates a printer for the resources of a type.
     #[must_use]
     pub fn new(settings: &'p Settings, kind: &'p ResourceType, projection: &'p Projection) -> Self {
         let mut base_url = Vec::with_capacity(settings.base_url.len() + 2);
@@ -180,7 +181,7 @@ impl<'p> ResourcePrinter<'p> {
         printer
     }
 
-    /// The sub-attributes of an attribute that are shown; none of one that is not.
+    /// Returns the shown sub-attributes of an attribute.
     fn shown_parts(&self, attr: &'p Attr) -> impl Iterator<Item = Part<'p>> + use<'p> {
         let (kind, projection) = (self.kind, self.projection);
         let shown = kind
@@ -193,14 +194,14 @@ impl<'p> ResourcePrinter<'p> {
         })
     }
 
-    /// Appends the JSON object of one resource. Its edges are those that it was read with.
+    /// Appends the JSON object of one resource, with the edges with which it was read.
     pub fn print(&self, stored: &StoredResource, text: &mut Vec<u8>) {
         let value = |attr, text: &mut Vec<u8>| self.value(stored, attr, text);
         self.document.print(&stored.document, text, value);
     }
 
-    /// Appends edges as elements of a membership or inverse attribute, with commas in between. An element of which nothing is
-    /// shown is left out.
+    /// Appends edges as elements of a membership or inverse attribute, with commas in between. An element without a
+    /// shown sub-attribute is omitted.
     pub fn print_elements(&self, attr: AttrId, edges: &[Edge], text: &mut Vec<u8>) {
         let parts = self.parts_of(attr);
         // Two groups rarely have the same members.
@@ -225,7 +226,7 @@ impl<'p> ResourcePrinter<'p> {
         }
     }
 
-    /// Appends an edge as an element, if anything of it is shown.
+    /// Appends an edge as an element, if at least one of its sub-attributes is shown.
     fn element(&self, parts: &[Part<'_>], edge: &Edge, text: &mut Vec<u8>) {
         let start = text.len();
         text.push(b'{');
@@ -284,7 +285,7 @@ impl<'p> ResourcePrinter<'p> {
         true
     }
 
-    /// Prepares what is the same in the `meta` of all resources.
+    /// Prepares the part of `meta` that is the same for all resources.
     fn template(&self, parts: impl Iterator<Item = Part<'p>>) -> Template {
         let mut holes = Vec::with_capacity(4);
         let mut text = Vec::with_capacity(256);
@@ -329,7 +330,7 @@ impl<'p> ResourcePrinter<'p> {
         text.extend_from_slice(fixed.get(from..).unwrap_or_default());
     }
 
-    /// Appends a part of an element; returns false if the edge does not have it.
+    /// Appends the value of a part of an element; returns false if the edge does not have one.
     fn edge_part(&self, holds: Holds, edge: &Edge, text: &mut Vec<u8>) -> bool {
         match holds {
             Holds::Direct => push_json_string(text, "direct"),
@@ -362,7 +363,7 @@ impl<'p> ResourcePrinter<'p> {
     /// Appends a JSON string with the [location](crate::location) of a resource, up to its id.
     fn location(&self, kind: &ResourceType, text: &mut Vec<u8>) {
         text.extend_from_slice(&self.base_url);
-        // Its characters are those of a URL path: none needs an escape.
+        // An endpoint has only characters of a URL path, which need no escapes.
         text.extend_from_slice(kind.endpoint().as_bytes());
         text.push(b'/');
     }
@@ -395,7 +396,7 @@ fn edges(stored: &StoredResource, attr: AttrId) -> &[Edge] {
 
 /// Appends an id as the segment of a URL.
 fn push_segment(text: &mut Vec<u8>, id: &str) {
-    // Without an early end, so that many bytes are looked at together.
+    // Without an early end, so that the compiler can check many bytes at once.
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if id.bytes().fold(true, |all, byte| all & is_plain(byte)) {
         text.extend_from_slice(id.as_bytes());
@@ -406,7 +407,7 @@ fn push_segment(text: &mut Vec<u8>, id: &str) {
     }
 }
 
-/// Appends a version as a part of a JSON string. It is visible ASCII without quotes.
+/// Appends a version, which is visible ASCII without quotes, as a part of a JSON string.
 fn push_version(text: &mut Vec<u8>, version: &Version) {
     for byte in version.as_str().bytes() {
         if byte == b'\\' {

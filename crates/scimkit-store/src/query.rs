@@ -477,7 +477,7 @@ impl PagePosition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "every store must answer a page from where it starts"
+    reason = "every store must support every start"
 )]
 pub enum PageStart {
     /// After this position, whether or not its resource still exists.

@@ -1,9 +1,10 @@
-//! The metric of queues.
+//! The metric for the lengths of queues.
 
-/// The name of the gauge of jobs that wait for a thread, by `lane`: `lookup`, `query` and `write` of an SQLite store,
-/// `work` of the server. The names of lanes are stable.
+/// The name of the gauge of jobs that wait for a thread.
 ///
-/// It needs the feature `metrics`, and goes to the recorder that the application installs.
+/// Its label `lane` is `lookup`, `query` or `write` for an SQLite store, and `work` for a [`Lane`](crate::Lane), such
+/// as that of the server. These names are stable. The gauge needs the feature `metrics`, and its values go to the
+/// recorder that the application installs.
 pub const QUEUE_LENGTH: &str = "scimkit_queue_length";
 
 /// Reports the number of jobs that wait in a lane as [`QUEUE_LENGTH`]; does nothing without the feature `metrics`.

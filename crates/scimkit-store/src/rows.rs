@@ -1,18 +1,18 @@
 //! A complete store over a database of rows, such as your own tables or another service.
 //!
-//! A [`RowDatabase`] opens transactions, loads facts and applies operations; [`RowStore`] makes a
-//! [`Store`] of it. The [engine](crate::engine) decides every write, so a database contains no rule:
+//! A [`RowDatabase`] opens transactions, loads facts and applies operations. [`RowStore`] turns it into a [`Store`].
+//! The [engine](crate::engine) decides every write, so a database contains no rules:
 //!
-//! - The database may decide ids, versions, times and defaults: [`Rows::apply`] returns the rows as they
-//!   are now, and the answers show those.
-//! - A row that the database [rejects](RowsError::Rejected) fails its write and no other. For a unique
-//!   constraint the facts are first loaded once more: the write may have lost a race.
-//! - A transaction that was [lost](RowsError::Lost) is retried: up to three attempts in all.
-//! - A dry run is a transaction that is not committed, so it also finds rows that only the database rejects.
+//! - The database may decide ids, versions, times and defaults: [`Rows::apply`] returns the current rows, and the
+//!   results of the writes have their values.
+//! - If the database [rejects](RowsError::Rejected) a row, the writes of that row fail, and no others. After a unique
+//!   constraint, the facts are first loaded again, since another transaction may have been faster.
+//! - A [lost](RowsError::Lost) transaction is retried, with at most three attempts in all.
+//! - A dry run is a transaction that is not committed, so it also reports rows that only the database rejects.
 //!
-//! A small database need not handle facts and operations either: [`Simple`] turns a [`SimpleDatabase`] into a
-//! [`RowDatabase`]. It only finds, puts and removes single rows, and, if there are groups, finds, links and unlinks
-//! their members. A database in between can use the same parts: [`Needs::lookups`], [`satisfying`] and [`page`].
+//! A small database need not handle facts and operations: [`Simple`] turns a [`SimpleDatabase`] into a [`RowDatabase`].
+//! A [`SimpleDatabase`] only finds, puts and removes single rows, and, if there are groups, finds, links and unlinks
+//! their members. Other databases can use the same functions: [`Needs::lookups`], [`satisfying`] and [`page`].
 //!
 //! [`Needs::lookups`]: crate::engine::Needs::lookups
 //! [`Rows::apply`]: crate::engine::Rows::apply
@@ -36,10 +36,10 @@ use crate::{
     engine::{BatchAnswer, Decision, Rejection, Rows, RowsError, WriteRequest, write},
 };
 
-/// Attempts at a transaction that the database loses, the first one included.
+/// The number of lost transactions after which a batch fails.
 const LOST: u32 = 3;
 
-/// The maximum number of new decisions on a batch because of constraints, in addition to two per write.
+/// The maximum number of transactions for a batch, in addition to two per write, each of which a constraint may reject.
 const RACES: usize = 16;
 
 /// A database that stores resources as rows.
@@ -57,36 +57,36 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
     /// or let the database serialise them.
     ///
     /// # Errors
-    /// The database can't begin one; [`RowsError::Lost`] if a retry may succeed.
+    /// The database failed; [`RowsError::Lost`] if a retry may succeed.
     fn begin<'a>(
         &'a self,
         scope: &'a RequestContext,
     ) -> impl Future<Output = Result<Self::Transaction<'a>, RowsError>> + Send;
 
-    /// Reads the edges of several owners: see [`Store::edges`].
+    /// Returns the edges of several owners: see [`Store::edges`].
     ///
     /// # Errors
-    /// Those of [`Store::edges`].
+    /// As for [`Store::edges`].
     fn edges(
         &self,
         scope: &RequestContext,
         query: &EdgeQuery,
     ) -> impl Future<Output = Result<Vec<Vec<Edge>>, StoreError>> + Send;
 
-    /// Reads one page of resources: see [`Store::query`].
+    /// Returns one page of resources: see [`Store::query`].
     ///
     /// # Errors
-    /// Those of [`Store::query`].
+    /// As for [`Store::query`].
     fn query(
         &self,
         scope: &RequestContext,
         query: &Query,
     ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 
-    /// Reads one resource: see [`Store::read`].
+    /// Returns one resource: see [`Store::read`].
     ///
     /// # Errors
-    /// Those of [`Store::read`].
+    /// As for [`Store::read`].
     fn read(
         &self,
         scope: &RequestContext,
@@ -95,28 +95,31 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
         want: &ReadOptions,
     ) -> impl Future<Output = Result<StoredResource, StoreError>> + Send;
 
-    /// Returns the capabilities of the database for a resource type: which facts it has, which queries it answers, and
-    /// whether it stores given ids. [`Capabilities::check`] need not be set, since [`RowStore`] checks batches itself. With
-    /// [`Capabilities::written_edges`] a transaction has to load [`Needs::shown_members`](crate::engine::Needs::shown_members)
-    /// and the other facts for the edges of answers.
+    /// Returns the capabilities of the database for a resource type: the facts that it can load, the queries that it
+    /// supports, and whether it stores the ids of creates.
+    ///
+    /// [`RowStore`] sets [`Capabilities::check`] and [`Capabilities::claim_pins`] itself. With
+    /// [`Capabilities::written_edges`], a transaction has to load
+    /// [`Needs::shown_members`](crate::engine::Needs::shown_members) and the other facts for the edges in results.
     fn support(&self, kind: &ResourceType) -> Capabilities;
 }
 
 /// The rows of one tenant inside an open transaction.
 ///
-/// If it is dropped without [`commit`](Self::commit), it is rolled back.
+/// Dropping it without [`commit`](Self::commit) rolls the transaction back.
 pub trait RowTransaction: Rows + Send {
     /// Makes the applied operations durable and visible.
     ///
     /// # Errors
-    /// - [`RowsError::Lost`] only if it is certain that nothing was committed
-    /// - [`RowsError::Rejected`] for a constraint that is checked this late
+    /// - [`RowsError::Lost`], only if it is certain that nothing was committed
+    /// - [`RowsError::Rejected`]: a constraint that the database checks at the commit rejects a row
+    /// - [`RowsError::Failed`]: any other failure
     fn commit(self) -> impl Future<Output = Result<(), RowsError>> + Send;
 }
 
 /// A [`Store`] over a [`RowDatabase`].
 ///
-/// Batches of a tenant are decided one after another, each in a transaction of its own.
+/// Each batch is decided in its own transaction, and those of one tenant one after another.
 ///
 /// # Example
 /// See [`SimpleDatabase`].
@@ -143,7 +146,7 @@ impl<D: RowDatabase> RowStore<D> {
         let intent = batch.intent;
         let writes = batch.writes.len();
         let mut request = WriteRequest::in_scope(scope, batch);
-        // A dry run goes as far as the database lets it, and is not committed.
+        // A dry run applies its operations as well, but is not committed.
         request.batch.intent = Intent::Commit;
         let mut decision = Decision::new(request);
         let (mut lost, mut rejected) = (0, BTreeSet::new());
@@ -152,7 +155,7 @@ impl<D: RowDatabase> RowStore<D> {
             match self.transact(scope, &mut decision, intent).await {
                 Ok(answer) => return answer,
                 Err(RowsError::Rejected(rejection)) => {
-                    // A duplicate may be a race, which other facts decide.
+                    // Another transaction may have added the duplicate, so the first time the facts are loaded again.
                     let is_race = matches!(rejection, Rejection::Duplicate { .. });
                     if !rejected.insert(rejection.clone()) || !is_race {
                         decision.reject(rejection);

@@ -93,14 +93,16 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// - members that would make their owner a member of itself, under
     ///   [`CyclePolicy`](crate::CyclePolicy): [`StoreError::Cycle`]. Only edges that the write adds are
     ///   checked, so an existing cycle does not prevent other writes;
+    /// - limits on the number of resources, under [`Policy::capacities`](crate::engine::Policy::capacities):
+    ///   [`StoreError::CapacityExceeded`]. A store that can't enforce them does not set [`Capabilities::capacities`];
     /// - whether a create adopts or restores an existing resource: see [`ExistingMatch`](crate::ExistingMatch).
     ///
     /// An update that changes nothing, such as adding an existing member, returns
     /// [`WriteOutcome::Unchanged`](crate::WriteOutcome::Unchanged), and version and last modification stay. A change of
     /// membership is a new version of its owner, not of the members. A delete removes the resource from every
-    /// membership and makes a new version of each owner; under [`DeletePolicy::Soft`](crate::DeletePolicy) its document
-    /// and id stay stored for an [`ExistingMatch`](crate::ExistingMatch), and are invisible to every other call of this
-    /// trait.
+    /// membership and creates a new version of each owner; under [`DeletePolicy::Soft`](crate::DeletePolicy) its
+    /// document and id stay stored for an [`ExistingMatch`](crate::ExistingMatch), and are invisible to every other
+    /// call of this trait.
     ///
     /// # Errors
     /// The batch failed as a whole and nothing of it was written: a [failure](StoreError::is_failure),

@@ -169,7 +169,7 @@ mod tests {
     use crate::{Batch, DeletePolicy, ExpectedVersion, Settings, StoreError, WriteOp};
 
     #[test]
-    fn batch_needs_of_each_type_what_its_own_writes_need() {
+    fn batch_needs_capabilities_of_each_type_for_its_own_writes() {
         let mut settings = Settings::new("https://example.com");
         settings.policy.delete_policy = DeletePolicy::Soft;
         let delete = |name: &str| WriteOp::Delete {

@@ -265,7 +265,7 @@ impl FoundToken {
 /// history of a stored token is [merged](TokenRecord::merge_history): a revoked token stays revoked. A token is
 /// rejected if another one has its digest, or if its id is stored with another digest.
 #[derive(Debug, Clone)]
-#[expect(clippy::exhaustive_enums, reason = "every store must keep every kind")]
+#[expect(clippy::exhaustive_enums, reason = "every store must store every kind")]
 pub enum TenantEntry {
     /// A connection of an existing tenant.
     Connection(Connection),

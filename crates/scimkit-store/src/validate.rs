@@ -160,7 +160,7 @@ mod tests {
     use super::{id, name};
 
     #[test]
-    fn an_id_is_a_label_of_a_host_name() {
+    fn tenant_id_must_be_a_host_name_label() {
         for good in ["a", "0", "acme", "acme-2", "4-ever", &"a".repeat(63)] {
             assert!(id("tenant id", good).is_ok(), "{good}");
         }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_a_line_of_some_length() {
+    fn name_must_be_one_line_of_limited_length() {
         assert!(name("").is_ok());
         assert!(name(&"ä".repeat(200)).is_ok());
         for bad in ["a\nb", "\0", &"ä".repeat(201), &"x".repeat(1 << 20)] {

@@ -156,7 +156,7 @@ async fn import_rejects_an_incomplete_export_with_its_line() {
     let broken = [
         (
             lines[..lines.len() - 1].join("\n") + "\n",
-            "the end is missing",
+            "the `end` line is missing",
         ),
         (text.replace(r#"{"resource""#, r#"{"nonsense""#), "line "),
         (text.replace("\"Bj\"", "7"), "line "),

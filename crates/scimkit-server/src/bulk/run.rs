@@ -244,7 +244,11 @@ impl<'a> Run<'a> {
             });
             failed.collect()
         });
-        let none = || Err(StoreError::backend("the store gave no answer to a write"));
+        let none = || {
+            Err(StoreError::backend(
+                "the store returned no result for a write",
+            ))
+        };
         answers.into_iter().chain(std::iter::repeat_with(none))
     }
 

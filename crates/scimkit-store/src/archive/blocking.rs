@@ -1,4 +1,4 @@
-//! Lines into a writer and out of a reader, for an application that may block.
+//! Exports to a writer and imports from a reader, for an application that may block.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -10,16 +10,16 @@ use bytes::Bytes;
 use super::{Archive, ArchiveError, ArchiveOptions, RecordCounts, export, import};
 use crate::{RequestContext, TenantId, next_item, stream_from};
 
-/// Bytes that are read at once.
+/// The number of bytes of one read.
 const CHUNK: usize = 64 << 10;
 
 /// Writes the lines of an [`export`] to a writer, and returns it with the number of records.
 ///
-/// The future blocks its thread while the writer does: use it where no other task waits for that thread, such as in a
+/// The future blocks its thread while the writer blocks: use it if no other task needs the thread, such as in a
 /// command.
 ///
 /// # Errors
-/// As for [`export`], and [`ArchiveError::Io`]. What was written before an error is incomplete: it lacks the last line.
+/// As for [`export`], and [`ArchiveError::Io`]. The lines that were written before an error lack the last one, `end`.
 ///
 /// # Example
 /// See the [module](crate::archive).
@@ -37,9 +37,9 @@ pub async fn export_to<W: Write>(
     Ok((output, lines.counts()))
 }
 
-/// Imports a tenant from the lines that a reader gives, as [`import`] does.
+/// Imports a tenant from the lines of a reader, as [`import`] does from a stream.
 ///
-/// The future blocks its thread while the reader does, as that of [`export_to`].
+/// The future blocks its thread while the reader blocks, as that of [`export_to`].
 ///
 /// # Errors
 /// As for [`import`].
@@ -56,7 +56,7 @@ pub async fn import_from<R: Read + Send>(
     import(archive, scope, options, chunks).await
 }
 
-/// The next bytes; none at the end.
+/// Returns the next bytes, or none at the end.
 fn chunk(input: &mut impl Read) -> io::Result<Option<Bytes>> {
     let mut chunk = vec![0; CHUNK];
     loop {

@@ -1,4 +1,4 @@
-//! What a store needs to know of a document that it takes as it is.
+//! Checks documents that an import stores unchanged.
 
 use std::sync::Arc;
 
@@ -10,24 +10,22 @@ use scimkit_registry::{
 use super::{MembershipRecord, ResourceRecord, TenantHeader};
 use crate::{Document, StoreError};
 
-/// The longest id, in bytes.
+/// The maximum length of an id in bytes.
 const ID_BYTES: usize = 1_024;
-/// What a bulk request refers to its own resources by (RFC 7644 section 3.7.2); an id that looks so
-/// could never be told from a reference.
+/// The prefix of references in a bulk request (RFC 7644 section 3.7.2). An id with this prefix would be ambiguous.
 const BULK_ID: &str = "bulkId:";
-/// The greatest version that is taken over.
+/// The greatest imported version.
 const LAST_VERSION: u64 = 1 << 62;
 
-/// A document that may be kept as it is, under its type.
+/// A document that is valid for its type.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ValidatedDocument {
-    /// The document, without what is never returned.
+    /// The document, without attributes that are never returned.
     pub document: Resource,
-    /// Whether the type, as it is now, shows all of the document: then its text may go out as it is.
+    /// Whether the type defines all attributes of the document, so that responses can contain its text unchanged.
     pub is_shown: bool,
-    /// The same for a store that keeps text: the very text that was given, unless something was
-    /// left out.
+    /// The text of [`ValidatedDocument::document`]: the original text, unless attributes were dropped.
     pub kept: Document,
     /// Its lookup keys.
     pub keys: Vec<(AttrId, Vec<Key>)>,
@@ -35,15 +33,16 @@ pub struct ValidatedDocument {
     pub kind: Arc<ResourceType>,
 }
 
-/// Checks that a resource may be kept as it is, and makes its lookup keys.
+/// Checks the id, type and document of a resource to import, and returns the document with its lookup keys.
 ///
-/// What is never returned, such as `password`, is [left out](ResourceType::remove_never_returned): no store
-/// keeps it, and the next archive would give it away.
+/// Attributes that are never returned, such as `password`, are [removed](ResourceType::remove_never_returned): a store
+/// never stores them, and the next export would disclose them.
 ///
 /// # Errors
-/// [`StoreError::Rejected`]: the registry has no such type, the document does not
-/// [fit](ResourceType::validate_stored) it or [lacks](ResourceType::check_kept_required) something, or the id is none (empty, beyond 1,024 bytes, with control
-/// characters, or a `bulkId:` reference); [`StoreError::Backend`] for text that is no document.
+/// - [`StoreError::Rejected`]: the registry does not have the type, the document is
+///   [invalid](ResourceType::validate_stored) for it or [lacks](ResourceType::check_kept_required) a required
+///   attribute, or the id is empty, is longer than 1,024 bytes, contains control characters or starts with `bulkId:`
+/// - [`StoreError::Backend`]: the text is not a JSON document
 ///
 /// # Example
 /// ```
@@ -97,35 +96,36 @@ pub fn validate_document(
 
 pub(super) fn check_id(id: &str) -> Result<(), StoreError> {
     if id.is_empty() || id.len() > ID_BYTES {
-        return Err(refused(format!("an id has 1 to {ID_BYTES} bytes")));
+        return Err(refused(format!("an id must have 1 to {ID_BYTES} bytes")));
     }
     if id.contains(char::is_control) {
-        return Err(refused("an id has no control characters"));
+        return Err(refused("an id must not contain control characters"));
     }
     if id.starts_with(BULK_ID) {
-        Err(refused(format!("an id does not start with `{BULK_ID}`")))
+        Err(refused(format!("an id must not start with `{BULK_ID}`")))
     } else {
         Ok(())
     }
 }
 
 impl MembershipRecord {
-    /// The change that adds them to their owner, which must be of that type.
+    /// Returns the change that adds the members to their owner, which has that type.
     ///
     /// # Errors
-    /// [`StoreError::Rejected`]: the attribute is no membership of the type, or the members are not in
-    /// the order of their ids, each once, or one has an id that no resource can have.
+    /// [`StoreError::Rejected`]: the type has no such membership attribute, the members are not sorted by id or one is
+    /// duplicate, or the id or type of a member is invalid.
     pub fn change(&self, kind: &Arc<ResourceType>) -> Result<Change, StoreError> {
         let attr = kind.attribute_id(&self.attr).map(|attr| kind.attr(attr));
         let attr = attr.filter(|a| a.role() == AttributeRole::Membership && a.path() == self.attr);
         let Some(attr) = attr else {
             let attr = &self.attr;
             let kind = kind.name();
-            return Err(refused(format!("`{attr}` is no membership of {kind}")));
+            let detail = format!("`{attr}` is not a membership attribute of `{kind}`");
+            return Err(refused(detail));
         };
         if !self.targets.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Err(refused(
-                "`targets` are not in the order of their ids, each once",
+                "`targets` must be sorted by id, without duplicates",
             ));
         }
         for (id, kind) in &self.targets {
@@ -147,28 +147,34 @@ impl MembershipRecord {
 }
 
 impl ResourceRecord {
-    /// The number that its version is, for a store that counts them.
+    /// Returns its version as a number, for a store that counts versions.
     ///
     /// # Errors
-    /// [`StoreError::Rejected`] for another version than a number from 1 to 2⁶², so that there are
-    /// others to come.
+    /// [`StoreError::Rejected`]: the version is not a number from 1 to 2⁶²; greater ones would leave too few numbers
+    /// for later changes.
     pub fn number(&self) -> Result<u64, StoreError> {
         let text = self.version.as_str();
         let number = text.parse::<u64>().ok().filter(|n| n.to_string() == text);
         let number = number.filter(|n| (1..=LAST_VERSION).contains(n));
-        number.ok_or_else(|| refused(format!("the version `{text}` is no number from 1 to 2⁶²")))
+        number.ok_or_else(|| {
+            refused(format!(
+                "invalid version `{text}`: expected a number from 1 to 2⁶²"
+            ))
+        })
     }
 }
 
 impl TenantHeader {
-    /// The last version that was given, for a store that counts them.
+    /// Returns the last version, for a store that counts versions.
     ///
     /// # Errors
-    /// [`StoreError::Rejected`] for a number beyond 2⁶².
+    /// [`StoreError::Rejected`]: the number is greater than 2⁶².
     pub fn last_version(&self) -> Result<u64, StoreError> {
         match self.versions {
             last if last <= LAST_VERSION => Ok(last),
-            _ => Err(refused("`versions` is no number from 0 to 2⁶²")),
+            _ => Err(refused(
+                "invalid `versions`: expected a number from 0 to 2⁶²",
+            )),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A tenant as lines of JSON.
+//! Exports and imports a tenant as lines of JSON.
 
 use std::{
     fmt, io,
@@ -12,39 +12,39 @@ use futures_core::Stream;
 use super::{Archive, ArchiveError, ArchiveRecord, RecordStream, print, reader::LineReader};
 use crate::{RequestContext, TenantId};
 
-/// The format of the lines, which the first one tells.
+/// The version of the format, which the first line contains.
 pub const FORMAT: u64 = 1;
 
-/// What goes into the lines, and what is taken out of them.
+/// The options of an export or import as lines.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ArchiveOptions {
-    /// The bounds of what is read.
+    /// The limits of an import.
     pub limits: ArchiveLimits,
-    /// What becomes of tokens.
+    /// Whether tokens are included.
     pub tokens: TokenExport,
 }
 
-/// What becomes of a tenant's tokens, of which only digests are known.
+/// The choice between including and omitting a tenant's tokens, of which only digests are stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenExport {
-    /// They go along, so that they open the copy as well.
+    /// Tokens are included, so that they are valid for the imported tenant, too.
     #[default]
     Keep,
-    /// They stay behind.
+    /// Tokens are omitted.
     Leave,
 }
 
-/// The bounds of lines that are read.
+/// The limits on the lines of an import.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ArchiveLimits {
-    /// Bytes of a line: 16 MiB.
+    /// The maximum number of bytes in a line, by default 16 MiB.
     pub line: usize,
-    /// Levels of arrays and objects in a line: 24.
+    /// The maximum depth of arrays and objects in a line, by default 24.
     pub nesting: usize,
-    /// JSON values of a line: 400,000.
+    /// The maximum number of JSON values in a line, by default 400,000.
     pub values: usize,
 }
 
@@ -58,19 +58,19 @@ impl Default for ArchiveLimits {
     }
 }
 
-/// How many records of each kind there are.
+/// The number of records of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordCounts {
-    /// Connections.
+    /// The number of connections.
     pub connections: u64,
-    /// Members, each as often as it is one.
+    /// The number of memberships.
     pub members: u64,
-    /// Resources.
+    /// The number of resources.
     pub resources: u64,
-    /// Resources that were deleted and can be brought back.
+    /// The number of soft-deleted resources.
     pub retired: u64,
-    /// Tokens.
+    /// The number of tokens.
     pub tokens: u64,
 }
 
@@ -107,17 +107,17 @@ impl RecordCounts {
     }
 }
 
-/// Exports a tenant as lines of JSON: a stream of lines, each with its end.
+/// Exports a tenant as a stream of JSON lines, each with its line break.
 ///
-/// - Each line is an object with one member that says what it is: `tenant` is the first, then come
-///   `connection`, `token`, `resource`, `edges` (up to [`TARGETS`](super::TARGETS) members of the
-///   resource before) and `retired`. The last is `end`, with [`RecordCounts`].
-/// - Documents are the text that the store keeps. Instants are in milliseconds, as clients see them.
-/// - It holds personal data, and the digests of tokens unless those are left out.
-/// - Lines are made as they are taken, and nothing is done before the first one is. A stream that is dropped ends the export.
+/// - Each line is an object with one member, whose name is the kind of the record: first `tenant`, then `connection`,
+///   `token`, `resource`, `edges` (up to [`TARGETS`](super::TARGETS) members of the resource before) and `retired`. The
+///   last is `end`, with [`RecordCounts`].
+/// - Documents are the text that the store has, on one line. Times are in milliseconds, as in responses.
+/// - The lines contain personal data, and the digests of tokens unless the options omit tokens.
+/// - The export starts with the first poll, and prints each line when it is polled. Dropping the stream ends it.
 ///
 /// # Errors
-/// An item is an error as for [`Archive::export_records`]; it is the last item, and the line `end` is missing then.
+/// The last item may be an error as for [`Archive::export_records`]. The line `end` is missing then.
 ///
 /// # Example
 /// ```
@@ -159,7 +159,7 @@ pub struct ExportLines<'a> {
 }
 
 impl ExportLines<'_> {
-    /// Returns the number of records so far: of all, once the stream has ended.
+    /// Returns the number of records so far; after the end of the stream, of all records.
     #[must_use]
     pub fn counts(&self) -> RecordCounts {
         self.counts
@@ -197,15 +197,17 @@ impl Stream for ExportLines<'_> {
     }
 }
 
-/// Imports a tenant from the lines of an [`export`], which may arrive in chunks of any size: all of it, or nothing.
+/// Imports all records of a tenant, or none, from the lines of an [`export`].
 ///
-/// The tenant is that of the scope, whatever it was called. The input is read no faster than the store takes the records;
-/// a future that is dropped leaves what [`Archive::import_records`] says.
+/// The lines may arrive in chunks of any size. The records become those of the scope's tenant, which may have another
+/// id. The input is read no faster than the store takes the records. [`Archive::import_records`] describes the
+/// effect of a dropped future.
 ///
 /// # Errors
-/// As for [`Archive::import_records`]; [`ArchiveError::Io`] for an error of the input; [`ArchiveError::Line`] also for a
-/// line that is too long, nested too deeply or no record, for lines in another order than [`export`] gives them, and for
-/// ones that are missing at the end.
+/// - the errors of [`Archive::import_records`]
+/// - [`ArchiveError::Io`]: the input failed
+/// - [`ArchiveError::Line`], also for a line that exceeds a limit, is not a record or is out of order, and if the `end`
+///   line is missing
 ///
 /// # Example
 /// ```
@@ -225,7 +227,7 @@ impl Stream for ExportLines<'_> {
 /// let (store, options) = (MemoryStore::new(), archive::ArchiveOptions::default());
 /// let imported = now(archive::import(&store, &scope, &options, chunks));
 /// let problem = imported.unwrap_err().to_string();
-/// assert_eq!(problem, "line 1: the format is 2, and not 1");
+/// assert_eq!(problem, "line 1: unsupported format 2: expected 1");
 /// ```
 pub async fn import<S: Stream<Item = io::Result<Bytes>> + Send>(
     archive: &dyn Archive,

@@ -1,4 +1,4 @@
-//! Records out of lines of JSON.
+//! Parses lines of JSON as records.
 
 use chrono::{DateTime, Utc};
 use scimkit_core::{Version, excerpt, parse_instant, parse_json};
@@ -11,17 +11,17 @@ use super::{
 };
 use crate::{Connection, ConnectionId, Document, Tenant, TenantId, TokenRecord, TokenScopes};
 
-/// What is wrong with a line.
+/// A result whose error is the reason why a line is invalid.
 type Outcome<T> = Result<T, String>;
 
-/// A line's meaning.
+/// A parsed line.
 #[derive(Debug)]
 pub(super) enum Line {
     End(RecordCounts),
     Record(ArchiveRecord),
 }
 
-/// Reads one line of a tenant's records; only the first is read without one.
+/// Parses one line of the records of `tenant`, which is none for the first line.
 pub(super) fn line(
     text: &[u8],
     tenant: Option<&TenantId>,
@@ -34,8 +34,8 @@ pub(super) fn line(
     let mut members = Members::of(value, &name)?;
     let record = match (name.as_str(), tenant) {
         ("tenant", None) => ArchiveRecord::Start(start(&mut members)?),
-        (_, None) => return Err("the first line is not that of a tenant".to_owned()),
-        ("tenant", Some(_)) => return Err("there is a second tenant".to_owned()),
+        (_, None) => return Err("the first line must be a `tenant` line".to_owned()),
+        ("tenant", Some(_)) => return Err("unexpected second `tenant` line".to_owned()),
         ("connection", Some(tenant)) => {
             ArchiveRecord::Connection(connection(&mut members, tenant)?)
         }
@@ -50,7 +50,7 @@ pub(super) fn line(
         ("resource", _) => ArchiveRecord::Resource(resource(&mut members)?),
         ("retired", _) => ArchiveRecord::Retired(retired(&mut members)?),
         ("token", Some(tenant)) => ArchiveRecord::Token(token(&mut members, tenant)?),
-        (other, _) => return Err(format!("`{}` is nothing that is kept", excerpt(other))),
+        (other, _) => return Err(format!("unknown kind of line `{}`", excerpt(other))),
     };
     members.end().map(|()| Line::Record(record))
 }
@@ -58,7 +58,7 @@ pub(super) fn line(
 fn start(members: &mut Members) -> Outcome<TenantHeader> {
     let format = members.number("format")?;
     if format != FORMAT {
-        return Err(format!("the format is {format}, and not {FORMAT}"));
+        return Err(format!("unsupported format {format}: expected {FORMAT}"));
     }
     let id = TenantId::from(members.text("id")?.as_str());
     let versions = members.number("versions")?;
@@ -96,7 +96,9 @@ fn token(members: &mut Members, tenant: &TenantId) -> Outcome<TokenRecord> {
             Some("groups") => token.scopes.groups = true,
             Some("read") => token.scopes.read = true,
             Some("users") => token.scopes.users = true,
-            _ => return Err("`scopes` has another element than groups, read and users".to_owned()),
+            _ => {
+                return Err("`scopes` must contain only `groups`, `read` and `users`".to_owned());
+            }
         }
     }
     token.revision = members.number("revision")?;
@@ -115,7 +117,7 @@ fn digest(text: &str) -> Option<[u8; 32]> {
     for (byte, at) in digest.iter_mut().zip((0..64).step_by(2)) {
         *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
     }
-    // A sign is no digit.
+    // `from_str_radix` accepts a sign.
     text.bytes()
         .all(|b| b.is_ascii_hexdigit())
         .then_some(digest)
@@ -147,7 +149,7 @@ fn edges(members: &mut Members) -> Outcome<MembershipRecord> {
     let attr = members.text("attribute")?;
     let elements = members.array("targets")?;
     if elements.is_empty() || elements.len() > TARGETS {
-        return Err(format!("`targets` has not 1 to {TARGETS} elements"));
+        return Err(format!("`targets` must have 1 to {TARGETS} elements"));
     }
     let mut targets = Vec::with_capacity(elements.len());
     for element in elements {
@@ -159,7 +161,7 @@ fn edges(members: &mut Members) -> Outcome<MembershipRecord> {
     Ok(MembershipRecord::new(owner, attr, targets))
 }
 
-/// The members of an object that are not read yet.
+/// The members of an object that were not read yet.
 struct Members {
     left: Map<String, Value>,
     of: String,
@@ -178,14 +180,18 @@ impl Members {
         let mut members = self.left.into_iter();
         match (members.next(), members.next()) {
             (Some(member), None) => Ok(member),
-            _ => Err("the line is not an object with one member".to_owned()),
+            _ => Err("expected an object with one member".to_owned()),
         }
     }
 
     fn end(self) -> Outcome<()> {
         match self.left.into_iter().next() {
             None => Ok(()),
-            Some((name, _)) => Err(format!("`{}` has no `{}`", self.of, excerpt(&name))),
+            Some((name, _)) => Err(format!(
+                "unknown member `{}` in `{}`",
+                excerpt(&name),
+                self.of
+            )),
         }
     }
 
@@ -210,10 +216,10 @@ impl Members {
     }
 
     fn number(&mut self, name: &str) -> Outcome<u64> {
-        // What a column of a database can hold.
+        // The maximum is that of a database column.
         let number = self.take(name)?.as_i64();
         let number = number.and_then(|number| u64::try_from(number).ok());
-        number.ok_or_else(|| format!("`{name}` is not a number from 0 on"))
+        number.ok_or_else(|| format!("`{name}` is not a number from 0 to 2⁶³ - 1"))
     }
 
     fn instant(&mut self, name: &str) -> Outcome<DateTime<Utc>> {

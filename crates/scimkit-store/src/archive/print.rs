@@ -1,4 +1,4 @@
-//! Records as lines of JSON.
+//! Prints records as lines of JSON.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{Connection, ConnectionId, Document, StoreError, TokenRecord};
 
-/// The line of a record, with its end.
+/// Returns the line of a record, with its line break.
 pub(super) fn line(record: &ArchiveRecord) -> Result<String, StoreError> {
     Ok(match record {
         ArchiveRecord::Connection(connection) => of_connection(connection),
@@ -25,7 +25,7 @@ pub(super) fn line(record: &ArchiveRecord) -> Result<String, StoreError> {
     })
 }
 
-/// The last line.
+/// Returns the last line.
 pub(super) fn end(counts: &RecordCounts) -> String {
     let counted = counts.named().into_iter();
     let line = counted.fold(Line::of("end"), |line, (name, count)| {
@@ -123,7 +123,7 @@ fn of_edges(edges: &MembershipRecord) -> String {
     line.end()
 }
 
-/// A line in the making: an object with one member, whose value is an object.
+/// An incomplete line: an object with one member, which is an object.
 struct Line {
     text: String,
 }
@@ -152,7 +152,7 @@ impl Line {
         self.with(name, &Value::from(text))
     }
 
-    /// To the millisecond, as clients see it.
+    /// Adds a time in milliseconds, as responses have it.
     fn instant(self, name: &str, at: impl Into<Option<DateTime<Utc>>>) -> Self {
         match at.into() {
             Some(at) => self.text(name, &format_instant(at)),
@@ -171,7 +171,7 @@ impl Line {
         }
     }
 
-    /// The text as it is kept.
+    /// Adds the stored text of a document, on one line.
     fn document(mut self, document: &Document) -> Result<Self, StoreError> {
         self.name("document");
         let text = document.text();

@@ -1,4 +1,4 @@
-//! Records out of bytes that arrive in chunks.
+//! Reads records from bytes that arrive in chunks.
 
 use std::{
     io::{self, ErrorKind},
@@ -16,16 +16,14 @@ use super::{
 };
 use crate::TenantId;
 
-/// Chunks and lines without a record after which other tasks have their turn.
+/// The number of chunks and of lines without a record after which other tasks run.
 const TOGETHER: u32 = 64;
 
-/// The records of lines that arrive in chunks of any size.
-///
-/// It holds one line and one chunk at most.
+/// The records of lines that arrive in chunks of any size. It buffers at most one line and one chunk.
 pub(super) struct LineReader<S> {
     /// The rest of the last chunk.
     chunk: Bytes,
-    /// Of every line.
+    /// The number of records in all lines, to compare with the `end` line.
     counts: RecordCounts,
     input: Pin<Box<S>>,
     is_at_end: bool,
@@ -34,14 +32,14 @@ pub(super) struct LineReader<S> {
     lines: u64,
     /// The beginning of a line that did not end with its chunk.
     part: Vec<u8>,
-    /// Of the records that are handed on.
+    /// The number of records that were returned.
     handed: RecordCounts,
     stage: Stage,
     tenant: Option<TenantId>,
     tokens: TokenExport,
 }
 
-/// How far the lines are; they never go back.
+/// The kind of the last line. Lines are in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Start,
@@ -51,7 +49,7 @@ enum Stage {
     Retired,
     /// The last line was read.
     End,
-    /// There is nothing after it, or something was wrong.
+    /// The input ended, or there was an error.
     Over,
 }
 
@@ -67,7 +65,7 @@ impl Stage {
     }
 }
 
-/// What there is to do next.
+/// The result of reading one line or chunk.
 enum Step {
     Ended,
     Handed(NumberedRecord),
@@ -91,21 +89,21 @@ impl<S: Stream<Item = io::Result<Bytes>>> LineReader<S> {
         }
     }
 
-    /// The number of records that were handed on.
+    /// Returns the number of records that were returned.
     pub(super) fn handed(&self) -> RecordCounts {
         self.handed
     }
 
-    /// What is wrong with the line that is being read.
+    /// Returns an error of the current line.
     fn wrong(&self, problem: impl Into<String>) -> ArchiveError {
         ArchiveError::line(self.lines + 1, problem)
     }
 
-    /// Reads on: a line, if all of it is there, or else a chunk.
+    /// Reads the next line if it is complete, otherwise the next chunk.
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Step, ArchiveError>> {
         if self.stage == Stage::End {
             if !self.chunk.is_empty() {
-                return Poll::Ready(Err(self.wrong("there is something behind the end")));
+                return Poll::Ready(Err(self.wrong("unexpected text after the `end` line")));
             }
             if self.is_at_end {
                 return Poll::Ready(Ok(Step::Ended));
@@ -115,7 +113,7 @@ impl<S: Stream<Item = io::Result<Bytes>>> LineReader<S> {
             self.lines += 1;
             return Poll::Ready(Ok(step));
         } else if self.is_at_end {
-            return Poll::Ready(Err(self.wrong("the end is missing")));
+            return Poll::Ready(Err(self.wrong("the `end` line is missing")));
         }
         match ready!(self.input.as_mut().poll_next(cx)) {
             None => self.is_at_end = true,
@@ -128,7 +126,7 @@ impl<S: Stream<Item = io::Result<Bytes>>> LineReader<S> {
         Poll::Ready(Ok(Step::More))
     }
 
-    /// The next line with its end, if all of it is there.
+    /// Returns the next line with its line break, if it is complete.
     fn text(&mut self) -> Result<Option<Bytes>, ArchiveError> {
         let end = self.chunk.iter().position(|byte| *byte == b'\n');
         let length = end.map_or(self.chunk.len(), |end| end + 1);
@@ -145,7 +143,7 @@ impl<S: Stream<Item = io::Result<Bytes>>> LineReader<S> {
         Ok(is_line.then(|| std::mem::take(&mut self.part).into()))
     }
 
-    /// What a line comes to.
+    /// Parses a line, and checks its place.
     fn step(&mut self, text: &[u8]) -> Result<Step, ArchiveError> {
         let line = parse::line(text, self.tenant.as_ref(), &self.limits);
         let record = match line.map_err(|problem| self.wrong(problem))? {
@@ -158,7 +156,7 @@ impl<S: Stream<Item = io::Result<Bytes>>> LineReader<S> {
         };
         let stage = Stage::of(&record);
         if stage < self.stage {
-            return Err(self.wrong("the line is not in its place"));
+            return Err(self.wrong("the line is out of order"));
         }
         self.stage = stage;
         self.counts.add(&record);
@@ -176,7 +174,8 @@ impl<S: Stream<Item = io::Result<Bytes>>> LineReader<S> {
     fn check_end(&self, told: RecordCounts) -> Result<(), ArchiveError> {
         for ((name, told), (_, found)) in told.named().into_iter().zip(self.counts.named()) {
             if told != found {
-                return Err(self.wrong(format!("{found} {name} were there, and {told} are told")));
+                let problem = format!("found {found} {name}, but the `end` line has {told}");
+                return Err(self.wrong(problem));
             }
         }
         Ok(())

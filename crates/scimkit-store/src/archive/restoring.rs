@@ -1,4 +1,4 @@
-//! What is decided of the records of a restore, whatever store they go into.
+//! The checks of an import, which are the same for all stores.
 
 use std::sync::Arc;
 
@@ -14,46 +14,50 @@ use crate::{
     TokenRecord,
 };
 
-/// A store in the middle of a restore: what is there, and what it is told to keep.
+/// Stores the checked records of an import.
 ///
-/// All of it is one tenant's, and part of the one thing that is done or not done.
+/// All records are of one tenant, and the import as a whole is done or not done.
 pub trait ImportTarget {
-    /// Why it can't.
+    /// The error of the store.
     type Error: From<StoreError>;
 
-    /// Whether there is something already, from before or from this restore.
+    /// Returns whether an entry or resource is stored already, from before or from this import.
     ///
     /// # Errors
-    /// What the store says.
+    /// The error of the store.
     fn has(&self, what: ImportQuery<'_>) -> Result<bool, Self::Error>;
 
-    /// Keeps what [`Importer`] has checked, as it is.
+    /// Stores a record that [`Importer`] has checked, unchanged.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] for a resource with the value of another, [`MembershipRecord::twice`] for members of
-    /// whom one is there already, and what the store says.
+    /// - [`StoreError::Duplicate`]: another resource has the value of a unique attribute
+    /// - [`MembershipRecord::twice`]: one of the members is stored already
+    /// - any other error of the store
     fn keep(&mut self, what: CheckedRecord) -> Result<(), Self::Error>;
 }
 
-/// What [`Importer`] asks for.
+/// The entry or resource that [`Importer`] looks for in a store.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::exhaustive_enums, reason = "every store must answer")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "every store must support every query"
+)]
 pub enum ImportQuery<'a> {
     /// A connection of the tenant.
     Connection(&'a ConnectionId),
-    /// A resource of any type, or a retired one.
+    /// A resource or soft-deleted resource of any type with that id.
     Id(&'a ResourceId),
-    /// A resource of that type, which is not retired.
+    /// A resource of that type with that id, soft-deleted ones excluded.
     Resource(&'a str, &'a ResourceId),
     /// The tenant's entry.
     Tenant,
-    /// A token with the id of that one, or of whatever tenant with its digest.
+    /// A token of the tenant with the same id, or of any tenant with the same digest.
     Token(&'a TokenRecord),
 }
 
-/// What may be kept.
+/// A valid record to store.
 #[derive(Debug)]
-#[expect(clippy::exhaustive_enums, reason = "every store must keep every kind")]
+#[expect(clippy::exhaustive_enums, reason = "every store must store every kind")]
 pub enum CheckedRecord {
     /// A connection.
     Connection(Connection),
@@ -61,7 +65,7 @@ pub enum CheckedRecord {
     Edges(MembershipRecord, Change),
     /// A resource.
     Resource(ResourceRecord, ValidatedDocument),
-    /// A resource that was deleted.
+    /// A soft-deleted resource.
     Retired(DeletedRecord, ValidatedDocument),
     /// The tenant's entry.
     Tenant(Tenant),
@@ -69,9 +73,9 @@ pub enum CheckedRecord {
     Token(TokenRecord),
 }
 
-/// The decisions of an [`Archive::import_records`](super::Archive::import_records), record by record.
+/// Checks the records of an [`Archive::import_records`](super::Archive::import_records), one by one.
 ///
-/// Where a record is refused, those before it are for the store to undo.
+/// If a record is rejected, the store must remove the records before it.
 ///
 /// # Example
 /// ```
@@ -81,7 +85,7 @@ pub enum CheckedRecord {
 ///     archive::{ImportQuery, CheckedRecord, ImportTarget, ArchiveRecord, Importer, TenantHeader},
 /// };
 ///
-/// /// Has nothing, and keeps nothing.
+/// /// A store that is empty and stays empty.
 /// struct Sieve;
 ///
 /// impl ImportTarget for Sieve {
@@ -116,8 +120,7 @@ pub struct Importer {
 }
 
 impl Importer {
-    /// Begins with none: the records become those of the scope's tenant, fit the types of its registry, and respect
-    /// its limit on documents.
+    /// Creates an importer for the scope's tenant, with the registry and document limit of its settings.
     #[must_use]
     pub fn new(scope: &RequestContext) -> Self {
         Importer {
@@ -129,17 +132,16 @@ impl Importer {
         }
     }
 
-    /// The last version that was given: the next one comes behind it.
+    /// Returns the greatest version so far; those of later changes must be greater.
     #[must_use]
     pub fn versions(&self) -> u64 {
         self.versions
     }
 
-    /// Checks a record, and has it kept: [`Importer::check`] and [`Importer::keep`].
+    /// Checks and stores a record: [`Importer::check`], then [`Importer::keep`].
     ///
     /// # Errors
-    /// [`StoreError::Rejected`] for a record that can't be kept behind those before, and what the keeper
-    /// says.
+    /// As for [`Importer::check`] and [`Importer::keep`].
     pub fn take<K: ImportTarget>(
         &mut self,
         keeper: &mut K,
@@ -151,13 +153,15 @@ impl Importer {
         }
     }
 
-    /// Checks a record as far as that is possible without a store; returns what is to be kept of it.
+    /// Checks a record without the store, and returns the record to store; none for a header without an entry.
     ///
     /// # Errors
-    /// [`StoreError::Rejected`] for a record that can't be kept, or not behind those before; [`StoreError::TooLarge`].
+    /// - [`StoreError::Rejected`]: the record is invalid, or out of order
+    /// - [`StoreError::TooLarge`]: the document exceeds the limit
+    /// - [`StoreError::Backend`]: the text of a document is not JSON
     pub fn check(&mut self, record: ArchiveRecord) -> Result<Option<CheckedRecord>, StoreError> {
         if matches!(record, ArchiveRecord::Start(_)) == self.is_started {
-            return Err(refused("a tenant comes first, and only once"));
+            return Err(refused("the tenant must come first, and only once"));
         }
         self.is_started = true;
         Ok(Some(match record {
@@ -183,7 +187,7 @@ impl Importer {
                 let number = resource.number()?;
                 self.versions = self.versions.max(number);
                 validate::owner(resource.connection.as_ref())?;
-                // As its store should have done when a clock was set back.
+                // A clock may have been set back.
                 resource.last_modified = resource.last_modified.max(resource.created);
                 let fit = self.fit((&resource.kind, &resource.id), &resource.document)?;
                 CheckedRecord::Resource(resource, fit)
@@ -213,7 +217,7 @@ impl Importer {
         }))
     }
 
-    /// Checks a document, its size included.
+    /// Validates a document, including its size.
     fn fit(
         &self,
         of: (&str, &ResourceId),
@@ -229,11 +233,11 @@ impl Importer {
         }
     }
 
-    /// Has kept what was checked, unless something else is in its place or what it belongs to is
-    /// missing.
+    /// Stores a checked record, unless it is a duplicate, or its owner or connection is missing.
     ///
     /// # Errors
-    /// [`StoreError::Rejected`] for what can't be kept behind what is there, and what the keeper says.
+    /// - [`StoreError::Rejected`]: the id, entry or token is stored already, or the owner or connection is missing
+    /// - the errors of the store: see [`ImportTarget::keep`]
     pub fn keep<K: ImportTarget>(keeper: &mut K, checked: CheckedRecord) -> Result<(), K::Error> {
         match &checked {
             CheckedRecord::Connection(new) if keeper.has(ImportQuery::Connection(&new.id))? => {
@@ -248,7 +252,7 @@ impl Importer {
             | CheckedRecord::Retired(DeletedRecord { id, .. }, _)
                 if keeper.has(ImportQuery::Id(id))? =>
             {
-                Err(refused(format!("the id `{id}` comes twice")).into())
+                Err(refused(format!("duplicate id `{id}`")).into())
             }
             CheckedRecord::Tenant(entry) if keeper.has(ImportQuery::Tenant)? => {
                 Err(there("tenant", &entry.id).into())
@@ -267,17 +271,17 @@ impl Importer {
 }
 
 impl MembershipRecord {
-    /// What is said of members of whom one is there already.
+    /// Returns the error of a record with a member that is stored already.
     #[must_use]
     pub fn twice() -> StoreError {
-        refused("a member comes twice")
+        refused("duplicate member")
     }
 }
 
 fn ownerless() -> StoreError {
-    refused("the owner of the members did not come before")
+    refused("the owner of the members must come before them")
 }
 
 fn there(what: &str, id: &impl std::fmt::Display) -> StoreError {
-    refused(format!("there is the {what} `{id}` already"))
+    refused(format!("the {what} `{id}` already exists"))
 }

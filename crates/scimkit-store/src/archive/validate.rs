@@ -1,4 +1,4 @@
-//! What an import rejects because administration or the protocol would.
+//! The rules of administration for imported tenants, connections, tokens and owners.
 
 use super::fit::{check_id, refused};
 use crate::{
@@ -18,7 +18,7 @@ pub(super) fn token(entry: &TokenRecord) -> Result<(), StoreError> {
     validate::token(entry).map_err(|problem| rejected(&problem))
 }
 
-/// Validates the connection that owns a resource, which an application may name in its own way.
+/// Validates the id of a resource's owner. The application may have other rules for it than administration.
 pub(super) fn owner(connection: Option<&ConnectionId>) -> Result<(), StoreError> {
     match connection {
         Some(id) => check_id(id.as_str()).map_err(|problem| {

@@ -1,4 +1,4 @@
-//! Which edges the answers to a batch carry.
+//! The selection of edges for the results of a batch.
 
 use std::sync::Arc;
 
@@ -7,21 +7,21 @@ use scimkit_registry::{AttrId, AttributeRole, Registry, ResourceId, ResourceType
 use super::facts::OwnerList;
 use crate::{Batch, computed::target_types};
 
-/// The edges that the answers to a batch carry.
+/// The selection of edges for the results of a batch.
 #[derive(Debug)]
 pub(super) struct AnswerEdges {
     pub(super) attrs: Vec<ShownAttr>,
-    /// The type of the resources that come with edges.
+    /// The type of the resources that have edges in their results.
     pub(super) kind: Arc<ResourceType>,
     /// The maximum number of edges under each attribute.
     pub(super) limit: Option<usize>,
 }
 
-/// An attribute whose edges answers carry.
+/// An attribute with edges in results.
 #[derive(Debug)]
 pub(super) struct ShownAttr {
     pub(super) id: AttrId,
-    /// The types that its edges may lead to.
+    /// The types of the targets of its edges.
     pub(super) leads_to: Vec<Arc<ResourceType>>,
     pub(super) source: EdgeSource,
 }
@@ -29,18 +29,19 @@ pub(super) struct ShownAttr {
 /// The source of the edges under an attribute.
 #[derive(Debug)]
 pub(super) enum EdgeSource {
-    /// No store has edges under such an attribute.
+    /// There are no edges under such an attribute.
     None,
-    /// The members by the attribute with this path.
+    /// The members under the attribute with this path.
     Members(Arc<str>),
     /// The owners of each type and membership attribute.
     Owners(Vec<(Arc<str>, Arc<str>)>),
-    /// The resource that the document refers to.
+    /// The resource to which the document refers.
     Reference,
 }
 
 impl AnswerEdges {
-    /// The edges that answers to a batch carry: under the attributes of the type of its first write.
+    /// Returns the selection for a batch: the needed attributes of the type of its first write; none if the results
+    /// need no edges.
     pub(super) fn new(registry: &Registry, batch: &Batch) -> Option<Self> {
         let want = &batch.read_options;
         if want.edges.is_empty() || !want.document {
@@ -58,7 +59,7 @@ impl AnswerEdges {
         })
     }
 
-    /// Whether other answers carry the same edges.
+    /// Returns whether another selection is the same.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let ids = |edges: &'_ Self| edges.attrs.iter().map(|attr| attr.id).collect::<Vec<_>>();
         Arc::ptr_eq(&self.kind, &other.kind) && self.limit == other.limit && ids(self) == ids(other)
@@ -86,7 +87,7 @@ impl ShownAttr {
     }
 }
 
-/// The name of a type with each of its membership attributes.
+/// Returns the name of a type with each of its membership attributes.
 fn owner_lists(kind: &Arc<ResourceType>) -> impl Iterator<Item = (Arc<str>, Arc<str>)> {
     let attrs = kind.attributes().iter();
     let attrs =
@@ -94,7 +95,7 @@ fn owner_lists(kind: &Arc<ResourceType>) -> impl Iterator<Item = (Arc<str>, Arc<
     attrs.map(|attr| (kind.name().into(), attr.path().into()))
 }
 
-/// The owners of a resource of one type and attribute.
+/// Returns the list of the owners of a resource with that type and attribute.
 pub(super) fn owner_list((kind, attr): (&Arc<str>, &Arc<str>), target: &ResourceId) -> OwnerList {
     OwnerList {
         attr: Arc::clone(attr),

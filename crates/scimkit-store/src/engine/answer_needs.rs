@@ -1,4 +1,4 @@
-//! The facts that the edges of answers need.
+//! The facts that are needed for the edges in results.
 
 use std::collections::{BTreeSet, HashMap, btree_map};
 
@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{Document, ExistingMatch, ExpectedVersion, StoreError, UnknownMemberPolicy, WriteOp};
 
-/// Adds the facts for the edges of answers that are not known yet.
+/// Adds the missing facts for the edges in results.
 ///
-/// What an answer carries is decided by all writes of the decision, so every resource of the type counts that a
-/// write is, or may be, about. Only candidates of claims, and references in stored documents, are not known before
-/// the second round.
+/// All writes of the decision affect the edges of a result, so these are the facts about every resource of the type
+/// that a write changes or may change. Only the candidates of matches and the references in stored documents are
+/// unknown before the second round.
 pub(super) fn add(requests: &[Request], known: &Known, needs: &mut Needs) {
     let mut removals = None;
     for (at, request) in requests.iter().enumerate() {
@@ -76,7 +76,7 @@ impl<'r> Removals<'r> {
         removals
     }
 
-    /// The number of members that an owner may lose one by one.
+    /// Returns the maximum number of members that single removals take from an owner.
     fn of_owner(&self, owner: &ResourceId) -> usize {
         let removed = self.by_owner.get(owner).copied().unwrap_or_default();
         removed.saturating_add(self.deletes)
@@ -91,7 +91,7 @@ enum Before<'d> {
 }
 
 impl Before<'_> {
-    /// The resource that a reference names.
+    /// Returns the id in a reference.
     fn reference(self, kind: &ResourceType, attr: AttrId) -> Option<ResourceId> {
         match self {
             Before::Document(document) => document.reference(kind, attr),
@@ -129,7 +129,7 @@ impl Collector<'_> {
             }
             WriteOp::Delete { .. } => {}
             WriteOp::Update { change, expect, id } => {
-                // It may become an owner of a resource that is shown.
+                // It may become an owner in a result.
                 if !change.edge_changes().is_empty() && self.edges.attrs.iter().any(shows_owners) {
                     self.label(id);
                 }
@@ -145,7 +145,7 @@ impl Collector<'_> {
         }
     }
 
-    /// The facts about the candidates of a claim.
+    /// Adds the facts about the candidates of a match.
     fn claimed(
         &mut self,
         number: usize,
@@ -162,7 +162,7 @@ impl Collector<'_> {
                     self.created(request, change, id);
                     continue;
                 }
-                // If it fails, so does the write.
+                // If this fails, the write fails, too.
                 let sent = row.document.tree().map_err(StoreError::from);
                 let sent = sent.and_then(|tree| adoption_change(request, change, claim, &tree));
                 if let Ok(sent) = sent {
@@ -172,7 +172,7 @@ impl Collector<'_> {
         }
     }
 
-    /// The facts about a resource that a write creates or restores.
+    /// Adds the facts about a resource that a write creates or restores.
     fn created(&mut self, request: &Request, change: &Change, id: &ResourceId) {
         for attr in &self.edges.attrs {
             match &attr.source {
@@ -188,14 +188,14 @@ impl Collector<'_> {
         }
     }
 
-    /// The facts about a resource that a write changes.
+    /// Adds the facts about a resource that a write changes.
     fn existing(&mut self, (id, before): (&ResourceId, Option<Before<'_>>), change: &Change) {
         for attr in &self.edges.attrs {
             match &attr.source {
                 EdgeSource::None => {}
                 EdgeSource::Members(path) => {
                     self.added(attr, id, change);
-                    // What a single write replaces is not shown.
+                    // The result of a single write does not have the replaced members.
                     if self.removals.writes > 1 || !replaces(change, attr.id) {
                         let list = list((&self.edges.kind, id), path);
                         let limit = self.limit(self.removals.of_owner(id));
@@ -210,14 +210,13 @@ impl Collector<'_> {
         }
     }
 
-    /// The maximum number of edges that are needed to show enough once so many are removed.
+    /// Returns the number of edges to load so that enough are left after that number of removals; none for all.
     fn limit(&self, removed: usize) -> Option<usize> {
         let limit = self.edges.limit?;
         Some(limit.saturating_add(removed))
     }
 
-    /// Labels of the new members that may be shown, and the types that clients gave to those that are members
-    /// already and don't exist.
+    /// Adds the labels of the new members that a result may have, and the stored types of members that don't exist.
     fn added(&mut self, attr: &ShownAttr, owner: &ResourceId, change: &Change) {
         let EdgeSource::Members(path) = &attr.source else {
             return;
@@ -252,7 +251,7 @@ impl Collector<'_> {
         let EdgeSource::Owners(lists) = &attr.source else {
             return;
         };
-        // Each write takes at most one owner away.
+        // Each write removes at most one owner.
         let limit = self.limit(self.removals.writes);
         for (kind, attr) in lists {
             let list = owner_list((kind, attr), target);
@@ -262,7 +261,7 @@ impl Collector<'_> {
         }
     }
 
-    /// Labels of the resources that the document may refer to before or after a change.
+    /// Adds the labels of the resources to which the document may refer before or after a change.
     fn reference(&mut self, attr: &ShownAttr, before: Option<Before<'_>>, change: &Change) {
         let kind = &self.edges.kind;
         let before = before.and_then(|before| before.reference(kind, attr.id));
@@ -281,13 +280,13 @@ impl Collector<'_> {
     }
 }
 
-/// Asks for a list up to a limit, or up to a higher one that is asked for already; none is the highest.
+/// Raises the limit of a needed list to at least `limit`; none is the highest.
 fn widen<K: Ord>(entry: btree_map::Entry<'_, K, Option<usize>>, limit: Option<usize>) {
     let known = entry.or_insert(limit);
     *known = known.zip(limit).map(|(known, limit)| known.max(limit));
 }
 
-/// The first edges by the ids of their targets.
+/// Returns the targets of the first edges, by id.
 fn first(edges: &[Edge], limit: usize) -> Vec<&ResourceId> {
     let mut ids: Vec<_> = edges.iter().map(|edge| &edge.id).collect();
     if ids.len() > limit {
@@ -302,7 +301,7 @@ fn replaces(change: &Change, attr: AttrId) -> bool {
     edits.any(|edges| edges.attr == attr && matches!(edges.edit, EdgeEdit::Replace(_)))
 }
 
-/// The resource that a reference names after a change that sets it.
+/// Returns the id that a change sets in a reference, if any.
 fn new_reference(kind: &ResourceType, attr: AttrId, change: &Change) -> Option<ResourceId> {
     let (id, value) = change.assignments().iter().find(|(id, _)| {
         let set = kind.attr(*id);

@@ -1,4 +1,4 @@
-//! The edges that the answers to a batch carry, as they are after the batch.
+//! The edges in the results of a batch, as of the end of the batch.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -18,8 +18,8 @@ use super::{
 use crate::{Document, StoreError, StoredResource, Written};
 
 impl Decider<'_> {
-    /// Puts the edges into the answers: those of a resource into the last answer about it, if the resource still
-    /// has the version that the answer names.
+    /// Adds the edges to the results: those of a resource to its last result, if the resource still has the version
+    /// of that result.
     pub(super) fn add_answer_edges(
         &self,
         request: &Request,
@@ -51,8 +51,8 @@ impl Decider<'_> {
         Ok(())
     }
 
-    /// The edges of a resource under one attribute; none if the facts are not enough, which happens only where a
-    /// claim takes a resource that an earlier write of the batch has changed.
+    /// Returns the edges of a resource under one attribute; none if facts are missing, which happens only for a create
+    /// that adopts a resource which an earlier write of the batch has changed.
     fn shown(
         &self,
         request: &Request,
@@ -107,7 +107,7 @@ impl Decider<'_> {
         Ok(Some(shown))
     }
 
-    /// The first members of an owner in the order of their ids.
+    /// Returns the first members of an owner in the order of their ids.
     fn first_members<'s>(
         &'s self,
         list: &MemberList,
@@ -142,7 +142,7 @@ impl Decider<'_> {
         Ok(Some(members.into_iter().take(limit).collect()))
     }
 
-    /// The first owners of a resource in the order of their ids, each once.
+    /// Returns the first owners of a resource in the order of their ids, without duplicates.
     fn first_owners<'s>(
         &'s self,
         lists: &'s [(Arc<str>, Arc<str>)],
@@ -157,7 +157,7 @@ impl Decider<'_> {
             }
             let list = owner_list((kind, attr), target);
             let Some(stored) = self.known.shown_owners(&list) else {
-                // Nothing refers to an id before its resource exists, if the policy rejects unknown members.
+                // If the policy rejects unknown members, no edge leads to an id before its resource exists.
                 match self.known.head(target)? {
                     Some(head) if head.state == RowState::Live => return Ok(None),
                     _ => continue,
@@ -171,8 +171,8 @@ impl Decider<'_> {
         Ok(Some(owners.into_iter().take(limit)))
     }
 
-    /// An edge with type and display name of the resource that it leads to, or with the type that a client gave if
-    /// there is no such resource; none if that is not known.
+    /// Returns an edge with the type and display name of its target, or with the type from the client's request if the
+    /// target does not exist; none if facts are missing.
     fn edge<'k>(
         &self,
         attr: &ShownAttr,
@@ -190,7 +190,7 @@ impl Decider<'_> {
         }
     }
 
-    /// Type and display name of a live resource of one of these types, after the writes so far.
+    /// Returns the type and display name of a live resource of one of these types, after the writes so far.
     fn label<'k>(&self, kinds: &'k [Arc<ResourceType>], id: &ResourceId) -> ShownLabel<'k> {
         let by_name = |name: &str| kinds.iter().find(|kind| kind.name() == name);
         let of_document = |name: &str, document: &Document| match by_name(name) {
@@ -223,12 +223,12 @@ impl Decider<'_> {
 /// The parts of a resource that an edge to it shows.
 enum ShownLabel<'k> {
     Live(&'k ResourceType, Option<String>),
-    /// No live resource of a type that the edge may lead to.
+    /// There is no live resource of a type that is a target of the attribute.
     Other,
     Unknown,
 }
 
-/// The lowest ids, in order.
+/// Returns the lowest ids, in order.
 fn lowest(mut ids: Vec<&ResourceId>, limit: usize) -> Vec<&ResourceId> {
     if limit < ids.len() {
         ids.select_nth_unstable(limit);
@@ -238,7 +238,7 @@ fn lowest(mut ids: Vec<&ResourceId>, limit: usize) -> Vec<&ResourceId> {
     ids
 }
 
-/// The source of the type that a client gave to a member.
+/// The source of the type that a client's request gave to a member.
 #[derive(Debug, Clone, Copy)]
 enum Given<'s> {
     /// An edge that the batch adds.

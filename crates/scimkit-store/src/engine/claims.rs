@@ -1,4 +1,4 @@
-//! Creates that take a resource which is there.
+//! Creates that adopt or restore an existing resource.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{Candidate, ExistingMatch, MatchPin, MatchScope, StoreError, WriteOutcome};
 
-/// A resource that a create takes.
+/// The existing resource that a create adopts or restores.
 #[derive(Debug)]
 pub(super) enum Claimed {
     Live(ResourceId, WriteOutcome),
@@ -34,7 +34,7 @@ impl Claimed {
     }
 }
 
-/// A row that a claim looks at: one that the batch has changed, or else a fact.
+/// A candidate of a match: a row that the batch has changed, otherwise one of the facts.
 struct CandidateRow<'a> {
     body: Option<&'a Body>,
     head: &'a RowHead,
@@ -42,12 +42,12 @@ struct CandidateRow<'a> {
 }
 
 impl Decider<'_> {
-    /// The resource that a create takes, if any.
+    /// Returns the resource that a create adopts or restores, if any.
     ///
     /// # Errors
-    /// - [`StoreError::Ambiguous`] for several live ones
-    /// - [`StoreError::OtherCandidate`], [`StoreError::VersionMismatch`] if it is not the one that the claim is
-    ///   pinned to
+    /// - [`StoreError::Ambiguous`]: several live resources match
+    /// - [`StoreError::OtherCandidate`], [`StoreError::VersionMismatch`]: the match is pinned to another resource or
+    ///   version
     pub(super) fn claimed(
         &self,
         request: &Request,
@@ -125,7 +125,7 @@ impl Decider<'_> {
         Ok(None)
     }
 
-    /// What a claim does with a live resource, if it may take it.
+    /// Returns the outcome of a create for a live resource, if the match covers the resource.
     fn takes(
         &self,
         request: &Request,
@@ -148,7 +148,7 @@ impl Decider<'_> {
         Ok(claim.takes(kind, connection, ResourceView::of_values(&values), &meter)?)
     }
 
-    /// The row of a resource, if it is in that state and satisfies the predicate now.
+    /// Returns the current row of a resource, if it is in that state and satisfies the predicate.
     fn matching<'s>(
         &'s self,
         request: &Request,
@@ -178,7 +178,7 @@ impl Decider<'_> {
         Ok(holds.then_some(CandidateRow { body, head, row }))
     }
 
-    /// The live resources that the writes so far have changed and that may satisfy the predicate.
+    /// Returns the live resources that the writes so far have changed and that may satisfy the predicate.
     fn written_candidates(
         &self,
         kind: &Arc<ResourceType>,
@@ -200,7 +200,7 @@ impl Decider<'_> {
         })
     }
 
-    /// The changed resources outside of which none satisfies the predicate; none when no key tells.
+    /// Returns a superset of the changed resources that satisfy the predicate, found by keys; none if keys don't help.
     fn narrowed_by(
         &self,
         kind: &Arc<ResourceType>,
@@ -236,7 +236,7 @@ impl Decider<'_> {
     }
 }
 
-/// Compares the resource that a claim takes with its pin.
+/// Compares the candidate that was found with the pin of a match.
 fn check_pin(pin: &MatchPin, found: Option<&Candidate>) -> Result<(), StoreError> {
     match (pin, found) {
         (MatchPin::NoCandidate, None) => Ok(()),
@@ -255,12 +255,12 @@ fn check_pin(pin: &MatchPin, found: Option<&Candidate>) -> Result<(), StoreError
     }
 }
 
-/// The change by which a create adopts a live resource: the sent values, as far as the mapping lets them through for
-/// the stored document, so that no value is removed that the mapping does not name.
+/// Returns the change by which a create adopts a live resource: the values that the client sent, filtered by the
+/// mapping for the stored document, so that values outside the mapping stay.
 ///
 /// # Errors
-/// - [`StoreError::Invalid`]: the mapping rejects it.
-/// - [`StoreError::TooLarge`]: together with the stored values the document would be too large.
+/// - [`StoreError::Invalid`]: the mapping rejects the values
+/// - [`StoreError::TooLarge`]: together with the stored values, the document would be too large
 pub(super) fn adoption_change(
     request: &Request,
     change: &Change,

@@ -1,4 +1,4 @@
-//! Counters: how many live resources of a type there are, and how many of them satisfy a predicate.
+//! The counters of the live resources of a type, and of those that satisfy a predicate.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,9 +15,9 @@ use super::{
 };
 use crate::StoreError;
 
-/// Changes of a tenant after which the use of a counter is recorded again.
+/// The number of a tenant's changes after which the use of a counter is recorded again.
 const NOTED: u64 = 1_000;
-/// Changes of a tenant after which a counter is removed that no policy has used since.
+/// The number of a tenant's changes after which an unused counter is removed.
 const FORGOTTEN: u64 = 100_000;
 
 impl CounterRef {
@@ -32,8 +32,8 @@ impl CounterRef {
 
     /// Returns the counter of the live resources of a type that satisfy a predicate.
     ///
-    /// It is named by the bound predicate, so that every process with that predicate shares it, and
-    /// so that a write of a process without it can still adjust it.
+    /// Its key contains the bound predicate, so that all processes with that predicate share the counter, and processes
+    /// without it can adjust the counter, too.
     pub(super) fn matching(kind: &ResourceType, predicate: &Predicate) -> Self {
         let text = match predicate {
             Predicate::All(terms) if terms.is_empty() => String::new(),
@@ -46,7 +46,7 @@ impl CounterRef {
     }
 }
 
-/// The counters that writes of a type need, with the queries for those that are not stored: the counters of its
+/// Returns the counters that writes of a type need, with queries in case they are not stored: the counters of its
 /// capacities, and the total if the store has counters.
 pub(super) fn wanted<'r>(
     requests: &'r [Request],
@@ -76,14 +76,14 @@ impl Capacity {
     }
 }
 
-/// The counters of a decision, as they are after the writes so far.
+/// The counters of a decision, after the writes so far.
 pub(super) struct Counters<'d>(Vec<Counter<'d>>);
 
 /// The counts of counters after a write; none for a counter that the write can't adjust.
 pub(super) type Moves = Vec<(usize, Option<u64>)>;
 
 struct Counter<'d> {
-    /// None when this decision can't adjust it: it is removed.
+    /// The count; none if this decision can't adjust it, so that the counter is removed.
     count: Option<u64>,
     counted: Counted<'d>,
     counter: &'d CounterRef,
@@ -91,16 +91,16 @@ struct Counter<'d> {
     is_kept: bool,
     /// Whether a policy of the decision uses it.
     is_used: bool,
-    /// How it is stored, unless it is new.
+    /// The stored counter, unless it is new.
     stored: Option<&'d CounterRow>,
 }
 
-/// Which resources count.
+/// The condition for the resources that count.
 enum Counted<'d> {
     All,
     Known(&'d Capacity),
     Read(Arc<ResourceType>, Predicate),
-    /// A predicate over attributes that the schema of this process does not have, or has otherwise.
+    /// A predicate on attributes that the schema of this process lacks or defines differently.
     Unreadable,
 }
 
@@ -109,7 +109,7 @@ impl Counted<'_> {
         matches!(self, Counted::Known(_) | Counted::Read(..))
     }
 
-    /// Whether a resource counts; none if this process can't decide it.
+    /// Returns whether a resource counts; none if this process can't decide it.
     fn has(
         &self,
         document: Option<&Resource>,
@@ -165,13 +165,13 @@ impl<'d> Counters<'d> {
         Counters(stored.chain(counted).map(counter).collect())
     }
 
-    /// Whether a counter of a type depends on the content of documents.
+    /// Returns whether a counter of a type depends on the content of documents.
     pub(super) fn read_documents(&self, kind: &ResourceType) -> bool {
         self.of(kind)
             .any(|(_, counter)| counter.counted.reads_documents())
     }
 
-    /// The counts, to go back to.
+    /// Returns the current counts, for a rollback.
     pub(super) fn mark(&self) -> Vec<Option<u64>> {
         self.0.iter().map(|counter| counter.count).collect()
     }
@@ -190,7 +190,7 @@ impl<'d> Counters<'d> {
         }
     }
 
-    /// Adds the counters to store; the last change has this number.
+    /// Adds the counters to store or remove; `last` is the number of the last change.
     pub(super) fn add_operations(&self, operations: &mut Operations, last: u64) {
         for counter in self.0.iter().filter(|counter| counter.is_kept) {
             let unused = counter
@@ -225,10 +225,10 @@ impl<'d> Counters<'d> {
 }
 
 impl Decider<'_> {
-    /// Adjusts the counters when a live resource is added, changed or removed.
+    /// Returns the counts after a live resource is added, changed or removed.
     ///
     /// # Errors
-    /// [`StoreError::CapacityExceeded`].
+    /// [`StoreError::CapacityExceeded`]: a count would exceed the limit of a capacity.
     pub(super) fn counted(
         &self,
         request: &Request,
@@ -258,7 +258,7 @@ impl Decider<'_> {
     }
 }
 
-/// Rejects a count beyond the policy of the batch.
+/// Rejects a count that exceeds a limit in the policy of the batch.
 fn check(request: &Request, counter: &CounterRef, count: u64) -> Result<(), StoreError> {
     let mut limits = request.policy.capacities.iter();
     let own = limits.find(|one| count > one.limit && one.counter() == counter);

@@ -1,4 +1,4 @@
-//! The rules of one write, in the order in which they are judged.
+//! The rules for one write, in the order in which they are checked.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::{
     OnFailure, StoreError, StoredResource, WriteOp, WriteOutcome, Written, support::FULL_JOURNAL,
 };
 
-/// A moment that a decider can go back to.
+/// An earlier state of a decider, for a rollback.
 #[derive(Clone)]
 struct DeciderMark {
     counts: Vec<Option<u64>>,
@@ -35,7 +35,7 @@ struct DeciderMark {
 }
 
 impl Decider<'_> {
-    /// Decides a batch under its rule for writes that fail.
+    /// Decides a batch under its [`OnFailure`].
     pub(super) fn batch(&mut self, request: &Request) -> BatchAnswer {
         let subjects = request.writes.iter().map(|one| one.write.id().clone());
         self.subjects.push(subjects.collect());
@@ -91,7 +91,7 @@ impl Decider<'_> {
         self.counters.roll_back(mark.counts);
     }
 
-    /// Decides one write; one that fails leaves everything as it is.
+    /// Decides one write. A failed write has no effect.
     fn write(&mut self, request: &Request, prepared: &Prepared) -> Result<Written, StoreError> {
         request.budget.charge(weight(&prepared.write))?;
         match &prepared.write {
@@ -151,7 +151,7 @@ impl Decider<'_> {
         self.create(request, edit, None)
     }
 
-    /// Notes that a write of the batch that is being decided is about another resource.
+    /// Sets the resource that a write of the current batch changes.
     fn set_subject(&mut self, request: &Request, number: usize, id: &ResourceId) {
         let first = request.writes.first().map_or(0, |prepared| prepared.number);
         let subjects = self.subjects.last_mut();
@@ -174,7 +174,7 @@ impl Decider<'_> {
         self.check_unique(edit, &edits)?;
         let members = self.member_edits(request, id, edit.change)?;
         let nothing = Resource::default();
-        // A claim may ask for the document, too.
+        // A later match may read the document, too.
         let (moves, document) = if self.counters.read_documents(kind) || self.has_claims {
             let mut document = nothing;
             edit.change.apply(&mut document);
@@ -252,7 +252,7 @@ impl Decider<'_> {
         self.written(request, WriteOutcome::Updated, (kind, id))
     }
 
-    /// Makes a live resource that of a connection, with what was sent.
+    /// Gives a live resource the connection as its owner, and sets the values that the client sent.
     fn adopt(
         &mut self,
         request: &Request,
@@ -364,7 +364,7 @@ impl Decider<'_> {
         Ok(Written::deleted())
     }
 
-    /// The columns of a resource as they now are, whatever its state.
+    /// Returns the current columns of a resource, live or soft-deleted.
     pub(super) fn head(&self, id: &ResourceId) -> Result<Option<&RowHead>, StoreError> {
         match self.overlay.row(id) {
             Some(entry) => Ok(entry.head.as_ref()),
@@ -372,14 +372,14 @@ impl Decider<'_> {
         }
     }
 
-    /// The columns of a live resource of that type.
+    /// Returns the current columns of a live resource of that type.
     fn live(&self, kind: &ResourceType, id: &ResourceId) -> Result<&RowHead, StoreError> {
         let head = self.head(id)?.filter(|head| head.state == RowState::Live);
         let head = head.filter(|head| *head.kind == *kind.name());
         head.ok_or(StoreError::NotFound)
     }
 
-    /// Owner, document and touched keys of a resource as they now are.
+    /// Returns the current owner, document and changed keys of a resource.
     pub(super) fn body(
         &self,
         kind: &Arc<ResourceType>,
@@ -392,7 +392,7 @@ impl Decider<'_> {
         let row = self.stored_row(id)?;
         let mut keys = KeyEdits::new();
         if self.has_claims {
-            // A claim finds by its keys what it may take.
+            // Matches of later writes search by keys.
             for (attr, before) in keys::of_document(kind, &row.document)? {
                 let after = before.clone();
                 keys.insert(attr, KeyEdit { after, before });
@@ -406,7 +406,7 @@ impl Decider<'_> {
         })
     }
 
-    /// The row of a resource in the facts.
+    /// Returns the row of a resource in the facts.
     fn stored_row(&self, id: &ResourceId) -> Result<&FoundRow, StoreError> {
         let row = self.known.row(id)?;
         row.ok_or_else(|| missing("a document"))
@@ -425,7 +425,7 @@ impl Decider<'_> {
         Version::new(version).map_err(StoreError::backend)
     }
 
-    /// Gives a resource other columns; without a body, all but these stay.
+    /// Sets the columns of a resource; without a body, its owner, document and keys stay.
     fn put(&mut self, id: &ResourceId, head: RowHead, body: Option<Body>) {
         let before = self.overlay.row(id);
         let body = body.or_else(|| before.and_then(|entry| entry.body.clone()));
@@ -458,8 +458,8 @@ impl Decider<'_> {
     }
 }
 
-/// When a resource changes that has these columns: never before it last changed, whatever the clock
-/// of this machine says.
+/// Returns the time of a change of a resource with these columns: never before its last change, even if the clock of
+/// this machine is slow.
 fn later(request: &Request, before: Option<&RowHead>) -> DateTime<Utc> {
     let before = before.map(|head| head.last_modified);
     request.at.max(before.unwrap_or(request.at))

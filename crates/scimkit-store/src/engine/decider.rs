@@ -1,4 +1,4 @@
-//! The progress of a decision.
+//! The state of a running decision.
 
 use scimkit_registry::ResourceId;
 
@@ -6,10 +6,10 @@ use super::{
     counters::Counters, journal::Recorder, known::Known, overlay::Overlay, rows::Rejection,
 };
 
-/// The writes of a decision, one after another.
+/// Decides the writes of a decision, one after another.
 pub(super) struct Decider<'d> {
     pub(super) counters: Counters<'d>,
-    /// Whether a claim may look for what other writes change.
+    /// Whether the match of a create may search for values that other writes change.
     pub(super) has_claims: bool,
     pub(super) journal: Recorder,
     pub(super) known: &'d Known,
@@ -17,6 +17,6 @@ pub(super) struct Decider<'d> {
     pub(super) last: u64,
     pub(super) overlay: Overlay,
     pub(super) rejections: &'d [Rejection],
-    /// The resources that the writes of each batch so far are about.
+    /// The resources that the writes of each batch so far change.
     pub(super) subjects: Vec<Vec<ResourceId>>,
 }

@@ -1,4 +1,4 @@
-//! Decisions about batches, from the first need of facts to the outcome.
+//! Decisions about batches, from the first facts to the outcome.
 
 use std::{
     future::Future as _,
@@ -26,18 +26,21 @@ use crate::{StoreError, WriteOp};
 
 /// The next step of a [`Decision`].
 #[derive(Debug)]
-#[expect(clippy::exhaustive_enums, reason = "a decision needs facts or is made")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a decision needs facts or is complete"
+)]
 pub enum Step {
-    /// It is made.
+    /// The decision is complete.
     Done(Outcome),
-    /// These facts are needed first.
+    /// The decision needs these facts first.
     Load(Needs),
 }
 
-/// One or more batches of a tenant on their way to be decided.
+/// The decision about one or more batches of a tenant.
 ///
 /// # Example
-/// A store without any rows answers every need with nothing but the number of its last change:
+/// A store without rows supplies only the number of its last change:
 /// ```
 /// use std::sync::Arc;
 /// use chrono::DateTime;
@@ -64,14 +67,14 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Decision {
     known: Known,
-    /// The rows that the database has rejected.
+    /// The rows that the database rejected.
     rejections: Vec<Rejection>,
     requests: Vec<Request>,
     writes: usize,
 }
 
 impl Decision {
-    /// Starts to decide a batch.
+    /// Creates the decision about a batch.
     #[must_use]
     pub fn new(request: WriteRequest) -> Self {
         let mut decision = Decision {
@@ -84,10 +87,10 @@ impl Decision {
         decision
     }
 
-    /// Decides another batch of the same tenant after the others, in the same transaction. Each has
-    /// its own policy, and none is undone because another one fails.
+    /// Adds another batch of the same tenant, which is decided after the others, in the same transaction. Each batch
+    /// has its own policy, and the failure of one does not roll back the others.
     ///
-    /// All changes of a resource type must be of the same schema.
+    /// All changes of a resource type must be under the same schema.
     pub fn join(&mut self, request: WriteRequest) {
         let WriteRequest {
             batch,
@@ -116,7 +119,7 @@ impl Decision {
         let writes: Vec<_> = batch.writes.into_iter().enumerate().map(prepare).collect();
         self.writes = self.writes.saturating_add(writes.len());
         self.requests.push(Request {
-            // As precise as answers and stores are.
+            // Responses and stores have milliseconds.
             at: batch.at.trunc_subsecs(3),
             budget,
             cause: batch.cause,
@@ -132,10 +135,10 @@ impl Decision {
         });
     }
 
-    /// Returns the facts that are still needed, or the outcome once all are supplied.
+    /// Returns the facts that are still needed, or the outcome when all are supplied.
     ///
-    /// Facts may be supplied in any number of pieces: what is still needed is named again. Without
-    /// splitting them there are at most three rounds.
+    /// Facts may be supplied in several parts: each step names the ones that are missing. If each part is complete,
+    /// there are at most three rounds.
     pub fn step(&mut self) -> Step {
         let needs = needs::missing(&self.requests, &self.known);
         if needs.is_empty() {
@@ -145,21 +148,21 @@ impl Decision {
         }
     }
 
-    /// Adds the facts that were loaded for some needs; rows that were not found count as absent.
+    /// Adds the facts that were loaded for some needs. Rows that the facts lack count as absent.
     pub fn supply(&mut self, needs: Needs, facts: Facts) {
         self.known.add(needs, facts);
     }
 
-    /// Fails the write of a row that the database has rejected, whatever the facts are, with
-    /// [`StoreError::Duplicate`] or [`StoreError::Invalid`].
+    /// Makes the writes of a row that the database rejected fail with [`StoreError::Duplicate`] or
+    /// [`StoreError::Invalid`].
     ///
-    /// For a duplicate this is every write that sets the attribute of that resource; if the resource type
-    /// has no such attribute, and for an invalid row, every write of its document.
+    /// For a duplicate, these are the writes that set the attribute of that resource. For an invalid row, and for a
+    /// duplicate of an attribute that the resource type does not have, these are all writes of its document.
     pub fn reject(&mut self, rejection: Rejection) {
         self.rejections.push(rejection);
     }
 
-    /// Forgets all facts, so that the batches can be decided anew in another transaction.
+    /// Discards all facts, so that the batches can be decided again in another transaction.
     pub fn restart(&mut self) {
         self.known = Known::default();
     }
@@ -187,7 +190,7 @@ impl Decision {
                 operations,
                 subjects: decider.subjects,
             },
-            // A stored document that can't be read: nothing can be done.
+            // A stored document is invalid, so no write is possible.
             Err(problem) => {
                 let failed = |_| Err(StoreError::backend(problem.to_string()));
                 Outcome {
@@ -200,13 +203,14 @@ impl Decision {
     }
 }
 
-/// Runs a decision on the rows of its tenant, and returns the answers for each of its batches.
+/// Runs a decision on the rows of its tenant, and returns the results of each of its batches.
 ///
-/// The caller opens the transaction before and commits it afterwards; only then are the answers valid. If
-/// the transaction is lost, a [restarted](Decision::restart) decision can be run in another one.
+/// The caller opens the transaction before and commits it afterwards. The results are valid only after the commit. If
+/// the transaction is lost, a [restarted](Decision::restart) decision can run in another one.
 ///
 /// # Errors
-/// Those of [`Rows`]; nothing may be committed then.
+/// The errors of [`Rows`], and [`StoreError::Backend`] if the database decides versions and did not return one. The
+/// caller must not commit then.
 pub async fn write(
     rows: &mut impl Rows,
     decision: &mut Decision,
@@ -232,12 +236,11 @@ pub async fn write(
     }
 }
 
-/// Runs a decision as [`write`](fn@write) does, on rows whose futures are ready when they are polled for the first
-/// time.
+/// Runs a decision as [`write`](fn@write) does, on rows whose futures are ready at the first poll.
 ///
 /// # Errors
-/// - Those of [`write`](fn@write).
-/// - [`StoreError::Backend`] if a future was not ready.
+/// - the errors of [`write`](fn@write)
+/// - [`StoreError::Backend`]: a future was not ready
 pub fn write_blocking(
     rows: &mut impl Rows,
     decision: &mut Decision,
@@ -245,6 +248,6 @@ pub fn write_blocking(
     let writing = pin!(write(rows, decision));
     match writing.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answers) => answers,
-        Poll::Pending => Err(StoreError::backend("rows that never wait had to wait").into()),
+        Poll::Pending => Err(StoreError::backend("a future of the rows was not ready").into()),
     }
 }

@@ -5,16 +5,17 @@ use crate::{
     TokenRecord, journal::DirectoryChange, tenancy::stale,
 };
 
-/// The facts that the decision about an [`TenantEntry`] depends on: the rows before the write.
+/// The facts on which the decision about a [`TenantEntry`] depends, from the rows before the write.
 #[derive(Debug, Clone, Default)]
 #[expect(
     clippy::exhaustive_structs,
-    reason = "a store must answer all of it, so a new field must not compile unnoticed"
+    reason = "a store must supply all facts, so a new field must not compile unnoticed"
 )]
 pub struct EntryFacts {
-    /// The number of stored entries that count towards the same [limit](crate::TenantLimits): all tenants, the connections
-    /// of a tenant, or those tokens of a connection that are [in use](TokenRecord::is_in_use) at the time of the stamp.
-    /// Incomplete imports count as well. It is not needed when an entry with the same key is stored, unless that is a token.
+    /// The number of stored entries that count towards the same [limit](crate::TenantLimits): all tenants, the
+    /// connections of a tenant, or those tokens of a connection that are [in use](TokenRecord::is_in_use) at the time
+    /// of the stamp. Entries of incomplete imports count, too. The number is not needed if an entry with the same key
+    /// is stored, unless that is a token.
     pub count: u64,
     /// Whether another token, of any tenant, has the digest of a token.
     pub digest_exists: bool,
@@ -47,7 +48,7 @@ impl TenantEntry {
 /// Decides whether an entry is stored, and returns the entry to store and the change for the journal.
 ///
 /// # Errors
-/// Those of [`TenantStore::put`](crate::TenantStore::put).
+/// As for [`TenantStore::put`](crate::TenantStore::put), except for failures of the store.
 ///
 /// # Example
 /// ```
@@ -109,8 +110,8 @@ pub fn connection_removed(id: &ConnectionId) -> DirectoryChange {
     DirectoryChange::new(subject, JournalAction::Deleted)
 }
 
-/// Returns whether an entry raises the number that a limit is about. A token that is stored already does so if it moves
-/// to another connection or its expiry is put off.
+/// Returns whether an entry increases the number of entries that a limit counts. A stored token does so if it moves to
+/// another connection, or is in use again because its expiry is postponed.
 fn is_one_more(entry: &TenantEntry, stored: Option<&TenantEntry>, stamp: &Stamp) -> bool {
     match (entry, stored) {
         (TenantEntry::Token(new), Some(TenantEntry::Token(known))) => {
@@ -122,7 +123,7 @@ fn is_one_more(entry: &TenantEntry, stored: Option<&TenantEntry>, stamp: &Stamp)
     }
 }
 
-/// The revision that a write leads to, once the one that it expects is there.
+/// Returns the revision after a write, if the stored one is as expected.
 fn next(known: Option<u64>, expected: u64) -> Result<u64, StoreError> {
     match known {
         None if expected > 0 => Err(StoreError::NotFound),
@@ -136,7 +137,7 @@ fn taken(attr: &str) -> StoreError {
     StoreError::Duplicate { attr }
 }
 
-/// The change with the names of the fields that are other ones now.
+/// Returns the change for the journal, with the names of the changed fields.
 fn recorded(entry: &TenantEntry, stored: Option<&TenantEntry>) -> DirectoryChange {
     let subject = match entry {
         TenantEntry::Connection(connection) => JournalSubject::Connection(connection.id.clone()),

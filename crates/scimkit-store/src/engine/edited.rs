@@ -1,4 +1,4 @@
-//! Documents that writes change, with their keys.
+//! Applies changes to documents, and checks their unique keys.
 
 use std::{borrow::Cow, collections::btree_map, sync::Arc};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{Document, StoreError, journal::PartPrinter};
 
-/// A document that a write changes.
+/// A changed document.
 pub(super) struct EditedBody {
     pub(super) body: Body,
     pub(super) details: Option<PartPrinter>,
@@ -25,19 +25,21 @@ pub(super) struct EditedBody {
 /// A resource and the change that a write makes to it.
 #[derive(Clone, Copy)]
 pub(super) struct Edit<'w> {
-    /// The document before, if the write brings it along.
+    /// The document before, if the write contains it.
     pub(super) base: Option<&'w Arc<Resource>>,
     pub(super) change: &'w Change,
     pub(super) id: &'w ResourceId,
-    /// The new keys of what the change sets.
+    /// The new keys of the attributes that the change sets.
     pub(super) keys: &'w AttrKeys,
 }
 
 impl Decider<'_> {
-    /// What the attribute changes make of a resource; none when its document stays the same.
+    /// Returns the changed document of a resource; none if the change does not alter it.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] for a new key that another resource has.
+    /// - [`StoreError::Duplicate`]: another resource has one of the new unique keys
+    /// - [`StoreError::CapacityExceeded`]: the resource would exceed a limit
+    /// - [`StoreError::Invalid`]: the database has rejected the row
     pub(super) fn edited_body(
         &self,
         request: &Request,
@@ -85,8 +87,7 @@ impl Decider<'_> {
         }))
     }
 
-    /// Rejects new keys of unique attributes that another live resource has, and rows that the database has
-    /// rejected before.
+    /// Rejects new unique keys that another live resource has, and rows that the database rejected before.
     pub(super) fn check_unique(&self, edit: Edit<'_>, edits: &KeyEdits) -> Result<(), StoreError> {
         let kind = edit.change.kind();
         let id = edit.id;
@@ -124,7 +125,7 @@ impl Decider<'_> {
         Ok(())
     }
 
-    /// Whether a live resource other than `id` has the key.
+    /// Returns whether a live resource other than `id` has the key.
     fn is_held(&self, key: &KeyRef, id: &ResourceId) -> Result<bool, StoreError> {
         let mut written = self.overlay.holders(key);
         if written.any(|holder| holder != id) {
@@ -135,7 +136,7 @@ impl Decider<'_> {
         Ok(others.any(|holder| !self.has_new_keys(holder, key)))
     }
 
-    /// Whether the overlay tells the keys that a resource has of an attribute.
+    /// Returns whether the overlay has the current keys of a resource's attribute.
     fn has_new_keys(&self, id: &ResourceId, key: &KeyRef) -> bool {
         let entry = self.overlay.row(id);
         let body = entry.and_then(|entry| entry.body.as_ref());
@@ -143,10 +144,10 @@ impl Decider<'_> {
     }
 }
 
-/// A document before a change, and after it.
+/// A document before and after a change.
 type Edited<'d> = (Cow<'d, Resource>, Document);
 
-/// What a change makes of a document, computed on its tree; none if it stays the same.
+/// Applies a change to the tree of a document; returns none if the change does not alter it.
 fn edited_tree<'d>(
     request: &Request,
     change: &Change,
@@ -168,8 +169,8 @@ fn edited_tree<'d>(
     Ok(Some((before, after)))
 }
 
-/// What a change makes of a document, and those members of the former document that it touches; none if it stays
-/// the same.
+/// Applies a change to the text of a document; returns none if the change does not alter it. The document before has
+/// only the members that the change touches.
 fn edited_text<'d>(
     request: &Request,
     change: &Change,
@@ -184,7 +185,7 @@ fn edited_text<'d>(
     Ok(Some((Cow::Owned(edit.into_before()), after)))
 }
 
-/// The keys that a change touches, before it and after it.
+/// Returns the keys of the attributes that a change touches, before and after it.
 pub(super) fn key_edits(before: Option<(&Resource, &Change)>, after: &AttrKeys) -> KeyEdits {
     let mut edits = KeyEdits::new();
     if let Some((document, change)) = before {

@@ -16,13 +16,13 @@ use crate::{ConnectionId, Document, OwnerFilter, StoreError, Timestamps, journal
 
 /// The facts that a decision needs next.
 ///
-/// A store answers each field with the field of the same name in [`Facts`], as the rows are before
-/// the batch; what it does not find, it leaves out. All fields are sets, so one statement with
-/// arrays of parameters answers each of them, and none has to be answered that is empty.
+/// For each field, a store supplies the field of the same name in [`Facts`] from the rows before the batch, and omits
+/// rows that do not exist. One statement with arrays of parameters can load a whole field. Empty fields need no
+/// statement.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Needs {
-    /// The memberships that lead to a resource at once or through others, by one attribute.
+    /// The direct and indirect memberships of a resource under one attribute.
     pub ancestors: BTreeSet<AncestorQuery>,
     /// Resources that satisfy a predicate.
     pub candidates: Vec<CandidateQuery>,
@@ -30,15 +30,15 @@ pub struct Needs {
     pub counters: BTreeSet<Arc<str>>,
     /// The numbers of live resources that satisfy a predicate, for counters that are not stored.
     pub counts: BTreeMap<CounterRef, CountQuery>,
-    /// Which of these targets are members of that owner.
+    /// The targets for which it is needed whether they are members of an owner.
     pub edges: BTreeMap<MemberList, BTreeSet<ResourceId>>,
     /// Rows without their documents, whether live or soft-deleted.
     pub heads: BTreeSet<ResourceId>,
     /// The live resources that have a value of a unique attribute.
     pub holders: BTreeSet<KeyRef>,
-    /// The live resources whose type and display name an answer shows.
+    /// The live resources whose type and display name are part of a result.
     pub labels: BTreeSet<ResourceId>,
-    /// The types that clients gave to these members of an owner.
+    /// The members of an owner whose types from clients' requests are needed.
     pub member_kinds: BTreeMap<MemberList, BTreeSet<ResourceId>>,
     /// The ids of all members of an owner.
     pub members: BTreeSet<MemberList>,
@@ -46,12 +46,12 @@ pub struct Needs {
     pub owners: BTreeSet<ResourceId>,
     /// Whole rows, whether live or soft-deleted.
     pub rows: BTreeSet<ResourceId>,
-    /// The first members of an owner that an answer shows, with the maximum number of them; without it, all members.
+    /// The first members of an owner for a result, with their maximum number; without it, all members.
     pub shown_members: BTreeMap<MemberList, Option<usize>>,
-    /// The first owners of a resource that an answer shows, with the maximum number of them; without it, all owners.
+    /// The first owners of a resource for a result, with their maximum number; without it, all owners.
     pub shown_owners: BTreeMap<OwnerList, Option<usize>>,
-    /// The counter of the tenant's changes, with the end of its journal; loading it takes the tenant's
-    /// lock.
+    /// Whether the number of the tenant's last change is needed, with the seed of its journal. Loading it takes the
+    /// tenant's lock.
     pub version: bool,
 }
 
@@ -81,15 +81,16 @@ impl Needs {
 #[derive(Debug, Clone, Default)]
 #[expect(
     clippy::exhaustive_structs,
-    reason = "a store must answer every need, so a new one must not compile unnoticed"
+    reason = "a store must supply every need, so a new one must not compile unnoticed"
 )]
 pub struct Facts {
-    /// The edges on the way up from the resources that were asked for, each once or more.
+    /// The edges to the requested resources, to their owners, to the owners of these, and so on; duplicates are
+    /// allowed.
     pub ancestors: Vec<AncestorEdge>,
     /// The rows for each query that found any.
     pub candidates: Vec<Candidates>,
-    /// The counters of the requested types, if every change since they were written has adjusted them. None if the
-    /// store has no counters: then it has to count the limited resources with each write.
+    /// The counters of the requested types, if every change since they were written has adjusted them. Without
+    /// counters, the store has to count the limited resources for each write.
     pub counters: Option<Vec<CounterRow>>,
     /// The results of counting.
     pub counts: Vec<CountRow>,
@@ -103,13 +104,13 @@ pub struct Facts {
     /// database decides versions.
     pub journal: Option<JournalSeed>,
     /// The types and display names of resources: those in [`Needs::labels`], and all members and owners in
-    /// `shown_members` and `shown_owners`. If [`rows`](Self::rows) has the row of a resource, its label may be left out.
+    /// `shown_members` and `shown_owners`. If [`rows`](Self::rows) has the row of a resource, its label may be omitted.
     pub labels: Vec<Label>,
-    /// The requested members, with the types that clients gave to them.
+    /// The requested members, with the types from clients' requests.
     pub member_kinds: Vec<ShownMembers>,
-    /// All members of the owners that were asked for.
+    /// All members of the requested owners.
     pub members: Vec<Members>,
-    /// The edges to the resources that were asked for.
+    /// The edges to the requested resources.
     pub owners: Vec<OwnerEdge>,
     /// Whole rows.
     pub rows: Vec<FoundRow>,
@@ -117,8 +118,8 @@ pub struct Facts {
     pub shown_members: Vec<ShownMembers>,
     /// The owners of each requested resource: the first ones in the order of their ids, compared byte by byte.
     pub shown_owners: Vec<ShownOwners>,
-    /// The number of the tenant's last change, 0 before the first. If it was needed and is none, the database
-    /// decides versions, and [`Rows::apply`](super::Rows::apply) returns them.
+    /// The number of the tenant's last change, or 0 before the first. None, although it is needed, means that the
+    /// database decides versions and [`Rows::apply`](super::Rows::apply) returns them.
     pub version: Option<u64>,
 }
 
@@ -128,26 +129,26 @@ pub struct Facts {
 pub struct CounterRef {
     /// The name of the type whose resources are counted.
     pub kind: Arc<str>,
-    /// The predicate of the counted resources, as text that only the engine reads; empty if all
-    /// resources of the type count.
+    /// The predicate of the counted resources, as text in a format of the engine; empty if all resources of the type
+    /// count.
     pub predicate: Arc<str>,
 }
 
 /// A query for the number of resources.
 ///
-/// It happens once per tenant and counter, and may read all documents of a type, so a store
-/// does not charge it to the budget of the first request.
+/// A store with counters gets it once per tenant and counter. It may read all documents of a type, so the store should
+/// not charge it to the budget of the request.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "the parameters of one query")]
 pub struct CountQuery {
     /// The type.
     pub kind: Arc<ResourceType>,
-    /// The predicate of the counted resources, on attributes that documents hold; none if all resources of the
+    /// The predicate of the counted resources, on attributes that documents contain; none if all resources of the
     /// type count.
     pub predicate: Option<Predicate>,
 }
 
-/// The answer to a [`CountQuery`].
+/// The result of a [`CountQuery`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the row of one query")]
 pub struct CountRow {
@@ -169,13 +170,13 @@ pub struct CounterRow {
     pub used: u64,
 }
 
-/// Whether a resource is visible.
+/// The state of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "a row is in one of two tables")]
 pub enum RowState {
     /// The resource is live: visible to clients.
     Live,
-    /// The resource was soft-deleted: only a claim finds it.
+    /// The resource is soft-deleted: only an [`ExistingMatch`](crate::ExistingMatch) finds it.
     Deleted,
 }
 
@@ -186,15 +187,15 @@ pub enum RowState {
     reason = "the columns of a row, which every store fills in"
 )]
 pub struct RowHead {
-    /// When it was created.
+    /// The time of its creation.
     pub created: DateTime<Utc>,
     /// Its identifier.
     pub id: ResourceId,
     /// The name of its type.
     pub kind: Arc<str>,
-    /// When it last changed; of a soft-deleted one, when it was deleted.
+    /// The time of its last change; for a soft-deleted resource, that of its deletion.
     pub last_modified: DateTime<Utc>,
-    /// Whether it is live.
+    /// Whether it is live or soft-deleted.
     pub state: RowState,
     /// Its version. For a soft-deleted resource it is the version of the delete, or `0` if the store does not know it.
     pub version: Version,
@@ -257,14 +258,17 @@ impl FoundRow {
     /// change in milliseconds since 1970-01-01T00:00:00Z, whether it is soft-deleted, and its version.
     /// [`ResourceRow::scalars`](super::ResourceRow::scalars) writes the four in the middle.
     ///
+    /// A connection that is not a string counts as none, and a state that is neither a boolean nor an integer as live.
+    ///
     /// # Errors
-    /// [`StoreError::Backend`] for a column of the wrong JSON type, a time out of range, or an invalid version.
+    /// [`StoreError::Backend`]: the id is neither a string nor a number, a time is not an integer or is out of range,
+    /// or the version is invalid.
     pub fn from_scalars(
         kind: &ResourceType,
         [id, connection, created, last_modified, is_deleted, version]: [Value; 6],
         document: Document,
     ) -> Result<Self, StoreError> {
-        let wrong = |column: &str| StoreError::backend(format!("the {column} of a row is damaged"));
+        let wrong = |column: &str| StoreError::backend(format!("invalid {column} in a row"));
         let text = |value: Value| match value {
             Value::String(text) => Some(text),
             Value::Number(number) => Some(number.to_string()),
@@ -307,20 +311,20 @@ impl FoundRow {
 
 /// One value of an indexed attribute.
 ///
-/// Two are equal when the names of their types, the paths of their attributes and their values are.
+/// Two keys are equal if the names of their types, the paths of their attributes and their values are.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of a key")]
 pub struct KeyRef {
     /// The attribute.
     pub attr: AttrId,
-    /// The value, folded.
+    /// The folded value.
     pub key: Key,
     /// The type.
     pub kind: Arc<ResourceType>,
 }
 
 impl KeyRef {
-    /// The canonical path of the attribute.
+    /// Returns the canonical path of the attribute.
     #[must_use]
     pub fn path(&self) -> &str {
         self.kind.attr(self.attr).path()
@@ -397,17 +401,17 @@ pub struct OwnerList {
     pub target: ResourceId,
 }
 
-/// The members of an owner that answers show.
+/// The members of an owner for a result.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of an edge")]
 pub struct ShownMembers {
     /// The owner and the attribute.
     pub list: MemberList,
-    /// The members, with the types that clients gave to them.
+    /// The members, with the types from clients' requests.
     pub members: Vec<NewMember>,
 }
 
-/// The owners of a resource that answers show.
+/// The owners of a resource for a result.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of an edge")]
 pub struct ShownOwners {
@@ -417,11 +421,11 @@ pub struct ShownOwners {
     pub owners: Vec<ResourceId>,
 }
 
-/// The parts of a live resource that edges to it show.
+/// The type and display name of a live resource, which edges to it contain.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::exhaustive_structs,
-    reason = "the columns of a row that edges show"
+    reason = "the columns of a row that edges contain"
 )]
 pub struct Label {
     /// The value of `displayName` in its document, if there is one.
@@ -444,7 +448,7 @@ impl Label {
     }
 }
 
-/// Asks for the edges of one attribute that lead to a resource at once or through others.
+/// A query for the edges of one attribute that lead to a resource, directly or through other resources.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "the parameters of one query")]
 pub struct AncestorQuery {
@@ -454,7 +458,7 @@ pub struct AncestorQuery {
     pub start: ResourceId,
 }
 
-/// An edge on the way up.
+/// An edge that leads to a resource, directly or through other resources.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of an edge")]
 pub struct AncestorEdge {
@@ -478,28 +482,28 @@ pub struct OwnerEdge {
     pub target: ResourceId,
 }
 
-/// Asks for resources that a create may take.
+/// A query for resources that a create may adopt or restore.
 ///
-/// Live ones come in the order of their ids; soft-deleted ones with the last one deleted first, those
-/// of one moment with the greatest id first.
+/// Live resources come in the order of their ids. Soft-deleted resources come with the last deleted one first, and
+/// those of the same time with the greatest id first.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "the parameters of one query")]
 pub struct CandidateQuery {
     /// The type.
     pub kind: Arc<ResourceType>,
-    /// How many rows are enough.
+    /// The maximum number of rows.
     pub limit: usize,
-    /// Tells this query from the others of a decision.
+    /// The number of the query, unique within its decision.
     pub number: usize,
-    /// Which owners they may have.
+    /// The condition for the owner of the resources.
     pub owner: OwnerFilter,
-    /// What they satisfy, exactly; it asks about attributes that documents hold.
+    /// The condition that the resources satisfy exactly, on attributes that documents contain.
     pub predicate: Predicate,
-    /// Live or soft-deleted.
+    /// The state of the resources.
     pub state: RowState,
 }
 
-/// What a [`CandidateQuery`] found.
+/// The result of a [`CandidateQuery`].
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "the rows of one query")]
 pub struct Candidates {

@@ -15,10 +15,10 @@ use super::{
 use crate::StoreError;
 
 impl Decider<'_> {
-    /// The row operations that lead from the facts to what the writes have made of them.
+    /// Returns the row operations that carry out the writes.
     pub(super) fn operations(&mut self) -> Result<Operations, StoreError> {
         let mut operations = Operations::default();
-        // New counts are stored even if nothing changes, so that resources are counted once.
+        // New counts are stored even if no row changes, so that resources are counted only once.
         self.counters.add_operations(&mut operations, self.last);
         if self.last == self.known.version()? {
             return Ok(operations);

@@ -14,13 +14,13 @@ use crate::{
 /// The entries that the writes of a decision add to the journal.
 #[derive(Debug)]
 pub(super) struct Recorder {
-    /// The last number that is not recorded.
+    /// The number of the last change without an entry.
     complete_after: Option<u64>,
     drafts: Vec<Draft>,
     pub(super) has_journal: bool,
 }
 
-/// A moment that a recorder can go back to.
+/// An earlier state of a recorder, for a rollback.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RecorderMark {
     complete_after: Option<u64>,
@@ -50,7 +50,7 @@ impl Recorder {
 }
 
 impl Decider<'_> {
-    /// A printer for the details of an entry; none if writes of the batch are not recorded.
+    /// Returns a printer for the details of an entry; none if writes of the batch are not recorded.
     pub(super) fn printer(&self, request: &Request) -> Option<PartPrinter> {
         if !self.journal.has_journal {
             return None;
@@ -62,7 +62,7 @@ impl Decider<'_> {
         }
     }
 
-    /// The details of an entry about the document that a change creates or modifies.
+    /// Returns the details of an entry about a document that a change creates or modifies.
     pub(super) fn details(
         &self,
         request: &Request,
@@ -82,8 +82,8 @@ impl Decider<'_> {
         Some(attributes.printer)
     }
 
-    /// The details of an entry about a change that leaves the document as it is: the attributes that are never
-    /// returned, whatever their former values are.
+    /// Returns the details of an entry about a change that does not modify the document: the attributes that are never
+    /// returned, without their values.
     pub(super) fn hidden_details(&self, request: &Request, change: &Change) -> Option<PartPrinter> {
         let mut attributes = AttributePrinter::new(self.printer(request)?, request, change.kind());
         for value in change.values(None) {
@@ -92,7 +92,7 @@ impl Decider<'_> {
         Some(attributes.printer)
     }
 
-    /// The details of the delete of a resource: with values, all that it had.
+    /// Returns the details of the deletion of a resource: under [`JournalLevel::Full`], all its former values.
     pub(super) fn deleted_details(
         &self,
         request: &Request,
@@ -114,7 +114,7 @@ impl Decider<'_> {
         Ok(Some(attributes.printer))
     }
 
-    /// Records the change with the last number, or a part of it.
+    /// Records the change with the last number, or one of its parts.
     pub(super) fn record(
         &mut self,
         request: &Request,
@@ -140,7 +140,7 @@ impl Decider<'_> {
         });
     }
 
-    /// The rows of all that was recorded.
+    /// Returns the rows of all recorded entries.
     pub(super) fn journal_rows(&mut self) -> JournalRows {
         let Some(seed) = self.known.journal() else {
             return JournalRows::default();
@@ -150,7 +150,7 @@ impl Decider<'_> {
     }
 }
 
-/// Prints the attributes that really change.
+/// Prints the attributes whose values differ.
 struct AttributePrinter<'r> {
     kind: &'r ResourceType,
     policy: &'r JournalPolicy,
@@ -177,7 +177,7 @@ impl<'r> AttributePrinter<'r> {
     }
 }
 
-/// Whether an attribute, the attribute around it, or a part of it is never returned.
+/// Returns whether an attribute, its parent or one of its sub-attributes is never returned.
 fn is_hidden(kind: &ResourceType, attr: &Attr) -> bool {
     let parent = attr.parent().map(|parent| kind.attr(parent));
     let mut parts = kind.children(attr.id());
@@ -186,7 +186,7 @@ fn is_hidden(kind: &ResourceType, attr: &Attr) -> bool {
         || parts.any(Attr::is_never_returned)
 }
 
-/// The action of a create: a new resource, or an adopted or restored one.
+/// Returns the action of a write with that outcome.
 pub(super) fn action(how: WriteOutcome) -> JournalAction {
     match how {
         WriteOutcome::Adopted => JournalAction::Adopted,

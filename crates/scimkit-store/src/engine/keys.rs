@@ -1,4 +1,4 @@
-//! The lookup keys of documents: which attributes have them, and which are unique.
+//! The lookup keys of documents.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,19 +18,19 @@ pub(super) struct KeyEdit {
 }
 
 impl KeyEdit {
-    /// The keys that the decision adds.
+    /// Returns the keys that the decision adds.
     pub(super) fn added(&self) -> impl Iterator<Item = &Key> {
         missing(&self.after, &self.before)
     }
 
-    /// The keys that the decision removes.
+    /// Returns the keys that the decision removes.
     pub(super) fn removed(&self) -> impl Iterator<Item = &Key> {
         missing(&self.before, &self.after)
     }
 }
 
-/// The keys that the other list lacks. A long list is looked up as a set, since clients choose how
-/// many values an attribute has.
+/// Returns the keys that the other list lacks. A long list becomes a set first, since clients decide how many values an
+/// attribute has.
 fn missing<'k>(keys: &'k [Key], others: &'k [Key]) -> impl Iterator<Item = &'k Key> {
     let set: Option<BTreeSet<_>> = (others.len() > 16).then(|| others.iter().collect());
     keys.iter().filter(move |key| match &set {
@@ -44,7 +44,7 @@ pub(super) type KeyEdits = BTreeMap<AttrId, KeyEdit>;
 /// Keys by attribute.
 pub(super) type AttrKeys = Vec<(AttrId, Vec<Key>)>;
 
-/// Whether stores have keys of an attribute: it is indexed, simple, and a part of documents.
+/// Returns whether stores have keys of an attribute: it is indexed, simple, and stored in documents.
 pub(crate) fn has_keys(kind: &ResourceType, attr: &Attr) -> bool {
     attr.is_indexed()
         && matches!(attr.role(), AttributeRole::Plain | AttributeRole::Reference)
@@ -53,12 +53,12 @@ pub(crate) fn has_keys(kind: &ResourceType, attr: &Attr) -> bool {
         && !attr.is_never_returned()
 }
 
-/// Whether no two live resources have the same key of an attribute.
+/// Returns whether a key of an attribute must be unique among live resources.
 pub(super) fn is_unique(attr: &Attr) -> bool {
     attr.definition().uniqueness != Uniqueness::None
 }
 
-/// The new keys of the attributes that a change touches.
+/// Returns the new keys of the attributes that a change touches.
 pub(super) fn of_change(change: &Change) -> AttrKeys {
     let kind = change.kind();
     let mut keys = change.keys();
@@ -66,7 +66,7 @@ pub(super) fn of_change(change: &Change) -> AttrKeys {
     keys
 }
 
-/// The keys that a document has of these attributes and of their sub-attributes.
+/// Returns the keys of these attributes of a document, including those of their sub-attributes.
 pub(super) fn of_attributes(
     kind: &Arc<ResourceType>,
     document: &Resource,
@@ -79,7 +79,7 @@ pub(super) fn of_attributes(
     of_change(&change)
 }
 
-/// All keys of a document, of which nothing else is parsed.
+/// Returns all keys of a document, and parses only the attributes with keys.
 ///
 /// # Errors
 /// The text is not a JSON object.
@@ -92,13 +92,13 @@ pub(super) fn of_document(
     Ok(of_change(&Change::create(Arc::clone(kind), part)))
 }
 
-/// The attributes that a change sets or unsets.
+/// Returns the attributes that a change sets or removes.
 pub(super) fn touched(change: &Change) -> impl Iterator<Item = AttrId> {
     let set = change.assignments().iter().map(|(id, _)| *id);
     set.chain(change.removals().iter().copied())
 }
 
-/// Whether a change sets an attribute or a part of it.
+/// Returns whether a change sets or removes an attribute, its parent or one of their sub-attributes.
 pub(super) fn sets(change: &Change, attr: AttrId) -> bool {
     let kind = change.kind();
     let whole = |id| kind.attr(id).parent().unwrap_or(id);
@@ -112,7 +112,7 @@ mod tests {
     use super::KeyEdit;
 
     #[test]
-    fn key_edit_lists_what_is_added_and_removed_in_short_and_long_lists() {
+    fn key_edit_returns_added_and_removed_keys_of_short_and_long_lists() {
         for count in [2, 40] {
             let keys = |from: i64| (from..from + count).map(Key::Integer).collect();
             let edit = KeyEdit {

@@ -1,4 +1,4 @@
-//! The facts that were supplied so far.
+//! The supplied facts of a decision.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -14,14 +14,14 @@ use super::facts::{
 };
 use crate::{StoreError, journal::JournalSeed};
 
-/// The facts that were supplied so far, as the rows are before the batch.
+/// The facts that were supplied so far, from the rows before the batch.
 ///
-/// What was asked for and not found is known to be absent.
+/// Rows that were needed and not found are known to be absent.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     above: HashMap<AncestorQuery, HashSet<ResourceId>>,
     candidates: HashMap<usize, Vec<FoundRow>>,
-    /// The stored counters by the name of the type; none for a store without counters.
+    /// The stored counters, by type; none for a store without counters.
     counters: BTreeMap<Arc<str>, Option<Vec<CounterRow>>>,
     counts: BTreeMap<CounterRef, u64>,
     edges: HashMap<MemberList, HashMap<ResourceId, bool>>,
@@ -36,7 +36,7 @@ pub(super) struct Known {
     shown_members: HashMap<MemberList, First<(ResourceId, Option<String>)>>,
     shown_owners: HashMap<OwnerList, First<ResourceId>>,
     starts: HashSet<AncestorQuery>,
-    /// Once it was supplied, the counter of changes; none where the database decides versions.
+    /// The number of the last change, after it was supplied; the inner value is none if the database decides versions.
     version: Option<Option<u64>>,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Known {
 #[derive(Debug, Default)]
 struct First<T> {
     items: Vec<T>,
-    /// The number that was asked for; none for all.
+    /// The requested number of items; none for all.
     limit: Option<usize>,
 }
 
@@ -61,7 +61,7 @@ impl<T> First<T> {
 }
 
 impl Known {
-    /// Takes the facts that a store found for some needs.
+    /// Adds the facts that a store found for some needs.
     pub(super) fn add(&mut self, needs: Needs, facts: Facts) {
         for id in needs.rows {
             self.rows.entry(id).or_insert(None);
@@ -179,7 +179,7 @@ impl Known {
             if let Some(first) = self.shown_members.get_mut(&list) {
                 let members = members.into_iter().map(|member| (member.id, member.kind));
                 first.items = members.collect();
-                // Sorted already, unless a database has another order than ours.
+                // Sorted already, unless the order of the database differs.
                 first.items.sort_unstable();
                 for (id, _) in &first.items {
                     self.labels.entry(id.clone()).or_insert(None);
@@ -230,31 +230,31 @@ impl Known {
         self.counters.contains_key(kind)
     }
 
-    /// Whether the store has counters of a type.
+    /// Returns whether the store has counters of a type.
     pub(super) fn keeps_counters(&self, kind: &str) -> bool {
         self.counters.get(kind).is_some_and(Option::is_some)
     }
 
-    /// Whether a counter is stored, or was counted.
+    /// Returns whether a counter is stored, or was counted.
     pub(super) fn has_count(&self, counter: &CounterRef) -> bool {
         let of_kind = self.counters.get(&counter.kind).into_iter().flatten();
         let mut stored = of_kind.flatten().map(|row| &row.counter);
         self.counts.contains_key(counter) || stored.any(|one| one == counter)
     }
 
-    /// The counters that are stored.
+    /// Returns the stored counters.
     pub(super) fn counters(&self) -> impl Iterator<Item = &CounterRow> {
         self.counters.values().flatten().flatten()
     }
 
-    /// The results of counting.
+    /// Returns the results of counting.
     pub(super) fn counts(&self) -> &BTreeMap<CounterRef, u64> {
         &self.counts
     }
 
-    /// The seed of new journal entries; none if the store has no journal.
+    /// Returns the seed of new journal entries; none if the store has no journal.
     pub(super) fn journal(&self) -> Option<JournalSeed> {
-        // Without a counter there are no numbers for entries.
+        // Entries need the numbers of changes.
         self.journal.filter(|_| self.has_counter())
     }
 
@@ -267,7 +267,7 @@ impl Known {
         Ok(version.unwrap_or(0))
     }
 
-    /// Whether the store counts changes; otherwise its database decides versions.
+    /// Returns whether the store counts changes; otherwise its database decides versions.
     pub(super) fn has_counter(&self) -> bool {
         self.version.flatten().is_some()
     }
@@ -290,7 +290,7 @@ impl Known {
         Ok(holders)
     }
 
-    /// Whether a member is known to be there or not.
+    /// Returns whether an edge exists; none if that is unknown.
     pub(super) fn edge(&self, list: &MemberList, target: &ResourceId) -> Option<bool> {
         if let Some(members) = self.members.get(list) {
             return Some(members.contains(target));
@@ -298,22 +298,22 @@ impl Known {
         self.edges.get(list)?.get(target).copied()
     }
 
-    /// All members of an owner, once they were supplied.
+    /// Returns all members of an owner, if they were supplied.
     pub(super) fn members(&self, list: &MemberList) -> Option<&HashSet<ResourceId>> {
         self.members.get(list)
     }
 
-    /// Whether type and display name of a resource are known.
+    /// Returns whether the type and display name of a resource are known.
     pub(super) fn has_label(&self, id: &ResourceId) -> bool {
         self.labels.contains_key(id) || self.has_row(id)
     }
 
-    /// Whether a resource is known not to be live.
+    /// Returns whether a resource is known not to be live.
     pub(super) fn is_unlabelled(&self, id: &ResourceId) -> bool {
         matches!(self.label(id), KnownLabel::Absent)
     }
 
-    /// Type and display name of a live resource: its label, or the row to take them from.
+    /// Returns the label of a live resource, or the row that contains its type and display name.
     pub(super) fn label(&self, id: &ResourceId) -> KnownLabel<'_> {
         let label = self.labels.get(id);
         if let Some(Some(label)) = label {
@@ -331,7 +331,7 @@ impl Known {
         known.is_some_and(|known| known.covers(limit))
     }
 
-    /// The first members of an owner, with the types that clients gave, if they were asked for.
+    /// Returns the first members of an owner with the types from clients' requests, if they were supplied.
     pub(super) fn shown_members(
         &self,
         list: &MemberList,
@@ -344,12 +344,12 @@ impl Known {
         known.is_some_and(|known| known.covers(limit))
     }
 
-    /// The first owners of a resource, if they were asked for.
+    /// Returns the first owners of a resource, if they were supplied.
     pub(super) fn shown_owners(&self, list: &OwnerList) -> Option<&[ResourceId]> {
         Some(&self.shown_owners.get(list)?.items)
     }
 
-    /// The type that a client gave to a member, if it was asked for.
+    /// Returns the type of a member from a client's request, if it was supplied.
     pub(super) fn member_kind(
         &self,
         list: &MemberList,
@@ -368,7 +368,7 @@ impl Known {
         Ok(owners.ok_or_else(|| missing("the owners"))?)
     }
 
-    /// The owners of a resource by one attribute, if it is on a way up that was asked for.
+    /// Returns the owners of a resource under one attribute, if an ancestor query covers the resource.
     pub(super) fn above(
         &self,
         attr: &Arc<str>,
@@ -387,17 +387,17 @@ impl Known {
     }
 }
 
-/// What is known of the parts of a resource that edges show.
+/// The known type and display name of a resource.
 pub(super) enum KnownLabel<'k> {
     /// There is no live resource.
     Absent,
     Label(&'k Label),
     Row(&'k FoundRow),
-    /// It was not asked for.
+    /// The facts were not supplied.
     Unknown,
 }
 
-/// A fact that the decision did not ask for.
+/// Returns the error of a fact that was not loaded.
 pub(super) fn missing(what: &str) -> StoreError {
-    StoreError::backend(format!("the decision did not ask for {what}"))
+    StoreError::backend(format!("the decision did not load {what}"))
 }

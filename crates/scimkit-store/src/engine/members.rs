@@ -1,4 +1,4 @@
-//! Changes of membership: rejected, or narrowed to the edges that really change.
+//! Checks changes of membership, and narrows them to the edges that are new or no longer exist.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -18,7 +18,7 @@ use crate::{
     CyclePolicy, StoreError, UnknownMemberPolicy, computed::target_types, journal::PartPrinter,
 };
 
-/// The edges of one owner and attribute that a write really changes.
+/// The edges of one owner and attribute that a write adds and removes.
 pub(super) struct MemberEdits<'c> {
     added: Vec<&'c Edge>,
     list: MemberList,
@@ -42,10 +42,10 @@ pub(super) struct OwnerRow {
 }
 
 impl Decider<'_> {
-    /// The edges that a change really adds and removes.
+    /// Returns the edges that a change adds and removes, without those that already are as requested.
     ///
     /// # Errors
-    /// [`StoreError::UnknownMembers`] and [`StoreError::Cycle`], under the policy, for what it adds.
+    /// [`StoreError::UnknownMembers`] and [`StoreError::Cycle`] for added edges, depending on the policy.
     pub(super) fn member_edits<'c>(
         &self,
         request: &Request,
@@ -70,7 +70,7 @@ impl Decider<'_> {
         Ok(edits)
     }
 
-    /// Carries out what [`member_edits`](Self::member_edits) found.
+    /// Applies the edges that [`member_edits`](Self::member_edits) returned.
     pub(super) fn edit_members(&mut self, edits: Vec<MemberEdits<'_>>) {
         for MemberEdits {
             added,
@@ -90,7 +90,7 @@ impl Decider<'_> {
         }
     }
 
-    /// The edges of an edit that are not so already.
+    /// Returns the edges of an edit that are not as requested yet.
     fn narrowed<'c>(
         &self,
         request: &Request,
@@ -132,7 +132,7 @@ impl Decider<'_> {
         })
     }
 
-    /// Whether a resource is a member, after the writes so far.
+    /// Returns whether a resource is a member, after the writes so far.
     fn is_member(&self, list: &MemberList, target: &ResourceId) -> Result<bool, StoreError> {
         if let Some(edit) = self.overlay.edge(&list.owner, &list.attr, target) {
             return Ok(edit.added.is_some());
@@ -144,21 +144,21 @@ impl Decider<'_> {
         known.ok_or_else(|| missing("an edge"))
     }
 
-    /// Whether the facts have edges of an owner that still count.
+    /// Returns whether the edges of an owner in the facts still count.
     pub(super) fn had_members(&self, owner: &ResourceId) -> Result<bool, StoreError> {
         let head = self.known.head(owner)?;
         let was_live = head.is_some_and(|head| head.state == RowState::Live);
         Ok(was_live && !self.overlay.is_void(owner))
     }
 
-    /// Whether the facts have an edge that still counts, of those that were asked for.
+    /// Returns whether the facts have an edge that still counts; false for an edge that was not loaded.
     fn was_there(&self, list: &MemberList, target: &ResourceId) -> bool {
         self.had_members(&list.owner).unwrap_or(false)
             && !self.overlay.is_void(target)
             && self.known.edge(list, target).unwrap_or(false)
     }
 
-    /// All members of an owner, after the writes so far.
+    /// Returns all members of an owner, after the writes so far.
     pub(super) fn members_now(&self, list: &MemberList) -> Result<Vec<&ResourceId>, StoreError> {
         let edits = self.overlay.list(&list.owner, &list.attr);
         let mut now: Vec<_> = edits.into_iter().flat_map(|edits| edits.added()).collect();
@@ -174,8 +174,7 @@ impl Decider<'_> {
         Ok(now)
     }
 
-    /// Rejects new members that don't exist, where the policy does, and members of another type than
-    /// the one that they must be of.
+    /// Rejects new members that don't exist, if the policy requires it, and members that don't have a required type.
     fn check_targets(
         &self,
         request: &Request,
@@ -215,7 +214,7 @@ impl Decider<'_> {
         }
     }
 
-    /// The name of the type of a resource that is, or is to be, a member.
+    /// Returns the name of a member's type, if the member exists or is the owner itself.
     fn target_kind<'s>(
         &'s self,
         list: &'s MemberList,
@@ -223,7 +222,7 @@ impl Decider<'_> {
     ) -> Result<Option<&'s str>, StoreError> {
         let head = self.head(target)?;
         let head = head.filter(|head| head.state == RowState::Live);
-        // A resource that is being created is not there yet.
+        // A resource that is being created does not exist yet.
         let itself = (*target == list.owner).then_some(&*list.kind);
         Ok(head.map(|head| &*head.kind).or(itself))
     }
@@ -239,7 +238,7 @@ impl Decider<'_> {
         }
     }
 
-    /// A new member that is the owner, or has it as a member at once or through others.
+    /// Returns a new member that is the owner, or has the owner as a direct or indirect member.
     fn closing<'e>(
         &self,
         request: &Request,
@@ -255,7 +254,7 @@ impl Decider<'_> {
             return Ok(None);
         }
         let meter = request.budget.meter();
-        // Each is visited once, whatever cycles were accepted before.
+        // Each is visited once, since another policy may have accepted cycles.
         let mut above: HashSet<ResourceId> = open.iter().cloned().collect();
         while let Some(id) = open.pop() {
             for owner in self.owners_by(attr, &id) {
@@ -268,7 +267,7 @@ impl Decider<'_> {
         Ok(ids.find(|id| above.contains(*id)))
     }
 
-    /// The owners that have a resource as a member by that attribute, after the writes so far.
+    /// Returns the owners that have a resource as a member under that attribute, after the writes so far.
     fn owners_by(&self, attr: &Arc<str>, target: &ResourceId) -> Vec<ResourceId> {
         let added = self.overlay.added_above(target);
         let added = added.filter(|list| list.attr == *attr);
@@ -284,7 +283,7 @@ impl Decider<'_> {
         owners
     }
 
-    /// The rows of all owners that have a resource as a member, each once, without itself.
+    /// Returns the rows of all owners of a resource, without duplicates and without the resource itself.
     pub(super) fn owners(&self, target: &ResourceId) -> Result<Vec<OwnerRow>, StoreError> {
         let mut owners: BTreeMap<ResourceId, (Vec<Arc<str>>, Option<RowHead>)> = BTreeMap::new();
         for list in self.overlay.added_above(target) {
@@ -311,7 +310,7 @@ impl Decider<'_> {
     }
 }
 
-/// Adds the members that a change really adds and removes.
+/// Adds the added and removed members to the details of an entry, if it has any.
 pub(super) fn add_members(printer: &mut Option<PartPrinter>, edits: &[MemberEdits<'_>]) {
     if let Some(printer) = printer {
         edits.iter().for_each(|edits| edits.print(printer));

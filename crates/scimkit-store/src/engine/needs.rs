@@ -1,4 +1,4 @@
-//! Which facts the writes of a decision need, as far as that can be told.
+//! The facts that the writes of a decision need next.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{CyclePolicy, ExistingMatch, UnknownMemberPolicy, WriteOp};
 
-/// Names the facts that are needed and not known yet.
+/// Returns the facts that are needed and not known yet.
 ///
-/// The first call names what the writes themselves tell, the second what depends on the candidates of
-/// claims and on replaced members, the third what depends on the replaced members of candidates. So
-/// there are at most three rounds, however many writes there are.
+/// The first call returns the facts that follow from the writes alone, the second those that depend on the candidates
+/// of matches and on replaced members, the third those that depend on the replaced members of candidates. There are at
+/// most three rounds, regardless of the number of writes.
 pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
     let mut needs = Needs {
         version: !known.has_version(),
@@ -59,7 +59,7 @@ pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
     needs
 }
 
-/// The counters of the types whose documents are added, removed or changed; counters that are not stored are counted.
+/// Adds the counters of the types whose documents are added, removed or changed. Those that are not stored are counted.
 fn counters_of(requests: &[Request], known: &Known, needs: &mut Needs) {
     let writes = requests.iter().flat_map(|request| &request.writes);
     let counted = writes.filter(|prepared| match &prepared.write {
@@ -85,10 +85,10 @@ fn counters_of(requests: &[Request], known: &Known, needs: &mut Needs) {
     }
 }
 
-/// A type and a membership attribute by which claims may take resources.
+/// A type and a membership attribute that creates with a match change.
 type ClaimedList = (String, Arc<str>);
 
-/// A claim may take what an earlier write leaves behind, so its members must be known, too.
+/// Adds the members of a resource that an earlier write changes, since a later create may adopt or restore it.
 fn claimable(list: MemberList, known: &Known, needs: &mut Needs) {
     let query = AncestorQuery {
         attr: Arc::clone(&list.attr),
@@ -108,7 +108,7 @@ struct Collector<'a> {
     needs: &'a mut Needs,
     refuses_cycles: bool,
     request: &'a Request,
-    /// What earlier writes may have changed.
+    /// The resources that earlier writes may have changed.
     touched: &'a mut BTreeMap<ResourceId, Arc<ResourceType>>,
 }
 
@@ -143,7 +143,7 @@ impl Collector<'_> {
         self.touched.insert(prepared.write.id().clone(), kind);
     }
 
-    /// A claim, and once its candidates are known, what a write of them needs.
+    /// Adds the queries of a match, and for its known candidates the facts that a write of them needs.
     fn claim(&mut self, number: usize, change: &Change, claim: &ExistingMatch) {
         let kind = change.kind();
         let sent = claim.sent.as_ref().unwrap_or(change);
@@ -217,7 +217,7 @@ impl Collector<'_> {
                 (EdgeEdit::Replace(edges), Members::Stored) => match self.known.members(&list) {
                     None => drop(self.needs.members.insert(list)),
                     Some(current) => {
-                        // An earlier write may have removed one that is there.
+                        // An earlier write may have removed a stored member.
                         let is_touched = self.touched.contains_key(&list.owner);
                         let may_be_new = |id: &ResourceId| is_touched || !current.contains(id);
                         self.targets(edges.iter(), may_be_new);
@@ -246,7 +246,7 @@ impl Collector<'_> {
         }
     }
 
-    /// New members, where they have to exist, and those that must be of a certain type.
+    /// Adds the heads of new members that must exist, and of members that must be of a certain type.
     fn targets<'e>(
         &mut self,
         edges: impl Iterator<Item = &'e Edge>,

@@ -1,4 +1,4 @@
-//! The row operations that carry a decision out.
+//! The row operations of a decision.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -12,11 +12,10 @@ use super::facts::{
 };
 use crate::{ConnectionId, Document, journal::JournalRows};
 
-/// What a decision does to the rows of a store, as one net effect.
+/// The net effect of a decision on the rows of a store.
 ///
-/// A store applies the fields in the order in which they stand here, all of them or none, in the
-/// transaction in which it loaded the facts. Each row, key and edge occurs at most once among those
-/// that are removed and at most once among those that are written.
+/// A store applies all fields in the order of their declaration, or none, in the transaction in which it loaded the
+/// facts. Each row, key and edge occurs at most once among the removed ones and at most once among the written ones.
 #[derive(Debug, Clone, Default)]
 #[expect(
     clippy::exhaustive_structs,
@@ -25,13 +24,13 @@ use crate::{ConnectionId, Document, journal::JournalRows};
 pub struct Operations {
     /// The number of the tenant's last change; none if it stays. A store without this number ignores it.
     pub version: Option<u64>,
-    /// Resources that were deleted: all edges in which they are the owner or the member.
+    /// Deleted resources, whose edges as owner and as member are removed.
     pub removed_ends: Vec<RowRef>,
-    /// Single edges.
+    /// Single edges to remove.
     pub removed_edges: Vec<Members>,
-    /// Keys of rows that are removed or updated.
+    /// Keys to remove, of rows that are removed or updated.
     pub removed_keys: Vec<KeyRow>,
-    /// Rows.
+    /// Rows to remove.
     pub removed_rows: Vec<RowRef>,
     /// New rows.
     pub inserted_rows: Vec<ResourceRow>,
@@ -39,7 +38,7 @@ pub struct Operations {
     pub updated_rows: Vec<ResourceRow>,
     /// New versions and times of last modification of live rows.
     pub bumped_rows: Vec<RowBump>,
-    /// Keys of rows that are inserted or updated.
+    /// New keys of rows that are inserted or updated.
     pub inserted_keys: Vec<KeyRow>,
     /// New edges.
     pub inserted_edges: Vec<NewMembers>,
@@ -53,7 +52,7 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// Whether nothing changes.
+    /// Returns whether there is nothing to apply.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.version.is_none() && self.removed_counters.is_empty() && self.counters.is_empty()
@@ -61,8 +60,8 @@ impl Operations {
 }
 
 impl Operations {
-    /// Returns one edit for each row that changes, for tables in which a soft-deleted resource keeps its row: a
-    /// removal in one state and an insertion in the other are one edit. Keys and edges are not among them.
+    /// Returns one edit per changed row, for tables in which a soft-deleted resource stays in its row: a removal in one
+    /// state and an insertion in the other are one edit. Keys and edges are not included.
     pub fn row_edits(&self) -> impl Iterator<Item = RowEdit<'_>> {
         let written: HashSet<_> = self.inserted_rows.iter().map(|row| &row.id).collect();
         let removed = self.removed_rows.iter();
@@ -85,7 +84,7 @@ impl Operations {
 pub enum RowEdit<'o> {
     /// The row gets another version and time of last modification.
     Bump(&'o RowBump),
-    /// The row is inserted, or replaces the one with its id.
+    /// The row is inserted, or replaces the row with the same id.
     Put(&'o ResourceRow),
     /// The row is removed.
     Remove(&'o RowRef),
@@ -99,7 +98,7 @@ pub struct RowRef {
     pub id: ResourceId,
     /// The name of the type.
     pub kind: Arc<str>,
-    /// Live or soft-deleted.
+    /// Whether the row is live or soft-deleted.
     pub state: RowState,
 }
 
@@ -109,7 +108,7 @@ pub struct RowRef {
 pub struct ResourceRow {
     /// The connection that owns it.
     pub connection: Option<ConnectionId>,
-    /// When it was created.
+    /// The time of its creation.
     pub created: DateTime<Utc>,
     /// Its document.
     pub document: Document,
@@ -117,12 +116,11 @@ pub struct ResourceRow {
     pub id: ResourceId,
     /// Its type.
     pub kind: Arc<ResourceType>,
-    /// When it last changed; of a soft-deleted one, when it was deleted.
+    /// The time of its last change; for a soft-deleted resource, that of its deletion.
     pub last_modified: DateTime<Utc>,
-    /// Live or soft-deleted.
+    /// Whether it is live or soft-deleted.
     pub state: RowState,
-    /// Its version: the number of the change that wrote it. It has no meaning if the database decides
-    /// versions.
+    /// Its version: the number of the change that wrote it. It has no meaning if the database decides versions.
     pub version: Version,
 }
 
@@ -134,7 +132,7 @@ pub struct RowBump {
     pub id: ResourceId,
     /// The name of the type.
     pub kind: Arc<str>,
-    /// When it last changed.
+    /// The time of its last change.
     pub last_modified: DateTime<Utc>,
     /// Its version.
     pub version: Version,
@@ -148,7 +146,7 @@ pub struct KeyRow {
     pub id: ResourceId,
     /// The attribute and its value.
     pub key: KeyRef,
-    /// Of a live or of a soft-deleted row.
+    /// Whether the row is live or soft-deleted.
     pub state: RowState,
 }
 
@@ -162,13 +160,13 @@ pub struct NewMembers {
     pub members: Vec<NewMember>,
 }
 
-/// One end of an edge to be written.
+/// The target of an edge to be written.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of an edge")]
 pub struct NewMember {
     /// The member.
     pub id: ResourceId,
-    /// The name of its type, as the client gave it.
+    /// The name of its type from the client's request, if any.
     pub kind: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What the writes of a decision have changed so far.
+//! The changes of a decision's writes so far.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -13,37 +13,36 @@ use super::{
 };
 use crate::{ConnectionId, Document};
 
-/// What the writes of a decision have changed so far, to be laid over the facts.
+/// The changes of a decision's writes so far, which take precedence over the facts.
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
     // INVARIANT: `above[target]` has an owner and attribute exactly if that list has an added edge to
     // `target`; `keys[key]` has an id exactly if the live body of `id` has the key among its edits, if the
-    // key is unique or there are claims.
+    // key is unique or there are matches.
     above: HashMap<ResourceId, BTreeSet<(ResourceId, Arc<str>)>>,
-    /// Whether a claim may search for values that other writes change.
+    /// Whether the match of a create may search for values that other writes change.
     has_claims: bool,
-    /// Whether nothing is looked up or taken back after the first write, so that `above`, `keys` and
-    /// `log` stay empty.
+    /// Whether there is only one write, so that no later write looks up its changes. `above`, `keys` and `log` stay
+    /// empty then.
     is_single: bool,
     keys: BTreeMap<KeyRef, BTreeSet<ResourceId>>,
     lists: BTreeMap<ResourceId, Vec<ListEdits>>,
     log: Vec<Change>,
     rows: BTreeMap<ResourceId, Arc<Entry>>,
-    /// Resources that were deleted, with their types: no edge in the facts counts that begins or ends
-    /// there.
+    /// The deleted resources, with their types: the edges from and to them in the facts no longer count.
     voided: BTreeMap<ResourceId, Arc<ResourceType>>,
 }
 
-/// A row as it now is.
+/// The current state of a row.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// The other columns, where they are known to the decision or changed by it.
+    /// The other columns, if the decision has read or changed them.
     pub(super) body: Option<Body>,
-    /// None when there is no row any more.
+    /// The head; none if the row no longer exists.
     pub(super) head: Option<RowHead>,
 }
 
-/// What a decision changes of a row besides its version.
+/// The columns of a row that are not in its head, with its keys.
 #[derive(Debug, Clone)]
 pub(super) struct Body {
     pub(super) connection: Option<ConnectionId>,
@@ -52,23 +51,23 @@ pub(super) struct Body {
     pub(super) kind: Arc<ResourceType>,
 }
 
-/// What became of the members of one owner.
+/// The changes of one member list.
 #[derive(Debug)]
 pub(super) struct ListEdits {
     pub(super) list: MemberList,
     pub(super) targets: BTreeMap<ResourceId, EdgeEdit>,
 }
 
-/// What became of one edge.
+/// The change of one edge.
 #[derive(Debug, Clone)]
 pub(super) struct EdgeEdit {
-    /// The type that the client gave, if the edge is there now.
+    /// The type from the client's request, if the edge was added; none if it was removed.
     pub(super) added: Option<Option<String>>,
-    /// Whether a row of it was there before the decision.
+    /// Whether its row existed before the decision.
     pub(super) was_there: bool,
 }
 
-/// A change of the overlay, as it was before.
+/// A change of the overlay, with the state before.
 #[derive(Debug)]
 enum Change {
     Edge(MemberList, ResourceId, Option<EdgeEdit>),
@@ -76,12 +75,12 @@ enum Change {
     Voided(ResourceId),
 }
 
-/// A moment that an overlay can go back to.
+/// An earlier state of an overlay, for a rollback.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark(usize);
 
 impl Overlay {
-    /// An overlay for so many writes.
+    /// Creates an overlay for that number of writes.
     pub(super) fn new(writes: usize, has_claims: bool) -> Self {
         Overlay {
             has_claims,
@@ -94,7 +93,7 @@ impl Overlay {
         Mark(self.log.len())
     }
 
-    /// Takes back what was changed since.
+    /// Undoes the changes since the mark.
     pub(super) fn roll_back(&mut self, mark: Mark) {
         if self.is_single {
             *self = Overlay::new(1, self.has_claims);
@@ -115,7 +114,7 @@ impl Overlay {
         self.rows.get(id)
     }
 
-    /// The rows that changed, by id.
+    /// Returns the changed rows, by id.
     pub(super) fn rows(&self) -> impl Iterator<Item = (&ResourceId, &Entry)> {
         self.rows.iter().map(|(id, entry)| (id, &**entry))
     }
@@ -147,12 +146,12 @@ impl Overlay {
         self.rows.insert(id.clone(), entry)
     }
 
-    /// The live resources that were given that key.
+    /// Returns the changed live resources that have the key.
     pub(super) fn holders(&self, key: &KeyRef) -> impl Iterator<Item = &ResourceId> {
         self.keys.get(key).into_iter().flatten()
     }
 
-    /// Notes that a resource was deleted: none of its edges is left.
+    /// Records that a resource was deleted, with all its edges.
     pub(super) fn void(&mut self, id: &ResourceId, kind: &Arc<ResourceType>) {
         let owned = self.lists.get(id).into_iter().flatten();
         let owned = owned.flat_map(|edits| edits.added().map(|to| (edits.list.clone(), to)));
@@ -175,22 +174,22 @@ impl Overlay {
         self.voided.contains_key(id)
     }
 
-    /// The type of a resource that was deleted.
+    /// Returns the type of a deleted resource.
     pub(super) fn void_kind(&self, id: &ResourceId) -> Option<&Arc<ResourceType>> {
         self.voided.get(id)
     }
 
-    /// The resources that were deleted, also those that were created again.
+    /// Returns the deleted resources, including those that were created again.
     pub(super) fn voided(&self) -> impl Iterator<Item = (&ResourceId, &Arc<ResourceType>)> {
         self.voided.iter()
     }
 
-    /// The lists that were edited, by owner.
+    /// Returns the changed lists, by owner.
     pub(super) fn lists(&self) -> impl Iterator<Item = &ListEdits> {
         self.lists.values().flatten()
     }
 
-    /// What became of the members of an owner; none where none was touched.
+    /// Returns the changes of a member list, if there are any.
     pub(super) fn list(&self, owner: &ResourceId, attr: &str) -> Option<&ListEdits> {
         let lists = self.lists.get(owner)?;
         lists.iter().find(|edits| *edits.list.attr == *attr)
@@ -205,7 +204,7 @@ impl Overlay {
         self.list(owner, attr)?.targets.get(target)
     }
 
-    /// The owners of one type and attribute to which a resource was added, also by a single write.
+    /// Returns the owners of one type and attribute to which a resource was added, also if there is only one write.
     pub(super) fn added_owners<'o>(
         &'o self,
         (kind, attr): (&'o str, &'o str),
@@ -223,14 +222,14 @@ impl Overlay {
         alike.map(|list| &list.owner)
     }
 
-    /// The lists to which a resource was added.
+    /// Returns the lists to which a resource was added, unless there is only one write.
     pub(super) fn added_above(&self, target: &ResourceId) -> impl Iterator<Item = MemberList> {
         let owners = self.above.get(target).into_iter().flatten();
         owners.filter_map(|(owner, attr)| Some(self.list(owner, attr)?.list.clone()))
     }
 
-    /// Adds an edge, with the type that the client gave, or removes it; `was_there` tells whether
-    /// there was a row of it before the decision.
+    /// Adds an edge, with the type from the client's request, or removes it. `was_there` is whether its row existed
+    /// before the decision.
     pub(super) fn set_edge(
         &mut self,
         list: &MemberList,
@@ -272,7 +271,7 @@ impl Overlay {
 }
 
 impl ListEdits {
-    /// The members that were added.
+    /// Returns the added members.
     pub(super) fn added(&self) -> impl Iterator<Item = &ResourceId> {
         let targets = self.targets.iter();
         targets.filter_map(|(target, edit)| edit.added.as_ref().map(|_| target))
@@ -285,7 +284,7 @@ impl Entry {
         head.is_some_and(|head| head.state == RowState::Live)
     }
 
-    /// The keys that later writes look for: the unique ones, or all for claims.
+    /// Returns the keys that later writes look up: the unique ones, or all if there are matches.
     fn live_keys(&self, has_claims: bool) -> impl Iterator<Item = KeyRef> {
         let body = self.body.as_ref().filter(|_| self.is_live());
         body.into_iter().flat_map(move |body| {

@@ -1,4 +1,4 @@
-//! The rules that the engine decides a write by.
+//! The rules of the engine that depend on settings.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use crate::JournalPolicy;
 
 /// A limit on the live resources of one type that satisfy a predicate, such as active users.
 ///
-/// It is exact, also under concurrency: a write that would exceed it fails with
-/// [`CapacityExceeded`](crate::StoreError::CapacityExceeded). If the limit is lowered, resources beyond it stay; a resource
-/// that counts may still be changed, deactivated and deleted.
+/// The limit is exact, also under concurrency: a write that would exceed it fails with
+/// [`CapacityExceeded`](crate::StoreError::CapacityExceeded). If the limit is lowered, existing resources stay, and can
+/// still be changed, deactivated and deleted.
 ///
 /// # Example
 /// ```
@@ -41,8 +41,8 @@ pub struct Capacity {
 }
 
 impl Capacity {
-    /// Creates a limit of `limit` live resources that satisfy the predicate. It may use attributes that documents
-    /// hold, but no membership and no computed attribute.
+    /// Creates a limit of `limit` live resources that satisfy the predicate. The predicate may use attributes that
+    /// documents contain, but no membership and no computed attribute.
     #[must_use]
     pub fn new(
         name: impl Into<String>,
@@ -71,7 +71,7 @@ impl Capacity {
         &self.predicate
     }
 
-    /// The counter of the limited resources; the limit itself may change.
+    /// Returns the counter of the limited resources, which does not depend on the limit.
     pub(crate) fn counter(&self) -> &CounterRef {
         &self.counter
     }
@@ -102,24 +102,24 @@ pub enum CyclePolicy {
     reason = "every store must carry out every policy"
 )]
 pub enum UnknownMemberPolicy {
-    /// Store the edge; it shows its target once that exists.
+    /// Store the edge. It has the type and name of its target as soon as that exists.
     Accept,
     /// Reject the write with [`StoreError::UnknownMembers`](crate::StoreError::UnknownMembers).
     #[default]
     Reject,
 }
 
-/// The choice between removing a deleted resource for good and keeping it.
+/// The choice between a permanent and a soft delete.
 ///
-/// For a client it is gone either way: it answers 404, is in no list and no group, and its unique
-/// values are free.
+/// Both look the same to a client: the response to a read is 404, the resource is in no list and no group, and another
+/// resource can have its unique values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "every store must carry out every policy"
 )]
 pub enum DeletePolicy {
-    /// The resource is removed for good.
+    /// The resource is removed permanently.
     #[default]
     Permanent,
     /// The resource is soft-deleted: its document and id are stored, so that a later create can
@@ -127,9 +127,9 @@ pub enum DeletePolicy {
     Soft,
 }
 
-/// The rules that the engine decides a write by.
+/// The rules of the engine that depend on settings.
 ///
-/// Schemas, mapping and limits of a request are not among them: [`Settings`](crate::Settings) has both.
+/// A policy is a part of [`Settings`](crate::Settings), next to schemas, mapping and limits.
 ///
 /// # Example
 /// ```
@@ -146,7 +146,7 @@ pub struct Policy {
     pub capacities: Vec<Capacity>,
     /// The handling of a member that would make its group a member of itself.
     pub cycles: CyclePolicy,
-    /// Whether a deleted resource is removed for good or soft-deleted.
+    /// Whether deletes are permanent or soft.
     pub delete_policy: DeletePolicy,
     /// The level and masks of the journal, which should be the same for all connections of a tenant.
     pub journal: JournalPolicy,

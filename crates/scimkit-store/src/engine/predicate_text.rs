@@ -1,4 +1,4 @@
-//! A predicate as text that other processes can read, whatever else their schemas hold.
+//! Predicates as text that other processes can read, even if their schemas differ.
 
 use scimkit_filter::Operator;
 use scimkit_registry::{AttrId, Predicate, ResourceType, Scalar};
@@ -16,8 +16,8 @@ const OPERATORS: [Operator; 9] = [
     Operator::StartsWith,
 ];
 
-/// Prints a predicate. Each attribute has the traits that its comparisons depend on, so that the
-/// text of two predicates is the same only if they mean the same.
+/// Prints a predicate. Each attribute is printed with the traits on which its comparisons depend, so that the texts of
+/// two predicates are equal only if their meanings are.
 pub(super) fn print(kind: &ResourceType, predicate: &Predicate) -> String {
     value(kind, predicate).to_string()
 }
@@ -25,7 +25,7 @@ pub(super) fn print(kind: &ResourceType, predicate: &Predicate) -> String {
 /// Parses the text of [`print`] from any schema; none if this schema lacks an attribute or compares it
 /// differently.
 pub(super) fn parse(kind: &ResourceType, text: &str) -> Option<Predicate> {
-    // The depth is that of the text, which serde_json bounds.
+    // serde_json limits the depth of the text, and with it that of the predicate.
     predicate(kind, &serde_json::from_str(text).ok()?)
 }
 
@@ -75,7 +75,7 @@ fn predicate(kind: &ResourceType, text: &Value) -> Option<Predicate> {
     })
 }
 
-/// Path and traits of an attribute.
+/// Returns the path and traits of an attribute.
 fn described(kind: &ResourceType, id: AttrId) -> String {
     let attr = kind.attr(id);
     let is_many = |id| kind.attr(id).definition().multi_valued;

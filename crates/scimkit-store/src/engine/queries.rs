@@ -1,4 +1,4 @@
-//! The lists of members and the queries of claims that facts are loaded for.
+//! The member lists and the match queries for which facts are loaded.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use scimkit_registry::{Predicate, ResourceId, ResourceType};
 use super::facts::{CandidateQuery, MemberList, RowState};
 use crate::{ExistingMatch, MatchScope, OwnerFilter};
 
-/// The queries that one claim may take; each write has so many numbers of its own.
+/// The maximum number of queries of one match. Each write has a range of that many query numbers.
 const QUERIES: usize = 1 << 12;
 
 /// The owner of edges, by type and id.
 pub(super) type Owner<'a> = (&'a ResourceType, &'a ResourceId);
 
-/// The members of an owner under an attribute.
+/// Returns the member list of an owner and attribute.
 pub(super) fn list((kind, owner): Owner<'_>, attr: &str) -> MemberList {
     MemberList {
         attr: attr.into(),
@@ -22,7 +22,7 @@ pub(super) fn list((kind, owner): Owner<'_>, attr: &str) -> MemberList {
     }
 }
 
-/// The queries for the resources that the claim of a write may take.
+/// Returns the queries for the resources that a create with that match may adopt or restore.
 pub(super) fn queries(
     number: usize,
     kind: &Arc<ResourceType>,
@@ -31,7 +31,7 @@ pub(super) fn queries(
     let first = number.saturating_mul(QUERIES);
     let query = |at: usize, state, owner, predicate: Predicate| CandidateQuery {
         kind: Arc::clone(kind),
-        // Each earlier write may have changed one of those that are found.
+        // Each earlier write may have changed one of the rows that are found.
         limit: number.saturating_add(2),
         number: first.saturating_add(at),
         owner,
@@ -60,5 +60,5 @@ pub(super) fn queries(
     queries
 }
 
-/// The number of the first query of a claim for soft-deleted resources.
+/// The number of a match's first query for soft-deleted resources.
 const DELETED: usize = 2;

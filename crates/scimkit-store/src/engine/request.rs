@@ -1,4 +1,4 @@
-//! The batches that a decision is about, and its outcome.
+//! The batches of a decision, and its outcome.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use crate::{
     Written,
 };
 
-/// A batch with everything that its decision depends on.
+/// A batch with everything on which its decision depends.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WriteRequest {
     /// The writes.
     pub batch: Batch,
-    /// The work that the request may cause.
+    /// The budget of the request.
     pub budget: Budget,
-    /// The limits of a request; the engine checks only the largest document.
+    /// The limits of the request, of which the engine checks the size of an adopted document.
     pub limits: RequestLimits,
-    /// The mapping that the attributes of an adopted resource pass.
+    /// The mapping that filters the values for an adopted resource.
     pub mapping: Option<Arc<Mapping>>,
-    /// The rules that the writes are decided by.
+    /// The rules for the writes.
     pub policy: Policy,
-    /// The resource types that memberships may lead to.
+    /// The registry with the types of members.
     pub registry: Arc<Registry>,
 }
 
@@ -61,14 +61,14 @@ impl WriteRequest {
         WriteRequest::with_settings(&scope.settings, batch).with_budget(scope.budget.clone())
     }
 
-    /// Sets the rules that the writes are decided by.
+    /// Sets the rules for the writes.
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Sets the work that the request may cause.
+    /// Sets the budget of the request.
     #[must_use]
     pub fn with_budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
@@ -82,7 +82,7 @@ pub(super) struct Request {
     pub(super) at: DateTime<Utc>,
     pub(super) budget: Budget,
     pub(super) cause: Cause,
-    /// The edges that answers carry; none if they carry no edges.
+    /// The edges in results; none if the results need no edges.
     pub(super) edges: Option<AnswerEdges>,
     pub(super) intent: Intent,
     pub(super) limits: RequestLimits,
@@ -94,7 +94,7 @@ pub(super) struct Request {
     pub(super) writes: Vec<Prepared>,
 }
 
-/// A write, made ready.
+/// A write with its number and its new keys.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) keys: AttrKeys,
@@ -102,14 +102,14 @@ pub(super) struct Prepared {
     pub(super) write: WriteOp,
 }
 
-/// Why a batch failed as a whole, or one answer per write.
+/// One result per write of a batch, or the error of the whole batch.
 pub type BatchAnswer = Result<Vec<Result<Written, StoreError>>, StoreError>;
 
 /// The outcome of a decision.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// The answer to each batch, in order. They hold once the operations are applied and committed.
+    /// The results of each batch, in order. They are valid after the operations are applied and committed.
     pub answers: Vec<BatchAnswer>,
     /// The operations to apply.
     pub operations: Operations,
@@ -118,7 +118,7 @@ pub struct Outcome {
     pub subjects: Vec<Vec<ResourceId>>,
 }
 
-/// Units of work that a write causes, besides those for the document that it changes.
+/// Returns the units of work of a write, in addition to those for the document that it changes.
 pub(crate) fn weight(write: &WriteOp) -> u64 {
     const LOOK_UP: u64 = 64 * Budget::COMPARISON;
     let edited = match write {

@@ -18,8 +18,8 @@ use crate::{Document, StoreError, StoredResource, WriteOutcome, Written};
 
 /// The rows of one tenant, inside a transaction that holds the tenant's lock.
 ///
-/// An implementation knows tables, keys and edges, but no rule of a write. Both methods can be written
-/// as `async fn`; an implementation that never waits returns [`ready`](std::future::ready).
+/// An implementation reads and writes tables, keys and edges, and needs no rules for writes. Both methods can be
+/// written as `async fn`. An implementation that never waits returns [`ready`](std::future::ready).
 ///
 /// # Example
 /// See [`RowDatabase`](crate::rows::RowDatabase).
@@ -27,32 +27,33 @@ pub trait Rows {
     /// Loads facts from the current rows.
     ///
     /// # Errors
-    /// The transaction has to be rolled back.
+    /// The database failed. The caller rolls the transaction back.
     fn load(&mut self, needs: &Needs) -> impl Future<Output = Result<Facts, RowsError>> + Send;
 
-    /// Applies operations, all of them or none, and returns the rows that were inserted, updated or bumped as the
-    /// database now has them. Rows that are exactly as the operations say may be left out.
+    /// Applies all operations, or none, and returns the rows that were inserted, updated or bumped as the database now
+    /// has them. Rows that are exactly as in the operations may be omitted.
     ///
     /// # Errors
-    /// The transaction has to be rolled back; [`RowsError::Rejected`] for a row that a constraint rejects.
+    /// [`RowsError::Rejected`] if a constraint rejects a row, otherwise the database failed. The caller rolls the
+    /// transaction back.
     fn apply(
         &mut self,
         operations: Operations,
     ) -> impl Future<Output = Result<Applied, RowsError>> + Send;
 }
 
-/// The reason why a transaction on rows failed: nothing of it was, or may be, committed.
+/// The error of a transaction on rows, which was not committed and must not be.
 #[derive(Debug, thiserror::Error)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "whoever runs a transaction must know each way in which it ends"
+    reason = "a caller must handle each way in which a transaction ends"
 )]
 pub enum RowsError {
-    /// Any other failure. The transaction is not tried again.
+    /// Any other failure. The transaction is not retried.
     #[error(transparent)]
     Failed(#[from] StoreError),
-    /// The database has rolled the transaction back and certainly committed nothing of it: a deadlock, a failed
-    /// serialisation, a lost connection before `COMMIT` was sent. A retry may succeed.
+    /// The database has rolled the transaction back for certain: after a deadlock, a serialisation failure, or a lost
+    /// connection before `COMMIT` was sent. A retry may succeed.
     #[error("the transaction was lost")]
     Lost(#[source] StoreError),
     /// The database rejected a row.
@@ -64,22 +65,22 @@ pub enum RowsError {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "whoever runs a transaction must know each of them"
+    reason = "a caller must handle each kind of rejection"
 )]
 pub enum Rejection {
-    /// A unique constraint: either a resource that the facts did not have appeared in the meantime, or
-    /// the constraint compares in another way than the schema does.
+    /// A unique constraint: another transaction has added a resource since the facts were loaded, or the constraint
+    /// compares values in another way than the schema.
     #[error("the database has another row with that value of `{attr}`")]
     Duplicate {
-        /// The path of the attribute, in any letter case, or the name of the constraint if no attribute fits.
+        /// The path of the attribute, in any letter case, or the name of the constraint if it belongs to no attribute.
         attr: String,
         /// The id of the row in the operations.
         id: ResourceId,
     },
-    /// Another constraint, or a value that does not fit its column.
+    /// Another constraint, or a value that is invalid for its column.
     #[error("{detail}")]
     Invalid {
-        /// The fault of the row, for the administrator of the identity provider.
+        /// The reason, for the administrator of the identity provider.
         detail: String,
         /// The id of the row in the operations.
         id: ResourceId,
@@ -155,30 +156,31 @@ struct AppliedRow {
 }
 
 impl Applied {
-    /// Adds the current row of the one with that id in the operations. Its document may differ from theirs, for
-    /// example because of a default.
+    /// Adds a row as the database now has it; `given` is its id in the operations. Its document may differ from that in
+    /// the operations, for example because of a default.
     pub fn push(&mut self, given: ResourceId, row: FoundRow) {
         let FoundRow { document, head, .. } = row;
         let document = Some(document);
         self.rows.insert(given, AppliedRow { document, head });
     }
 
-    /// Adds the current head of the row with that id in the operations. Its document is theirs.
+    /// Adds the head of a row as the database now has it; `given` is its id in the operations. Its document is that in
+    /// the operations.
     pub fn push_head(&mut self, given: ResourceId, head: RowHead) {
         let document = None;
         self.rows.insert(given, AppliedRow { document, head });
     }
 
-    /// Returns the id that the database has for a row: the one in the operations, unless another was added.
+    /// Returns the id of a row in the database: the one in the operations, unless the added row has another.
     #[must_use]
     pub fn id<'a>(&'a self, given: &'a ResourceId) -> &'a ResourceId {
         self.rows.get(given).map_or(given, |row| &row.head.id)
     }
 
-    /// Puts the ids, versions, times and documents of the database into the answers; `subjects` are their resources.
+    /// Sets the ids, versions, times and documents of the database in the results; `subjects` are their resources.
     ///
     /// # Errors
-    /// [`StoreError::Backend`] if the database decides versions and did not return one.
+    /// [`StoreError::Backend`]: the database decides versions and did not return one.
     pub(super) fn complete(
         &self,
         answers: &mut [BatchAnswer],
@@ -223,7 +225,7 @@ impl Applied {
 }
 
 impl Applied {
-    /// Puts the ids and display names of the database into edges to rows that were written.
+    /// Sets the ids and display names of the database in edges to rows that were written.
     fn complete_edges(&self, registry: &Registry, stored: &mut StoredResource) {
         for (_, edges) in &mut stored.edges {
             let mut has_new_ids = false;
@@ -271,11 +273,11 @@ impl AppliedRow {
     }
 }
 
-/// The prefix of placeholders for versions that the database will decide.
+/// The prefix of placeholders for versions that the database decides.
 const PROVISIONAL: &str = "provisional:";
 
-/// The placeholder for the version of a change with this number, until the database decides it. Clients never
-/// see it, so none can expect it.
+/// Returns the placeholder for the version of a change with this number, until the database decides it. Responses never
+/// contain it, so no request can expect it.
 pub(super) fn provisional(number: u64) -> String {
     format!("{PROVISIONAL}{number}")
 }

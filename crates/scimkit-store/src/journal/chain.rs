@@ -4,11 +4,11 @@ use blake2::{Blake2b256, Digest as _};
 
 use super::{JournalBody, JournalDigest, JournalEntry, JournalPosition};
 
-/// The prefix of every hashed entry, so that its digest can't be that of other data.
+/// The prefix of every hashed entry, which separates its digests from those of other data.
 const DOMAIN: &[u8] = b"journal3";
 
 impl JournalBody {
-    /// Returns the digest of salt and text.
+    /// Returns the digest of the salt and text.
     #[must_use]
     pub fn digest(&self) -> JournalDigest {
         let mut hasher = Blake2b256::new();
@@ -19,11 +19,13 @@ impl JournalBody {
 }
 
 impl JournalEntry {
-    /// Returns the digest that the next entry carries as its `previous`: of all fields, but of the
-    /// body's digest instead of the body, so that it stays when the body is blanked.
+    /// Returns the digest of the entry, which is `previous` in the next one.
+    ///
+    /// It covers all fields, but the digest of the body instead of the body itself, so that it stays when the body is
+    /// blanked.
     #[must_use]
     pub fn digest(&self) -> JournalDigest {
-        // One buffer: hashing it at once is quicker than field by field.
+        // Hashing one buffer is faster than hashing field by field.
         let mut head = Vec::with_capacity(256);
         head.extend_from_slice(DOMAIN);
         head.extend_from_slice(&self.number.to_be_bytes());
@@ -44,8 +46,8 @@ impl JournalEntry {
     }
 }
 
-/// Adds a text with its length, so that no two lists of texts are the same bytes. Short lengths are
-/// one byte: that saves a block of the digest for most entries.
+/// Adds a text with its length, so that different lists of texts are different bytes. A short length is one byte, which
+/// saves a block of the digest for most entries.
 fn add(head: &mut Vec<u8>, text: Option<&str>) {
     let Some(text) = text else {
         head.push(u8::MAX);
@@ -70,7 +72,7 @@ pub struct VerifiedChain {
     pub blanked: u64,
     /// The number of parts of entries.
     pub entries: u64,
-    /// The digest of the last part, or zeros without any. If it equals the digest of
+    /// The digest of the last part; zeros without entries. If it equals the digest of
     /// [`JournalPage::head`](super::JournalPage::head), no entry is missing at the end.
     pub last_digest: JournalDigest,
 }
@@ -84,7 +86,7 @@ pub struct BrokenChain {
     pub fault: ChainFault,
     /// The number of the entry.
     pub number: u64,
-    /// The part.
+    /// The number of the part, from 0.
     pub part: u32,
 }
 
@@ -120,7 +122,7 @@ impl ChainVerifier {
     /// Verifies the next entry.
     ///
     /// # Errors
-    /// [`BrokenChain`] if the entry does not follow the one before it, or its body was altered.
+    /// [`BrokenChain`]: the entry does not follow the one before it, or its body was altered.
     pub fn check(&mut self, entry: &JournalEntry) -> Result<(), BrokenChain> {
         let broken = |fault| BrokenChain {
             fault,
@@ -164,7 +166,7 @@ impl ChainVerifier {
 /// Verifies consecutive entries of one tenant's journal, blanked ones included.
 ///
 /// # Errors
-/// [`BrokenChain`] with the first fault.
+/// [`BrokenChain`]: the first fault in the entries.
 ///
 /// # Example
 /// ```
@@ -188,7 +190,7 @@ mod tests {
     use super::{JournalBody, add};
 
     #[test]
-    fn body_digest_is_that_of_b2sum() {
+    fn body_digest_equals_that_of_b2sum() {
         let body = JournalBody {
             salt: std::array::from_fn(|at| at as u8),
             text: r#"{"attributes":["active"]}"#.to_owned(),
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn different_lists_of_texts_are_different_bytes() {
+    fn different_lists_of_texts_are_hashed_as_different_bytes() {
         let long = "a".repeat(300);
         let cut = |at| {
             let (first, second) = long.split_at(at);

@@ -1,4 +1,4 @@
-//! The details of an entry, and their text.
+//! The details of an entry, and their stored text.
 
 use scimkit_registry::ResourceId;
 use serde::Deserialize;
@@ -10,8 +10,8 @@ use serde_json::Value;
 pub struct JournalDetails {
     /// The changed attributes.
     pub attributes: Vec<AttributeChange>,
-    /// The members that were added and removed, by attribute. A delete does not list the members of
-    /// the deleted resource.
+    /// The added and removed members, by attribute. The entry of a delete does not list the members of the deleted
+    /// resource.
     pub members: Vec<MemberChange>,
     /// The resources that lost their owner, as pairs of type name and id.
     pub released: Vec<(String, ResourceId)>,
@@ -52,34 +52,34 @@ pub enum RecordedValue {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemberChange {
-    /// The members that were added.
+    /// The added members.
     pub added: Vec<JournalMember>,
     /// The canonical path of the membership attribute.
     pub attr: String,
-    /// The members that were removed.
+    /// The removed members.
     pub removed: Vec<ResourceId>,
 }
 
-/// A member that was added.
+/// An added member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalMember {
     /// Its identifier.
     pub id: ResourceId,
-    /// The name of its type, as the client gave it.
+    /// The name of its type from the client's request, if any.
     pub kind: Option<String>,
 }
 
 /// The error for a text that is not the details of an entry.
 #[derive(Debug, thiserror::Error)]
-#[error("the details of a journal entry can't be read")]
+#[error("invalid details of a journal entry")]
 pub struct DetailsError(#[from] serde_json::Error);
 
 impl JournalDetails {
     /// Reads the details of an entry.
     ///
     /// # Errors
-    /// [`DetailsError`] for a text that this version did not write.
+    /// [`DetailsError`]: the text is not in the format of this version.
     ///
     /// # Example
     /// ```
@@ -108,7 +108,7 @@ impl JournalDetails {
     }
 }
 
-/// The details as they are stored; `printing.rs` writes them.
+/// The details as they are stored. `printing.rs` writes them.
 #[derive(Deserialize)]
 struct StoredDetails {
     #[serde(default)]
@@ -121,7 +121,8 @@ struct StoredDetails {
     values: bool,
 }
 
-/// An attribute without values is its path alone; a list is a prefix, and the rests of the paths with it.
+/// A changed attribute. Without values, it is its path, or a list of a prefix and the rest of each path with that
+/// prefix.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum StoredAttribute {

@@ -12,7 +12,7 @@ const VALUE: usize = 16 << 10;
 /// The maximum length of all recorded values of an entry together, in bytes.
 const VALUES: usize = 64 << 10;
 
-/// Whether an entry records values.
+/// The choice between entries with and without values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Values {
     Omit,
@@ -22,16 +22,15 @@ pub(crate) enum Values {
 /// Prints the texts of the parts of an entry: its attributes first, then its members.
 #[derive(Debug)]
 pub(crate) struct PartPrinter {
-    // INVARIANT: `text` has an open object, with an open array of attributes or members if `list` says
-    // so.
+    // INVARIANT: `text` has an open object, with the open array of `list`, if any.
     done: Vec<String>,
     list: Option<List>,
-    /// Members in the open part.
+    /// The number of members in the open part.
     members: usize,
-    /// What the paths in the open array of paths begin with, if one is open.
+    /// The common prefix of the paths in the open array of paths, if there is one.
     prefix: Option<String>,
     text: Vec<u8>,
-    /// Bytes of values that were recorded.
+    /// The number of bytes of recorded values.
     recorded: usize,
     values: Values,
 }
@@ -88,7 +87,7 @@ impl PartPrinter {
         self.done.push(text);
     }
 
-    /// Begins another element of a list.
+    /// Starts another element of a list.
     fn element(&mut self, list: List) {
         if self.list == Some(list) {
             self.text.push(b',');
@@ -106,12 +105,11 @@ impl PartPrinter {
     }
 
     fn print(&mut self, value: &(impl Serialize + ?Sized)) {
-        // Neither a `Vec` nor a JSON value fails.
+        // Writing a JSON value into a `Vec` does not fail.
         let _ = serde_json::to_writer(&mut self.text, value);
     }
 
-    /// Adds a changed attribute by path and name: its path, or an object with path and values; a masked one has no
-    /// values.
+    /// Adds a changed attribute: its path, or an object with its path and values. A masked attribute has no values.
     pub(crate) fn attribute(
         &mut self,
         (path, name): (&str, &str),
@@ -134,8 +132,8 @@ impl PartPrinter {
         self.text.push(b'}');
     }
 
-    /// Adds a path. Paths with one prefix share an array, whose first element is the prefix: names of extensions
-    /// are long.
+    /// Adds a path. Consecutive paths with the same prefix share an array, whose first element is the prefix, since the
+    /// names of extensions are long.
     fn path(&mut self, prefix: &str, path: &str) {
         if self.prefix.as_deref() == Some(prefix) {
             self.text.push(b',');
@@ -177,7 +175,7 @@ impl PartPrinter {
         self.print(&bytes);
     }
 
-    /// Adds the changed members of one attribute, in further parts where there are too many.
+    /// Adds the changed members of one attribute, in further parts if there are too many.
     pub(crate) fn members<'m>(
         &mut self,
         attr: &str,
@@ -201,7 +199,7 @@ impl PartPrinter {
         }
     }
 
-    /// Begins another member of that list, which may be open already.
+    /// Starts another member of that list, which may be open already.
     fn member(&mut self, attr: &str, open: &mut Option<&'static str>, list: &'static str) {
         if self.members >= MEMBERS {
             if open.take().is_some() {
@@ -228,7 +226,7 @@ impl PartPrinter {
         *open = Some(list);
     }
 
-    /// Adds a resource that lost its owner, in another part where there are too many.
+    /// Adds a resource that lost its owner, in another part if there are too many.
     pub(crate) fn released(&mut self, kind: &str, id: &ResourceId) {
         if self.members >= MEMBERS {
             self.next_part();
@@ -301,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_an_entry_are_bounded_together() {
+    fn all_values_of_an_entry_share_a_limit() {
         let mut printer = PartPrinter::new(Values::Record);
         let value = json!("x".repeat(VALUE - 2));
         for _ in 0..6 {
@@ -359,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_cut_into_parts() {
+    fn members_beyond_the_limit_start_another_part() {
         let ids: Vec<_> = (0..2 * MEMBERS + 1)
             .map(|n| ResourceId::from(n.to_string()))
             .collect();

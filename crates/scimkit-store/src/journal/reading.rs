@@ -10,15 +10,17 @@ use crate::{BoxFuture, ConnectionId, StoreError, TenantId};
 
 /// A store that reads the journals of tenants, leases them to consumers, and trims them.
 ///
-/// - Each entry is written in the transaction of the change that it records. So a visible change has an
-///   entry, and a failed one has none.
-/// - The entries of a tenant come in the order in which the changes were committed. Their numbers have
-///   no gaps, unless the tenant's [level](super::JournalLevel) was off in between.
-/// - A gap (entries that were trimmed, overwritten or never recorded) is reported as [`JournalRead::Resync`]
-///   and [`LeaseAnswer::Resync`], so no reader misses it.
+/// - Each entry is written in the transaction of its change: a committed change has an entry, unless the
+///   [level](super::JournalLevel) was off, and a failed change has none.
+/// - The entries of a tenant come in the order in which the changes were committed. Their numbers have no gaps, unless
+///   the level was off in between.
+/// - A gap (entries that were trimmed, overwritten or never recorded) is reported as [`JournalRead::Resync`] and
+///   [`LeaseAnswer::Resync`], so no reader misses it.
 /// - A tenant without entries, or one that does not exist, has an empty journal.
-/// - Erasing a tenant removes its journal and its consumers. A tenant that was imported starts with an
-///   empty journal, and its first consumers have to resynchronise.
+/// - Erasing a tenant removes its journal and its consumers. An import adds no entries, so consumers have to
+///   resynchronise after it.
+/// - While an [import](crate::Archive::import_records) of the tenant is not complete, its journal fails with
+///   [`StoreError::Importing`].
 ///
 /// [`Capabilities::journal`](crate::Capabilities::journal) reports whether a store has a journal.
 ///
@@ -41,19 +43,19 @@ use crate::{BoxFuture, ConnectionId, StoreError, TenantId};
 /// // With an async runtime, write `.await` instead of `now(..)`.
 /// let LeaseAnswer::Granted(lease) = now(store.lease(&tenant, &request))? else { panic!() };
 /// let page = now(store.entries(&tenant, &JournalQuery::oldest()))?.page().unwrap();
-/// assert!(page.entries.is_empty()); // nothing has changed yet
+/// assert!(page.entries.is_empty()); // there is no change yet
 /// now(store.advance(&tenant, &lease, page.complete_after))?;
 /// # Ok::<(), scimkit_store::StoreError>(())
 /// ```
 pub trait Journal: fmt::Debug + Send + Sync + 'static {
-    /// Confirms that a consumer has processed all entries up to the number `to`: the next lease
-    /// begins after it. A number before the cursor changes nothing.
+    /// Confirms that a consumer has processed all entries up to the number `to`, after which the next lease begins. A
+    /// number before the cursor has no effect.
     ///
     /// # Errors
-    /// - [`StoreError::LeaseLost`]: another holder has leased the journal since, so that it will
-    ///   process these entries again
-    /// - [`StoreError::Invalid`]: the tenant has not come to that number yet
-    /// - [`StoreError::Busy`] and [`StoreError::Backend`]
+    /// - [`StoreError::LeaseLost`]: the journal was leased again since, so that its new holder will process these
+    ///   entries again
+    /// - [`StoreError::Invalid`]: the number is greater than that of the tenant's last change
+    /// - a [failure](StoreError::is_failure) of the store
     fn advance<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -61,44 +63,44 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
         to: u64,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Leases a tenant's journal to one holder of a consumer. Only this holder may [advance](Self::advance)
-    /// the cursor of the consumer, until the lease lapses and another holder takes it.
+    /// Leases a tenant's journal to one holder of a consumer. Only this holder may [advance](Self::advance) the cursor
+    /// of the consumer, until the lease lapses and another holder gets it.
     ///
-    /// Entries are delivered at least once: those that were processed and not confirmed come again after a
-    /// crash. The holder extends its lease by another request, which keeps the fence; a request with a
-    /// duration of zero ends the lease. A new consumer begins before the first entry.
+    /// Entries are delivered at least once: entries that were processed but not confirmed are delivered again after a
+    /// crash. The holder extends its lease with another request, after which the fence is the same. A request with a
+    /// duration of zero ends the lease. A new consumer begins before the first change.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    /// A [failure](StoreError::is_failure) of the store.
     fn lease<'a>(
         &'a self,
         tenant: &'a TenantId,
         request: &'a LeaseRequest,
     ) -> BoxFuture<'a, Result<LeaseAnswer, StoreError>>;
 
-    /// Returns the tenants with changes that a consumer has not confirmed, in the order of their ids,
-    /// whether their journals are leased or not.
+    /// Returns the tenants with changes that a consumer has not confirmed, in the order of their ids, including those
+    /// with leased journals. Tenants with an incomplete import are omitted.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    /// A [failure](StoreError::is_failure) of the store.
     fn pending<'a>(&'a self, consumer: &'a str)
     -> BoxFuture<'a, Result<Vec<TenantId>, StoreError>>;
 
-    /// Reads a page of entries.
+    /// Returns a page of entries.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`].
+    /// A [failure](StoreError::is_failure) of the store.
     fn entries<'a>(
         &'a self,
         tenant: &'a TenantId,
         query: &'a JournalQuery,
     ) -> BoxFuture<'a, Result<JournalRead, StoreError>>;
 
-    /// Removes the entries that are older than a moment, whether they were processed or not, and returns the
-    /// number of removed parts. The first entry that is not older stays, with all that follow it.
+    /// Removes the entries before the time `before`, processed or not, and returns the number of removed parts. The
+    /// first entry that is not older stays, with all entries after it.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] and [`StoreError::Backend`]; some entries may have been removed then.
+    /// A [failure](StoreError::is_failure) of the store; some entries may have been removed then.
     fn trim<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -106,13 +108,13 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<u64, StoreError>>;
 }
 
-/// A position in a journal: a change and a part of it.
+/// A position in a journal: the number of a change and that of a part.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_structs, reason = "the key of an entry")]
 pub struct JournalPosition {
     /// The number of the change.
     pub number: u64,
-    /// The part.
+    /// The number of the part, from 0.
     pub part: u32,
 }
 
@@ -131,14 +133,14 @@ impl JournalPosition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "every journal must know every start"
+    reason = "every journal must support every start"
 )]
 pub enum JournalStart {
-    /// After a position; if entries after it are gone, the answer is [`JournalRead::Resync`].
+    /// After a position. If entries after it are missing, the result is [`JournalRead::Resync`].
     After(JournalPosition),
     /// At the first entry that is still in the journal.
     Oldest,
-    /// At the last entry before a position, in descending order: for a log that people read from its end.
+    /// At the last entry before a position, in descending order, for people who read a log from its end.
     Before(JournalPosition),
 }
 
@@ -146,7 +148,7 @@ pub enum JournalStart {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "every journal must know every filter"
+    reason = "every journal must support every filter"
 )]
 pub enum JournalFilter {
     /// All entries.
@@ -213,7 +215,7 @@ impl JournalQuery {
     /// The maximum number of parts on a page.
     pub const MAX_LIMIT: u32 = 1_000;
 
-    /// Creates a query for the entries after a position, for readers that must not miss any.
+    /// Creates a query for the entries after a position, for readers that must not miss an entry.
     #[must_use]
     pub fn after(position: JournalPosition) -> Self {
         JournalQuery::from(JournalStart::After(position))
@@ -272,16 +274,16 @@ impl From<JournalStart> for JournalQuery {
     }
 }
 
-/// The answer to a [`JournalQuery`].
+/// The result of a [`JournalQuery`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "every reader must see that entries are gone"
+    reason = "every reader must handle missing entries"
 )]
 pub enum JournalRead {
     /// A page of entries.
     Page(JournalPage),
-    /// Entries after the position are gone: read all resources instead, and continue after the number `to`.
+    /// Entries after the position are missing: read all resources instead, and continue after the number `to`.
     Resync {
         /// The number of the tenant's last change.
         to: u64,
@@ -289,7 +291,7 @@ pub enum JournalRead {
 }
 
 impl JournalRead {
-    /// Returns the page; none if entries are gone.
+    /// Returns the page; none if entries are missing.
     #[must_use]
     pub fn page(self) -> Option<JournalPage> {
         match self {
@@ -303,7 +305,7 @@ impl JournalRead {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalPage {
-    /// The number of the last change that the journal has lost or not recorded: only later ones are complete.
+    /// The number of the last change that was removed or not recorded. The journal is complete after it.
     pub complete_after: u64,
     /// The entries.
     pub entries: Vec<JournalEntry>,
@@ -325,7 +327,7 @@ impl JournalPage {
         }
     }
 
-    /// Returns the position of the last entry, from which the next page is read.
+    /// Returns the position of the last entry, which is the start of the next page; none for an empty page.
     #[must_use]
     pub fn end(&self) -> Option<JournalPosition> {
         self.entries.last().map(JournalEntry::position)
@@ -340,9 +342,9 @@ pub struct LeaseRequest {
     pub at: DateTime<Utc>,
     /// The name of the consumer.
     pub consumer: String,
-    /// The time after which the lease lapses, unless it is extended.
+    /// The time until the lease lapses, unless it is extended.
     pub duration: Duration,
-    /// The name of the holder, unique for each process, also over time.
+    /// The name of the holder, unique for each process, including earlier ones.
     pub holder: String,
 }
 
@@ -379,17 +381,17 @@ pub struct Lease {
     pub consumer: String,
     /// The number of the last change that the consumer has confirmed.
     pub cursor: u64,
-    /// A number that grows with each new lease, so that confirmations under an older one can be rejected.
+    /// A number that increases with each new lease, so that confirmations under an older lease are rejected.
     pub fence: u64,
     /// The time at which it lapses.
     pub until: DateTime<Utc>,
 }
 
-/// The answer to a [`LeaseRequest`].
+/// The result of a [`LeaseRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "every consumer must see that entries are gone"
+    reason = "every consumer must handle missing entries"
 )]
 pub enum LeaseAnswer {
     /// The lease was granted, and all entries after its cursor are in the journal.
@@ -399,8 +401,8 @@ pub enum LeaseAnswer {
         /// The time at which that lease lapses.
         until: DateTime<Utc>,
     },
-    /// The lease was granted, but entries after its cursor are gone: process all resources as they are now, then
-    /// advance to `to`.
+    /// The lease was granted, but entries after its cursor are missing: process the current state of all resources,
+    /// then advance to `to`.
     Resync {
         /// The lease.
         lease: Lease,
@@ -430,12 +432,12 @@ pub struct ConsumerRow {
     pub fence: u64,
     /// The holder of the lease.
     pub holder: String,
-    /// When the lease lapses; none before the first.
+    /// The time at which the lease lapses; none before the first lease.
     pub until: Option<DateTime<Utc>>,
 }
 
 impl ConsumerRow {
-    /// Decides a request for a lease. Returns the answer and the new row, or none if the row stays.
+    /// Decides a request for a lease, and returns the result and the new row, or none if the row stays.
     ///
     /// `complete_after` is that of [`JournalPage`], and `last` the number of the tenant's last change.
     #[must_use]

@@ -1,4 +1,4 @@
-//! Entries with their numbers, salts and digests.
+//! Adds numbers, salts and digests to entries.
 
 use blake2::{Blake2b256, Digest as _};
 use chrono::{DateTime, SubsecRound as _, Utc};
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{Cause, Stamp};
 
-/// The data that a store supplies, so that entries can be added to its journal.
+/// The data that a store supplies for new entries of a journal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_structs,
@@ -18,7 +18,7 @@ use crate::{Cause, Stamp};
 pub struct JournalSeed {
     /// The digest of the tenant's last entry; zeros before the first.
     pub previous: JournalDigest,
-    /// Random bytes, from which the salts are derived: new ones for each transaction, which must not be stored.
+    /// Random bytes from which the salts are derived. They must be new for each transaction, and must not be stored.
     pub random: [u8; 32],
 }
 
@@ -53,7 +53,7 @@ impl JournalSeed {
 pub struct ChainHead {
     /// The digest of the last entry; zeros before the first.
     pub digest: JournalDigest,
-    /// The number of the tenant's last change, whether it is in the journal or not.
+    /// The number of the tenant's last change, recorded or not.
     pub number: u64,
 }
 
@@ -61,18 +61,19 @@ pub struct ChainHead {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_structs,
-    reason = "a store must store all of it, so a new field must not compile unnoticed"
+    reason = "a store must store all fields, so a new one must not compile unnoticed"
 )]
 pub struct JournalRows {
-    /// The last number that was not recorded: only later changes are complete. None if all were recorded.
+    /// The number of the last change that was not recorded, after which the journal is complete; none if all changes
+    /// were recorded.
     pub complete_after: Option<u64>,
     /// The new entries, in order.
     pub entries: Vec<JournalEntry>,
-    /// The digest of the last new entry; none without any.
+    /// The digest of the last new entry; none without entries.
     pub last_digest: Option<JournalDigest>,
 }
 
-/// An entry without salts and digests, and all its parts.
+/// An entry with all its parts, without salts and digests.
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) action: JournalAction,
@@ -80,11 +81,12 @@ pub(crate) struct Draft {
     pub(crate) cause: Cause,
     pub(crate) number: u64,
     pub(crate) subject: JournalSubject,
-    /// One for each part.
+    /// The text of each part.
     pub(crate) texts: Vec<String>,
 }
 
-/// Turns drafts into entries; drafts with one number become its parts. All changes after `complete_after` are recorded.
+/// Turns drafts into entries. Drafts with the same number become parts of one entry. All changes after `complete_after`
+/// are recorded.
 pub(crate) fn seal(
     seed: JournalSeed,
     drafts: Vec<Draft>,
@@ -130,7 +132,7 @@ pub(crate) fn seal(
 pub struct DirectoryChange {
     /// The kind of change.
     pub action: JournalAction,
-    /// The names of the fields that changed.
+    /// The names of the changed fields.
     pub fields: Vec<&'static str>,
     /// The resources that lost their owner, as pairs of type name and id.
     pub released: Vec<(String, ResourceId)>,
@@ -153,7 +155,7 @@ impl DirectoryChange {
         }
     }
 
-    /// Sets the names of the fields that changed.
+    /// Sets the names of the changed fields.
     #[must_use]
     pub fn with_fields(mut self, fields: Vec<&'static str>) -> Self {
         self.fields = fields;
@@ -205,10 +207,10 @@ impl DirectoryChange {
     }
 }
 
-/// Returns the entries of changes of one tenant, its connections and their tokens; the first has the
-/// number `last` + 1, and each of the others the next.
+/// Returns the entries for changes of one tenant, its connections and their tokens, with the numbers from `last` + 1
+/// on.
 ///
-/// They are recorded at every [level](super::JournalLevel), without values.
+/// These changes are recorded at every [level](super::JournalLevel), without values.
 #[must_use]
 pub fn seal_directory_changes(
     (seed, last): (JournalSeed, u64),

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn query_is_admitted_once_another_has_ended() {
+    fn query_is_admitted_after_another_has_ended() {
         let queries = Arc::new(LongQueries::default());
         let mut admitted: Vec<_> = (0..MOST).map(|_| queries.admit()).collect();
         assert!(admitted.iter().all(Option::is_some));

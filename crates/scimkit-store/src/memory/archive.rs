@@ -1,4 +1,4 @@
-//! A tenant as a whole.
+//! Exports, imports and erases tenants.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,10 +28,10 @@ use crate::{
     next_item, stream_from, yield_now,
 };
 
-/// Resources that are kept before others have their turn.
+/// The number of resources that an import stores before other tasks run.
 const TOGETHER: usize = 32;
 
-/// As how many resources a record counts.
+/// Returns the number of resources to which the work for a record is equal.
 fn weight(record: &archive::ArchiveRecord) -> usize {
     const EDGES: usize = 32;
     match record {
@@ -42,7 +42,7 @@ fn weight(record: &archive::ArchiveRecord) -> usize {
 
 impl Archive for MemoryStore {
     fn export_records<'a>(&'a self, tenant: &'a TenantId) -> RecordStream<'a> {
-        // The moment is the first poll.
+        // The data are those of the first poll.
         let mut records = None;
         stream_from(iter::from_fn(move || {
             let records = records.get_or_insert_with(|| match self.records(tenant) {
@@ -68,11 +68,11 @@ impl Archive for MemoryStore {
                 if let Some(resources) = self.tenant(tenant) {
                     let mut resources = exclusive(&resources);
                     was_there |= resources.version > 0 || !resources.is_empty();
-                    // Emptied in its place: a write that waits for the lock must not go to a removed tenant.
+                    // The lock stays in the map: a write that waits for it must not go to a removed tenant.
                     erased = Some(std::mem::take(&mut *resources));
                 }
             }
-            // Freeing many resources takes a while. If the lane is full, it is done here.
+            // Freeing many resources takes long. If the lane is full, this thread frees them.
             let free = move || drop(erased);
             drop(self.lane.run(tenant, &Budget::unlimited(), free).await);
             Ok(if was_there {
@@ -129,7 +129,7 @@ impl Archive for MemoryStore {
                 tenant: Tenant::default(),
             };
             let mut restoring = Importer::new(scope);
-            // Without a lock: the source may take its time.
+            // Without a lock, since the source may be slow.
             let mut kept = 0;
             while let Some(next) = next_item(&mut source).await {
                 let NumberedRecord { line, record } = next?;
@@ -147,8 +147,7 @@ impl Archive for MemoryStore {
     }
 }
 
-/// An import in progress: until it is complete, nothing else sees the tenant. Dropped before, it leaves
-/// nothing.
+/// An import in progress. The tenant is invisible until it is complete. Dropping it before removes its records.
 struct Import<'s> {
     attempt: u64,
     store: &'s MemoryStore,
@@ -156,7 +155,7 @@ struct Import<'s> {
 }
 
 impl<'s> Import<'s> {
-    /// Begins, unless the tenant has resources.
+    /// Starts an import, unless the tenant has resources.
     fn begin(store: &'s MemoryStore, tenant: &'s TenantId) -> Result<Self, ArchiveError> {
         let attempt = store.attempts.fetch_add(1, Ordering::Relaxed);
         let mut directory = exclusive(&store.directory);
@@ -174,7 +173,7 @@ impl<'s> Import<'s> {
         })
     }
 
-    /// Why a record can't be kept.
+    /// Returns the error of a record that was rejected.
     fn failed(&self, line: u64, problem: StoreError) -> ArchiveError {
         if shared(&self.store.directory).is_import(self.tenant, self.attempt) {
             ArchiveError::at(line, problem)
@@ -183,7 +182,7 @@ impl<'s> Import<'s> {
         }
     }
 
-    /// Makes the tenant visible, all at once.
+    /// Makes the tenant visible as a whole.
     fn complete(self, mut tenant: Tenant, versions: u64) -> Result<(), ArchiveError> {
         let mut directory = exclusive(&self.store.directory);
         if !directory.is_import(self.tenant, self.attempt) {
@@ -203,7 +202,7 @@ impl<'s> Import<'s> {
 impl Drop for Import<'_> {
     fn drop(&mut self) {
         let mut directory = exclusive(&self.store.directory);
-        // Complete, or another one's turn.
+        // Not if it is complete, or if another import has superseded it.
         if directory.is_import(self.tenant, self.attempt) {
             directory.end_import(self.tenant, Removal::OfImport);
             let resources = self.store.tenant_to_write(self.tenant);
@@ -213,10 +212,11 @@ impl Drop for Import<'_> {
 }
 
 impl MemoryStore {
-    /// What is kept of a tenant.
+    /// Returns the records of a tenant.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when that is nothing, [`StoreError::Importing`].
+    /// - [`StoreError::NotFound`]: the tenant has no data
+    /// - [`StoreError::Importing`]: an import of the tenant is not complete
     fn records(&self, id: &TenantId) -> Result<Records, StoreError> {
         let directory = shared(&self.directory);
         directory.check_complete(id)?;
@@ -236,7 +236,7 @@ impl MemoryStore {
         let rows = |tables: fn(&Tenant) -> &Tables| resources.as_deref().map(tables).map(by_id);
         let live = rows(|tenant| &tenant.tables).unwrap_or_default();
         let retired = rows(|tenant| &tenant.retired).unwrap_or_default();
-        // Rows are shared, not copied; the records are made of them when they are taken, behind the locks.
+        // Rows are shared, not copied. Each record is created from its row when it is polled, after the locks.
         let live = live.into_iter().flat_map(|(kind, id, record)| {
             let resource = archive::ArchiveRecord::Resource(kept(&kind, &id, &record));
             let edges: Vec<_> = edges(&kind, &id, &record).collect();
@@ -253,7 +253,7 @@ impl MemoryStore {
 type Records = Box<dyn Iterator<Item = Result<archive::ArchiveRecord, ArchiveError>> + Send>;
 type Tables = BTreeMap<Arc<str>, Table>;
 
-/// The rows of several types in the order of their ids.
+/// Returns the rows of several types in the order of their ids.
 fn by_id(tables: &Tables) -> Vec<(Arc<str>, ResourceId, Arc<Record>)> {
     let of_a_kind = |(kind, table)| {
         let (kind, table): (&Arc<str>, &Table) = (kind, table);
@@ -300,7 +300,7 @@ fn edges<'r>(
     })
 }
 
-/// What a tenant becomes: its resources apart, its entries in the directory, which shows none of them.
+/// The imported data: the resources separately, the entries in the directory, which hides them until the end.
 struct Copy<'s> {
     import: &'s Import<'s>,
     tenant: Tenant,
@@ -338,7 +338,7 @@ impl ImportTarget for Copy<'_> {
             }
             CheckedRecord::Token(token) => {
                 let mut entries = self.entries()?;
-                // Another tenant may have got it since it was looked for.
+                // Another tenant may have stored it since the check.
                 if entries.has_token(&token) {
                     let attr = "digest".to_owned();
                     return Err(StoreError::Duplicate { attr });
@@ -351,7 +351,7 @@ impl ImportTarget for Copy<'_> {
 }
 
 impl Copy<'_> {
-    /// The directory, as long as it is this import's turn.
+    /// Locks the directory for writing, unless the import was superseded.
     fn entries(&self) -> Result<RwLockWriteGuard<'_, Directory>, StoreError> {
         let directory = exclusive(&self.import.store.directory);
         if directory.is_import(self.import.tenant, self.import.attempt) {

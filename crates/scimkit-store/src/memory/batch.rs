@@ -1,4 +1,4 @@
-//! The writes of a batch, in slices.
+//! Carries out the writes of a batch in slices.
 
 use std::{iter::Peekable, vec};
 
@@ -10,10 +10,10 @@ use crate::{
     engine::{self, BatchAnswer, Decision, WriteRequest},
 };
 
-/// Units of a slice that runs on another thread: some milliseconds.
+/// The units of work beyond which a slice runs on another thread: a few milliseconds.
 const LONG: u64 = 4 * SLICE;
 
-/// Whether all writes have to be in one slice, because they succeed or fail together.
+/// Returns whether all writes must be in one slice: all of them succeed or fail together, or the batch is only checked.
 fn is_whole(on_failure: OnFailure, intent: Intent) -> bool {
     on_failure == OnFailure::RollBack || intent == Intent::Check
 }
@@ -35,7 +35,7 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    /// The writes of a batch, with the approximate units that each takes with the current resources.
+    /// Prepares a batch, with the approximate units of each write for the current resources.
     pub(super) fn new(tenant: &Tenant, scope: &RequestContext, batch: Batch) -> Self {
         let with_weight = |write| {
             let weight = tenant.weight(scope, &write);
@@ -62,8 +62,7 @@ impl Writing {
         }
     }
 
-    /// Carries out the next writes, under the batch's rule for those that fail; tells whether these
-    /// were the last.
+    /// Carries out the next writes under the batch's [`OnFailure`], and returns whether they were the last ones.
     pub(super) fn slice(&mut self, tenant: &mut Tenant, scope: &RequestContext) -> bool {
         let writes = self.next_writes();
         let count = writes.len();
@@ -94,8 +93,8 @@ impl Writing {
         self.rest.peek().is_none()
     }
 
-    /// The writes of one slice: all of those that are done together or not at all, and of those whose
-    /// effects nobody but the others sees.
+    /// Returns the writes of the next slice: all of them if they must be in one slice, otherwise as many as the units
+    /// of a slice allow.
     fn next_writes(&mut self) -> Vec<WriteOp> {
         let (mut writes, mut units) = (Vec::new(), 0_u64);
         let is_whole = is_whole(self.on_failure, self.intent);
@@ -109,17 +108,17 @@ impl Writing {
         writes
     }
 
-    /// Whether a slice of it blocks other tasks.
+    /// Returns whether one of its slices would block other tasks.
     pub(super) fn is_long(&self) -> bool {
         self.is_long
     }
 
-    /// Ends with a slice of `count` writes that failed as a whole.
+    /// Ends the batch after a slice of `count` writes that failed as a whole.
     fn fail(&mut self, count: usize, problem: StoreError) -> bool {
         if self.answers.is_empty() {
             self.failed = Some(problem)
         } else {
-            // The slices before it are written.
+            // The slices before it are written already.
             let rest = count.saturating_add(self.rest.by_ref().count());
             let failed = std::iter::repeat_with(|| Err(problem.clone()));
             self.answers.extend(failed.take(rest));
@@ -136,7 +135,7 @@ impl Writing {
 }
 
 impl Tenant {
-    /// Writes a batch, as the engine decides it.
+    /// Writes a batch that the engine decides.
     fn write(&mut self, scope: &RequestContext, batch: Batch) -> BatchAnswer {
         self.check_complete()?;
         for write in &batch.writes {
@@ -151,7 +150,7 @@ impl Tenant {
         answers.pop().unwrap_or_else(|| Ok(Vec::new()))
     }
 
-    /// Makes the lookup keys of a type anew if its schema is another one now.
+    /// Rebuilds the lookup keys of a type if its schema has changed.
     fn keep_up_with(&mut self, write: &WriteOp) {
         let kind = write.kind();
         self.table(kind);

@@ -1,4 +1,4 @@
-//! Tenants, their connections, and the tokens of those.
+//! The tenants, connections and tokens in memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -16,37 +16,37 @@ use crate::{
 type Changes = BTreeMap<TenantId, Vec<DirectoryChange>>;
 type Digest = [u8; 32];
 
-/// Who may provision.
+/// The tenants, connections and tokens.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Directory {
     // INVARIANT: the tenant of every connection is in `tenants`, and the connection of every token
     // in `connections`; `tokens` has exactly the tokens that `digests` leads to.
     connections: BTreeMap<(TenantId, ConnectionId), Connection>,
     digests: HashMap<Digest, (TenantId, String)>,
-    /// The tenants of which an import is not complete.
+    /// The tenants with an incomplete import.
     imports: HashMap<TenantId, Import>,
     tenants: BTreeMap<TenantId, Tenant>,
     tokens: BTreeMap<(TenantId, String), TokenRecord>,
 }
 
-/// What goes when an import ends.
+/// The entries that are removed when an import ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Removal {
     Nothing,
-    /// The entries that it has brought.
+    /// The entries of the import.
     OfImport,
 }
 
 /// An import that is not complete.
 #[derive(Debug, Clone, Copy)]
 struct Import {
-    /// Told apart from those before.
+    /// The number of the import, which distinguishes it from earlier ones.
     attempt: u64,
-    /// Whether it has brought the tenant's entry, and so all connections and tokens that are there.
+    /// Whether the tenant's entry, and with it all its connections and tokens, are those of the import.
     has_entry: bool,
 }
 
-/// What there was before an entry was put.
+/// The entry before a write, for a rollback.
 enum Before {
     Connection(Connection),
     NoConnection((TenantId, ConnectionId)),
@@ -57,7 +57,7 @@ enum Before {
 }
 
 impl Directory {
-    /// Begins an import, in the place of one that is not complete; its entries go.
+    /// Starts an import. The entries of an earlier incomplete import are removed.
     pub(super) fn begin_import(&mut self, tenant: &TenantId, attempt: u64) {
         self.end_import(tenant, Removal::OfImport);
         let has_entry = false;
@@ -65,7 +65,7 @@ impl Directory {
         self.imports.insert(tenant.clone(), import);
     }
 
-    /// Whether that import is the one of the tenant that is not complete.
+    /// Returns whether that import is the current one of the tenant.
     pub(super) fn is_import(&self, tenant: &TenantId, attempt: u64) -> bool {
         let import = self.imports.get(tenant);
         import.is_some_and(|import| import.attempt == attempt)
@@ -80,7 +80,7 @@ impl Directory {
         }
     }
 
-    /// Notes that the entries of a tenant are those of its import.
+    /// Records that the entries of a tenant are those of its import.
     pub(super) fn import_has_entry(&mut self, tenant: &TenantId) {
         if let Some(import) = self.imports.get_mut(tenant) {
             import.has_entry = true;
@@ -106,7 +106,7 @@ impl Directory {
         rest.take_while(move |found| found.tenant == *tenant)
     }
 
-    /// The tokens of a tenant, by id.
+    /// Returns the tokens of a tenant, by id.
     pub(super) fn tokens(&self, tenant: &TenantId) -> impl Iterator<Item = &TokenRecord> {
         let from = (tenant.clone(), String::new());
         let rest = self.tokens.range(from..).map(|(_, found)| found);
@@ -130,7 +130,7 @@ impl Directory {
         }))
     }
 
-    /// Stores all entries or none, and returns the changes of each tenant.
+    /// Stores all entries, or none, and returns the changes of each tenant.
     fn put_all(&mut self, entries: Vec<TenantEntry>, stamp: &Stamp) -> Result<Changes, StoreError> {
         let mut undo = Vec::with_capacity(entries.len());
         let mut changes = Changes::new();
@@ -151,7 +151,7 @@ impl Directory {
         Ok(changes)
     }
 
-    /// What there is where an entry goes.
+    /// Returns the current state of an entry, for a rollback.
     fn before(&self, entry: &TenantEntry) -> Before {
         match entry {
             TenantEntry::Connection(new) => {
@@ -186,7 +186,7 @@ impl Directory {
         }
     }
 
-    /// Stores an entry, or rejects it and changes nothing.
+    /// Stores an entry, or rejects it without an effect.
     fn put(&mut self, entry: TenantEntry, stamp: &Stamp) -> Result<DirectoryChange, StoreError> {
         self.check_complete(entry.tenant())?;
         let facts = self.facts(&entry, stamp);
@@ -230,7 +230,7 @@ impl Directory {
         }
     }
 
-    /// Takes a tenant out, with all that it has.
+    /// Removes a tenant with its connections and tokens.
     pub(super) fn erase(&mut self, tenant: &TenantId) {
         self.imports.remove(tenant);
         self.tenants.remove(tenant);
@@ -238,7 +238,7 @@ impl Directory {
         self.remove_tokens(|token| token.tenant == *tenant);
     }
 
-    /// Whether that token's id is there, or its digest with any tenant.
+    /// Returns whether the tenant has a token with the same id, or any tenant one with the same digest.
     pub(super) fn has_token(&self, token: &TokenRecord) -> bool {
         let key = (token.tenant.clone(), token.id.clone());
         self.tokens.contains_key(&key) || self.digests.contains_key(&token.digest)
@@ -411,7 +411,7 @@ mod tests {
     use super::{MemoryStore, Tenant, TenantEntry, TenantId, TenantStore, exclusive};
     use crate::{BoxFuture, Journal, JournalQuery};
 
-    /// Polls often enough for several turns.
+    /// Polls a future up to 200 times, which is enough for several turns.
     fn poll<T>(future: &mut BoxFuture<'_, T>) -> Poll<T> {
         let mut context = Context::from_waker(Waker::noop());
         let mut polls = (0..200).map(|_| future.as_mut().poll(&mut context));
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_wait_for_a_write_in_turn_and_do_not_keep_others() {
+    fn callers_that_wait_for_a_write_do_not_block_the_directory() {
         let store = MemoryStore::new();
         let acme = TenantId::from("acme");
         let resources = store.tenant_to_write(&acme);

@@ -1,7 +1,7 @@
-//! The edges of resources, as reads show them.
+//! Reads the edges of resources.
 //!
-//! Under the lock of a tenant only ids and texts are taken, which copies no text. The edges are built from them
-//! without the lock: the display name of a target is read from its document, once for all edges to it.
+//! Under the lock of a tenant, only ids and shared texts are collected. The edges are built from them without the lock:
+//! the display name of a target is read from its document, once for all edges to it.
 
 use std::{
     cell::OnceCell,
@@ -18,23 +18,23 @@ use scimkit_registry::{
 use super::{table::Record, tenant::Tenant};
 use crate::{ReadOptions, Settings, StoredResource, computed::target_types, want::most};
 
-/// Units that it takes to look up an edge and to copy it.
+/// The units of work for looking up and copying an edge.
 pub(super) const EDGE: u64 = 16 * Budget::COMPARISON;
 
-/// Which edges of an owner.
+/// A selection of an owner's edges.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Among<'a> {
-    /// So many, from the first on, or from the first behind a target.
+    /// The first `limit` edges, or the first ones after a target.
     First {
         after: Option<&'a ResourceId>,
         limit: usize,
     },
-    /// Those of a membership that lead to these.
+    /// The edges of a membership attribute to these targets.
     Targets(&'a BTreeSet<ResourceId>),
 }
 
 impl Among<'_> {
-    /// All of them.
+    /// All edges.
     pub(super) const ALL: Among<'static> = Among::First {
         after: None,
         limit: usize::MAX,
@@ -61,37 +61,37 @@ struct EdgeAttr<'s> {
     target_kinds: Vec<&'s Arc<ResourceType>>,
 }
 
-/// The edges of one owner, with what is needed to build them.
+/// The edges of one owner that were found, to be built later.
 #[derive(Debug, Default)]
 pub(super) struct FoundEdges {
-    /// Each with the index of its attribute among those of the reader.
+    /// The edges, each with the index of its attribute in the reader.
     all: Vec<(usize, FoundEdge)>,
-    /// The least that the edges add to [`StoredResource::size`].
+    /// The minimum number of bytes that the edges add to [`StoredResource::size`].
     min_size: u64,
 }
 
 #[derive(Debug)]
 enum FoundEdge {
-    /// It leads to a resource of one of the attribute's target types, by its index among the targets.
+    /// The target is a resource of one of the attribute's target types, with that index in the targets.
     Known(usize),
-    /// It leads to no resource of those types; with the type that the client named.
+    /// The target is not a resource of one of those types. The edge has the type from the client's request.
     Unknown(Edge),
 }
 
 /// The targets of edges that were found under one lock.
 #[derive(Debug, Default)]
 pub(super) struct EdgeTargets<'s> {
-    /// The indexes of targets that many edges may lead to; none if no live resource has the id.
+    /// The indexes of targets with many edges; none if no live resource has the id.
     by_id: HashMap<ResourceId, Option<usize>>,
-    /// The index of the target that was found last.
+    /// The index of the last found target.
     last: usize,
     live: Vec<LiveTarget<'s>>,
 }
 
-/// A live resource that edges lead to.
+/// A live resource that is the target of edges.
 #[derive(Debug)]
 struct LiveTarget<'s> {
-    /// An edge to it, once its display name was read.
+    /// An edge to it, after its display name was read.
     edge: OnceCell<Edge>,
     id: ResourceId,
     kind: &'s ResourceType,
@@ -107,14 +107,14 @@ impl<'s> EdgeTargets<'s> {
         Some(self.live.len() - 1)
     }
 
-    /// Does the same, and looks up each id only once.
+    /// Returns the index of the live resource with an id, and looks up each id only once.
     fn find_once(
         &mut self,
         tenant: &Tenant,
         registry: &'s Registry,
         id: &ResourceId,
     ) -> Option<usize> {
-        // Those who are in the same groups have them in the same order.
+        // Users in the same groups have the groups in the same order.
         let next = (self.last + 1) % self.live.len().max(1);
         if self.live.get(next).is_some_and(|target| target.id == *id) {
             self.last = next;
@@ -161,8 +161,8 @@ impl<'s> EdgeReader<'s> {
         }
     }
 
-    /// Finds the edges of a record as it was. What leads to it, and what it leads to, are as they are now; the
-    /// targets are added to others that were found under the same lock.
+    /// Finds the edges of a record, which may be from an earlier time. Its owners and the targets of its edges are the
+    /// current ones. The targets are added to others that were found under the same lock.
     pub(super) fn find(
         &self,
         tenant: &Tenant,
@@ -211,7 +211,7 @@ impl<'s> EdgeReader<'s> {
         found
     }
 
-    /// Finds the first edges that an answer wants.
+    /// Finds the first edges of an owner.
     pub(super) fn find_first(
         &self,
         tenant: &Tenant,
@@ -250,14 +250,14 @@ impl FoundEdges {
         self.all.len()
     }
 
-    /// Returns the least that the edges add to [`StoredResource::size`].
+    /// Returns the minimum number of bytes that the edges add to [`StoredResource::size`].
     pub(super) fn min_size(&self) -> u64 {
         self.min_size
     }
 }
 
 impl Record {
-    /// The maximum number of members that [`ArchiveRecord::members`] finds, up to a small one.
+    /// Returns the maximum number of members that [`Record::members`] returns, but at most a small number.
     fn most_members(&self, path: &str, among: Among<'_>) -> usize {
         const SMALL: usize = 256;
         let all = self.edges.get(path).map_or(0, BTreeMap::len);
@@ -267,7 +267,7 @@ impl Record {
         }
     }
 
-    /// The members under an attribute, with the types that clients named, in the order of their ids.
+    /// Returns the members under an attribute, with the types from clients' requests, in the order of their ids.
     fn members<'r>(
         &'r self,
         path: &str,
@@ -297,7 +297,7 @@ impl Record {
 }
 
 impl Tenant {
-    /// The resources of some types that have one as a member, in the order of their ids.
+    /// Returns the resources of these types that have the target as a member, in the order of their ids.
     fn owners_of<'t>(
         &'t self,
         kinds: &[&Arc<ResourceType>],
@@ -328,7 +328,7 @@ impl Tenant {
         ids
     }
 
-    /// The live resource that has the id.
+    /// Returns the live resource with an id.
     fn live_target<'s>(&self, registry: &'s Registry, id: &ResourceId) -> Option<LiveTarget<'s>> {
         let name = self.places.kind(id.as_str())?;
         let record = self.tables.get(name)?.records.get(id)?;
@@ -344,7 +344,7 @@ impl Tenant {
     }
 }
 
-/// The edges that a read or the answer to a write needs.
+/// Returns a reader of the edges that a read needs.
 pub(super) fn wanted<'s>(
     settings: &'s Settings,
     kind: &'s ResourceType,
@@ -353,7 +353,7 @@ pub(super) fn wanted<'s>(
     EdgeReader::new(settings, kind, want.edges.iter().copied())
 }
 
-/// The id that a value names where ids are compared as they are: the `value` of an edge.
+/// Returns the id in a value of the sub-attribute `value` of an edge, if that is compared case-exactly.
 pub(super) fn id_in<'v>(kind: &ResourceType, attr: AttrId, value: &'v Scalar) -> Option<&'v str> {
     let sub = kind.attr(attr);
     let exact = sub.name() == "value" && sub.definition().is_case_exact();

@@ -1,4 +1,4 @@
-//! Facts out of a tenant's tables, as the engine needs them.
+//! Loads the facts for the engine from a tenant's tables.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// A record with its place.
+/// A record with its id, type and state.
 struct Found<'t> {
     id: &'t ResourceId,
     kind: &'t Arc<str>,
@@ -76,7 +76,7 @@ impl<'t> Found<'t> {
 }
 
 impl Tenant {
-    /// The facts that a decision needs.
+    /// Returns the facts that a decision needs.
     ///
     /// # Errors
     /// The budget ran out.
@@ -144,7 +144,7 @@ impl Tenant {
         })
     }
 
-    /// The types and display names of resources that answers show.
+    /// Returns the types and display names of resources for results.
     fn labels(
         &self,
         scope: &RequestContext,
@@ -173,7 +173,7 @@ impl Tenant {
         labels
     }
 
-    /// The row of an id, live or soft-deleted.
+    /// Returns the row with an id, live or soft-deleted.
     fn found(&self, id: &ResourceId) -> Option<Found<'_>> {
         if let Some(kind) = self.places.kind(id.as_str()) {
             let entry = self.tables.get_key_value(kind)?;
@@ -230,7 +230,7 @@ impl Tenant {
         Ok(Candidates { number, rows })
     }
 
-    /// The edges on the way up from some resources.
+    /// Returns the direct and indirect memberships of some resources.
     ///
     /// # Errors
     /// The budget ran out.
@@ -288,7 +288,7 @@ impl Tenant {
         }
     }
 
-    /// The first members of an owner.
+    /// Returns the first members of an owner.
     fn shown_members(&self, list: &MemberList, limit: Option<usize>) -> ShownMembers {
         let targets = self.targets(list).into_iter().flatten();
         let targets = targets.take(limit.unwrap_or(usize::MAX));
@@ -307,7 +307,7 @@ impl Tenant {
         }
     }
 
-    /// The first owners of a resource.
+    /// Returns the first owners of a resource.
     fn shown_owners(&self, list: &OwnerList, limit: Option<usize>) -> ShownOwners {
         let end = (Arc::clone(&list.attr), Arc::clone(&list.kind));
         let owners = self.places.owners_in(list.target.as_str(), end, None);

@@ -1,4 +1,4 @@
-//! The resources that have each folded lookup key.
+//! The index from folded lookup keys to resources.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
@@ -39,7 +39,7 @@ impl Holders {
         }
     }
 
-    /// The ids in their order, from behind `after` on.
+    /// Returns the ids after `after`, in order.
     fn after<'h>(
         &'h self,
         after: Option<&ResourceId>,
@@ -66,7 +66,7 @@ impl Holders {
         }
     }
 
-    /// Removes the resources that are `gone`, and returns whether any is left.
+    /// Removes the resources that are not `is_left`, and returns whether any is left.
     fn retain(&mut self, is_left: impl Fn(&ResourceId) -> bool) -> bool {
         match self {
             Holders::One(id) => is_left(id),
@@ -101,19 +101,19 @@ impl Holders {
 }
 
 impl Index {
-    /// The resources with that key, in the order of their ids.
+    /// Returns the resources with that key, in the order of their ids.
     pub(super) fn get(&self, attr: AttrId, key: &Key) -> impl Iterator<Item = &ResourceId> {
         let holders = self.holders.get(&attr).and_then(|keys| keys.get(key));
         holders.into_iter().flat_map(|ids| ids.after(None))
     }
 
-    /// How many resources have that key.
+    /// Returns the number of resources with that key.
     pub(super) fn count(&self, attr: AttrId, key: &Key) -> usize {
         let holders = self.holders.get(&attr).and_then(|keys| keys.get(key));
         holders.map_or(0, Holders::len)
     }
 
-    /// The resources that have a key of the attribute, one for each key.
+    /// Returns the resources that have a key of the attribute, once per key.
     pub(super) fn holders(&self, attr: AttrId) -> impl Iterator<Item = &ResourceId> {
         let keys = self
             .holders
@@ -123,8 +123,8 @@ impl Index {
         keys.flat_map(|ids| ids.after(None))
     }
 
-    /// The keys of an attribute and who has them in the order of a sort, equal ones in the order of
-    /// their ids; from behind a place on where there is one.
+    /// Returns the keys of an attribute with their resources, in the order of a sort, and for equal keys in the order
+    /// of ids. With `after`, only those after that key and id.
     pub(super) fn ordered<'a>(
         &'a self,
         sort: Sort,
@@ -172,7 +172,7 @@ impl Index {
         }
     }
 
-    /// Removes all keys of the resources that are not left.
+    /// Removes all keys of the resources that are not `is_left`.
     pub(super) fn retain(&mut self, is_left: impl Fn(&ResourceId) -> bool) {
         for keys in self.holders.values_mut() {
             keys.retain(|_, holders| holders.retain(&is_left));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn holders_of_a_key_come_and_go_in_any_number() {
+    fn key_has_any_number_of_holders() {
         let mut index = Index::default();
         for id in ["b", "a", "c", "b"] {
             index.insert(id.into(), AttrId::ID, text("x"));

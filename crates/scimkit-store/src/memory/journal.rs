@@ -1,4 +1,4 @@
-//! The journals of tenants.
+//! The journals of tenants in memory.
 
 use chrono::{DateTime, Utc};
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Tenant {
-    /// Changes a tenant's journal, unless an import is not complete.
+    /// Returns the journal with the number of the last change, unless an import is not complete.
     fn ring(&mut self) -> Result<(&mut Ring, u64), StoreError> {
         self.check_complete()?;
         Ok((&mut self.journal, self.version))

@@ -1,4 +1,4 @@
-//! Rows in the order of a sort that an index has.
+//! Reads rows in the order of a sort from an index.
 
 use std::{collections::HashSet, iter, ops::Bound, sync::Arc};
 
@@ -10,12 +10,12 @@ use crate::{CountMode, PagePosition, PageStart, Query, Sort};
 
 /// A resource and its record.
 pub(super) type Row<'a> = (&'a ResourceId, &'a Arc<Record>);
-/// With what it is sorted by.
+/// A row with its sort key.
 pub(super) type Keyed<'a> = (Option<Scalar>, Row<'a>);
 
 type Rows<'a> = Box<dyn Iterator<Item = Keyed<'a>> + 'a>;
 
-/// The position before which no row needs to be looked at: all are where they are to be counted.
+/// Returns the position before which rows can be skipped; none if they have to be counted.
 pub(super) fn beginning(query: &Query) -> Option<&PagePosition> {
     match &query.start {
         PageStart::After(place) if query.total == CountMode::Skip => Some(place),
@@ -24,8 +24,8 @@ pub(super) fn beginning(query: &Query) -> Option<&PagePosition> {
 }
 
 impl Table {
-    /// The rows in the order of a query's sort, from its position on where that is known; `None`
-    /// when no index has that order.
+    /// Returns the rows in the order of a query's sort, after its position if rows before it can be skipped; none if no
+    /// index has that order.
     pub(super) fn in_order<'a>(&'a self, query: &'a Query, sort: Sort) -> Option<Rows<'a>> {
         let after = beginning(query);
         if sort.attr == AttrId::ID {
@@ -52,23 +52,23 @@ impl Table {
         })
     }
 
-    /// The rows behind an id, or all, in the order of ids.
+    /// Returns the rows after an id, or all, in the order of ids.
     pub(super) fn after<'a>(&'a self, id: Option<&'a ResourceId>) -> impl Iterator<Item = Row<'a>> {
         let from = id.map_or(Bound::Unbounded, |id| Bound::Excluded(id.as_str()));
         self.records.range::<str, _>((from, Bound::Unbounded))
     }
 
-    /// The rows without a key of a single-valued attribute, from a position on.
+    /// Returns the rows without a key of a single-valued attribute, after a position.
     fn without_key<'a>(&'a self, attr: AttrId, from: Option<&'a PagePosition>) -> Rows<'a> {
         let begin = move || {
-            // A resource has one key at most.
+            // A resource has at most one key.
             let with: HashSet<_> = self.index.holders(attr).collect();
             let is_missing = with.len() < self.records.len();
             let from = from.map(|place| &place.id);
             let rows = is_missing.then(|| self.after(from)).into_iter().flatten();
             rows.filter(move |(id, _)| !with.contains(id))
         };
-        // Most pages end before.
+        // Computed on demand, since most pages end before these rows.
         let rows = iter::once_with(begin).flatten();
         Box::new(rows.map(|row| (None, row)))
     }
@@ -87,7 +87,7 @@ impl Table {
     }
 }
 
-/// Whether no resource has more than one value of the attribute.
+/// Returns whether a resource has at most one value of the attribute.
 fn is_single(kind: &ResourceType, attr: AttrId) -> bool {
     let attr = kind.attr(attr);
     let parent = attr.parent().map(|parent| kind.attr(parent));

@@ -1,4 +1,4 @@
-//! Pages of resources, taken under the lock of a tenant and built without it.
+//! Collects the resources of a page under the lock of a tenant, and builds the page without the lock.
 
 use scimkit_registry::Scalar;
 
@@ -15,7 +15,7 @@ use crate::{
 
 /// The resources of a page, in their order.
 pub(super) struct PageRows<'q> {
-    /// The least bytes that the resources take on the page.
+    /// The minimum size of the resources on the page, in bytes.
     bytes: u64,
     edges: EdgeReader<'q>,
     /// Whether other resources follow.
@@ -29,7 +29,7 @@ pub(super) struct PageRows<'q> {
 
 struct Item {
     edges: FoundEdges,
-    /// What it is sorted by.
+    /// The sort key.
     key: Option<Scalar>,
     stored: StoredResource,
 }
@@ -48,7 +48,7 @@ impl<'q> PageRows<'q> {
         }
     }
 
-    /// Takes the next resource, and returns whether the page has room for others.
+    /// Adds the next resource, if the page has room for it; returns whether it had.
     pub(super) fn take(
         &mut self,
         tenant: &Tenant,
@@ -63,7 +63,7 @@ impl<'q> PageRows<'q> {
             return false;
         }
         let stored = record.stored(&self.query.kind, id);
-        // A resource that is only named needs no edges.
+        // A resource without its document needs no edges.
         let edges = if is_full {
             FoundEdges::default()
         } else {
@@ -77,7 +77,7 @@ impl<'q> PageRows<'q> {
         true
     }
 
-    /// Takes rows of a query, as far as the page has room for them.
+    /// Adds rows of a query while the page has room.
     pub(super) fn take_all(&mut self, tenant: &Tenant, rows: Vec<SortedRow>) {
         for (key, (id, record)) in rows {
             if !self.take(tenant, key, (&id, &record)) {
@@ -86,7 +86,7 @@ impl<'q> PageRows<'q> {
         }
     }
 
-    /// Notes that other resources follow.
+    /// Records that other resources follow.
     pub(super) fn end(&mut self) {
         self.has_more = true;
     }

@@ -1,4 +1,4 @@
-//! What is known of each id: of which type its resource is, and who has it as a member.
+//! The index from ids to the types and owners of their resources.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -8,10 +8,9 @@ use std::{
 
 use scimkit_registry::ResourceId;
 
-/// One end of an edge: the resource that has the other as a member.
+/// The owner of an edge, which has its target as a member.
 ///
-/// The order of the fields is the order of owners: those of one attribute and type stand together, in
-/// the order of their ids.
+/// Owners are sorted by attribute, then by type, then by id, which is the order of the fields.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Owner {
     /// The canonical path of the membership attribute.
@@ -21,9 +20,9 @@ pub(super) struct Owner {
     pub(super) id: ResourceId,
 }
 
-/// Every id that a resource has, or an edge leads to.
+/// All ids of resources and of the targets of edges.
 ///
-/// By hash, so that an edge costs one look at its target however many resources there are.
+/// A hash map finds the target of an edge in constant time, regardless of the number of resources.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     by_id: HashMap<ResourceId, Place>,
@@ -31,26 +30,26 @@ pub(super) struct Places {
 
 #[derive(Debug, Default)]
 struct Place {
-    // INVARIANT: the name of the type whose table has a record of the id.
+    // INVARIANT: the name of the type whose table has a record with the id.
     kind: Option<Arc<str>>,
-    // INVARIANT: the inverse of the records' edges. A place with neither kind nor owners is none.
+    // INVARIANT: the inverse of the records' edges. A place has a kind or owners.
     owners: BTreeSet<Arc<Owner>>,
 }
 
 impl Places {
-    /// The name of the resource's type, when there is one.
+    /// Returns the name of the type of the resource with that id, if it exists.
     pub(super) fn kind(&self, id: &str) -> Option<&str> {
         self.by_id.get(id)?.kind.as_deref()
     }
 
-    /// Who has it as a member, each in as many attributes as it has it in.
+    /// Returns the owners of a resource, once per attribute in which they have it as a member.
     pub(super) fn owners<'p>(&'p self, id: &str) -> impl Iterator<Item = &'p Owner> + use<'p> {
         let place = self.by_id.get(id);
         let owners = place.into_iter().flat_map(|place| &place.owners);
         owners.map(AsRef::as_ref)
     }
 
-    /// Who has it as a member, unless there are more than `most`.
+    /// Returns the owners of a resource, unless there are more than `most`.
     pub(super) fn few_owners<'p>(
         &'p self,
         id: &str,
@@ -61,12 +60,12 @@ impl Places {
         are_few.then(|| owners.into_iter().flatten().map(AsRef::as_ref))
     }
 
-    /// How many [`Places::owners`] there are.
+    /// Returns the number of [`Places::owners`].
     pub(super) fn count_owners(&self, id: &str) -> usize {
         self.by_id.get(id).map_or(0, |place| place.owners.len())
     }
 
-    /// The attributes and types by which others have it as a member, each once.
+    /// Returns the attributes and types of the owners of a resource, without duplicates.
     pub(super) fn owner_lists(&self, id: &str) -> Vec<(Arc<str>, Arc<str>)> {
         let Some(place) = self.by_id.get(id) else {
             return Vec::new();
@@ -81,7 +80,7 @@ impl Places {
             }
             let behind = Owner {
                 attr: Arc::clone(&owner.attr),
-                // The least text that is greater.
+                // The next greater text.
                 kind: format!("{}\0", owner.kind).into(),
                 id: ResourceId::from(""),
             };
@@ -90,7 +89,7 @@ impl Places {
         lists
     }
 
-    /// The owners by one attribute and of one type, in the order of their ids, from behind `after` on.
+    /// Returns the owners of one attribute and type after the id `after`, in the order of their ids.
     pub(super) fn owners_in<'p>(
         &'p self,
         id: &str,
@@ -110,12 +109,12 @@ impl Places {
         owners.take_while(move |owner: &&Owner| owner.attr == from.attr && owner.kind == from.kind)
     }
 
-    /// There is a resource now.
+    /// Adds the resource with that id.
     pub(super) fn put(&mut self, id: ResourceId, kind: Arc<str>) {
         self.by_id.entry(id).or_default().kind = Some(kind);
     }
 
-    /// Removes the owners of a resource, and tells whose member it was.
+    /// Removes and returns the owners of a resource.
     pub(super) fn take_owners(&mut self, id: &ResourceId) -> BTreeSet<Arc<Owner>> {
         let Some(place) = self.by_id.get_mut(id) else {
             return BTreeSet::new();
@@ -127,7 +126,7 @@ impl Places {
         owners
     }
 
-    /// There is no resource any more, but those who have it as a member keep it.
+    /// Removes the resource with that id. The edges to it stay.
     pub(super) fn take(&mut self, id: &ResourceId) {
         if let Some(place) = self.by_id.get_mut(id) {
             place.kind = None;
@@ -137,7 +136,7 @@ impl Places {
         }
     }
 
-    /// Adds an owner of a resource, and returns the id of the resource as it is stored here.
+    /// Adds an owner of a resource, and returns the id of the resource, whose text is shared with this index.
     pub(super) fn link(&mut self, target: ResourceId, owner: &Arc<Owner>) -> ResourceId {
         let place = self.by_id.entry(target);
         let target = place.key().clone();

@@ -1,4 +1,4 @@
-//! Queries: candidates from the indexes, then the one evaluation walk, then order and page.
+//! Selects the rows of queries from the indexes, before their evaluation.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,32 +20,32 @@ use super::{
 };
 use crate::{CountMode, OwnerFilter, PageStart, Query, Settings, computed::target_types};
 
-/// A query after a look at the indexes.
+/// The result of a query's search of the indexes.
 pub(super) enum Asked<'q> {
-    /// These rows satisfy the predicate; they come in the order of the query.
+    /// The rows that satisfy the predicate, in the order of the query.
     Found(Vec<walk::Row>),
-    /// These rows are still to be evaluated; they come in the order of the query.
+    /// The rows to evaluate, in the order of the query.
     InOrder(Vec<walk::Row>),
-    /// The indexes decide it; with the number of all resources.
+    /// The page, with the total: the indexes are enough.
     Page(PageRows<'q>, u64),
-    /// These rows are still to be evaluated and sorted; they come in the order of their ids.
+    /// The rows to evaluate and sort, in the order of their ids.
     Unsorted(Vec<walk::Row>),
 }
 
-/// Fewer resources than this are evaluated in well under a millisecond.
+/// The number of resources below which the evaluation takes well under a millisecond.
 const FEW: usize = 1_000;
 
-/// As many as this are not gone through at once, not even to copy pointers to them.
+/// The number of resources from which on copying pointers to all of them takes too long.
 const MANY: usize = 10_000;
 
 impl Tenant {
-    /// Whether looking at the indexes alone may take long for a [long](Self::is_long) query.
+    /// Returns whether the search of the indexes alone may take long for a [long](Self::is_long) query.
     pub(super) fn has_many(&self, kind: &ResourceType) -> bool {
         let table = self.tables.get(kind.name());
         table.is_some_and(|table| table.records.len() >= MANY)
     }
 
-    /// Whether a query may have more to evaluate or sort than a few resources.
+    /// Returns whether a query may have to evaluate or sort more than a few resources.
     pub(super) fn is_long(&self, settings: &Settings, query: &Query) -> bool {
         let Some(table) = self.tables.get(query.kind.name()) else {
             return false;
@@ -65,8 +65,7 @@ impl Tenant {
         asking.most(table, predicate).is_none_or(|most| most >= FEW)
     }
 
-    /// The maximum number of resources that have to be evaluated to find those that satisfy a predicate, soft-deleted
-    /// ones included.
+    /// Returns the maximum number of resources to evaluate for a predicate, including soft-deleted ones.
     pub(super) fn count_candidates(
         &self,
         settings: &Settings,
@@ -89,8 +88,8 @@ impl Tenant {
         most.sum()
     }
 
-    /// The page if the indexes decide it, or the rows that are to be looked at, with the least
-    /// that must be done under the lock: rows are pointers.
+    /// Returns the page if the indexes are enough, otherwise pointers to the rows to evaluate, since the lock should be
+    /// held only briefly.
     pub(super) fn asked<'q>(&self, settings: &'q Settings, query: &'q Query) -> Asked<'q> {
         match self.page_of_all(settings, query) {
             Some((page, total)) => Asked::Page(page, total),
@@ -98,7 +97,7 @@ impl Tenant {
         }
     }
 
-    /// The rows that are to be looked at.
+    /// Returns pointers to the rows to evaluate.
     pub(super) fn rows(&self, settings: &Settings, query: &Query) -> Asked<'static> {
         let none = Table::default();
         let table = self.tables.get(query.kind.name()).unwrap_or(&none);
@@ -114,7 +113,7 @@ impl Tenant {
             let row = |id: &ResourceId| table.records.get_key_value(id);
             rows(ids.into_iter().filter_map(row))
         });
-        // What is not counted ends with the page, which comes soon where the rows come in order.
+        // Without a total, the evaluation can end with the page, which is soon full if the rows come in order.
         let in_order = || {
             let is_worth_it = query.total == CountMode::Skip || query.sort.is_none();
             let keyed = in_index_order(query, table).filter(|_| is_worth_it)?;
@@ -131,7 +130,7 @@ impl Tenant {
         }
     }
 
-    /// A page of all resources and their number; none if the query filters, or if no index has its order.
+    /// Returns a page of all resources, with their number; none if the query filters, or if no index has its order.
     fn page_of_all<'q>(
         &self,
         settings: &'q Settings,
@@ -162,7 +161,7 @@ impl Tenant {
         Some((page, table.records.len() as u64))
     }
 
-    /// The resources in a table that satisfy a predicate over attributes that documents hold.
+    /// Returns the resources in a table that satisfy a predicate on attributes that documents contain.
     ///
     /// # Errors
     /// The budget ran out.
@@ -197,13 +196,13 @@ impl Tenant {
     }
 }
 
-/// Pointers to rows, for when the lock is gone.
+/// Copies pointers to rows, for use without the lock.
 fn rows<'a>(rows: impl Iterator<Item = Row<'a>>) -> Vec<walk::Row> {
     rows.map(|(id, record)| (id.clone(), Arc::clone(record)))
         .collect()
 }
 
-/// The rows in the order that was asked for; none where no index has it.
+/// Returns the rows in the order of the query; none if no index has that order.
 fn in_index_order<'a>(
     query: &'a Query,
     table: &'a Table,
@@ -224,14 +223,13 @@ struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    /// A set of ids, in order, outside of which no resource satisfies the predicate; `None` when
-    /// no index narrows it.
+    /// Returns a superset of the resources that satisfy the predicate, in the order of ids; none if no index helps.
     fn candidates(
         &self,
         table: &'a Table,
         predicate: &Predicate,
     ) -> Option<BTreeSet<&'a ResourceId>> {
-        // More than there are resources narrow nothing, and may take long to gather.
+        // More candidates than resources don't help, and may take long to collect.
         self.most(table, predicate)
             .filter(|most| *most <= table.records.len())?;
         match predicate {
@@ -266,14 +264,14 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// Whether all [candidates](Self::candidates) satisfy the predicate: it compares an attribute with a folded text
-    /// under which the index has the resources.
+    /// Returns whether all [candidates](Self::candidates) satisfy the predicate: it compares an indexed attribute with
+    /// a folded text.
     fn is_decided(&self, table: &Table, predicate: &Predicate) -> bool {
         matches!(predicate, Predicate::Compare { attr, op: Operator::Equal, value: Scalar::Text(_) }
             if table.has_keys_of(self.kind, *attr))
     }
 
-    /// How many candidates there are at most, without gathering them.
+    /// Returns the maximum number of candidates, without collecting them.
     fn most(&self, table: &Table, predicate: &Predicate) -> Option<usize> {
         match predicate {
             Predicate::All(terms) => {
@@ -312,7 +310,7 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// The resources of an id that may have one of this type as a member.
+    /// Returns the resources with that id that may have a resource of this type as a member.
     fn owning<'v>(
         &self,
         id: &'v str,
@@ -326,8 +324,8 @@ impl<'a> Asking<'a> {
         tables.filter_map(move |table| table.records.get(id))
     }
 
-    /// The resources that an edge connects with the one that `value` names, for the `value` of a
-    /// membership or of its inverse.
+    /// Returns the resources with an edge to or from the resource whose id is `value`, for the sub-attribute `value` of
+    /// a membership attribute or its inverse.
     fn linked(&self, attr: AttrId, value: &Scalar) -> Option<Vec<&'a ResourceId>> {
         let id = id_in(self.kind, attr, value)?;
         let top = self.kind.attr(self.kind.attr(attr).parent()?);

@@ -21,11 +21,11 @@ const PARTS: usize = 4_000;
 /// The maximum length of their details in bytes.
 const BYTES: usize = 8 << 20;
 
-/// A part of an entry. Values that are equal to those of the part before it are shared.
+/// A part of an entry. It shares equal values with the part before it.
 #[derive(Debug)]
 struct Kept {
     body: Option<KeptBody>,
-    /// Without its body.
+    /// The part without its body.
     entry: JournalEntry,
 }
 
@@ -83,9 +83,9 @@ impl Kept {
 /// The last entries of a tenant's journal, and its consumers.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
-    // INVARIANT: `bytes` is the length of all texts; all parts of an entry are there or none.
+    // INVARIANT: `bytes` is the length of all texts; the ring has all parts of an entry, or none.
     bytes: usize,
-    /// Changes up to this number are not, or not completely, in the ring.
+    /// The number of the last change that is not in the ring. The ring is complete after it.
     complete_after: u64,
     consumers: BTreeMap<String, ConsumerRow>,
     entries: VecDeque<Kept>,
@@ -93,7 +93,7 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// Records that changes up to that number, such as those of an import, are not in the ring.
+    /// Marks the changes up to that number, such as those of an import, as not recorded.
     pub(super) fn skip(&mut self, number: u64) {
         self.complete_after = number;
     }
@@ -124,7 +124,7 @@ impl Ring {
         }
     }
 
-    /// Removes the oldest entry with all its parts, and returns how many these were.
+    /// Removes the oldest entry, and returns the number of its parts.
     fn remove_first(&mut self) -> u64 {
         let Some(number) = self.entries.front().map(|kept| kept.entry.number) else {
             return 0;
@@ -155,7 +155,7 @@ impl Ring {
         parts
     }
 
-    /// The resources that were deleted for good before a moment.
+    /// Returns the resources that were permanently deleted before the time `before`.
     pub(super) fn deleted(&self, before: DateTime<Utc>) -> impl Iterator<Item = &ResourceId> {
         let entries = self.entries.iter().map(|kept| &kept.entry);
         let deleted = entries
@@ -241,7 +241,7 @@ impl Ring {
     }
 }
 
-/// Unpredictable bytes: hashes under random keys of the standard library.
+/// Returns unpredictable bytes: hashes with random keys of the standard library.
 fn random() -> [u8; 32] {
     let mut bytes = [0; 32];
     for piece in bytes.chunks_mut(8) {

@@ -1,4 +1,4 @@
-//! A tenant as rows, which operations of the engine change.
+//! Applies the operations of the engine to a tenant.
 
 use std::{
     collections::BTreeMap,
@@ -137,7 +137,7 @@ impl Tenant {
         };
         let owner = Arc::new(owner(&list));
         let targets = record.edges.entry(list.attr).or_default();
-        // Ids and names of types are shared.
+        // The edges share the texts of ids and type names.
         for NewMember { id, kind } in members {
             let shared = |kind: String| {
                 let known = names.iter().find(|name| ***name == *kind);

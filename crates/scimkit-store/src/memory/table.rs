@@ -1,4 +1,4 @@
-//! The resources of one type, of one tenant.
+//! The resources of one tenant and type.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,16 +18,16 @@ use crate::{
     engine::{KeyRow, has_keys},
 };
 
-/// The targets of one membership attribute, with the type that the client gave.
+/// The targets of one membership attribute, with the types from clients' requests.
 pub(super) type Targets = BTreeMap<ResourceId, Option<Arc<str>>>;
 
 /// One resource.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
-    /// The connection that made or adopted it.
+    /// The connection that owns it.
     pub(super) connection: Option<ConnectionId>,
     pub(super) created: DateTime<Utc>,
-    /// By the canonical path of the membership attribute; none is empty.
+    /// The edges by the canonical path of their membership attribute; no list is empty.
     pub(super) edges: BTreeMap<Arc<str>, Targets>,
     pub(super) last_modified: DateTime<Utc>,
     /// The schema of everything in its document; none if parts were written under different schemas.
@@ -38,7 +38,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Its document, as a type under the current schema sees it.
+    /// Returns its document for a type under the current schema.
     pub(super) fn document(&self, kind: &ResourceType) -> Document {
         let is_exact = self.schema == Some(kind.fingerprint());
         Document::from_text(self.text.clone()).with_exactness(is_exact)
@@ -79,7 +79,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Makes the lookup keys anew when the type's schema is not the one they were made under.
+    /// Rebuilds the lookup keys if the type's schema has changed.
     pub(super) fn keep_up_with(&mut self, kind: &Arc<ResourceType>) {
         if self.is_under(kind) {
             return;
@@ -87,7 +87,7 @@ impl Table {
         self.fingerprint = kind.fingerprint();
         self.index = Index::default();
         for (id, record) in &self.records {
-            // What was written is JSON.
+            // Stored documents are JSON, so this never fails.
             if let Ok(tree) = Resource::restore(&record.text) {
                 let whole = Change::create(Arc::clone(kind), tree);
                 insert_keys(&mut self.index, id, whole.keys());
@@ -99,8 +99,8 @@ impl Table {
         self.fingerprint == kind.fingerprint()
     }
 
-    /// The ids of the resources whose indexed attribute has that value; `None` when the index
-    /// can't say.
+    /// Returns the ids of the resources with that value of an indexed attribute; none if the index does not have all
+    /// values.
     pub(super) fn having<'a>(
         &'a self,
         kind: &ResourceType,
@@ -123,7 +123,7 @@ impl Table {
         certain.then(|| self.index.get(attr, value).collect())
     }
 
-    /// How many resources [`Table::having`] finds at most, without gathering them.
+    /// Returns the maximum number of resources that [`Table::having`] returns, without collecting them.
     pub(super) fn count_having(
         &self,
         kind: &ResourceType,
@@ -138,12 +138,12 @@ impl Table {
         }
     }
 
-    /// Whether the index has every value of the attribute.
+    /// Returns whether the index has every value of the attribute.
     pub(super) fn has_keys_of(&self, kind: &ResourceType, attr: AttrId) -> bool {
         has_keys(kind, kind.attr(attr)) && self.is_under(kind)
     }
 
-    /// Refuses keys of unique attributes that another resource has.
+    /// Rejects keys of unique attributes that another resource has.
     pub(super) fn check_unique(
         &self,
         kind: &ResourceType,
@@ -168,13 +168,13 @@ impl Table {
         Ok(())
     }
 
-    /// Adds a resource that was not there.
+    /// Adds a new resource.
     pub(super) fn insert(&mut self, id: ResourceId, record: Record, keys: Vec<(AttrId, Vec<Key>)>) {
         insert_keys(&mut self.index, &id, keys);
         self.records.insert(id, Arc::new(record));
     }
 
-    /// A record to be changed; those who look at it see what it was.
+    /// Returns a record to change. Queries in progress still see its former state.
     pub(super) fn record_mut(&mut self, id: &ResourceId) -> Option<&mut Record> {
         self.records.get_mut(id).map(Arc::make_mut)
     }
@@ -192,7 +192,7 @@ impl Table {
     }
 }
 
-/// Copies the text of a document, so that the record holds none of the rest of its buffer.
+/// Copies the text of a document, so that the record does not hold the rest of its buffer.
 pub(super) fn exact_text(document: &Document) -> Bytes {
     Bytes::copy_from_slice(document.text())
 }

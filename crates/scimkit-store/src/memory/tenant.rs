@@ -23,20 +23,18 @@ use crate::{
 /// The resources of one tenant.
 #[derive(Debug, Default)]
 pub(super) struct Tenant {
-    /// Counters, as the engine has them: every write adjusts them.
+    /// The counters of the engine, which every write adjusts.
     pub(super) counters: BTreeMap<CounterRef, CounterRow>,
-    /// Whether an import is not complete, which has its resources elsewhere until then.
+    /// Whether an import is in progress, which has the resources until it is complete.
     pub(super) is_importing: bool,
     pub(super) journal: Ring,
     pub(super) long_queries: Arc<LongQueries>,
     pub(super) places: Places,
-    /// What was taken away and may come back, by the name of the type; an id here is in no other
-    /// table.
+    /// The soft-deleted resources, by type. Their ids are in no other table.
     pub(super) retired: BTreeMap<Arc<str>, Table>,
-    /// By the name of the type.
+    /// The live resources, by type.
     pub(super) tables: BTreeMap<Arc<str>, Table>,
-    /// The last version given out, or left out: one count for all resources, so that an id that
-    /// comes back never repeats one.
+    /// The last version. All resources share this count, so that the versions of an id never repeat.
     pub(super) version: u64,
 }
 
@@ -62,7 +60,7 @@ impl Tenant {
         Some(self.shared_record(kind, id)?)
     }
 
-    /// The approximate units of a write, including the edges and resources that it reads.
+    /// Returns the approximate units of a write, including the edges and resources that it reads.
     pub(super) fn weight(&self, scope: &RequestContext, write: &WriteOp) -> u64 {
         const EDGE: u64 = 64 * Budget::COMPARISON;
         const ROW: u64 = 16 * Budget::COMPARISON;
@@ -99,7 +97,7 @@ impl Tenant {
         engine::weight(write).saturating_add(looked_at)
     }
 
-    /// Releases the resources of a connection, and returns their types and ids in order.
+    /// Removes the owner of a connection's resources, and returns their types and ids in order.
     pub(super) fn release(&mut self, connection: &ConnectionId) -> Vec<(String, ResourceId)> {
         let mut released = Vec::new();
         for (kind, table) in self.tables.iter_mut().chain(&mut self.retired) {
@@ -114,7 +112,7 @@ impl Tenant {
         released
     }
 
-    /// Numbers changes of the tenant's entries, and records them in the journal.
+    /// Assigns numbers to changes of the tenant's entries, and records them in the journal.
     pub(super) fn record_changes(&mut self, stamp: &Stamp, changes: Vec<DirectoryChange>) {
         let place = (self.journal.seed(), self.version);
         self.version = self.version.saturating_add(changes.len() as u64);
@@ -128,13 +126,13 @@ impl Tenant {
         table
     }
 
-    /// The name of a type, shared by all that say it.
+    /// Returns the name of a type, with a shared text.
     pub(super) fn name(&self, kind: &ResourceType) -> Arc<str> {
         let known = self.tables.get_key_value(kind.name());
         known.map_or_else(|| kind.name().into(), |(name, _)| Arc::clone(name))
     }
 
-    /// Takes away what was retired before a moment, and tells how many resources that were.
+    /// Purges the resources that were soft-deleted before the time `before`, and returns their number.
     pub(super) fn forget(&mut self, before: DateTime<Utc>) -> u64 {
         let (mut count, mut purged) = (0, BTreeSet::new());
         for table in self.retired.values_mut() {
@@ -155,7 +153,7 @@ impl Tenant {
         count
     }
 
-    /// Whether there is no resource, nor one that may come back.
+    /// Returns whether there are no resources, soft-deleted ones included.
     pub(super) fn is_empty(&self) -> bool {
         let mut tables = self.tables.values().chain(self.retired.values());
         tables.all(|table| table.records.is_empty())
@@ -167,7 +165,7 @@ impl Tenant {
         table
     }
 
-    /// Whether a soft-deleted resource has the id.
+    /// Returns whether a soft-deleted resource has the id.
     pub(super) fn is_retired(&self, id: &ResourceId) -> bool {
         let mut tables = self.retired.values();
         tables.any(|table| table.records.contains_key(id))

@@ -1,4 +1,4 @@
-//! Resources that are evaluated and sorted one after the other, without a lock and in slices.
+//! Evaluates and sorts resources one by one, without a lock and in slices.
 
 use std::{cmp::Ordering, collections::BTreeSet, sync::Arc, vec};
 
@@ -17,46 +17,46 @@ use crate::{
     CountMode, PageStart, Query, ResourceFacts, Settings, Sort, computed::computed_attributes,
 };
 
-/// A resource as it was when the query began.
+/// A resource as of the start of the query.
 pub(super) type Row = (ResourceId, Arc<Record>);
 
 /// The progress of a slice.
 pub(super) enum Progress {
     /// All rows that the page needs were evaluated.
     Done,
-    /// The next row takes too long for a slice; it comes with its computed attributes.
+    /// The next row, with its computed attributes, takes too long for a slice.
     Long((Row, Option<Map<String, Value>>)),
-    /// The slice has taken its share: other tasks should run.
+    /// The slice has ended, and other tasks should run.
     Pause,
 }
 
-/// A row with what it is sorted by.
+/// A row with its sort key.
 pub(super) type SortedRow = (Option<Scalar>, Row);
 
-/// Units that the evaluation of one row may take within a slice.
+/// The maximum units of work for the evaluation of one row within a slice.
 const LONG: u64 = 4 << 20;
 
-/// Bytes that are scanned for one unit.
+/// The number of scanned bytes that count as one unit.
 const SCANNED: u64 = 8;
 
-/// Units of work after which others have a turn: about a millisecond.
+/// The units of work of a slice, after which other tasks run: about a millisecond.
 pub(super) const SLICE: u64 = 1 << 18;
 
-/// The rows of a query, and what came of those that were looked at.
+/// The rows of a query, and the results of those that were evaluated.
 pub(super) struct Walk<'q> {
-    /// How many rows are on the page or behind its beginning.
+    /// The number of matching rows from the start of the page on.
     begun: u64,
-    /// Of all rows, if the answer needs all of them.
+    /// The forecast for all rows and their number, if the query needs all of them.
     forecast: Option<(Forecast, u64)>,
     found: Found,
-    /// What the rows are evaluated by; none if all of them satisfy it.
+    /// The predicate to evaluate; none if all rows satisfy it.
     predicate: Option<&'q Predicate>,
     query: &'q Query,
-    /// Of what predicate and sort ask about.
+    /// The reader of the attributes in the predicate and sort.
     reader: Arc<AttrReader>,
     rest: vec::IntoIter<Row>,
     settings: &'q Settings,
-    /// The comparisons of the predicate.
+    /// The number of comparisons in the predicate.
     terms: u64,
     total: u64,
     wanted: Vec<Wanted<'q>>,
@@ -65,19 +65,19 @@ pub(super) struct Walk<'q> {
 
 /// The rows that may be on the page.
 enum Found {
-    /// They come in order.
+    /// Rows that come in order.
     InOrder(Vec<SortedRow>),
-    /// The first ones in the order of the sort, with all that come before the page.
+    /// The first rows in the order of the sort, including those before the page.
     Sorted(BTreeSet<Placed>, Sort),
 }
 
 impl<'q> Walk<'q> {
-    /// Over rows that satisfy the predicate and come in the order of the query.
+    /// Creates a walk over rows that satisfy the predicate and come in the order of the query.
     pub(super) fn found(settings: &'q Settings, query: &'q Query, rows: Vec<Row>) -> Self {
         Walk::new(settings, (query, None), rows, Found::InOrder(Vec::new()))
     }
 
-    /// Over rows that come in the order of the query.
+    /// Creates a walk over rows that come in the order of the query.
     pub(super) fn in_order(settings: &'q Settings, query: &'q Query, rows: Vec<Row>) -> Self {
         let predicate = query.predicate.as_ref();
         Walk::new(
@@ -88,7 +88,7 @@ impl<'q> Walk<'q> {
         )
     }
 
-    /// Over rows in the order of their ids.
+    /// Creates a walk over rows that come in the order of their ids.
     pub(super) fn sorting(settings: &'q Settings, query: &'q Query, rows: Vec<Row>) -> Self {
         let found = match query.sort {
             Some(sort) => Found::Sorted(BTreeSet::new(), sort),
@@ -126,7 +126,7 @@ impl<'q> Walk<'q> {
         }
     }
 
-    /// Whether edges decide, so that each slice needs the tenant.
+    /// Returns whether the predicate or the sort depends on edges, so that each slice needs the tenant.
     pub(super) fn needs_edges(&self) -> bool {
         let mut wanted = self.wanted.iter().chain(&self.wanted_by_sort);
         wanted.any(|one| {
@@ -138,7 +138,7 @@ impl<'q> Walk<'q> {
         })
     }
 
-    /// Looks at some rows.
+    /// Evaluates the rows of one slice.
     ///
     /// # Errors
     /// The budget ran out.
@@ -177,7 +177,7 @@ impl<'q> Walk<'q> {
         Ok(Progress::Done)
     }
 
-    /// Fails if the rest of the rows will not fit into the budget.
+    /// Fails if the budget will not be enough for the remaining rows.
     fn check_forecast(&mut self, budget: &Budget) -> Result<(), Exhausted> {
         let needs_all = self.query.total == CountMode::Exact || self.is_sorting();
         if !needs_all {
@@ -190,7 +190,7 @@ impl<'q> Walk<'q> {
         forecast.check(budget, rows.saturating_sub(left))
     }
 
-    /// The evaluation of one row, to be done elsewhere.
+    /// Returns the evaluation of one row as a job for another thread.
     pub(super) fn long(
         &self,
         (row, made): (Row, Option<Map<String, Value>>),
@@ -212,7 +212,7 @@ impl<'q> Walk<'q> {
         (row, evaluate)
     }
 
-    /// Takes a row that satisfies the predicate; tells whether no other is needed.
+    /// Adds a row that satisfies the predicate, and returns whether no other row is needed.
     pub(super) fn add(
         &mut self,
         (id, record): Row,
@@ -223,7 +223,7 @@ impl<'q> Walk<'q> {
         self.total += 1;
         let has_begun = match (&query.start, query.sort) {
             (PageStart::Index(start), None) => before >= *start,
-            // Where they are sorted here, those before the page take part.
+            // If the walk sorts, it needs the rows before the page, too.
             (PageStart::Index(start), Some(_)) => self.is_sorting() || before >= *start,
             (PageStart::After(place), None) => place.precedes(None, None, &id),
             (PageStart::After(place), Some(_)) => {
@@ -255,7 +255,7 @@ impl<'q> Walk<'q> {
         matches!(self.found, Found::Sorted(..))
     }
 
-    /// Puts a row in its place among those that come first.
+    /// Inserts a row into the first ones in the order of the sort.
     fn place(
         &mut self,
         key: Option<Scalar>,
@@ -289,7 +289,7 @@ impl<'q> Walk<'q> {
         Ok(())
     }
 
-    /// What a row is sorted by.
+    /// Returns the sort key of a row.
     fn key(
         &self,
         id: &ResourceId,
@@ -345,7 +345,7 @@ impl<'q> Walk<'q> {
         Ok(Some(computed_attributes(settings, &facts, &attrs)))
     }
 
-    /// Returns the rows of the page and the total, once all rows were looked at.
+    /// Returns the rows of the page and the total, after all rows were evaluated.
     pub(super) fn finish(self) -> PageOfRows {
         let (rows, end) = match self.found {
             Found::InOrder(rows) => {
@@ -374,10 +374,10 @@ impl<'q> Walk<'q> {
 
 /// The rows of a page.
 pub(super) struct PageOfRows {
-    /// Whether others follow.
+    /// Whether other rows follow.
     pub(super) has_more: bool,
     pub(super) rows: Vec<SortedRow>,
-    /// How many there are in all.
+    /// The number of all matching rows.
     pub(super) total: u64,
 }
 
@@ -385,7 +385,7 @@ fn count(query: &Query) -> usize {
     usize::try_from(query.count).unwrap_or(usize::MAX)
 }
 
-/// A row and what it is sorted by.
+/// A row with its sort key.
 struct Placed {
     id: ResourceId,
     key: Option<Scalar>,
@@ -414,11 +414,11 @@ impl PartialEq for Placed {
 
 impl Eq for Placed {}
 
-/// A computed top-level attribute that the answer depends on.
+/// A computed top-level attribute on which the predicate or the sort depends.
 struct Wanted<'q> {
     attr: AttrId,
     edges: EdgeReader<'q>,
-    /// Of a membership, the only targets that matter.
+    /// The only relevant targets of a membership; none if all are.
     only: Option<BTreeSet<ResourceId>>,
 }
 
@@ -451,9 +451,9 @@ fn wanted_by<'q>(
     wanted
 }
 
-/// The targets of a membership on which the predicate depends; `None` when it may depend on all.
+/// Returns the targets of a membership on which the predicate depends; none if it may depend on all.
 ///
-/// This is what lets `members[value eq "…"]` be asked of a group of any size.
+/// This makes `members[value eq "…"]` fast for a group of any size.
 fn focus(kind: &ResourceType, top: AttrId, predicate: &Predicate) -> Option<BTreeSet<ResourceId>> {
     let mut only = BTreeSet::new();
     let mut open = vec![(predicate, false)];
@@ -468,7 +468,7 @@ fn focus(kind: &ResourceType, top: AttrId, predicate: &Predicate) -> Option<BTre
             } => {
                 only.insert(ResourceId::from(id_in(kind, *attr, value)?));
             }
-            // Within brackets, what no `eq` names must satisfy nothing.
+            // Within brackets, targets that no `eq` names must not satisfy the predicate.
             Predicate::Not(_) if inside => return None,
             Predicate::All(terms) if inside && terms.is_empty() => return None,
             Predicate::All(terms) | Predicate::Any(terms) => {
@@ -483,7 +483,7 @@ fn focus(kind: &ResourceType, top: AttrId, predicate: &Predicate) -> Option<BTre
     Some(only)
 }
 
-/// The bytes that a term reads of a row at most, roughly.
+/// Returns the approximate maximum number of bytes that a comparison reads of a row.
 fn size(record: &Record, made: Option<&Map<String, Value>>) -> u64 {
     const ELEMENT: u64 = 64;
     let elements = made
@@ -495,7 +495,7 @@ fn size(record: &Record, made: Option<&Map<String, Value>>) -> u64 {
     bytes.saturating_add(ELEMENT.saturating_mul(elements as u64))
 }
 
-/// The comparisons of a predicate.
+/// Returns the number of comparisons in a predicate.
 fn terms(predicate: &Predicate) -> u64 {
     let mut count = 0;
     let mut open = vec![predicate];

@@ -45,7 +45,7 @@ impl SimpleTransaction for Transaction<'_> {
     async fn commit(self) -> Result<(), RowsError> {
         let mut table = self.people.0.lock().map_err(|_| StoreError::Busy)?;
         if !Arc::ptr_eq(&table, &self.before) {
-            return Err(RowsError::Lost(StoreError::Busy)); // another one was faster: try again
+            return Err(RowsError::Lost(StoreError::Busy)); // another transaction was faster: retry
         }
         *table = self.now;
         Ok(())

@@ -1,4 +1,4 @@
-//! Facts from look-ups of rows alone.
+//! Loads facts by looking up whole rows.
 
 use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 
@@ -9,7 +9,7 @@ use crate::engine::{
     RowState,
 };
 
-/// A look-up of rows, to which [`Needs::lookups`] reduces needs.
+/// A look-up of rows from [`Needs::lookups`].
 #[derive(Debug, Clone)]
 pub struct Lookup {
     /// The rows to find.
@@ -21,7 +21,7 @@ pub struct Lookup {
 #[derive(Debug, Clone)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "every store must know every look-up"
+    reason = "every store must support every look-up"
 )]
 pub enum LookupBy {
     /// The rows with one of these ids, of any type, live or soft-deleted.
@@ -30,9 +30,9 @@ pub enum LookupBy {
     Predicate {
         /// The type.
         kind: Arc<ResourceType>,
-        /// The predicate, on attributes that documents hold.
+        /// The predicate, on attributes that documents contain.
         predicate: Predicate,
-        /// Live or soft-deleted.
+        /// The state.
         state: RowState,
     },
 }
@@ -46,9 +46,9 @@ enum Purpose {
 }
 
 impl Needs {
-    /// Reduces heads, labels, rows, holders, candidates and counts to look-ups of whole rows, for a database that
-    /// has no better way: a count then loads every row that counts. Edges, the version and stored
-    /// counters are not among them.
+    /// Returns the look-ups of whole rows that supply heads, labels, rows, holders, candidates and counts, for a
+    /// database without special queries: a count loads every row that counts. Edges, the version and stored counters
+    /// are not included.
     ///
     /// # Example
     /// ```

@@ -1,4 +1,4 @@
-//! Predicates, order and pages over resources in memory.
+//! Filters, sorts and pages resources in memory.
 
 use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 
@@ -15,11 +15,10 @@ use crate::{
     want::most,
 };
 
-/// Returns those rows that satisfy a predicate about attributes that documents hold. The budget is
-/// charged for each of them.
+/// Returns the rows that satisfy a predicate on attributes that documents contain. The budget is charged for all rows.
 ///
 /// # Errors
-/// [`StoreError::Exhausted`].
+/// [`StoreError::Exhausted`]: the budget ran out.
 pub fn satisfying(
     scope: &RequestContext,
     kind: &Arc<ResourceType>,
@@ -41,16 +40,15 @@ pub fn satisfying(
     Ok(left)
 }
 
-/// Answers a query from resources of its type, in any order: evaluates its predicate, sorts them, counts them and
-/// cuts out the page.
+/// Returns the page of a query from resources of its type, in any order: filters, sorts and counts them.
 ///
-/// - Each resource carries the edges that the query needs: [`Query::needed_edges`]. The page has those
-///   of [`Query::edges`], as many as [`Query::edge_limit`] says.
+/// - Each resource must have the edges that the query needs: [`Query::needed_edges`]. The page has the edges of
+///   [`Query::edges`], up to [`Query::edge_limit`].
 /// - If the database has evaluated a part of the predicate already, pass the query with the rest of it.
-/// - The budget is charged for every resource, whatever the size of the page.
+/// - The budget is charged for all resources, regardless of the size of the page.
 ///
 /// # Errors
-/// [`StoreError::Exhausted`].
+/// [`StoreError::Exhausted`]: the budget ran out.
 pub fn page(
     scope: &RequestContext,
     query: &Query,
@@ -94,7 +92,7 @@ pub fn page(
     Ok(cut(query, found))
 }
 
-/// The page out of all resources that satisfy the query, in its order.
+/// Returns the page from all resources that satisfy the query, in its order.
 fn cut(query: &Query, found: Vec<(Option<Scalar>, StoredResource)>) -> Page {
     let total = (query.total == CountMode::Exact).then_some(found.len() as u64);
     let mut page = PageBuilder::new(query);
@@ -121,13 +119,13 @@ fn cut(query: &Query, found: Vec<(Option<Scalar>, StoredResource)>) -> Page {
     page.finish(total, next)
 }
 
-/// The attributes on which predicate and order depend.
+/// Returns the attributes on which the predicate and the sort depend.
 fn asked(query: &Query) -> impl Iterator<Item = AttrId> {
     let of_predicate = query.predicate.iter().flat_map(Predicate::attributes);
     of_predicate.chain(query.sort.map(|sort| sort.attr))
 }
 
-/// The computed attributes on which predicate and order depend.
+/// Returns the computed attributes on which the predicate and the sort depend.
 fn wanted(query: &Query) -> Vec<AttrId> {
     asked(query)
         .filter(|attr| query.kind.is_computed(*attr))
@@ -149,8 +147,8 @@ fn made(
 }
 
 impl Query {
-    /// Returns the membership, inverse and reference attributes whose edges the page, the predicate or the order
-    /// needs, each once.
+    /// Returns the membership, inverse and reference attributes whose edges the page, the predicate or the sort needs,
+    /// without duplicates.
     #[must_use]
     pub fn needed_edges(&self) -> Vec<AttrId> {
         let computed = wanted(self).into_iter();
@@ -168,7 +166,7 @@ impl Query {
 }
 
 impl FoundRow {
-    /// Returns the resource of the row as reads return it, without edges.
+    /// Returns the resource of the row, without edges.
     #[must_use]
     pub fn into_stored(self) -> StoredResource {
         let FoundRow {

@@ -26,18 +26,18 @@ use crate::{
 pub enum Access {
     /// The transaction only reads, and sees the rows of one moment.
     Read,
-    /// The transaction writes, and no other one writes the tenant's rows meanwhile.
+    /// The transaction writes, and no other transaction writes the tenant's rows meanwhile.
     Write,
 }
 
 /// A database that is read and written row by row, for small stores.
 ///
-/// [`Simple`] turns it into a [`RowDatabase`]. The costs of that:
+/// [`Simple`] turns it into a [`RowDatabase`], which has these costs:
 /// - A list reads every row that satisfies the filter, or all rows if [`SimpleTransaction::find`] does not narrow
 ///   them down.
-/// - An answer to a write that shows members reads all of them, however few it shows.
+/// - The result of a write with members reads all members, even if it has only the first ones.
 /// - A change of one member reads all members, unless [`SimpleTransaction::edges`] narrows them down.
-/// - Nested groups are followed level by level.
+/// - Nested groups are followed level by level, with one look-up per level.
 ///
 /// # Example
 /// A table of users in memory:
@@ -51,19 +51,19 @@ pub trait SimpleDatabase: fmt::Debug + Send + Sync + 'static {
     /// Begins a transaction.
     ///
     /// # Errors
-    /// The database can't begin one; [`RowsError::Lost`] if a retry may succeed.
+    /// The database failed; [`RowsError::Lost`] if a retry may succeed.
     fn begin<'a>(
         &'a self,
         scope: &'a RequestContext,
         access: Access,
     ) -> impl Future<Output = Result<Self::Transaction<'a>, RowsError>> + Send;
 
-    /// Returns the capabilities of the database for a resource type. [`Simple`] sorts, pages and filters, and
-    /// answers writes with edges.
+    /// Returns the capabilities of the database for a resource type. [`Simple`] adds filters, sorting, cursors, and
+    /// edges in the results of writes.
     fn support(&self, kind: &ResourceType) -> Capabilities;
 }
 
-/// An edge as it is stored.
+/// A stored edge.
 #[derive(Debug, Clone)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of an edge")]
 pub struct EdgeRow {
@@ -77,7 +77,7 @@ pub struct EdgeRow {
 #[derive(Debug, Clone)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "every store must know every look-up"
+    reason = "every store must support every look-up"
 )]
 pub enum EdgesBy {
     /// The edges of these owners and attributes.
@@ -90,33 +90,32 @@ pub enum EdgesBy {
 
 /// An open transaction on the rows of one tenant.
 ///
-/// If it is dropped without [`commit`](Self::commit), it is rolled back.
-/// A database without memberships need not implement the methods about edges.
+/// Dropping it without [`commit`](Self::commit) rolls the transaction back. A database without memberships need not
+/// implement the methods for edges.
 pub trait SimpleTransaction: Send {
     /// Makes the writes durable and visible.
     ///
     /// # Errors
-    /// Those of [`RowTransaction::commit`].
+    /// As for [`RowTransaction::commit`].
     fn commit(self) -> impl Future<Output = Result<(), RowsError>> + Send;
 
-    /// Finds all rows of the look-up, and possibly others, which [`Simple`] leaves out. So a database evaluates as
-    /// much of a predicate as it can, or nothing.
+    /// Returns all rows of the look-up, and possibly others, which [`Simple`] ignores. A database may evaluate only a
+    /// part of a predicate, or nothing.
     ///
     /// # Errors
-    /// The transaction has to be rolled back.
+    /// The database failed. The caller rolls the transaction back.
     fn find(
         &mut self,
         by: &LookupBy,
     ) -> impl Future<Output = Result<Vec<FoundRow>, RowsError>> + Send;
 
-    /// Inserts a row or replaces the one with its id, and returns the row with the id and the version that the
-    /// database gives it.
+    /// Inserts a row or replaces the row with its id, and returns it with the id and version that the database assigns.
     ///
-    /// A row whose edges changed is put again with a new time of last modification. It needs another version then,
-    /// even if its document and that time are the same.
+    /// A row whose edges change is put again, with the time of that change. It needs a new version then, even if its
+    /// document and time are the same.
     ///
     /// # Errors
-    /// [`RowsError::Rejected`] if a constraint rejects the row.
+    /// [`RowsError::Rejected`] if a constraint rejects the row, otherwise the database failed.
     fn put(
         &mut self,
         row: &ResourceRow,
@@ -125,13 +124,13 @@ pub trait SimpleTransaction: Send {
     /// Removes a row.
     ///
     /// # Errors
-    /// The transaction has to be rolled back.
+    /// The database failed. The caller rolls the transaction back.
     fn remove(&mut self, row: &RowRef) -> impl Future<Output = Result<(), RowsError>> + Send;
 
-    /// Finds all edges of the look-up, and possibly others, which [`Simple`] leaves out.
+    /// Returns all edges of the look-up, and possibly others, which [`Simple`] ignores. By default there are no edges.
     ///
     /// # Errors
-    /// The transaction has to be rolled back.
+    /// The database failed. The caller rolls the transaction back.
     fn edges(
         &mut self,
         by: &EdgesBy,
@@ -140,10 +139,10 @@ pub trait SimpleTransaction: Send {
         std::future::ready(Ok(Vec::new()))
     }
 
-    /// Adds edges of one owner that it does not have yet.
+    /// Adds edges that one owner does not have yet.
     ///
     /// # Errors
-    /// The transaction has to be rolled back.
+    /// The database failed; [`StoreError::Unsupported`] by default. The caller rolls the transaction back.
     fn link(&mut self, edges: &NewMembers) -> impl Future<Output = Result<(), RowsError>> + Send {
         let _ = edges;
         std::future::ready(Err(no_memberships()))
@@ -152,7 +151,7 @@ pub trait SimpleTransaction: Send {
     /// Removes edges of one owner.
     ///
     /// # Errors
-    /// The transaction has to be rolled back.
+    /// The database failed; [`StoreError::Unsupported`] by default. The caller rolls the transaction back.
     fn unlink(&mut self, edges: &Members) -> impl Future<Output = Result<(), RowsError>> + Send {
         let _ = edges;
         std::future::ready(Err(no_memberships()))
@@ -203,7 +202,7 @@ pub struct SimpleRows<'a, T> {
 }
 
 impl<T: SimpleTransaction> SimpleRows<'_, T> {
-    /// The rows of a look-up and no others.
+    /// Returns exactly the rows of a look-up.
     async fn rows(&mut self, by: &LookupBy) -> Result<Vec<FoundRow>, RowsError> {
         let mut rows = self.transaction.find(by).await?;
         match by {
@@ -222,7 +221,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         }
     }
 
-    /// A row with another time of last modification.
+    /// Returns a row with the version and time of a bump.
     async fn bumped(&mut self, bump: &RowBump) -> Result<ResourceRow, RowsError> {
         let row = self.live(BTreeSet::from([bump.id.clone()])).await?;
         let row = row.into_values().next().ok_or(StoreError::NotFound)?;
@@ -239,7 +238,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         })
     }
 
-    /// The live rows with these ids.
+    /// Returns the live rows with these ids.
     async fn live(
         &mut self,
         ids: BTreeSet<ResourceId>,

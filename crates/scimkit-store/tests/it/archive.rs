@@ -1,4 +1,4 @@
-//! Lines of JSON that are an archive, and all those that are none.
+//! The import of valid and invalid archives.
 
 use std::{io::Cursor, sync::Arc};
 
@@ -48,7 +48,7 @@ fn lines_of(store: &MemoryStore) -> Result<String, ArchiveError> {
     Ok(String::from_utf8(bytes).unwrap())
 }
 
-/// What is said of lines that nothing may be kept of.
+/// Returns the error for lines of which nothing may be imported.
 fn refusal(lines: &[u8], options: &ArchiveOptions) -> String {
     let store = MemoryStore::new();
     let refused = take(&store, lines, options).unwrap_err().to_string();
@@ -58,12 +58,12 @@ fn refusal(lines: &[u8], options: &ArchiveOptions) -> String {
 }
 
 #[test]
-fn lines_go_in_and_out_as_they_are() {
+fn exported_lines_equal_imported_lines() {
     let store = MemoryStore::new();
     let counts = take(&store, LINES.as_bytes(), &ArchiveOptions::default()).unwrap();
     assert_eq!((counts.resources, counts.members), (1, 2));
     assert_eq!(lines_of(&store).unwrap(), LINES);
-    // The last end of line may be missing, and any may be that of another system.
+    // The last line break may be missing, and line breaks may be those of another system.
     for lines in [LINES.trim_end().to_owned(), LINES.replace('\n', "\r\n")] {
         let store = MemoryStore::new();
         take(&store, lines.as_bytes(), &ArchiveOptions::default()).unwrap();
@@ -72,10 +72,10 @@ fn lines_go_in_and_out_as_they_are() {
 }
 
 #[test]
-fn lines_that_are_cut_off_anywhere_are_refused() {
+fn truncated_lines_are_rejected() {
     for end in 0..LINES.len() - 1 {
         let cut = &LINES.as_bytes()[..end];
-        // A line that only lacks its end is whole; the next one is missing.
+        // A line that only lacks its line break is complete; the next one is missing.
         let whole = LINES.as_bytes()[..=end].iter();
         let lines = whole.filter(|byte| **byte == b'\n').count();
         let said = refusal(cut, &ArchiveOptions::default());
@@ -84,7 +84,7 @@ fn lines_that_are_cut_off_anywhere_are_refused() {
 }
 
 #[test]
-fn what_is_no_archive_is_refused_by_its_line() {
+fn invalid_archive_is_rejected_with_its_line_number() {
     let from = |line: usize| LINES.lines().skip(line - 1).collect::<Vec<_>>().join("\n");
     let changed = |old: &str, new: &str| {
         assert!(LINES.contains(old), "{old}");
@@ -93,30 +93,30 @@ fn what_is_no_archive_is_refused_by_its_line() {
     let first = LINES.lines().next().unwrap();
     let digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     let cases = [
-        (String::new(), "line 1: the end is missing"),
+        (String::new(), "line 1: the `end` line is missing"),
         ("\n".to_owned(), "line 1: not readable as JSON"),
         ("[]\n".to_owned(), "line 1: `the line` is not an object"),
         (
             "{}\n".to_owned(),
-            "line 1: the line is not an object with one member",
+            "line 1: expected an object with one member",
         ),
-        (from(2), "line 1: the first line is not that of a tenant"),
-        (from(7), "line 1: the first line is not that of a tenant"),
+        (from(2), "line 1: the first line must be a `tenant` line"),
+        (from(7), "line 1: the first line must be a `tenant` line"),
         (
             format!("{first}\n{LINES}"),
-            "line 2: there is a second tenant",
+            "line 2: unexpected second `tenant` line",
         ),
         (
             format!("{LINES}{{}}"),
-            "line 8: there is something behind the end",
+            "line 8: unexpected text after the `end` line",
         ),
         (
             format!("{LINES}\n"),
-            "line 8: there is something behind the end",
+            "line 8: unexpected text after the `end` line",
         ),
         (
             changed(r#""format":1"#, r#""format":2"#),
-            "line 1: the format is 2, and not 1",
+            "line 1: unsupported format 2: expected 1",
         ),
         (
             changed(r#""versions":9"#, r#""versions":9.5"#),
@@ -128,7 +128,7 @@ fn what_is_no_archive_is_refused_by_its_line() {
         ),
         (
             changed(r#""name":"Acme","#, ""),
-            "line 1: `tenant` has no `created`",
+            "line 1: unknown member `created` in `tenant`",
         ),
         (
             changed(r#""rules":"{}""#, r#""rules":{}"#),
@@ -152,7 +152,7 @@ fn what_is_no_archive_is_refused_by_its_line() {
         ),
         (
             changed(r#""groups","#, r#""write","#),
-            "line 3: `scopes` has another element",
+            "line 3: `scopes` must contain only",
         ),
         (
             changed(r#""version":"3""#, r#""version":"a b""#),
@@ -160,7 +160,7 @@ fn what_is_no_archive_is_refused_by_its_line() {
         ),
         (
             changed(r#""document":{"#, r#""shape":1,"document":{"#),
-            "line 4: `resource` has no `shape`",
+            "line 4: unknown member `shape` in `resource`",
         ),
         (
             changed("Modified\":\"2026", "Modified\":\"2026-"),
@@ -168,23 +168,23 @@ fn what_is_no_archive_is_refused_by_its_line() {
         ),
         (
             changed(r#"[{"value":"u1"},{"value":"u2","type":"User"}]"#, "[]"),
-            "line 5: `targets` has not 1 to 1000",
+            "line 5: `targets` must have 1 to 1000",
         ),
         (
             changed(r#"{"value":"u1"}"#, r#"{"value":"u1","display":"a"}"#),
-            "line 5: `targets` has no `display`",
+            "line 5: unknown member `display` in `targets`",
         ),
         (
             changed(r#"{"retired""#, r#"{"deleted""#),
-            "line 6: `deleted` is nothing that is kept",
+            "line 6: unknown kind of line `deleted`",
         ),
         (
             changed(r#""tokens":1"#, r#""tokens":2"#),
-            "line 7: 1 tokens were there, and 2 are told",
+            "line 7: found 1 tokens, but the `end` line has 2",
         ),
         (
             changed(r#""members":2"#, r#""members":1"#),
-            "line 7: 2 members were there, and 1 are told",
+            "line 7: found 2 members, but the `end` line has 1",
         ),
     ];
     for (lines, expected) in cases {
@@ -194,7 +194,7 @@ fn what_is_no_archive_is_refused_by_its_line() {
 }
 
 #[test]
-fn lines_come_in_their_order() {
+fn lines_out_of_order_are_rejected() {
     let lines: Vec<_> = LINES.lines().collect();
     for (one, other) in [(1, 2), (2, 3), (3, 5), (4, 5)] {
         let mut lines = lines.clone();
@@ -208,11 +208,11 @@ fn lines_come_in_their_order() {
     let mut lines = lines;
     lines.swap(4, 5);
     let said = refusal(lines.join("\n").as_bytes(), &ArchiveOptions::default());
-    assert_eq!(said, "line 6: the line is not in its place");
+    assert_eq!(said, "line 6: the line is out of order");
 }
 
 #[test]
-fn lines_have_limits() {
+fn lines_beyond_limits_are_rejected() {
     let longest = LINES.lines().map(str::len).max().unwrap() + 1;
     let mut options = ArchiveOptions::default();
     options.limits.line = longest;
@@ -245,7 +245,7 @@ fn lines_have_limits() {
 }
 
 #[test]
-fn a_file_that_is_not_text_is_refused() {
+fn file_that_is_not_utf8_is_rejected() {
     let said = refusal(b"\xff\xfe\n", &ArchiveOptions::default());
     assert!(said.starts_with("line 1: not readable as JSON"), "{said}");
     let mut lines = LINES.as_bytes().to_vec();
@@ -256,7 +256,7 @@ fn a_file_that_is_not_text_is_refused() {
 }
 
 #[test]
-fn digests_are_only_in_lines_that_are_asked_to_have_them() {
+fn debug_output_of_tokens_omits_digests_and_erase_removes_tokens() {
     let store = MemoryStore::new();
     take(&store, LINES.as_bytes(), &ArchiveOptions::default()).unwrap();
     let tokens = now(store.tokens(&TenantId::from("acme"))).unwrap();
@@ -266,10 +266,9 @@ fn digests_are_only_in_lines_that_are_asked_to_have_them() {
 }
 
 proptest! {
-    /// Whatever is changed in lines, all of them are kept or nothing, and what is kept can go out
-    /// and in again.
+    /// Changed lines are imported as a whole or not at all, and an imported tenant can be exported and imported again.
     #[test]
-    fn changed_lines_are_kept_whole_or_not_at_all(
+    fn changed_lines_are_imported_as_a_whole_or_rejected(
         at in 0..LINES.len(),
         byte in any::<u8>(),
         cut in 0..4_usize,
@@ -292,7 +291,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_without_harm(lines in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn import_of_any_bytes_does_not_panic(lines in proptest::collection::vec(any::<u8>(), 0..300)) {
         prop_assert!(take(&MemoryStore::new(), &lines, &ArchiveOptions::default()).is_err());
     }
 }

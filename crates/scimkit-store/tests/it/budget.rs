@@ -1,4 +1,4 @@
-//! Queries and batches of the memory store under a budget: they end with it, and give others a turn.
+//! Queries and batches of the memory store under a budget: they end with it, and yield to other tasks.
 
 use std::{
     pin::pin,
@@ -74,7 +74,7 @@ fn polled(
 }
 
 #[test]
-fn query_runs_out_of_work() {
+fn query_beyond_the_budget_is_exhausted() {
     let world = World::new();
     let title = kind(&world.scope, "User").attribute_id("title").unwrap();
     let sort = Some(Sort::new(title, SortOrder::Ascending));
@@ -89,7 +89,7 @@ fn query_runs_out_of_work() {
 }
 
 #[test]
-fn long_query_gives_others_a_turn_and_stops_when_cancelled() {
+fn long_query_yields_and_stops_when_dropped() {
     let world = World::new();
     let budget = Budget::unlimited();
     let query = world.query(100);
@@ -112,7 +112,7 @@ fn long_query_gives_others_a_turn_and_stops_when_cancelled() {
 }
 
 #[test]
-fn query_sees_the_resources_that_there_were_when_it_began() {
+fn query_sees_the_resources_as_of_its_start() {
     let world = World::new();
     let query = world.query(100);
     let mut running = pin!(world.store.query(&world.scope, &query));
@@ -133,7 +133,7 @@ fn query_sees_the_resources_that_there_were_when_it_began() {
 }
 
 #[test]
-fn batch_gives_others_a_turn_between_its_writes() {
+fn batch_yields_between_its_writes() {
     let world = World {
         scope: scope(Registry::standard()),
         store: MemoryStore::new(),
@@ -150,7 +150,7 @@ fn batch_gives_others_a_turn_between_its_writes() {
 }
 
 #[test]
-fn write_that_costs_too_much_leaves_everything_as_it_is() {
+fn write_beyond_the_budget_has_no_effect() {
     let world = World::new();
     let user = kind(&world.scope, "User");
     let body = json!({"userName": "new", "title": "x".repeat(10_000)});
@@ -167,7 +167,7 @@ fn write_that_costs_too_much_leaves_everything_as_it_is() {
 }
 
 #[test]
-fn queries_that_wait_for_others_cost_nothing_and_delay_no_lookup() {
+fn waiting_queries_charge_no_budget_and_delay_no_lookup() {
     let world = World::new();
     let query = world.query(100);
     let mut running: Vec<_> = (0..16)
@@ -207,7 +207,7 @@ fn queries_that_wait_for_others_cost_nothing_and_delay_no_lookup() {
 }
 
 #[test]
-fn writes_of_a_member_of_many_groups_run_out_of_work() {
+fn writes_of_a_member_of_many_groups_beyond_the_budget_are_exhausted() {
     let store = MemoryStore::new();
     let scope = scope(Registry::standard());
     let group = kind(&scope, "Group");

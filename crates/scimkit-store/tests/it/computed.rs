@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{kind, scope};
 
-/// The computed attributes of a resource with that id and body.
+/// Returns the computed attributes of a resource with that id and body.
 fn of(
     scope: &RequestContext,
     name: &str,
@@ -47,7 +47,7 @@ fn user(id: &str, display: Option<&str>) -> Edge {
 }
 
 #[test]
-fn a_group_shows_its_members() {
+fn computed_members_are_those_of_the_group() {
     let scope = scope(Registry::standard());
     let edges = [("members", vec![user("a/b?", Some("A")), Edge::to("gone")])];
     let made = of(&scope, "Group", "g", json!({"displayName": "G"}), &edges);
@@ -76,7 +76,7 @@ fn a_group_shows_its_members() {
 }
 
 #[test]
-fn a_user_shows_its_groups_and_manager() {
+fn computed_groups_and_manager_are_those_of_the_user() {
     const ENTERPRISE: &str = scimkit_core::builtin::ENTERPRISE_USER;
     let scope = scope(Registry::standard());
     let group = Edge::to("g")
@@ -116,7 +116,7 @@ fn a_user_shows_its_groups_and_manager() {
 }
 
 #[test]
-fn an_attribute_leads_to_the_types_it_names() {
+fn target_types_are_the_reference_types() {
     let scope = scope(Registry::standard());
     let names = |name: &str, path: &str| {
         let kind = kind(&scope, name);

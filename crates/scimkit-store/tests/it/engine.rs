@@ -1,4 +1,4 @@
-//! The write engine, over a database that checks every operation that it is given.
+//! The write engine over a database that checks every operation.
 
 mod answers;
 mod database;
@@ -20,7 +20,7 @@ use scimkit_store::{
 };
 use serde_json::{Value, json};
 
-/// Some users and groups to write about.
+/// A registry with its types for users and groups.
 #[derive(Debug, Clone)]
 struct World {
     group: Arc<ResourceType>,
@@ -86,7 +86,7 @@ impl World {
         }
     }
 
-    /// Sets an attribute, or unsets it.
+    /// Returns an update that sets or removes an attribute.
     fn set(&self, id: &str, attr: &str, value: Option<Value>) -> WriteOp {
         let kind = self.kind(id);
         let mut change = Change::empty(Arc::clone(kind));

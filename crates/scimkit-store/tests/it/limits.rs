@@ -1,9 +1,9 @@
-//! Every limit is documented.
+//! The documentation of limits.
 
 use scimkit_store::RequestLimits;
 
 #[test]
-fn the_table_of_limits_is_complete() {
+fn documented_limits_are_complete() {
     let table = include_str!("../../../../docs/limits.md");
     let shown = format!("{:#?}", RequestLimits::default());
     let mut group = String::new();

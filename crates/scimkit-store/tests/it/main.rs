@@ -1,5 +1,4 @@
-//! What the contract does not say: how the memory store and the computed attributes do it.
-//! The contract itself is run by `scimkit-testkit`.
+//! Tests in addition to the contract, which `scimkit-testkit` runs: the engine, the memory store and the printer.
 
 #![expect(
     clippy::indexing_slicing,
@@ -25,7 +24,7 @@ use scimkit_registry::{Change, Registry, ResourceType, Tolerance};
 use scimkit_store::{RequestContext, Settings, TenantId};
 use serde_json::Value;
 
-/// The result of a future that waits for nothing, though it may give others a turn.
+/// Returns the result of a future that never waits, but may yield.
 fn now<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     loop {

@@ -37,7 +37,7 @@ fn found(store: &MemoryStore, scope: &RequestContext, name: &str, filter: &str) 
 }
 
 #[test]
-fn a_changed_schema_makes_new_lookup_keys() {
+fn changed_schema_rebuilds_lookup_keys() {
     let store = MemoryStore::new();
     let before = scope(Registry::standard());
     create(
@@ -52,7 +52,7 @@ fn a_changed_schema_makes_new_lookup_keys() {
         .build()
         .unwrap();
     let after = scope(indexed);
-    // The keys are still those of the old schema: a scan answers.
+    // The keys are still those of the old schema, so the query scans all rows.
     assert_eq!(
         found(&store, &after, "User", r#"nickName eq "NICK""#),
         ["u1"]
@@ -71,13 +71,13 @@ fn a_changed_schema_makes_new_lookup_keys() {
     let change = body(&kind(&after, "User"), json!({"userName": "A"}));
     let taken = now(store.create(&after, AT, ResourceId::from("u3"), change));
     assert!(matches!(taken, Err(StoreError::Duplicate { attr }) if attr == "userName"));
-    // And back again.
+    // Back to the first schema.
     create(&store, &before, "User", "u3", json!({"userName": "c"}));
     assert_eq!(found(&store, &before, "User", r#"userName eq "B""#), ["u2"]);
 }
 
 #[test]
-fn an_id_is_given_once() {
+fn used_id_is_rejected() {
     let store = MemoryStore::new();
     let scope = scope(Registry::standard());
     create(&store, &scope, "User", "1", json!({"userName": "a"}));
@@ -92,7 +92,7 @@ fn an_id_is_given_once() {
 }
 
 #[test]
-fn a_version_never_comes_back_with_an_id() {
+fn versions_of_an_id_never_repeat() {
     let store = MemoryStore::new();
     let scope = scope(Registry::standard());
     let user = kind(&scope, "User");
@@ -117,7 +117,7 @@ fn a_version_never_comes_back_with_an_id() {
 }
 
 #[test]
-fn a_write_that_is_not_polled_does_nothing() {
+fn unpolled_write_has_no_effect() {
     let store = MemoryStore::new();
     let scope = scope(Registry::standard());
     let user = kind(&scope, "User");
@@ -131,7 +131,7 @@ fn a_write_that_is_not_polled_does_nothing() {
 }
 
 #[test]
-fn a_password_is_a_change_and_is_not_kept() {
+fn password_is_a_change_and_is_not_stored() {
     let store = MemoryStore::new();
     let scope = scope(Registry::standard());
     let user = kind(&scope, "User");
@@ -149,7 +149,7 @@ fn a_password_is_a_change_and_is_not_kept() {
 }
 
 #[test]
-fn a_group_may_be_its_own_member_where_cycles_are_accepted() {
+fn group_may_be_its_own_member_if_cycles_are_accepted() {
     let store = MemoryStore::new();
     let mut scope = scope(Registry::standard());
     Arc::make_mut(&mut scope.settings).policy.cycles = CyclePolicy::Accept;
@@ -172,7 +172,7 @@ fn a_group_may_be_its_own_member_where_cycles_are_accepted() {
 }
 
 #[test]
-fn references_are_edges_too() {
+fn references_are_edges() {
     const ENTERPRISE: &str = scimkit_core::builtin::ENTERPRISE_USER;
     let store = MemoryStore::new();
     let scope = scope(Registry::standard());
@@ -202,7 +202,7 @@ fn references_are_edges_too() {
 }
 
 #[test]
-fn a_hundred_thousand_members() {
+fn group_with_a_hundred_thousand_members_is_changed_member_by_member() {
     const MANY: usize = 100_000;
     let store = MemoryStore::new();
     let scope = scope(Registry::standard());
@@ -240,7 +240,7 @@ fn a_hundred_thousand_members() {
     };
     let all = (0..MANY).map(|n| Edge::to(id(n))).collect();
     assert_eq!(edit(EdgeEdit::Replace(all)), WriteOutcome::Updated);
-    // One by one, each in a time that the size of the group does not show in.
+    // One by one, each in a time that does not depend on the size of the group.
     for n in 0..1_000 {
         let remove = EdgeEdit::Delta {
             add: Vec::new(),
@@ -260,7 +260,7 @@ fn a_hundred_thousand_members() {
 }
 
 #[test]
-fn journal_keeps_its_last_parts_and_reports_those_that_it_overwrote() {
+fn journal_ring_overwrites_oldest_parts_and_reports_the_gap() {
     let store = MemoryStore::new();
     let scope = scope(Registry::standard());
     let kind = kind(&scope, "User");
@@ -280,7 +280,7 @@ fn journal_keeps_its_last_parts_and_reports_those_that_it_overwrote() {
 }
 
 #[test]
-fn keys_of_one_resource_are_exchanged_for_others() {
+fn changed_keys_of_a_resource_replace_the_former_ones() {
     const COUNT: usize = 100;
     let store = MemoryStore::new();
     let scope = scope(Registry::standard());

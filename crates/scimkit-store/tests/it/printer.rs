@@ -1,4 +1,4 @@
-//! The printed text of a resource is that of the tree that a projection leaves of it.
+//! The printed text of a resource equals the text of its projected tree.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ const CORE: &str = "urn:example:2.0:Thing";
 const EXTRA: &str = "urn:example:2.0:Extra";
 const MORE: &str = "urn:example:2.0:More";
 
-/// A generator of random choices, the same ones for the same seed.
+/// A generator of reproducible random choices.
 struct Choices(u64);
 
 impl Choices {
@@ -58,8 +58,8 @@ impl Choices {
     }
 }
 
-/// A registry of one type with simple, complex, referring and membership attributes in the core schema and two extensions,
-/// returned in random ways. Two references have one name in half of the cases.
+/// Returns a registry of one type with simple, complex, reference and membership attributes in the core schema and two
+/// extensions, returned in random ways. In half of the cases, two references have the same name.
 fn registry(choices: &mut Choices) -> Registry {
     let reference = json!({"name": "$ref", "type": "reference", "referenceTypes": ["Thing"]});
     let simple =
@@ -113,7 +113,7 @@ fn registry(choices: &mut Choices) -> Registry {
     builder.unwrap().build().unwrap()
 }
 
-/// A document with about half of the attributes; one that is not exact has others and odd ones, too.
+/// Returns a document with about half of the attributes; one that is not exact has unknown and invalid ones, too.
 fn document(choices: &mut Choices, kind: &ResourceType, is_exact: bool) -> Map<String, Value> {
     let mut document = Map::from_iter([("schemas".to_owned(), json!([CORE]))]);
     for attr in kind
@@ -144,7 +144,7 @@ fn document(choices: &mut Choices, kind: &ResourceType, is_exact: bool) -> Map<S
     }
     if !is_exact {
         document.insert("unknown".to_owned(), json!({"a": [1, {"b": "}"}]}));
-        // The URI of a schema ignores case.
+        // Schema URIs are compared without regard to case.
         if choices.once_in(3)
             && let Some(more) = document.remove(MORE)
         {
@@ -205,7 +205,7 @@ fn object(
     (!members.is_empty()).then(|| members.into())
 }
 
-/// Edges under all attributes that have them, more than one only where an attribute has several values.
+/// Returns edges under all attributes with edges, more than one only if an attribute has several values.
 fn edges(choices: &mut Choices, kind: &ResourceType) -> Vec<(AttrId, Vec<Edge>)> {
     let attrs = kind
         .attributes()
@@ -273,7 +273,7 @@ fn projection(choices: &mut Choices, kind: &ResourceType) -> Projection {
     }
 }
 
-/// The resource as a tree: its document with the computed attributes, projected.
+/// Returns the projected tree of a resource: its document with the computed attributes.
 fn projected(
     settings: &Settings,
     kind: &ResourceType,
@@ -309,7 +309,7 @@ fn check(seed: u64, is_exact: bool) {
     let mut settings = Settings::new("https://example.com/scim \"v2\"/");
     settings.registry = Arc::new(registry(choices));
     let kind = settings.registry.resource_type("Thing").unwrap();
-    // A printer remembers what it printed of edges, so each prints several resources.
+    // A printer caches the texts of edges, so each prints several resources.
     let projections = [(); 4].map(|()| projection(choices, kind));
     let printers = projections
         .each_ref()
@@ -332,7 +332,7 @@ fn check(seed: u64, is_exact: bool) {
         let mut printed = b"[".to_vec();
         printer.print(&stored, &mut printed);
         let printed = String::from_utf8(printed).unwrap();
-        // A name that is printed twice is no JSON here.
+        // `parse_json` rejects duplicate names.
         let read = parse_json(&printed.as_bytes()[1..], 20, 10_000);
         assert!(read.is_ok(), "{read:?}: {printed} of {text}");
         let read = read.unwrap();
@@ -348,17 +348,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn an_exact_document_is_printed_as_its_tree(seed in any::<u64>()) {
+    fn exact_document_is_printed_as_its_tree(seed in any::<u64>()) {
         check(seed, true);
     }
 
     #[test]
-    fn a_document_of_another_schema_is_printed_as_its_tree(seed in any::<u64>()) {
+    fn document_of_another_schema_is_printed_as_its_tree(seed in any::<u64>()) {
         check(seed, false);
     }
 }
 
-/// The text of a user in a whole projection, whose document has this text.
+/// Returns the printed text of a user whose document has this text, with all attributes.
 fn printed(text: &'static str) -> String {
     let settings = Settings::new("https://example.com/");
     let user = settings.registry.resource_type("User").unwrap();
@@ -384,18 +384,18 @@ fn printed(text: &'static str) -> String {
 }
 
 #[test]
-fn a_managers_name_is_printed_into_the_document_at_its_place() {
+fn manager_name_is_printed_within_the_document() {
     let text = r#"{"userName":"u","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"1"},"x":1}}"#;
     let shown = r#"{"userName":"u","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"1","displayName":"M"},"x":1},"id":"42"}"#;
     assert_eq!(printed(text), shown);
-    // With spaces, it is found by the way of documents that are not whole.
+    // The same with spaces between the tokens of the document.
     let spaced = r#"{"userName": "u", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User" : {"manager": {"value": "1"}}}"#;
     let shown = r#"{"userName":"u","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":"1","displayName":"M"}},"id":"42"}"#;
     assert_eq!(printed(spaced), shown);
 }
 
 #[test]
-fn text_that_is_no_object_shows_what_is_computed() {
+fn invalid_document_is_printed_with_computed_attributes_only() {
     for text in ["", "}", "7", "[]", "{", r#"{"a"#] {
         assert_eq!(printed(text), r#"{"id":"42"}"#, "{text}");
     }

@@ -1,4 +1,4 @@
-//! Edges, for decisions and as reads show them.
+//! Loads edges for decisions and reads.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -53,7 +53,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         self.add_ancestors(needs, facts).await
     }
 
-    /// Adds the facts about edges that answers show.
+    /// Adds the facts about the edges in results.
     async fn add_shown(&mut self, needs: &Needs, facts: &mut Facts) -> Result<(), RowsError> {
         let mut shown = BTreeSet::new();
         let lists: BTreeSet<_> = needs.shown_members.keys().cloned().collect();
@@ -97,7 +97,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         Ok(())
     }
 
-    /// The members of some owners, each with the type that the client gave.
+    /// Returns the members of some owners, with the types from clients' requests.
     async fn members_of(
         &mut self,
         lists: BTreeSet<MemberList>,
@@ -118,7 +118,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         Ok(members)
     }
 
-    /// Follows memberships upwards, level by level.
+    /// Adds the direct and indirect memberships, level by level.
     async fn add_ancestors(&mut self, needs: &Needs, facts: &mut Facts) -> Result<(), RowsError> {
         let attrs: BTreeSet<_> = needs.ancestors.iter().map(|query| &query.attr).collect();
         for attr in attrs {
@@ -142,7 +142,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         Ok(())
     }
 
-    /// The edges that lead to some resources.
+    /// Returns the edges to some resources.
     async fn edges_to(&mut self, targets: BTreeSet<ResourceId>) -> Result<Vec<EdgeRow>, RowsError> {
         if targets.is_empty() {
             return Ok(Vec::new());
@@ -176,7 +176,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         Ok(())
     }
 
-    /// The edges of resources under one attribute, by owner, in the order of their targets.
+    /// Returns the edges of resources under one attribute, by owner, in the order of their targets.
     async fn raw_edges(
         &mut self,
         kind: &Arc<ResourceType>,
@@ -251,7 +251,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         Ok(())
     }
 
-    /// The edges of a page of owners.
+    /// Returns the edges of the owners in a query.
     pub(super) async fn edges_of_owners(
         &mut self,
         query: &EdgeQuery,

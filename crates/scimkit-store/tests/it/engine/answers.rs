@@ -1,4 +1,4 @@
-//! The edges that answers carry.
+//! The edges in results.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -10,7 +10,7 @@ use scimkit_store::{
 
 use super::{World, database::Database};
 
-/// All membership, inverse and reference attributes of the type of the first write.
+/// Returns all membership, inverse and reference attributes of the type of the first write.
 pub(super) fn want(world: &World, batch: &Batch) -> ReadOptions {
     let kind = batch.writes.first().map(|write| write.kind());
     let attrs = kind.unwrap_or(&world.user).attributes().iter();
@@ -26,8 +26,8 @@ pub(super) fn want(world: &World, batch: &Batch) -> ReadOptions {
     ReadOptions::edges(attrs)
 }
 
-/// Compares the edges in the answers with those of the rows: the last answer about a resource has them, if the
-/// resource still has the version that it names.
+/// Compares the edges in the results with those of the rows: the last result of a resource has them, if the resource
+/// still has the version of that result.
 pub(super) fn check(
     world: &World,
     database: &Database,
@@ -65,7 +65,7 @@ pub(super) fn check(
     }
 }
 
-/// The edges of a resource in the order of the ids of their targets.
+/// Returns the edges of a resource in the order of their targets.
 fn edges(world: &World, database: &Database, id: &ResourceId, attr: AttrId) -> Vec<Edge> {
     let kind = world.kind(id.as_str());
     let attr = kind.attr(attr);

@@ -1,4 +1,4 @@
-//! A database in memory that applies only operations which fit its rows.
+//! A database in memory that rejects operations which contradict its rows.
 
 use std::{
     cmp::Reverse,
@@ -37,15 +37,15 @@ pub(super) struct Row {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Database {
     pub(super) counters: BTreeMap<CounterRef, CounterRow>,
-    /// What was counted, as it was not stored.
+    /// The counters that were counted because they were not stored.
     pub(super) counted: BTreeMap<CounterRef, CountQuery>,
     pub(super) edges: BTreeMap<(MemberList, ResourceId), Option<String>>,
     /// The entries of the journal.
     pub(super) journal: Vec<JournalEntry>,
-    /// The last number that the journal does not have.
+    /// The number of the last change that is not in the journal.
     pub(super) journal_after: u64,
     pub(super) keys: BTreeSet<(RowState, KeyRef, ResourceId)>,
-    /// What was loaded, round by round.
+    /// The loaded needs of each round.
     pub(super) loads: Vec<Needs>,
     pub(super) rows: BTreeMap<ResourceId, Row>,
     pub(super) version: u64,
@@ -69,7 +69,7 @@ impl Database {
         answers
     }
 
-    /// Runs a decision to which the facts come in pieces, as `pick` chooses them.
+    /// Runs a decision with facts in parts, which `pick` chooses.
     pub(super) fn run_in_pieces(
         &mut self,
         mut decision: Decision,
@@ -121,7 +121,7 @@ impl Database {
         edges.map(|(list, _)| list.clone()).collect()
     }
 
-    /// How many live rows count now.
+    /// Returns the number of live rows that count.
     pub(super) fn count(&self, query: &CountQuery) -> u64 {
         let live = self
             .rows
@@ -137,7 +137,7 @@ impl Database {
         counts.count() as u64
     }
 
-    /// Each number that is given out has an entry, or counts as not recorded.
+    /// Checks that each number of a change has an entry, or counts as not recorded.
     fn add_to_journal(&mut self, rows: JournalRows, version: Option<u64>) {
         let numbers: BTreeSet<_> = rows.entries.iter().map(|entry| entry.number).collect();
         let last = version.unwrap_or(self.version);
@@ -155,8 +155,8 @@ impl Database {
         verify(&self.journal).unwrap();
     }
 
-    /// No two live rows share a unique key, all keys and owners have rows, and the keys are those of
-    /// the documents; each counter is right.
+    /// Checks that unique keys are unique, that keys and owners have rows, that keys are those of the documents, and
+    /// that counters are right.
     pub(super) fn check(&self) {
         let mut holders: BTreeMap<KeyRef, &ResourceId> = BTreeMap::new();
         for (state, key, id) in &self.keys {
@@ -290,7 +290,7 @@ impl Database {
         Ok(facts)
     }
 
-    /// Facts for the edges of answers, as few as were asked for.
+    /// Adds exactly the requested facts for the edges in results.
     fn add_shown(&self, needs: &Needs, facts: &mut Facts) {
         let member = |list: &MemberList, id: ResourceId| NewMember {
             kind: self.edges[&(list.clone(), id.clone())].clone(),
@@ -326,7 +326,7 @@ impl Database {
             .extend(shown.iter().filter_map(|id| self.label(id)));
     }
 
-    /// The label of a live row.
+    /// Returns the label of a live row.
     pub(super) fn label(&self, id: &ResourceId) -> Option<Label> {
         let row = self
             .rows
@@ -418,7 +418,7 @@ impl Database {
     }
 }
 
-/// Some of the needs, but not none.
+/// Returns some of the needs, at least one.
 fn piece(needs: &Needs, pick: &mut impl FnMut() -> bool) -> Needs {
     let mut piece = needs.clone();
     piece.version &= pick();

@@ -36,7 +36,7 @@ impl Replica {
         }
     }
 
-    /// Does what an entry says.
+    /// Applies an entry.
     pub(super) fn apply(&mut self, world: &World, entry: &JournalEntry) {
         let (_, _, id) = entry.subject.columns();
         let id = &ResourceId::from(id);
@@ -81,7 +81,7 @@ impl Replica {
     }
 }
 
-/// A database with users `u1`, `u2` and a group `g1` of both, and a policy of that level.
+/// Returns a database with users `u1` and `u2` in group `g1`, and a policy with that level.
 fn prepared(level: JournalLevel) -> (World, Policy, Database) {
     let world = World::new();
     let mut policy = Policy::default();
@@ -103,7 +103,7 @@ fn run(database: &mut Database, policy: &Policy, batch: Batch) -> BatchAnswer {
     answers.pop().unwrap()
 }
 
-/// Writes one thing, and returns the entries that this adds.
+/// Carries out one write, and returns its entries.
 fn entries(database: &mut Database, policy: &Policy, write: WriteOp) -> Vec<JournalEntry> {
     let before = database.journal.len();
     run(database, policy, Batch::new(second(1), vec![write])).unwrap();
@@ -216,7 +216,7 @@ fn delete_is_one_entry_with_a_part_for_each_owner() {
 }
 
 #[test]
-fn members_are_cut_into_parts_of_a_thousand() {
+fn parts_have_at_most_a_thousand_members() {
     let (world, mut policy, mut database) = prepared(JournalLevel::Notice);
     policy.unknown_members = scimkit_store::UnknownMemberPolicy::Accept;
     let add = (0..2_500).map(|n| Edge::to(format!("n{n}"))).collect();
@@ -239,7 +239,7 @@ fn members_are_cut_into_parts_of_a_thousand() {
 }
 
 #[test]
-fn what_changes_nothing_has_no_entry() {
+fn unchanged_update_has_no_entry() {
     let (world, policy, mut database) = prepared(JournalLevel::Full);
     let before = database.journal.clone();
     let same = world.set("u1", "userName", Some(json!("a")));
@@ -321,6 +321,6 @@ fn altered_removed_and_moved_entries_break_the_chain() {
     let verified = verify(&blanked).unwrap();
     assert_eq!(verified.last_digest, head.last_digest);
     assert_eq!(verified.blanked, 5);
-    // Two equal texts have different digests.
+    // Equal texts have different digests.
     assert_ne!(journal[0].body_digest, journal[1].body_digest);
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{World, answers, database::Database, journal::Replica, rules::said, second};
 
-/// Choices out of random bytes; zeros once they are used up.
+/// Choices from random bytes, which are followed by zeros.
 struct Choices<'b>(RefCell<std::slice::Iter<'b, u8>>);
 
 impl Choices<'_> {
@@ -195,7 +195,7 @@ fn request(
     request
 }
 
-/// A request whose answers carry edges; its policy treats unknown members as those of the whole case do.
+/// Returns a request whose results have edges, with the policy for unknown members of the case.
 fn showing(
     world: &World,
     choices: &Choices<'_>,
@@ -217,7 +217,7 @@ fn unknown_members(choices: &Choices<'_>) -> UnknownMemberPolicy {
     }
 }
 
-/// The writes of a request, each in one of its own.
+/// Returns one request for each write.
 fn singles(request: &WriteRequest) -> impl Iterator<Item = WriteRequest> {
     let writes = request.batch.writes.iter().cloned();
     writes.map(|write| {
@@ -233,7 +233,7 @@ fn shown(answers: &[BatchAnswer]) -> Vec<String> {
     answers.iter().map(one).collect()
 }
 
-/// A database that some single writes have filled.
+/// Returns a database after some single writes.
 fn filled(world: &World, choices: &Choices<'_>) -> Database {
     filled_under(world, choices, None)
 }
@@ -257,13 +257,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn batch_does_what_its_writes_do_one_by_one(bytes in vec(any::<u8>(), 900)) {
+    fn batch_equals_its_single_writes(bytes in vec(any::<u8>(), 900)) {
         let world = World::new();
         let choices = Choices(RefCell::new(bytes.iter()));
         let mut database = filled(&world, &choices);
         let mut alone = database.clone();
         let mut pieces = database.clone();
-        // The clock may go back.
+        // The clock may be set back.
         let at = 12 - i64::try_from(choices.below(6)).unwrap();
         let request = request(&world, &choices, at, (10, OnFailure::Continue));
         let expected: Vec<_> = singles(&request)
@@ -281,7 +281,7 @@ proptest! {
     }
 
     #[test]
-    fn joined_batches_do_what_they_do_one_by_one(bytes in vec(any::<u8>(), 900)) {
+    fn joined_batches_equal_single_batches(bytes in vec(any::<u8>(), 900)) {
         let world = World::new();
         let choices = Choices(RefCell::new(bytes.iter()));
         let mut database = filled(&world, &choices);
@@ -309,7 +309,7 @@ proptest! {
     }
 
     #[test]
-    fn full_journal_leads_from_the_earlier_state_to_the_later_one(
+    fn full_journal_reproduces_the_later_state(
         bytes in vec(any::<u8>(), 900),
     ) {
         let world = World::new();
@@ -335,7 +335,7 @@ proptest! {
     }
 
     #[test]
-    fn undone_batch_leaves_everything_as_it_was(bytes in vec(any::<u8>(), 500)) {
+    fn rolled_back_batch_has_no_effect(bytes in vec(any::<u8>(), 500)) {
         let world = World::new();
         let choices = Choices(RefCell::new(bytes.iter()));
         let mut database = filled(&world, &choices);
@@ -354,7 +354,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
-    fn answers_carry_the_edges_that_a_read_would_show(bytes in vec(any::<u8>(), 900)) {
+    fn results_have_the_edges_of_a_read(bytes in vec(any::<u8>(), 900)) {
         let world = World::new();
         let choices = Choices(RefCell::new(bytes.iter()));
         let rule = unknown_members(&choices);
@@ -379,7 +379,7 @@ proptest! {
     }
 
     #[test]
-    fn joined_batches_answer_with_the_edges_that_they_have_one_by_one(
+    fn results_of_joined_batches_have_the_edges_of_single_batches(
         bytes in vec(any::<u8>(), 900),
     ) {
         let world = World::new();

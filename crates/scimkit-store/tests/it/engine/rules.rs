@@ -1,4 +1,4 @@
-//! The rules of a write, as tables of writes and their answers.
+//! The rules for writes, as tables of writes and their results.
 
 mod base;
 mod claims;
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{World, database::Database, second};
 
-/// The answers of a batch, in short: what happened and which version came of it.
+/// Returns the results of a batch in short: outcomes and versions.
 pub(super) fn said(answer: &BatchAnswer) -> String {
     match answer {
         Ok(answers) => answers.iter().map(said_of).collect::<Vec<_>>().join("; "),
@@ -50,7 +50,7 @@ fn said_of(answer: &Result<Written, StoreError>) -> String {
     }
 }
 
-/// The edges that an answer carries, if it carries any list.
+/// Returns the edges in a result, if it has any.
 pub(super) fn shown_edges(written: &Written) -> Option<String> {
     let lists = &written.stored.as_ref()?.edges;
     let shown = |edge: &Edge| {
@@ -66,7 +66,7 @@ pub(super) fn shown_edges(written: &Written) -> Option<String> {
     (!lists.is_empty()).then(|| lists.join(""))
 }
 
-/// A batch, what it is decided by, and its answers.
+/// A batch with its policy and its expected results.
 struct Case<'c> {
     answers: &'c [&'c str],
     name: &'c str,
@@ -79,7 +79,7 @@ impl Case<'_> {
     const CONTINUE: OnFailure = OnFailure::Continue;
 }
 
-/// Runs each case, first in one batch on a database of its own, then write by write.
+/// Runs each case on an empty database, first in one batch, then write by write.
 fn check(world: &World, before: &[WriteOp], cases: Vec<Case<'_>>) {
     for Case {
         answers,
@@ -251,7 +251,7 @@ fn later_writes_see_earlier_ones() {
 }
 
 #[test]
-fn failed_write_means_for_others_what_the_rule_says() {
+fn on_failure_decides_the_effect_of_a_failed_write() {
     let world = World::new();
     let before = [world.user("u1", "a")];
     let writes = || {
@@ -303,7 +303,7 @@ fn failed_write_means_for_others_what_the_rule_says() {
 }
 
 #[test]
-fn policy_decides_what_is_rejected() {
+fn policy_decides_which_members_are_rejected() {
     let world = World::new();
     let before = [
         world.user("u1", "a"),
@@ -378,7 +378,7 @@ fn last_modification_never_goes_back() {
 }
 
 #[test]
-fn stale_expectation_rejects_a_write() {
+fn write_with_stale_version_is_rejected() {
     let world = World::new();
     let old = || {
         let mut write = world.set("u1", "title", Some(json!("y")));

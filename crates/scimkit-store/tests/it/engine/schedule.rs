@@ -1,5 +1,4 @@
-//! Nodes with queues in front of one database: delays, losses, restarts and clocks that jump, as a
-//! seed has them.
+//! Nodes with queues in front of one database, with delays, losses, restarts and jumping clocks that depend on a seed.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -15,12 +14,12 @@ use serde_json::json;
 
 use super::{World, database::Database, rules::said, second};
 
-/// Active users at most.
+/// The maximum number of active users.
 const SEATS: u64 = 3;
 const NODES: usize = 3;
 const REQUESTS: usize = 12;
 
-/// xorshift64*: small, and the same everywhere.
+/// A xorshift64* generator, which is small and reproducible.
 struct Random(u64);
 
 impl Random {
@@ -40,7 +39,7 @@ impl Random {
 /// A batch in a queue.
 #[derive(Clone)]
 struct Waiting {
-    /// Whether its transaction was lost before: it is tried once more, alone.
+    /// Whether its transaction was lost before. It is retried once, alone.
     is_second: bool,
     number: usize,
     request: WriteRequest,
@@ -60,14 +59,14 @@ struct Node {
 }
 
 struct Schedule {
-    /// The batches that were committed, in order, with their answers.
+    /// The committed batches, in order, with their results.
     committed: Vec<(WriteRequest, String)>,
     database: Database,
     holder: Option<usize>,
     is_locking: bool,
     nodes: Vec<Node>,
     random: Random,
-    /// What clients were told, by the number of the batch.
+    /// The results that clients received, by the number of the batch.
     told: BTreeMap<usize, String>,
     world: World,
 }
@@ -115,7 +114,7 @@ impl Schedule {
         let active = world.predicate("u1", "active eq true");
         let seats = Capacity::new("seats", world.user.clone(), active, SEATS);
         policy.capacities.push(seats);
-        // Others have limits that this one knows nothing of, and keep what they delete.
+        // Other batches have limits that this one does not have, and soft-delete.
         if self.random.below(3) == 0 {
             let named = world.predicate("u1", r#"userName ne "c""#);
             let named = Capacity::new("named", world.user.clone(), named, 2);
@@ -156,14 +155,14 @@ impl Schedule {
         }
     }
 
-    /// Lets one node take one step, or something happen to it.
+    /// Lets one node take one step, restart or lose its transaction.
     fn step(&mut self) {
         let at = self.random.below(NODES);
         let Some((waiting, work)) = self.nodes[at].work.take() else {
             return self.begin(at);
         };
         if self.random.below(40) == 0 {
-            // The node restarts, and what it had is lost; nobody was told anything about it.
+            // The node restarts and loses its work, for which no client has received a result.
             self.nodes[at].queue.clear();
             return self.release(at);
         }
@@ -194,7 +193,7 @@ impl Schedule {
         self.nodes[at].work = Some((waiting, work));
     }
 
-    /// Takes what waits into one transaction; what was lost before, alone.
+    /// Begins a transaction for waiting batches, or for one that was lost before, alone.
     fn begin(&mut self, at: usize) {
         let limit = 1 + self.random.below(3);
         let queue = &mut self.nodes[at].queue;
@@ -218,7 +217,7 @@ impl Schedule {
         self.holder = self.holder.filter(|holder| *holder != at);
     }
 
-    /// The transaction is lost: nothing of it is there.
+    /// Loses the transaction without an effect on the database.
     fn lose(&mut self, at: usize, waiting: Vec<Waiting>) {
         for mut one in waiting.into_iter().rev() {
             if one.is_second {
@@ -252,7 +251,7 @@ impl Schedule {
         self.check();
     }
 
-    /// The laws that hold after each commit.
+    /// Checks the laws that hold after each commit.
     fn check(&self) {
         self.database.check();
         let active = |row: &&super::database::Row| {
@@ -286,7 +285,7 @@ impl Schedule {
         own.map(|(_, target)| target.clone()).collect()
     }
 
-    /// Batch after batch, without anything in the way, gives the same answers and rows.
+    /// Checks that running the committed batches one by one gives the same results and rows.
     fn replay(&self) {
         let mut alone = Database::default();
         for (request, expected) in &self.committed {
@@ -301,7 +300,7 @@ impl Schedule {
 }
 
 #[test]
-fn laws_hold_whatever_happens_to_nodes() {
+fn laws_hold_under_delays_losses_and_restarts() {
     let world = World::new();
     for seed in 1..=1_000 {
         let mut schedule = Schedule::new(&world, seed, true);
@@ -311,7 +310,7 @@ fn laws_hold_whatever_happens_to_nodes() {
 }
 
 #[test]
-fn missing_lock_is_found() {
+fn laws_are_violated_without_the_lock() {
     let world = World::new();
     let fails = |seed: &u64| {
         let mut schedule = Schedule::new(&world, *seed, false);

@@ -1,4 +1,4 @@
-//! Updates that bring along the document that they were computed from.
+//! Updates that contain the document from which they were computed.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::{
 };
 
 #[test]
-fn base_spares_reading_the_stored_text() {
+fn update_with_base_does_not_parse_the_stored_text() {
     let world = World::new();
     let mut database = Database::default();
     let run = |database: &mut Database, write| {
@@ -35,10 +35,10 @@ fn base_spares_reading_the_stored_text() {
         write
     };
     let base = || ExpectedVersion::Base(Base::new(stored.version.clone(), Arc::clone(&tree)));
-    // Without a base, the text is what there is.
+    // Without a base, the stored text is read.
     let plain = run(&mut database, update(ExpectedVersion::Any, Some("x")));
     assert!(said(&plain).starts_with("failure"), "{}", said(&plain));
-    // What changes nothing is told from the base, too.
+    // The base is also enough to detect an unchanged update.
     let unchanged = run(&mut database, update(base(), None));
     assert_eq!(said(&unchanged), "unchanged u1 1");
     let updated = run(&mut database, update(base(), Some("x"))).unwrap();

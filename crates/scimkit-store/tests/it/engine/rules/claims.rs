@@ -1,4 +1,4 @@
-//! Creates that take a resource which is there.
+//! Creates that adopt or restore an existing resource.
 
 use scimkit_core::Version;
 use scimkit_registry::ResourceId;
@@ -13,7 +13,7 @@ use super::{Case, check, plain, said, soft};
 use crate::engine::{World, database::Database, second};
 
 #[test]
-fn claim_sees_what_earlier_writes_left() {
+fn match_sees_effects_of_earlier_writes() {
     let world = World::new();
     let before = [
         world.create("u1", json!({"userName": "a", "externalId": "x"})),
@@ -82,7 +82,7 @@ fn claim_sees_what_earlier_writes_left() {
 }
 
 #[test]
-fn claim_finds_candidates_behind_those_that_the_batch_deletes() {
+fn match_finds_candidates_after_those_that_the_batch_deletes() {
     let world = World::new();
     let with_x = |id| world.create(id, json!({"userName": id, "externalId": "x"}));
     let claim = ExistingMatch::new(
@@ -140,7 +140,7 @@ fn owned_resource_is_not_adopted() {
     assert_eq!(answers, ["created u1 1", "taken userName"]);
 }
 
-/// The claim of a name by a connection, with a pin.
+/// Returns a create with a match by name and a pin.
 fn pinned(world: &World, among: MatchScope, pin: Option<MatchPin>) -> WriteOp {
     let mut claim = ExistingMatch::new(among, world.predicate("u1", r#"userName eq "a""#));
     claim.pin = pin;
@@ -157,13 +157,13 @@ fn candidate(id: &str, version: &str) -> Option<MatchPin> {
 }
 
 #[test]
-fn pinned_claim_takes_what_was_seen_or_fails() {
+fn pinned_match_adopts_the_checked_candidate_or_fails() {
     let world = World::new();
     let none = || Some(MatchPin::NoCandidate);
     let title = world.set("u1", "title", Some(json!("x")));
     let other = "the create would now take `u1`: check it again";
     let gone = "the create would no longer take a resource that exists: check it again";
-    // (the case, the writes before, soft delete, the pin, the answer)
+    // (the case, the writes before, soft delete, the pin, the result)
     let cases = [
         (
             "the same",
@@ -241,7 +241,7 @@ fn pinned_claim_takes_what_was_seen_or_fails() {
 }
 
 #[test]
-fn several_candidates_are_ambiguous_with_a_pin() {
+fn several_candidates_are_ambiguous_for_a_pinned_match() {
     let world = World::new();
     let user = |id: &str, name| world.create(id, json!({"userName": name, "title": "a"}));
     let by = world.predicate("u1", r#"title eq "a""#);
@@ -265,7 +265,7 @@ fn several_candidates_are_ambiguous_with_a_pin() {
 }
 
 #[test]
-fn check_reports_what_a_claim_can_be_pinned_to() {
+fn check_returns_the_candidate_for_a_pin() {
     let world = World::new();
     let mut policy = Policy::default();
     let mut database = Database::default();

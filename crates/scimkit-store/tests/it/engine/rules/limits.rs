@@ -1,4 +1,4 @@
-//! Capacities, checks, budgets, and what is loaded.
+//! Capacities, checks, budgets and loaded facts.
 
 use scimkit_registry::Budget;
 use scimkit_store::{
@@ -27,7 +27,7 @@ fn capacity_is_exact_within_a_batch_and_across_batches() {
     policy.capacities.push(seats);
     let full = "`seats`: there are 2 already, which is the limit";
     let mut database = Database::default();
-    // (whether the policy knows the limit, the rule, the writes, the answers)
+    // (whether the policy has the limit, `OnFailure`, the writes, the results)
     let batches = [
         (
             true,
@@ -58,7 +58,7 @@ fn capacity_is_exact_within_a_batch_and_across_batches() {
             vec![world.set("u3", "title", Some(json!("x"))), user("u4", true)],
             vec!["updated u3 6", full],
         ),
-        // A policy that does not know it adjusts it, but is not limited by it.
+        // A policy without the limit adjusts the counter, but is not limited.
         (
             false,
             OnFailure::Continue,
@@ -88,7 +88,7 @@ fn capacity_is_exact_within_a_batch_and_across_batches() {
 }
 
 #[test]
-fn check_changes_nothing_for_the_batches_joined_to_it() {
+fn check_does_not_affect_joined_batches() {
     let world = World::new();
     let mut database = Database::default();
     let request = |writes| {
@@ -118,7 +118,7 @@ fn check_changes_nothing_for_the_batches_joined_to_it() {
 }
 
 #[test]
-fn exhausted_budget_fails_the_batch_and_no_other() {
+fn exhausted_budget_fails_only_its_own_batch() {
     let world = World::new();
     let mut database = Database::default();
     let policy = Policy::default();
@@ -144,7 +144,7 @@ fn exhausted_budget_fails_the_batch_and_no_other() {
     assert!(answers[1].starts_with("failed: "), "{answers:?}");
 }
 #[test]
-fn needs_name_no_more_than_a_write_depends_on() {
+fn needs_contain_only_facts_on_which_a_write_depends() {
     let world = World::new();
     let mut database = Database::default();
     let mut run = |write| {
@@ -174,7 +174,7 @@ fn needs_name_no_more_than_a_write_depends_on() {
         database.loads.clone()
     };
     let loads = run(world.replace("g1", &["u1", "u2"]));
-    // All members are there already, so that none has to exist.
+    // All members are stored already, so that none has to exist.
     assert_eq!((loads.len(), loads[0].members.len()), (1, 1));
     let loads = run(world.replace("g1", &["u1", "u3"]));
     assert_eq!(loads.len(), 2);
