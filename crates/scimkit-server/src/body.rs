@@ -35,7 +35,7 @@ pub(crate) trait Pieces: fmt::Debug + Send {
 ///
 /// The sender must close the connection, so that a partial response does not look complete.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer broke off")]
+#[error("the response was cut off")]
 pub struct BodyError(#[source] pub(crate) StoreError);
 
 impl From<Bytes> for Body {

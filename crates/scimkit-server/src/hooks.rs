@@ -63,9 +63,12 @@ pub trait SecretHandler: fmt::Debug + Send + Sync + 'static {
     ///
     /// It is called once per attribute and write, even if the write is tried again after a conflict.
     ///
-    /// The returned value, for example a hash, replaces the password in the [`Change`], so that the application's
-    /// store writes both together. If it returns `None`, the change does not include the attribute, and the
-    /// handler's effect remains even if the write fails. If a create fails, no resource ever has this id.
+    /// - If it returns `None`, the change does not include the attribute, and the handler's effect remains even if the
+    ///   write fails. If a create fails, no resource ever has this id.
+    /// - If it returns a value, for example a hash, the value replaces the password in the [`Change`]. A
+    ///   [`Store`](scimkit_store::Store) that the application implements can store it in the same write, but not in
+    ///   the document of the resource. scimkit's stores and all stores over
+    ///   [`rows`](scimkit_store::rows) drop the value, and only count the write as a change.
     ///
     /// # Errors
     /// The error for the client, such as [`ErrorResponse::invalid_value`] for a password that is too short. Nothing

@@ -60,13 +60,12 @@ pub(super) fn outcomes(
 
 /// Returns the 409 that the RFC specifies for a cycle that can't be resolved.
 fn closes(attr: &str) -> HandlerError {
-    let detail =
-        format!("`{attr}`: this circle of references would make a resource a member of itself");
+    let detail = format!("`{attr}`: this reference cycle would make a resource a member of itself");
     ErrorResponse::new(409, detail).into()
 }
 
 /// Returns the 409 for an operation of a cycle that is not carried out because another one failed.
 pub(super) fn not_all_made() -> HandlerError {
-    let detail = "another operation in this circle of references failed";
+    let detail = "another operation in this reference cycle failed";
     ErrorResponse::new(409, detail).into()
 }

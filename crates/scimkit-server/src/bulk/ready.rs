@@ -77,7 +77,10 @@ impl Created {
         });
         match too_early {
             None => Ok(()),
-            Some(index) => Err(self.conflict(index, "can't be referred to before it is made")),
+            Some(index) => Err(self.conflict(
+                index,
+                "refers to a resource without an id yet: use its id in a later request",
+            )),
         }
     }
 }

@@ -45,8 +45,8 @@ impl Copied {
     /// Returns why there is no copy, for the count of exchanges that are left out.
     pub(super) fn why_not(&self) -> &'static str {
         match self {
-            Copied::TooLong => "with a body beyond the limit",
-            Copied::Broken | Copied::Unread | Copied::Whole(_) => "that broke off",
+            Copied::TooLong => "with a longer body than is recorded",
+            Copied::Broken | Copied::Unread | Copied::Whole(_) => "with an incomplete body",
         }
     }
 }

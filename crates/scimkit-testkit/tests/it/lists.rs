@@ -318,7 +318,7 @@ async fn list_that_fails_midway_is_aborted() {
             last = Some(frame.map(drop));
         }
         let error = last.unwrap().unwrap_err();
-        assert_eq!(error.to_string(), "the answer broke off", "{name}");
+        assert_eq!(error.to_string(), "the response was cut off", "{name}");
         // Without a body there is nothing to abort.
         watched.fails_after.store(0, Ordering::Relaxed);
         let mut head = request("/Users?count=100");

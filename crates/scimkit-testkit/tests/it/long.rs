@@ -229,7 +229,7 @@ async fn aborted_response_is_not_a_shorter_list() {
             None => panic!("the answer ended"),
         }
     };
-    assert_eq!(broken.to_string(), "the answer broke off");
+    assert_eq!(broken.to_string(), "the response was cut off");
     assert!(serde_json::from_slice::<Value>(&text).is_err());
     assert!(answer.body_mut().frame().await.is_none());
 }

@@ -129,7 +129,7 @@ async fn everything_passes_and_is_recorded_if_possible() {
             redacted.clone(),
             BTreeMap::new(),
         ),
-        // An interrupted response still has a status.
+        // A response that was cut off still had a status.
         (
             sent.clone(),
             Does::Answers(3, broken.clone()),
@@ -147,7 +147,7 @@ async fn everything_passes_and_is_recorded_if_possible() {
             broken,
             Does::Answers(2, answer),
             None,
-            left_out("that broke off"),
+            left_out("with an incomplete body"),
         ),
         (
             sent.clone(),
