@@ -259,7 +259,7 @@ impl TenantAdmin {
     }
 }
 
-/// Returns eight random characters of an alphabet without look-alikes.
+/// Returns eight random characters, none of which look alike.
 fn random_id() -> Result<String, RandomnessError> {
     const SYMBOLS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     let mut bytes = [0; 8];
