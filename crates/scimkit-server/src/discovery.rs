@@ -17,6 +17,7 @@ use crate::{
     answer::ResponseParts,
     auth::Authenticate,
     error::HandlerError,
+    list::supports_cursors,
     query::parameters,
     route::Discovery,
     url::encoded,
@@ -113,6 +114,8 @@ fn config(writer: Writer<'_>, authentication: &dyn Authenticate) -> Value {
             .iter()
             .all(|kind| what(&store.support(kind)))
     };
+    let kinds = settings.registry.resource_types().iter();
+    let cursor = supports_cursors(store, kinds.map(|kind| &**kind));
     let config = ServiceProviderConfig {
         authentication_schemes: authentication.schemes(),
         bulk: bulk(&settings.limits),
@@ -130,13 +133,12 @@ fn config(writer: Writer<'_>, authentication: &dyn Authenticate) -> Value {
             supported: supports(|s| s.sort),
         },
         pagination: Some(PaginationSupport {
-            cursor: supports(|s| s.cursor),
+            cursor,
             index: true,
             default_pagination_method: Some("index".to_owned()),
             default_page_size: positive(settings.limits.page_default.into()),
             max_page_size: positive(settings.limits.page_max.into()),
-            cursor_timeout: positive(settings.limits.cursor_timeout.as_secs())
-                .filter(|_| supports(|s| s.cursor)),
+            cursor_timeout: positive(settings.limits.cursor_timeout.as_secs()).filter(|_| cursor),
         }),
     };
     let location = format!("{}/ServiceProviderConfig", settings.base_url);

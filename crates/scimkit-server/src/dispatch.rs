@@ -20,7 +20,6 @@ use crate::{
     auth::{AuthError, Authenticate, Identity, Me},
     bulk,
     clock::Clock,
-    cursor::Cursors,
     decode, discovery,
     dropped::Dropped,
     error::HandlerError,
@@ -40,8 +39,9 @@ use crate::{
 pub(crate) struct Inner {
     pub(crate) authentication: Arc<dyn Authenticate>,
     pub(crate) clock: Clock,
+    #[cfg(feature = "cursors")]
+    pub(crate) cursors: Arc<crate::cursor::Cursors>,
     pub(crate) hooks: Hooks,
-    pub(crate) cursors: Arc<Cursors>,
     pub(crate) lane: Arc<Lane>,
     pub(crate) prefix: Prefix,
     pub(crate) requests: Arc<Requests>,
@@ -179,6 +179,8 @@ impl Inner {
         let writer = Writer {
             access: &caller.access,
             clock: &self.clock,
+            #[cfg(feature = "cursors")]
+            cursors: &self.cursors,
             dropped: caller.dropped,
             hooks: &self.hooks,
             scope: &caller.scope,
@@ -212,7 +214,6 @@ impl Inner {
             witness,
             ..
         } = writer;
-        let cursors = &*self.cursors;
         let parameters = head.uri.query();
         let ask = resource::ResourceRequest { head, writer };
         let types = |kind| match kind {
@@ -235,7 +236,7 @@ impl Inner {
             }
             Route::List(kind) => {
                 let search = query::search(parameters, writer)?;
-                list::answer(writer, types(kind)?, search, cursors).await
+                list::answer(writer, types(kind)?, search).await
             }
             Route::Patch(kind, id) => ask.patch(&kind, &id, json(bytes).await?).await,
             Route::Read(kind, id) => ask.read(&kind, &id).await,
@@ -247,7 +248,7 @@ impl Inner {
                     "a search request",
                     &**witness,
                 )?;
-                list::answer(writer, types(kind)?, search, cursors).await
+                list::answer(writer, types(kind)?, search).await
             }
         }
     }

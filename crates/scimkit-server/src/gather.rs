@@ -24,6 +24,7 @@ pub(crate) struct Gathered {
 
 impl Gathered {
     /// Creates a page whose resources are all in memory.
+    #[cfg(feature = "cursors")]
     pub(crate) fn of(items: Vec<Item>) -> Self {
         Gathered {
             items,

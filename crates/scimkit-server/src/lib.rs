@@ -33,6 +33,8 @@
 //! Each request passes once through pure decoding, a thin driver that calls the [`Store`](scimkit_store::Store),
 //! and pure encoding. Errors become responses: [`Server::handle`] never fails.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod access;
 mod answer;
 mod attrs;
@@ -41,6 +43,7 @@ mod bind;
 mod body;
 mod bulk;
 mod clock;
+#[cfg(feature = "cursors")]
 mod cursor;
 mod decode;
 mod discovery;
@@ -67,6 +70,7 @@ mod sort;
 mod stream;
 mod telemetry;
 mod url;
+#[cfg(feature = "cursors")]
 mod walk;
 mod work;
 mod write;

@@ -3,19 +3,21 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use http::StatusCode;
-use scimkit_core::message::{self, SearchRequest};
+use scimkit_core::{
+    ErrorResponse, ScimType,
+    message::{self, SearchRequest},
+};
 use scimkit_registry::{QuirkRecorder, ResourceType, parse_filter};
+use scimkit_store::Store;
 
 use crate::{
     answer::ResponseParts,
     bind::queries,
     body::Body,
-    cursor::Cursors,
     error::HandlerError,
     gather::{self, Gathered},
     render::Shape,
     stream::{ListBody, Resources, Shown},
-    walk,
     writer::Writer,
 };
 
@@ -24,12 +26,11 @@ use crate::{
 /// # Errors
 /// `invalidFilter` for a filter that can't be parsed or bound, and for a filter or sort by an attribute that is
 /// never returned or that the caller may not read; `invalidPath` for a sort by an unknown attribute; with a cursor,
-/// the errors of [`walk::page`].
+/// the errors of `walk::page`.
 pub(crate) async fn answer(
     writer: Writer<'_>,
     types: Vec<Arc<ResourceType>>,
     search: SearchRequest,
-    cursors: &Cursors,
 ) -> Result<ResponseParts, HandlerError> {
     let Writer { scope, .. } = writer;
     let witness: &QuirkRecorder = writer.witness;
@@ -53,11 +54,18 @@ pub(crate) async fn answer(
     let queries = queries(&shapes, filter.as_ref(), &search, writer)?;
     let rendering = writer.work.rendering();
     let service = (scope, store, &rendering);
+    let kinds = queries.iter().map(|query| &*query.kind);
+    if search.cursor.is_some() && !supports_cursors(store, kinds) {
+        return Err(no_cursors().into());
+    }
     let (gathered, head) = match &search.cursor {
+        #[cfg(feature = "cursors")]
         Some(cursor) => {
+            use crate::walk;
+
             let walk = walk::Service {
                 clock: writer.clock,
-                cursors,
+                cursors: writer.cursors,
                 service,
             };
             let (items, total, next) = walk::page(walk, &queries, &search, (cursor, count)).await?;
@@ -68,7 +76,7 @@ pub(crate) async fn answer(
             };
             (Gathered::of(items), head)
         }
-        None => {
+        _ => {
             let gathered = gather::page(service, &queries, (start, count)).await?;
             let head = Head {
                 next: None,
@@ -85,6 +93,23 @@ pub(crate) async fn answer(
         store: Arc::clone(writer.store),
     };
     body(&head, gathered, shown).await
+}
+
+/// Returns whether the types can be paged by cursor: if the store and the features of the
+/// server support it.
+///
+/// Otherwise a request with `cursor` is rejected. If the parameter were ignored, the client would get a page without
+/// `nextCursor` and take it for the last one (RFC 9865 section 2).
+pub(crate) fn supports_cursors<'a>(
+    store: &dyn Store,
+    mut kinds: impl Iterator<Item = &'a ResourceType>,
+) -> bool {
+    cfg!(feature = "cursors") && kinds.all(|kind| store.support(kind).cursor)
+}
+
+fn no_cursors() -> ErrorResponse {
+    let detail = "pages can't be asked for by `cursor` here: use `startIndex`";
+    ErrorResponse::new(400, detail).with_type(ScimType::InvalidCursor)
 }
 
 /// Builds the response: complete if all of it is in memory, otherwise in pieces.

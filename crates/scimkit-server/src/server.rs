@@ -21,7 +21,6 @@ use crate::{
     auth::{Authenticate, BearerTokens},
     body::Body,
     clock::Clock,
-    cursor::Cursors,
     dispatch::{Inner, Notes, Requests},
     error::{HandlerError, log_store_error},
     health::store_answers,
@@ -61,7 +60,8 @@ impl Server {
             inner: Arc::new(Inner {
                 authentication: Arc::new(BearerTokens::default()),
                 clock: Clock::default(),
-                cursors: Arc::new(Cursors::random()),
+                #[cfg(feature = "cursors")]
+                cursors: Arc::new(crate::cursor::Cursors::random()),
                 hooks: Hooks::default(),
                 lane: Arc::new(Lane::new()),
                 prefix: Prefix::default(),
@@ -110,9 +110,10 @@ impl Server {
     ///
     /// The key is a secret of 256 random bits. It can decrypt the sort key and id of the resource in a cursor, but
     /// it gives no access to resources.
+    #[cfg(feature = "cursors")]
     #[must_use]
     pub fn with_cursor_key(mut self, key: [u8; 32]) -> Self {
-        Arc::make_mut(&mut self.inner).cursors = Arc::new(Cursors::under(&key));
+        Arc::make_mut(&mut self.inner).cursors = Arc::new(crate::cursor::Cursors::under(&key));
         self
     }
 

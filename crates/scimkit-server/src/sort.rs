@@ -9,18 +9,6 @@ use serde_json::{Map, Value};
 
 use crate::{error::HandlerError, render, work::Service};
 
-/// Merges the resources of several types into one order. They arrive type by type, each type sorted.
-pub(crate) fn sort_merged<T>(
-    items: &mut [T],
-    queries: &[Query],
-    key: impl Fn(&T) -> Option<&Scalar>,
-) {
-    if let Some(sort) = queries.iter().find_map(|query| query.sort) {
-        // The sort is stable: equal resources stay in the order of their stores.
-        items.sort_by(|a, b| sort.compare(key(a), key(b)));
-    }
-}
-
 /// Returns the sort key of each resource of a page, as its store determined it.
 pub(crate) async fn sort_keys(
     (scope, store, _): Service<'_>,

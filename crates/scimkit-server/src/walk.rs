@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use scimkit_core::{ErrorResponse, ScimType, message::SearchRequest};
 use scimkit_registry::{AttrId, AttributeRole, Predicate, ResourceId, ResourceType};
-use scimkit_store::{CountMode, PagePosition, Query, RequestContext, Sort, Store};
+use scimkit_store::{CountMode, PagePosition, Query, RequestContext, Sort};
 
 use crate::{
     clock::Clock,
@@ -12,7 +12,7 @@ use crate::{
     error::HandlerError,
     gather::HELD,
     render::Item,
-    sort::{sort_keys, sort_merged},
+    sort::sort_keys,
     work,
 };
 
@@ -32,7 +32,7 @@ pub(crate) struct Service<'a> {
 /// The total is counted only for the first page: counting again for each page would be as expensive each time.
 ///
 /// # Errors
-/// - a store without cursor support, or a cursor that does not belong to this list: `invalidCursor`
+/// - a cursor that does not belong to this list: `invalidCursor`
 /// - an expired cursor: `expiredCursor`
 /// - a `count` that differs from that of the first page: `invalidCount`
 /// - `startIndex` next to the cursor: `invalidValue`
@@ -48,8 +48,8 @@ pub(crate) async fn page(
         cursors,
         service,
     } = service;
-    let (scope, store, _) = service;
-    check(store, queries, search)?;
+    let (scope, _, _) = service;
+    check(queries, search)?;
     let about = about(scope, queries, search);
     let mut counting = CountMode::Skip;
     let mut place = if text.is_empty() {
@@ -90,18 +90,7 @@ pub(crate) async fn page(
     Ok((found.items, found.total, next))
 }
 
-fn check(
-    store: &dyn Store,
-    queries: &[Query],
-    search: &SearchRequest,
-) -> Result<(), ErrorResponse> {
-    if !queries
-        .iter()
-        .all(|query| store.support(&query.kind).cursor)
-    {
-        let detail = "pages can't be asked for by `cursor` here: use `startIndex`";
-        return Err(ErrorResponse::new(400, detail).with_type(ScimType::InvalidCursor));
-    }
+fn check(queries: &[Query], search: &SearchRequest) -> Result<(), ErrorResponse> {
     if search.start_index.is_some() {
         let detail = "`cursor` and `startIndex` are two ways to ask for a page: send one of them";
         return Err(ErrorResponse::invalid_value(detail));
@@ -231,7 +220,10 @@ impl Walk<'_> {
             let places = keys.into_iter().zip(page.items);
             keyed.extend(places.map(|(key, stored)| (key, at, stored)));
         }
-        sort_merged(&mut keyed, self.queries, |(key, _, _)| key.as_ref());
+        if let Some(sort) = self.queries.iter().find_map(|query| query.sort) {
+            // The sort is stable: equal resources stay in the order of their stores.
+            keyed.sort_by(|(a, _, _), (b, _, _)| sort.compare(a.as_ref(), b.as_ref()));
+        }
         // Unread resources of a type may come before resources of other types, so the page ends with the last
         // resource read of that type.
         let ends = endless.iter().map(|at| {

@@ -13,6 +13,8 @@ use crate::{access::Access, clock::Clock, dropped::Dropped, hooks::Hooks, work::
 pub(crate) struct Writer<'a> {
     pub(crate) access: &'a Access,
     pub(crate) clock: &'a Clock,
+    #[cfg(feature = "cursors")]
+    pub(crate) cursors: &'a crate::cursor::Cursors,
     pub(crate) dropped: &'a Dropped,
     pub(crate) hooks: &'a Hooks,
     pub(crate) scope: &'a RequestContext,

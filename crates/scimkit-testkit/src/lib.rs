@@ -1,4 +1,4 @@
-//! Contract suite, conformance checks and replay of identity provider traffic for SCIM 2.0 stores and servers.
+//! Test suites for SCIM 2.0 stores and servers, and tools that record and replay the traffic of identity providers.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -19,18 +19,32 @@
 //!
 //! [`contract::check`] checks a store.
 //!
-//! - [`conformance`]: the requirements of the RFCs, checked against any server
-//! - [`contract`]: the contract of a store, as checks for any store
-//! - [`fuzz`]: the bodies of the fuzz targets
-//! - [`record`]: recordings of identity provider traffic, anonymised
-//! - [`replay`]: scenarios of identity provider traffic, replayed against any server
+//! | module | feature | contains |
+//! |---|---|---|
+//! | [`contract`] | `contract` | the contract of a store, as checks that any store can run |
+//! | [`conformance`] | `http` | the requirements of the RFCs, checked against any server |
+//! | [`record`] | `http` | a layer that saves traffic as an anonymised scenario |
+//! | [`replay`] | `http` | scenarios, replayed against any server |
+//! | [`fuzz`] | `fuzz` | the bodies of the fuzz targets |
+//!
+//! No feature is on by default. With `contract` alone, the tests of a store build no server.
+//!
+//! This is one crate, because its modules share one format: conformance cases and recordings are scenarios, which
+//! `replay` runs. The features separate what differs, the dependencies.
 //!
 //! Guide: [What the RFCs ask, and what proves it](https://docs.rs/scimkit/latest/scimkit/guide/conformance/index.html).
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "http")]
 pub mod conformance;
+#[cfg(feature = "contract")]
 pub mod contract;
+#[cfg(feature = "fuzz")]
 pub mod fuzz;
+#[cfg(feature = "http")]
 pub mod record;
+#[cfg(feature = "http")]
 pub mod replay;
 mod visible;
 

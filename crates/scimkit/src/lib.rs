@@ -24,11 +24,15 @@
 //!
 //! The [guide] continues from here: [`guide::quickstart`], [`guide::embedding`], and a page per identity provider.
 //!
+//! No feature is on by default.
+//!
 //! | feature | adds |
 //! |---|---|
 //! | `axum` | `scimkit::axum::router`: the server as an axum router |
+//! | `cursors` | paging by cursor (RFC 9865); without it, `/ServiceProviderConfig` announces paging by index alone |
 //! | `metrics` | metrics of requests, store and queues, for the recorder of the `metrics` crate |
 //! | `nom` | `scimkit::filter::nom`: nom parsers of filters and paths, for your own grammars |
+//! | `provision` | `scimkit::provision`: tenants, connections and tokens, and an authenticator for them |
 //! | `sqlite` | `scimkit::SqliteStore`: a durable store in one file; `scimkit::sqlite`: its options |
 //! | `toml` | mapping files in TOML, also for connections; JSON needs no feature |
 //!
@@ -50,6 +54,7 @@ pub use scimkit_mapping::Mapping;
 /// PATCH and PUT as pure functions.
 pub use scimkit_patch as patch;
 /// Tenants, connections and tokens, with the settings of each connection.
+#[cfg(feature = "provision")]
 pub use scimkit_provision as provision;
 /// Schemas in use: binding, validation, projection and changes.
 pub use scimkit_registry as registry;
@@ -76,10 +81,16 @@ pub use scimkit_store::{
     UnknownMemberPolicy, engine::Capacity,
 };
 
-#[cfg(all(doc, any(not(doctest), all(feature = "axum", feature = "sqlite"))))]
+#[cfg(all(
+    doc,
+    any(
+        not(doctest),
+        all(feature = "axum", feature = "provision", feature = "sqlite")
+    )
+))]
 pub mod guide;
 
 /// The README's code, compiled.
-#[cfg(all(doctest, feature = "axum", feature = "sqlite"))]
+#[cfg(all(doctest, feature = "axum", feature = "provision", feature = "sqlite"))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

@@ -73,6 +73,7 @@ async fn times_and_ids_of_resources_follow_the_clock() {
     assert_eq!(found["totalResults"], 1, "{found}");
 }
 
+#[cfg(feature = "cursors")]
 #[tokio::test]
 async fn a_cursor_expires_by_the_clock() {
     let hands = Hands::default();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_registry::{Edge, ResourceId, ResourceType};
+use scimkit_server::Server;
 use scimkit_store::{
     Batch, BoxFuture, Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, Store,
     StoreError, StoredResource, Written,
@@ -175,22 +176,35 @@ async fn the_configuration_tells_what_the_store_can_do() {
     let config = crate::web::get(&over(Arc::new(Silent)), "/ServiceProviderConfig", &[]).await;
     assert_eq!(config.json()["filter"]["supported"], false);
     assert_eq!(config.json()["sort"]["supported"], false);
-    let pagination = &config.json()["pagination"];
-    assert_eq!(pagination["cursor"], false);
-    assert_eq!(pagination["index"], true);
-    assert_eq!(pagination.get("cursorTimeout"), None);
+    assert_eq!(config.json()["pagination"]["index"], true);
 }
 
 #[tokio::test]
-async fn a_store_without_positions_is_not_asked_for_pages_by_cursor() {
-    let server = over(Arc::new(Silent));
+async fn cursors_are_rejected_if_the_store_does_not_support_them() {
+    rejects_cursors(&over(Arc::new(Silent))).await;
+}
+
+/// A server should ignore parameters that it does not recognise (RFC 7644 section 3.4.2), but this one recognises
+/// `cursor`. Ignoring it would mislead the client: a page without `nextCursor` is the last one (RFC 9865 section 2).
+/// So a server without cursors announces that, and rejects them.
+async fn rejects_cursors(server: &Server) {
+    let config = crate::web::get(server, "/ServiceProviderConfig", &[]).await;
+    let pagination = &config.json()["pagination"];
+    assert_eq!(pagination["cursor"], false);
+    assert_eq!(pagination.get("cursorTimeout"), None);
     for path in ["/Users?cursor", "/Users?cursor=AQ&count=1"] {
-        let answer = crate::web::get(&server, path, &[]).await;
+        let answer = crate::web::get(server, path, &[]).await;
         answer.is_error(400);
         assert_eq!(answer.json()["scimType"], "invalidCursor");
     }
-    let answer = crate::web::get(&server, "/Users", &[]).await;
+    let answer = crate::web::get(server, "/Users", &[]).await;
     assert_eq!(answer.json()["startIndex"], 1);
+}
+
+#[cfg(not(feature = "cursors"))]
+#[tokio::test]
+async fn cursors_are_rejected_without_the_feature() {
+    rejects_cursors(&server()).await;
 }
 
 #[tokio::test]
