@@ -53,6 +53,8 @@ mod batch;
 mod cause;
 mod claim;
 mod computed;
+mod connection_settings;
+mod context;
 pub mod engine;
 mod error;
 mod extension;
@@ -66,8 +68,7 @@ mod printer;
 mod query;
 mod queue_length;
 pub mod rows;
-mod rules;
-mod scope;
+mod settings;
 mod store;
 mod stored;
 mod support;
@@ -81,6 +82,8 @@ pub use batch::{Base, Batch, ExpectedVersion, Intent, OnFailure, WriteOp, WriteO
 pub use cause::Cause;
 pub use claim::{Candidate, ExistingMatch, MatchPin, MatchScope};
 pub use computed::{ResourceFacts, computed_attributes, element, location, meta, target_types};
+pub use connection_settings::{CapacitySetting, ConnectionSettings, ConnectionSettingsError};
+pub use context::RequestContext;
 pub use engine::{CyclePolicy, DeletePolicy, UnknownMemberPolicy};
 pub use error::StoreError;
 pub use extension::StoreExt;
@@ -101,11 +104,8 @@ pub use query::{
     CountMode, Overflow, OwnerFilter, Page, PageBuilder, PagePosition, PageStart, Query, Room, Sort,
 };
 pub use queue_length::{QUEUE_LENGTH, report_queue_length};
-pub use rules::{CapacitySetting, ConnectionSettings, ConnectionSettingsError};
 pub use scimkit_registry::Document;
-pub use scope::{
-    AliasPolicy, CreatePolicy, PatchResponse, RequestContext, RequestLimits, Settings,
-};
+pub use settings::{AliasPolicy, CreatePolicy, PatchResponse, RequestLimits, Settings};
 pub use store::Store;
 pub use stored::{StoredResource, Timestamps};
 pub use support::Capabilities;

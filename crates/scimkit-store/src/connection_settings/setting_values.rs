@@ -125,7 +125,7 @@ where
         return out.serialize_none();
     };
     let found = T::WORDS.iter().find(|(_, known)| known == choice);
-    let unknown = || ser::Error::custom("a choice has no word in rules");
+    let unknown = || ser::Error::custom("the value of a setting has no word");
     let (word, _) = found.ok_or_else(unknown)?;
     out.serialize_str(word)
 }

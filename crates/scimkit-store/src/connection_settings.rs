@@ -1,7 +1,7 @@
 //! The settings that an operator chooses for a connection.
 
 mod capacity;
-mod word;
+mod setting_values;
 
 use std::{fmt, sync::Arc};
 
@@ -51,7 +51,7 @@ pub struct ConnectionSettings {
     /// Whether the connection is enabled.
     pub active: bool,
     /// The handling of further e-mail addresses next to the preferred one: `drop` or `keep`.
-    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "setting_values", skip_serializing_if = "Option::is_none")]
     pub aliases: Option<AliasPolicy>,
     /// Limits on the number of resources, in addition to those of the application; at most
     /// [`CapacitySetting::MOST`].
@@ -60,17 +60,17 @@ pub struct ConnectionSettings {
     /// The effect of a create if the resource exists: `adopt`, `adopt_or_restore`, `conflict` or `restore`.
     #[serde(
         alias = "create",
-        with = "word",
+        with = "setting_values",
         skip_serializing_if = "Option::is_none"
     )]
     pub create_policy: Option<CreatePolicy>,
     /// The handling of a member that would make its group a member of itself: `accept` or `reject`.
-    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "setting_values", skip_serializing_if = "Option::is_none")]
     pub cycles: Option<CyclePolicy>,
     /// The handling of a deleted resource: `permanent` or `soft`.
     #[serde(
         alias = "deletes",
-        with = "word",
+        with = "setting_values",
         skip_serializing_if = "Option::is_none"
     )]
     pub delete_policy: Option<DeletePolicy>,
@@ -78,7 +78,7 @@ pub struct ConnectionSettings {
     pub groups: bool,
     /// The level of the journal, which should be the same for all connections of a tenant: `full`, `notice` or
     /// `off`.
-    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "setting_values", skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalLevel>,
     /// The text of an attribute mapping: JSON if it begins with `{`, otherwise TOML, which needs the
     /// feature `toml` of `scimkit`.
@@ -87,7 +87,7 @@ pub struct ConnectionSettings {
     /// Whether the response to a PATCH contains the resource: `always`, `auto` or `never`.
     #[serde(
         alias = "patch_answer",
-        with = "word",
+        with = "setting_values",
         skip_serializing_if = "Option::is_none"
     )]
     pub patch_response: Option<PatchResponse>,
@@ -98,7 +98,7 @@ pub struct ConnectionSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<Tolerance>,
     /// The handling of a member that does not exist: `accept` or `reject`.
-    #[serde(with = "word", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "setting_values", skip_serializing_if = "Option::is_none")]
     pub unknown_members: Option<UnknownMemberPolicy>,
     /// Whether users are enabled for the connection.
     pub users: bool,

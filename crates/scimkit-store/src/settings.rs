@@ -1,11 +1,11 @@
-//! The settings and the context of a request.
+//! The settings that requests are handled by.
 
 use std::{sync::Arc, time::Duration};
 
 use scimkit_mapping::Mapping;
-use scimkit_registry::{Budget, Change, RegistrationError, Registry, Resource, Tolerance};
+use scimkit_registry::{Change, RegistrationError, Registry, Resource, Tolerance};
 
-use crate::{Cause, ConnectionId, StoreError, TenantId, engine::Policy};
+use crate::{StoreError, engine::Policy};
 
 /// Whether the response to a PATCH contains the resource.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub struct RequestLimits {
     pub page_max: u32,
     /// JSON values of a body: 400,000. In memory, each takes a multiple of its bytes.
     pub values: usize,
-    /// Units of work that a request may cause, see [`Budget`]: 500,000,000, which is one to two seconds of one
+    /// Units of work that a request may cause, see [`Budget`](scimkit_registry::Budget): 500,000,000, which is one to two seconds of one
     /// processor.
     pub work: u64,
 }
@@ -270,51 +270,5 @@ impl Settings {
     pub fn described(&self) -> &Arc<Registry> {
         let mapped = self.mapped.as_ref();
         mapped.map_or(&self.registry, |mapped| &mapped.described)
-    }
-}
-
-/// The context of a request to a store: the tenant, the connection settings, and the application's own values for
-/// its own store, such as a principal or a span.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct RequestContext {
-    /// The work that the request may cause. A store charges its work to the budget, and stops when that runs out.
-    pub budget: Budget,
-    /// The connection, caller and request. The server and [`StoreExt`](crate::StoreExt) copy it to
-    /// [`Batch::cause`](crate::Batch), which the store records.
-    pub cause: Cause,
-    /// The application's own values, by type.
-    pub extensions: http::Extensions,
-    /// The connection settings.
-    pub settings: Arc<Settings>,
-    /// The tenant.
-    pub tenant: TenantId,
-}
-
-impl RequestContext {
-    /// Creates a context for the application itself, without extensions and with an unlimited budget.
-    #[must_use]
-    pub fn new(tenant: TenantId, settings: Arc<Settings>) -> Self {
-        RequestContext {
-            budget: Budget::unlimited(),
-            cause: Cause::application(),
-            extensions: http::Extensions::new(),
-            settings,
-            tenant,
-        }
-    }
-
-    /// Sets the budget for the work that the request may cause.
-    #[must_use]
-    pub fn with_budget(mut self, budget: Budget) -> Self {
-        self.budget = budget;
-        self
-    }
-
-    /// Sets the connection that acts.
-    #[must_use]
-    pub fn with_connection(mut self, connection: ConnectionId) -> Self {
-        self.cause.connection = Some(connection);
-        self
     }
 }
