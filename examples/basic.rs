@@ -20,13 +20,13 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
-use axum::http::request::Parts;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use scimkit::{
     AuthError, Authenticate, ConnectionId, Identity, MemoryStore, Server, Settings, TenantId,
     Token, TokenDigest, TokenScopes,
     core::AuthenticationScheme,
     credentials,
+    http::request::Parts,
     provision::{ConnectionAuthenticator, ConnectionSettings, TenantAdmin},
     store::BoxFuture,
 };

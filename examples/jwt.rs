@@ -17,7 +17,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::request::Parts;
 use getrandom::fill;
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
@@ -33,6 +32,7 @@ use scimkit::{
     TokenScopes,
     core::AuthenticationScheme,
     credentials,
+    http::request::Parts,
     provision::{ConnectionAuthenticator, ConnectionSettings, TenantAdmin},
     store::BoxFuture,
 };

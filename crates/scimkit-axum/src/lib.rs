@@ -29,6 +29,9 @@
 //!
 //! Guide: [Embed the server](https://docs.rs/scimkit/latest/scimkit/guide/embedding/index.html).
 
+/// The framework.
+#[doc(no_inline)]
+pub use axum;
 use axum::{
     Router,
     http::{StatusCode, header::CACHE_CONTROL},

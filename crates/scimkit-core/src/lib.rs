@@ -45,6 +45,9 @@ mod urn;
 mod version;
 
 pub use attribute::{Attribute, DataType, Mutability, Returned, Uniqueness};
+/// Dates and times.
+#[doc(no_inline)]
+pub use chrono;
 pub use config::{
     AuthenticationScheme, BulkSupport, FilterSupport, PaginationSupport, ServiceProviderConfig,
     Supported,
@@ -56,6 +59,9 @@ pub use meta::Meta;
 pub use name::is_attribute_name;
 pub use resource_type::{InvalidEndpoint, ResourceTypeDefinition, SchemaExtension};
 pub use schema::{InvalidSchema, Schema};
+/// JSON values.
+#[doc(no_inline)]
+pub use serde_json;
 pub use suggestion::did_you_mean;
 pub use urn::{InvalidUrn, Urn};
 pub use version::{ETagList, InvalidVersion, Version};

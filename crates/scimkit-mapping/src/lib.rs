@@ -89,6 +89,9 @@ pub use mapping_rule::{Field, FieldType, MappingRule, UnmappedPolicy};
 pub use matching_attributes::MatchingAttributes;
 pub use phone::PhoneForm;
 use scimkit_registry::{AttrId, Change, RequestError, RequestErrorKind, Resource, ResourceType};
+/// JSON values.
+#[doc(no_inline)]
+pub use serde_json;
 use serde_json::Value;
 pub use to_record::FieldEdit;
 pub use transform::{CustomTransform, Transform, ValuePair};

@@ -46,3 +46,6 @@ mod value;
 pub use patch::{CurrentState, Patch, ReadRequirements};
 pub use put::{Replacement, create, diff, replace};
 pub use scimkit_registry::RequestError;
+/// JSON values.
+#[doc(no_inline)]
+pub use serde_json;

@@ -60,8 +60,14 @@ mod token;
 mod used;
 
 pub use administration::{Switch, TenantAdmin};
+/// Dates and times.
+#[doc(no_inline)]
+pub use chrono;
 pub use error::{AdminError, EntityKind};
 pub use gate::ConnectionAuthenticator;
+/// Requests, responses and their parts.
+#[doc(no_inline)]
+pub use http;
 pub use scimkit_server::Clock;
 pub use scimkit_store::{CapacitySetting, ConnectionSettings, ConnectionSettingsError};
 pub use text::validate_tenant_id;

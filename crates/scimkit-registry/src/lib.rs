@@ -64,6 +64,9 @@ pub use admit::BoundMember;
 pub use attr::{Attr, AttrId, AttributeRole};
 pub use attribute_table::{Extension, ResourceType};
 pub use budget::{Budget, Exhausted, Forecast, Meter, weight};
+/// Bytes that are cheap to clone.
+#[doc(no_inline)]
+pub use bytes;
 pub use change::{Change, ChangedValue, TextEdit, ValueEdit};
 pub use document::{Document, InvalidDocument};
 pub use edges::{Edge, EdgeChange, EdgeEdit, ResourceId, parse_edges};
@@ -84,6 +87,9 @@ pub use registry::{Registry, RegistryBuilder};
 pub use required::ReplacedValue;
 pub use resource::{Resource, to_json_text};
 pub use scimkit_filter::Operator;
+/// JSON values.
+#[doc(no_inline)]
+pub use serde_json;
 pub use shown::DocumentPrinter;
 pub use tolerance::{Quirk, QuirkPolicy, Tolerance};
 pub use value::{MAX_ELEMENTS, MAX_TEXT};

@@ -82,11 +82,29 @@ pub use auth::{
     TenantInPath, Token, TokenDigest, credentials,
 };
 pub use body::{Body, BodyError};
+/// Bytes that are cheap to clone.
+#[doc(no_inline)]
+pub use bytes;
+/// Dates and times.
+#[doc(no_inline)]
+pub use chrono;
 pub use clock::Clock;
 pub use hooks::{CreateGuard, Secret, SecretHandler};
+/// Requests, responses and their parts.
+#[doc(no_inline)]
+pub use http;
+/// The trait of request and response bodies.
+#[doc(no_inline)]
+pub use http_body;
 pub use scimkit_store::QUEUE_LENGTH;
+/// JSON values.
+#[doc(no_inline)]
+pub use serde_json;
 pub use server::Server;
 pub use telemetry::{
     DROPPED_TOTAL, QUIRKS_TOTAL, REQUEST_DURATION_SECONDS, REQUESTS_TOTAL,
     SIGN_IN_DURATION_SECONDS, STORE_DURATION_SECONDS,
 };
+/// The trait of services, which the server implements.
+#[doc(no_inline)]
+pub use tower_service;

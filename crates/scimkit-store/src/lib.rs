@@ -79,7 +79,13 @@ mod want;
 
 pub use archive::Archive;
 pub use batch::{Base, Batch, ExpectedVersion, Intent, OnFailure, WriteOp, WriteOutcome, Written};
+/// Bytes that are cheap to clone.
+#[doc(no_inline)]
+pub use bytes;
 pub use cause::Cause;
+/// Dates and times.
+#[doc(no_inline)]
+pub use chrono;
 pub use claim::{Candidate, ExistingMatch, MatchPin, MatchScope};
 pub use computed::{ResourceFacts, computed_attributes, element, location, meta, target_types};
 pub use connection_settings::{CapacitySetting, ConnectionSettings, ConnectionSettingsError};
@@ -89,6 +95,12 @@ pub use error::StoreError;
 pub use extension::StoreExt;
 pub use fair::{FairQueue, QueueFull, Share};
 pub use future::{BoxFuture, BoxStream, next_item, stream_from, yield_now};
+/// The trait of streams.
+#[doc(no_inline)]
+pub use futures_core;
+/// Requests, responses and their parts.
+#[doc(no_inline)]
+pub use http;
 pub use ids::{ConnectionId, TenantId};
 pub use journal::{
     AttributeChange, BrokenChain, ChainFault, ChainHead, ChainVerifier, ConsumerRow, DetailsError,
@@ -105,6 +117,9 @@ pub use query::{
 };
 pub use queue_length::{QUEUE_LENGTH, report_queue_length};
 pub use scimkit_registry::Document;
+/// JSON values.
+#[doc(no_inline)]
+pub use serde_json;
 pub use settings::{AliasPolicy, CreatePolicy, PatchResponse, RequestLimits, Settings};
 pub use store::Store;
 pub use stored::{StoredResource, Timestamps};

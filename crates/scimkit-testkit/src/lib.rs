@@ -48,6 +48,28 @@ pub mod record;
 pub mod replay;
 mod visible;
 
+/// Bytes that are cheap to clone.
+#[doc(no_inline)]
+pub use bytes;
+/// Requests, responses and their parts.
+#[cfg(feature = "http")]
+#[doc(no_inline)]
+pub use http;
+/// The trait of request and response bodies.
+#[cfg(feature = "http")]
+#[doc(no_inline)]
+pub use http_body;
+/// JSON values.
+#[doc(no_inline)]
+pub use serde_json;
+/// The trait of layers, which the recorder implements.
+#[cfg(feature = "http")]
+#[doc(no_inline)]
+pub use tower_layer;
+/// The trait of services, which a recorded service implements.
+#[cfg(feature = "http")]
+#[doc(no_inline)]
+pub use tower_service;
 pub use visible::{escape_invisible, is_invisible};
 
 /// The small directory that the test cases of this workspace use: users `u1` to `u6` and groups `g1` to `g3`, as a JSON

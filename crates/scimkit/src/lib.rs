@@ -37,7 +37,8 @@
 //! | `toml` | mapping files in TOML, also for connections; JSON needs no feature |
 //!
 //! To store the data in your application's own tables, implement [`Store`]. The modules below are the crates that
-//! this crate combines; each can be used alone.
+//! this crate combines; each can be used alone. Types of other crates in signatures, such as `http::request::Parts`, are
+//! re-exported: `scimkit::http`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -66,6 +67,9 @@ pub use scimkit_server::{
     DROPPED_TOTAL, Identity, InvalidToken, Me, QUIRKS_TOTAL, RandomnessError, Secret,
     SecretHandler, Server, TenantInPath, Token, TokenDigest, credentials,
 };
+/// The crates whose types this crate uses in its own signatures, in the versions that it uses.
+#[doc(no_inline)]
+pub use scimkit_server::{bytes, chrono, http, http_body, serde_json, tower_service};
 /// Bound filters as SQL, also for the application's own tables.
 pub use scimkit_sql as sql;
 /// The SQLite store, its options and errors.
@@ -75,6 +79,9 @@ pub use scimkit_sqlite as sqlite;
 pub use scimkit_sqlite::SqliteStore;
 /// The store interface and the in-memory store.
 pub use scimkit_store as store;
+/// The trait of streams.
+#[doc(no_inline)]
+pub use scimkit_store::futures_core;
 pub use scimkit_store::{
     AliasPolicy, ConnectionId, CreatePolicy, CyclePolicy, DeletePolicy, MemoryStore, PatchResponse,
     RequestContext, RequestLimits, Settings, Store, TenantId, TenantStore, TokenScopes,
