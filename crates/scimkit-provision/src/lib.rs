@@ -52,16 +52,16 @@
 
 mod administration;
 mod cache;
+mod connection_authenticator;
 mod error;
-mod gate;
-mod place;
+mod tenant_location;
 mod text;
 mod token;
-mod used;
+mod token_use_recorder;
 
 pub use administration::{Switch, TenantAdmin};
+pub use connection_authenticator::ConnectionAuthenticator;
 pub use error::{AdminError, EntityKind};
-pub use gate::ConnectionAuthenticator;
 pub use scimkit_server::Clock;
 pub use scimkit_store::{CapacitySetting, ConnectionSettings, ConnectionSettingsError};
 pub use text::validate_tenant_id;

@@ -21,10 +21,10 @@
 //! operations are not undone. The operations of a cycle are carried out at once, so their failures may exceed that
 //! number.
 
-mod circle;
 mod order;
 mod plan;
-mod ready;
+mod prepared_operation;
+mod reference_cycle;
 mod references;
 mod run;
 mod schedule;
@@ -45,7 +45,7 @@ use self::{
     plan::{Plan, names},
     run::Run,
 };
-use crate::{answer::ResponseParts, error::HandlerError, work::BODY_BYTE, writer::Writer};
+use crate::{error::HandlerError, response::ResponseParts, work::BODY_BYTE, writer::Writer};
 
 /// Carries out the operations and returns their results.
 ///

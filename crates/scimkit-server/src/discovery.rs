@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use crate::{
     access::{Access, AccessLevel},
-    answer::ResponseParts,
     auth::Authenticate,
     error::HandlerError,
     query::parameters,
+    response::ResponseParts,
     route::Discovery,
     url::encoded,
     writer::Writer,

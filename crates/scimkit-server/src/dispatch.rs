@@ -16,7 +16,6 @@ use tracing::Instrument;
 
 use crate::{
     access::Access,
-    answer::ResponseParts,
     auth::{AuthError, Authenticate, Identity, Me},
     bulk,
     clock::Clock,
@@ -29,6 +28,7 @@ use crate::{
     list, negotiate,
     prefix::Prefix,
     query, resource,
+    response::ResponseParts,
     route::{Route, not_implemented},
     telemetry::{QUIRKS_TOTAL, SIGN_IN_DURATION_SECONDS, count, timed},
     work::{BODY_BYTE, Work},

@@ -34,7 +34,6 @@
 //! and pure encoding. Errors become responses: [`Server::handle`] never fails.
 
 mod access;
-mod answer;
 mod attrs;
 mod auth;
 mod bind;
@@ -56,18 +55,19 @@ mod list;
 mod members;
 mod negotiate;
 mod observed_store;
+mod paging;
 mod policy;
 mod prefix;
 mod query;
 mod render;
 mod resource;
+mod response;
 mod route;
 mod server;
 mod sort;
 mod stream;
 mod telemetry;
 mod url;
-mod walk;
 mod work;
 mod write;
 mod writer;

@@ -7,15 +7,15 @@ use scimkit_core::message::{self, SearchRequest};
 use scimkit_registry::{QuirkRecorder, ResourceType, parse_filter};
 
 use crate::{
-    answer::ResponseParts,
     bind::queries,
     body::Body,
     cursor::Cursors,
     error::HandlerError,
     gather::{self, Gathered},
+    paging,
     render::Shape,
+    response::ResponseParts,
     stream::{ListBody, Resources, Shown},
-    walk,
     writer::Writer,
 };
 
@@ -55,12 +55,13 @@ pub(crate) async fn answer(
     let service = (scope, store, &rendering);
     let (gathered, head) = match &search.cursor {
         Some(cursor) => {
-            let walk = walk::Service {
+            let walk = paging::Service {
                 clock: writer.clock,
                 cursors,
                 service,
             };
-            let (items, total, next) = walk::page(walk, &queries, &search, (cursor, count)).await?;
+            let (items, total, next) =
+                paging::page(walk, &queries, &search, (cursor, count)).await?;
             let head = Head {
                 next,
                 start: None,

@@ -17,7 +17,6 @@ use scimkit_store::{
 use serde_json::Value;
 
 use crate::{
-    answer::ResponseParts,
     attrs::{PAGE, edge_attrs, inverse_attrs, memberships, shown_edges},
     body::Body,
     decode,
@@ -26,6 +25,7 @@ use crate::{
     members::{List, Members, MembersPage},
     query,
     render::{self, Item},
+    response::ResponseParts,
     stream::take_long,
     write::{Conditions, check_barred},
     writer::Writer,

@@ -1,11 +1,11 @@
 //! A tenant as a whole.
 
-mod dump;
 mod erase;
 mod export;
-mod forget;
+mod export_records;
 mod import;
-mod restore;
+mod import_records;
+mod purge;
 mod stop;
 
 use std::time::Duration;
@@ -70,11 +70,11 @@ impl Archive for SqliteStore {
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(async move {
             let mut count = 0;
-            for step in [forget::Step::Blank, forget::Step::Delete] {
+            for step in [purge::Step::Blank, purge::Step::Delete] {
                 let mut after = Some(String::new());
                 while let Some(from) = after {
                     let tenant = tenant.clone();
-                    let job = move |db: &mut Db| forget::some(db, &tenant, step, before, &from);
+                    let job = move |db: &mut Db| purge::some(db, &tenant, step, before, &from);
                     let forgotten = self.workers.alone(job).await??;
                     count += forgotten.count;
                     after = forgotten.up_to;

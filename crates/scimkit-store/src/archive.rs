@@ -40,13 +40,13 @@
 //! ```
 
 mod blocking;
-mod fit;
+mod importer;
 mod lines;
 mod parse;
 mod print;
 mod reader;
-mod restoring;
 mod validate;
+mod validate_document;
 
 use std::{fmt, io};
 
@@ -56,12 +56,12 @@ use scimkit_registry::ResourceId;
 
 pub use self::{
     blocking::{export_to, import_from},
-    fit::{ValidatedDocument, validate_document},
+    importer::{CheckedRecord, ImportQuery, ImportTarget, Importer},
     lines::{
         ArchiveLimits, ArchiveOptions, ExportLines, FORMAT, RecordCounts, TokenExport, export,
         import,
     },
-    restoring::{CheckedRecord, ImportQuery, ImportTarget, Importer},
+    validate_document::{ValidatedDocument, validate_document},
 };
 use crate::{
     BoxFuture, BoxStream, Connection, ConnectionId, Document, RequestContext, StoreError, Tenant,

@@ -50,11 +50,12 @@
 
 pub mod archive;
 mod batch;
+mod capabilities;
 mod cause;
-mod claim;
 mod computed;
 pub mod engine;
 mod error;
+mod existing_match;
 mod extension;
 mod fair;
 mod future;
@@ -65,24 +66,24 @@ mod memory;
 mod printer;
 mod query;
 mod queue_length;
+mod read_options;
 pub mod rows;
 mod rules;
 mod scope;
 mod store;
 mod stored;
-mod support;
 mod tenancy;
 mod tenant_limits;
 pub mod validate;
-mod want;
 
 pub use archive::Archive;
 pub use batch::{Base, Batch, ExpectedVersion, Intent, OnFailure, WriteOp, WriteOutcome, Written};
+pub use capabilities::Capabilities;
 pub use cause::Cause;
-pub use claim::{Candidate, ExistingMatch, MatchPin, MatchScope};
 pub use computed::{ResourceFacts, computed_attributes, element, location, meta, target_types};
 pub use engine::{CyclePolicy, DeletePolicy, UnknownMemberPolicy};
 pub use error::StoreError;
+pub use existing_match::{Candidate, ExistingMatch, MatchPin, MatchScope};
 pub use extension::StoreExt;
 pub use fair::{FairQueue, QueueFull, Share};
 pub use future::{BoxFuture, BoxStream, next_item, stream_from, yield_now};
@@ -101,6 +102,7 @@ pub use query::{
     CountMode, Overflow, OwnerFilter, Page, PageBuilder, PagePosition, PageStart, Query, Room, Sort,
 };
 pub use queue_length::{QUEUE_LENGTH, report_queue_length};
+pub use read_options::{EdgeQuery, ReadOptions};
 pub use rules::{CapacitySetting, ConnectionSettings, ConnectionSettingsError};
 pub use scimkit_registry::Document;
 pub use scope::{
@@ -108,9 +110,7 @@ pub use scope::{
 };
 pub use store::Store;
 pub use stored::{StoredResource, Timestamps};
-pub use support::Capabilities;
 pub use tenancy::{
     Connection, FoundToken, Stamp, Tenant, TenantEntry, TenantStore, TokenRecord, TokenScopes,
 };
 pub use tenant_limits::{EntryKind, TenantLimits};
-pub use want::{EdgeQuery, ReadOptions};

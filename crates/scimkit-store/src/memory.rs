@@ -3,19 +3,19 @@
 mod admission;
 mod archive;
 mod batch;
-mod directory;
 mod edges;
 mod facts;
+mod id_index;
 mod index;
 mod journal;
 mod order;
 mod page;
-mod places;
 mod query;
 mod ring;
 mod rows;
 mod table;
 mod tenant;
+mod tenant_rows;
 mod walk;
 
 use std::{
@@ -31,17 +31,17 @@ use scimkit_registry::{Budget, Edge, ResourceId, ResourceType};
 use self::{
     admission::Admitted,
     batch::Writing,
-    directory::Directory,
     edges::{Among, EdgeReader, EdgeTargets, FoundEdges, wanted},
     page::PageRows,
     query::Asked,
     tenant::Tenant,
+    tenant_rows::Directory,
     walk::{Progress, Walk},
 };
 use crate::{
     Batch, BoxFuture, Capabilities, EdgeQuery, Lane, Page, Query, ReadOptions, RequestContext,
     Settings, Store, StoreError, StoredResource, TenantId, Written, engine::BatchAnswer,
-    want::most, yield_now,
+    read_options::most, yield_now,
 };
 
 /// A store that keeps everything in memory, for tests, examples and small directories; also

@@ -66,15 +66,15 @@
 //! An exchange is redacted as the last frame of its answer passes. That took 50 µs for a user of 600
 //! bytes and 20 ms for a group of 250 KB, each sent and answered; hence the limit on bodies.
 
-mod answer;
 mod exchange;
-mod known;
+mod expected_response;
 mod placeholders;
+mod recorded_body;
+mod redacted_tree;
+mod retained_names;
 mod service;
 mod syntax;
-mod tee;
 mod tokens;
-mod tree;
 mod values;
 
 use std::{
@@ -89,10 +89,10 @@ use std::{
 };
 
 use exchange::Recording;
-use known::Known;
+pub use recorded_body::RecordedBody;
+use retained_names::Known;
 use scimkit_registry::Registry;
 pub use service::{Answering, Recorded};
-pub use tee::RecordedBody;
 
 use crate::replay::Scenario;
 

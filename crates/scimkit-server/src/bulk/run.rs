@@ -9,9 +9,9 @@ use scimkit_store::{
 };
 
 use super::{
-    circle,
     plan::{Act, InvalidOperation, Names, Place, Plan, Target, Task},
-    ready::{Created, PreparedOperation, ready},
+    prepared_operation::{Created, PreparedOperation, ready},
+    reference_cycle,
     schedule::Schedule,
     step::{Outcome, Prepared, Reason, Rules, Step},
 };
@@ -204,12 +204,13 @@ impl<'a> Run<'a> {
         for index in &operations {
             creates.extend(self.take_write(*index).map(|write| (*index, write)));
         }
-        let (owners, writes): (Vec<_>, Vec<_>) = circle::writes(creates).into_iter().unzip();
+        let (owners, writes): (Vec<_>, Vec<_>) =
+            reference_cycle::writes(creates).into_iter().unzip();
         let answers = self.write(writes, OnFailure::RollBack).await;
-        let mut answers = circle::outcomes(owners.into_iter().zip(answers));
+        let mut answers = reference_cycle::outcomes(owners.into_iter().zip(answers));
         for index in operations {
             let answer = answers.remove(&index);
-            let answer = answer.unwrap_or_else(|| Err(circle::not_all_made()));
+            let answer = answer.unwrap_or_else(|| Err(reference_cycle::not_all_made()));
             self.report(index, answer);
         }
     }
@@ -303,7 +304,7 @@ impl<'a> Run<'a> {
     /// Returns the reason why an operation is not carried out.
     fn problem(&mut self, index: usize, reason: Reason) -> HandlerError {
         match reason {
-            Reason::Circle => circle::not_all_made(),
+            Reason::Circle => reference_cycle::not_all_made(),
             Reason::Invalid => self.problems.remove(&index).unwrap_or_else(lost),
             Reason::NotCreated(other) => {
                 let what = "was not created: see the error of its own operation";

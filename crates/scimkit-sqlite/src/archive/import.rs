@@ -18,7 +18,7 @@ use scimkit_store::{
 };
 use tokio::sync::oneshot;
 
-use super::{erase, restore::Copy, stop::Outcome};
+use super::{erase, import_records::Copy, stop::Outcome};
 use crate::{
     SqliteStore,
     imports::{self, Attempt},

@@ -1,6 +1,6 @@
 //! What an import rejects because administration or the protocol would.
 
-use super::fit::{check_id, refused};
+use super::validate_document::{check_id, refused};
 use crate::{
     Connection, ConnectionId, StoreError, Tenant, TokenRecord,
     validate::{self, InvalidEntry},

@@ -6,7 +6,7 @@ use scimkit_registry::{AttrId, Change, Edge, EdgeEdit, Resource, ResourceId, Res
 
 use super::{
     answer_edges::{AnswerEdges, EdgeSource, ShownAttr, owner_list},
-    claims::adoption_change,
+    existing_matches::adoption_change,
     facts::{FoundRow, Needs, RowState},
     known::Known,
     queries::{list, queries},

@@ -7,10 +7,10 @@ use scimkit_core::Version;
 use scimkit_registry::{Budget, Change, Resource, ResourceId, ResourceType};
 
 use super::{
-    claims::{Claimed, adoption_change},
     counters::Moves,
     decider::Decider,
     edited::{Edit, EditedBody, key_edits},
+    existing_matches::{Claimed, adoption_change},
     facts::{FoundRow, RowHead, RowState},
     journal::{RecorderMark, action},
     keys::{self, KeyEdit, KeyEdits},
@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{
     DeletePolicy, Document, ExistingMatch, ExpectedVersion, Intent, JournalAction, JournalLevel,
-    OnFailure, StoreError, StoredResource, WriteOp, WriteOutcome, Written, support::FULL_JOURNAL,
+    OnFailure, StoreError, StoredResource, WriteOp, WriteOutcome, Written,
+    capabilities::FULL_JOURNAL,
 };
 
 /// A moment that a decider can go back to.

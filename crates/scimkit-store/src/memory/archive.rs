@@ -11,11 +11,10 @@ use scimkit_core::Version;
 use scimkit_registry::{Budget, Change, ResourceId};
 
 use super::{
-    MemoryStore,
-    directory::{Directory, Removal},
-    exclusive, shared,
+    MemoryStore, exclusive, shared,
     table::{Record, Table, exact_text},
     tenant::Tenant,
+    tenant_rows::{Directory, Removal},
 };
 use crate::{
     Archive, BoxFuture, Document, RequestContext, StoreError, TenantId,

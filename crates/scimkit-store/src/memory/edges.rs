@@ -16,7 +16,7 @@ use scimkit_registry::{
 };
 
 use super::{table::Record, tenant::Tenant};
-use crate::{ReadOptions, Settings, StoredResource, computed::target_types, want::most};
+use crate::{ReadOptions, Settings, StoredResource, computed::target_types, read_options::most};
 
 /// Units that it takes to look up an edge and to copy it.
 pub(super) const EDGE: u64 = 16 * Budget::COMPARISON;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    places::Owner,
+    id_index::Owner,
     table::{Record, Table, exact_text},
     tenant::Tenant,
 };

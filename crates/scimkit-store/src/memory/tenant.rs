@@ -10,7 +10,7 @@ use scimkit_registry::{Budget, ResourceId, ResourceType};
 
 use super::{
     admission::LongQueries,
-    places::Places,
+    id_index::Places,
     ring::Ring,
     table::{Record, Table},
 };

@@ -12,7 +12,7 @@ use crate::{
     StoredResource,
     computed::{ResourceFacts, computed_attributes},
     engine::FoundRow,
-    want::most,
+    read_options::most,
 };
 
 /// Returns those rows that satisfy a predicate about attributes that documents hold. The budget is

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     StoreCheck,
     batches::any_write,
-    ground::{Ground, ensure, ensure_eq, said, second},
+    fixture::{Ground, ensure, ensure_eq, said, second},
     random::Random,
 };
 
@@ -140,7 +140,7 @@ fn text(answer: &Result<Written, StoreError>) -> Result<String, String> {
         Err(error) => return Ok(said(error)),
     };
     let stored = written.stored.as_ref();
-    let document = stored.map(super::ground::document).transpose()?;
+    let document = stored.map(super::fixture::document).transpose()?;
     let edges = stored.map(|stored| &stored.edges);
     let version = written.version.as_ref().map(|version| version.as_str());
     Ok(format!(

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     StoreCheck,
-    ground::{Ground, document, ensure_eq, ids_of, said, second},
+    fixture::{Ground, document, ensure_eq, ids_of, said, second},
     random::Random,
     resources::same,
 };

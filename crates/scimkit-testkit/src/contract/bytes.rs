@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     StoreCheck,
     cursors::{populate, walks, what},
-    ground::{Ground, ensure, ensure_eq, ids_of, second},
+    fixture::{Ground, ensure, ensure_eq, ids_of, second},
     random::Random,
 };
 

@@ -14,7 +14,7 @@ use scimkit_store::{
 };
 use serde_json::Value;
 
-use super::ground::{Ground, ensure, ensure_eq, said};
+use super::fixture::{Ground, ensure, ensure_eq, said};
 
 impl Ground<'_> {
     /// The store's answers; a call to a busy store is repeated.

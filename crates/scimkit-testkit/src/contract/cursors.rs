@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     StoreCheck,
-    ground::{Ground, ensure, ensure_eq, said, second},
+    fixture::{Ground, ensure, ensure_eq, said, second},
     random::Random,
 };
 

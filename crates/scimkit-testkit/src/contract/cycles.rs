@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     StoreCheck,
-    ground::{Ground, ensure, ensure_eq, said, second},
+    fixture::{Ground, ensure, ensure_eq, said, second},
     members::{group, groups, members, update, users},
     resources::same,
 };

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     StoreCheck,
-    ground::{Ground, ensure_eq, said, second},
+    fixture::{Ground, ensure_eq, said, second},
 };
 
 pub(super) const CHECKS: &[StoreCheck] = &[

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     StoreCheck,
-    ground::{Ground, ensure, ensure_eq, ids_of, said, second},
+    fixture::{Ground, ensure, ensure_eq, ids_of, said, second},
     resources::same,
 };
 
@@ -286,7 +286,7 @@ fn together(ground: &Ground<'_>) -> Result<(), String> {
     members(ground, "g1", &["u1"])?;
     let change = rename(ground.members(&["u2"], &["u1"])?);
     let updated = ground.update(second(2), "g1", change, WriteOutcome::Updated)?;
-    let document = super::ground::document(&updated)?;
+    let document = super::fixture::document(&updated)?;
     ensure_eq!(
         document.as_map().get("displayName"),
         Some(&json!("Renamed")),

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     StoreCheck,
-    ground::{Ground, document, ensure, ensure_eq, ids_of, said, second},
+    fixture::{Ground, document, ensure, ensure_eq, ids_of, said, second},
     random::Random,
 };
 

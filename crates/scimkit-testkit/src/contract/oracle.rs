@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     StoreCheck,
-    ground::{Ground, document, edge_attributes, ensure_eq},
+    fixture::{Ground, document, edge_attributes, ensure_eq},
     random::Random,
 };
 

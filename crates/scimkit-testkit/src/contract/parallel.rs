@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     StoreCheck,
-    ground::{Ground, ensure, ensure_eq, ids_of, said, second},
+    fixture::{Ground, ensure, ensure_eq, ids_of, said, second},
     members::{group, update},
 };
 

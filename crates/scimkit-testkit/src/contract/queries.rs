@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     StoreCheck,
-    ground::{Ground, ensure, ensure_eq, second},
+    fixture::{Ground, ensure, ensure_eq, second},
 };
 
 pub(super) const CHECKS: &[StoreCheck] = &[

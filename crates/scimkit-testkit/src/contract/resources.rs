@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     StoreCheck,
-    ground::{Ground, document, ensure, ensure_eq, said, second},
+    fixture::{Ground, document, ensure, ensure_eq, said, second},
 };
 
 pub(super) const CHECKS: &[StoreCheck] = &[

@@ -10,16 +10,16 @@
 //! ```
 
 mod entries;
-mod ground;
 mod limits;
 mod removal;
+mod tenancy_fixture;
 mod tokens;
 
 use std::{fmt, sync::Arc};
 
 use scimkit_store::TenantStore;
 
-use self::ground::Ground;
+use self::tenancy_fixture::Ground;
 use super::Driver;
 
 /// One rule of the contract.

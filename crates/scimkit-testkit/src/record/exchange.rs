@@ -6,12 +6,12 @@ use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::Value;
 
 use super::{
-    answer,
-    known::Known,
+    expected_response,
     placeholders::{Piece, Placeholders, joined},
+    recorded_body::Copied,
+    redacted_tree::{self, Message, Tree},
+    retained_names::Known,
     syntax::{self, Endpoint},
-    tee::Copied,
-    tree::{self, Message, Tree},
 };
 use crate::replay::{
     Authorization, Charset, Expectation, Feature, Mode, Request, SCIM, Scenario, Step,
@@ -133,9 +133,9 @@ impl Recording {
         let request = self.request(asked, &sent, told);
         self.continued(asked, &sent);
         let filter = parameter(asked, &sent, "filter");
-        let body_subset = body
-            .as_ref()
-            .and_then(|body| answer::expected(&mut self.placeholders, body, filter.as_deref()));
+        let body_subset = body.as_ref().and_then(|body| {
+            expected_response::expected(&mut self.placeholders, body, filter.as_deref())
+        });
         // Not before what is expected, which can't ask for what is captured only afterwards.
         let mut capture = BTreeMap::new();
         if let Some(name) = self.created(asked, told, body.as_ref()) {
@@ -145,7 +145,7 @@ impl Recording {
         if told.status.is_success() {
             let own = body
                 .as_ref()
-                .map(|body| answer::own_schemas(&self.placeholders, body));
+                .map(|body| expected_response::own_schemas(&self.placeholders, body));
             let own = own.unwrap_or_default();
             self.schemas.extend(own);
             self.schemas.sort_unstable();
@@ -280,7 +280,7 @@ impl Recording {
     /// The redacted JSON, as a value where a value can say it, and as text.
     fn json(&mut self, asked: &Asked, text: &str) -> Option<(Option<Value>, String)> {
         let tree = Tree::parse(text.as_bytes())?;
-        let redacted = tree::message(&mut self.placeholders, kind(asked), tree);
+        let redacted = redacted_tree::message(&mut self.placeholders, kind(asked), tree);
         let text = redacted.to_string();
         Some((redacted.into_value(), text))
     }

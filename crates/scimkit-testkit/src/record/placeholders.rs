@@ -11,7 +11,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveDateTime};
 use scimkit_registry::fold_case;
 use serde_json::Number;
 
-use super::{known::Known, tokens::Tokens};
+use super::{retained_names::Known, tokens::Tokens};
 
 /// A part of a redacted text.
 #[derive(Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use tower_service::Service;
 use super::{
     Recorder,
     exchange::{Asked, Told},
-    tee::{Copied, RecordedBody},
+    recorded_body::{Copied, RecordedBody},
 };
 
 impl<S> Layer<S> for Recorder {

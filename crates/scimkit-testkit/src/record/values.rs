@@ -1,8 +1,8 @@
 //! Which values tell nothing of anybody, and stay.
 
 use super::{
-    known::is_language,
     placeholders::{Piece, Placeholders},
+    retained_names::is_language,
     syntax,
 };
 

@@ -15,7 +15,7 @@ use crate::{
         AncestorEdge, Facts, FoundRow, Label, MemberList, Members, Needs, NewMember, OwnerEdge,
         OwnerList, RowsError, ShownMembers, ShownOwners,
     },
-    want::most,
+    read_options::most,
 };
 
 impl<T: SimpleTransaction> SimpleRows<'_, T> {

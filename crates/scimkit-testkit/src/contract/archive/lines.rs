@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::{
     ArchiveCheck,
-    ground::{Pair, resource, told, with_line},
+    store_pair::{Pair, resource, told, with_line},
 };
-use crate::contract::ground::{ensure, ensure_eq, second};
+use crate::contract::fixture::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[ArchiveCheck] = &[
     ArchiveCheck {

@@ -20,9 +20,9 @@ use serde_json::json;
 
 use super::{
     ArchiveCheck,
-    ground::{Pair, Side, told},
+    store_pair::{Pair, Side, told},
 };
-use crate::contract::ground::{ensure, ensure_eq, second};
+use crate::contract::fixture::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[ArchiveCheck] = &[
     ArchiveCheck {

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::{
     ArchiveCheck,
-    ground::{Pair, Side, id},
+    store_pair::{Pair, Side, id},
 };
-use crate::contract::ground::{ensure, ensure_eq, said, second};
+use crate::contract::fixture::{ensure, ensure_eq, said, second};
 
 pub(super) const CHECKS: &[ArchiveCheck] = &[ArchiveCheck {
     name: "what_a_removed_connection_made_is_nobodys",

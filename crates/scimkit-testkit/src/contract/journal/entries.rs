@@ -11,7 +11,7 @@ use super::{
     JournalCheck,
     log::{Log, number, resource, told},
 };
-use crate::contract::ground::{ensure, ensure_eq, said, second};
+use crate::contract::fixture::{ensure, ensure_eq, said, second};
 
 pub(super) const CHECKS: &[JournalCheck] = &[
     JournalCheck {

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::RecordedStore;
 use crate::contract::{
     Driver, Subject,
-    ground::{Ground, ensure, ensure_eq, said, second},
+    fixture::{Ground, ensure, ensure_eq, said, second},
 };
 
 /// A store and a tenant.

@@ -14,7 +14,7 @@ use super::{
     log::{Log, number, resource},
 };
 use crate::contract::{
-    ground::{ensure, ensure_eq, said, second},
+    fixture::{ensure, ensure_eq, said, second},
     parallel::race,
 };
 

@@ -12,7 +12,7 @@ use super::{
     JournalCheck,
     log::{Log, told},
 };
-use crate::contract::ground::{ensure, ensure_eq, said, second};
+use crate::contract::fixture::{ensure, ensure_eq, said, second};
 
 pub(super) const CHECKS: &[JournalCheck] = &[
     JournalCheck {

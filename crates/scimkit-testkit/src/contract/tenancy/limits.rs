@@ -6,9 +6,9 @@ use scimkit_store::{Stamp, TenantEntry, TenantLimits, TokenRecord};
 
 use super::{
     TenantStoreCheck,
-    ground::{Ground, connection, outcome, tenant, token, with_connections},
+    tenancy_fixture::{Ground, connection, outcome, tenant, token, with_connections},
 };
-use crate::contract::ground::{ensure_eq, said, second};
+use crate::contract::fixture::{ensure_eq, said, second};
 
 pub(super) const CHECKS: &[TenantStoreCheck] = &[
     TenantStoreCheck {

@@ -4,9 +4,9 @@ use scimkit_store::{TenantEntry, TenantId};
 
 use super::{
     TenantStoreCheck,
-    ground::{Ground, connection, made, outcome, tenant, token, with_connections},
+    tenancy_fixture::{Ground, connection, made, outcome, tenant, token, with_connections},
 };
-use crate::contract::ground::{ensure, ensure_eq};
+use crate::contract::fixture::{ensure, ensure_eq};
 
 pub(super) const CHECKS: &[TenantStoreCheck] = &[
     TenantStoreCheck {

@@ -6,9 +6,9 @@ use scimkit_store::{TenantEntry, TenantId, TokenRecord, TokenScopes};
 
 use super::{
     TenantStoreCheck,
-    ground::{Ground, made, outcome, token, with_connections},
+    tenancy_fixture::{Ground, made, outcome, token, with_connections},
 };
-use crate::contract::ground::{ensure, ensure_eq, second};
+use crate::contract::fixture::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[TenantStoreCheck] = &[
     TenantStoreCheck {

@@ -7,7 +7,7 @@ use rusqlite::{Connection as Db, TransactionBehavior};
 use scimkit_sql::reference::{self, IdRange, State};
 use scimkit_store::{StoreError, TenantId};
 
-use super::{dump::is_kept, erase::last_id};
+use super::{erase::last_id, export_records::is_kept};
 use crate::{
     error::Outcome,
     journal,

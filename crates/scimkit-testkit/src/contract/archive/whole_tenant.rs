@@ -11,10 +11,10 @@ use serde_json::json;
 
 use super::{
     ArchiveCheck,
-    ground::{Pair, Side, id, told, with_line},
+    store_pair::{Pair, Side, id, told, with_line},
 };
 use crate::contract::{
-    ground::{ensure, ensure_eq, said, second},
+    fixture::{ensure, ensure_eq, said, second},
     resources::same,
 };
 

@@ -12,11 +12,12 @@ use scimkit_store::{
 };
 
 use crate::{
-    definitions, directory,
+    definitions,
     error::{Failure, Outcome},
     imports, journal, keys,
     row::micros,
     statement::{DIALECT, execute, execute_all, execute_counted, exists},
+    tenant_rows,
 };
 
 /// What a tenant becomes, inside a transaction that keeps some of its records.
@@ -131,7 +132,7 @@ impl ImportTarget for Copy<'_> {
         let tenant = self.tenant.as_str();
         match what {
             ImportQuery::Connection(id) => {
-                Ok(directory::connection(self.db, self.tenant, id)?.is_some())
+                Ok(tenant_rows::connection(self.db, self.tenant, id)?.is_some())
             }
             ImportQuery::Id(id) => {
                 let statement = reference::row_exists(DIALECT, tenant, id.as_str());
@@ -142,10 +143,10 @@ impl ImportTarget for Copy<'_> {
                 let statement = reference::resource_exists(DIALECT, kind, id.as_str());
                 exists(self.db, &statement)
             }
-            ImportQuery::Tenant => Ok(directory::tenant(self.db, self.tenant)?.is_some()),
+            ImportQuery::Tenant => Ok(tenant_rows::tenant(self.db, self.tenant)?.is_some()),
             ImportQuery::Token(token) => {
-                let there = directory::token(self.db, self.tenant, &token.id)?.is_some();
-                Ok(there || directory::is_known(self.db, &token.digest)?)
+                let there = tenant_rows::token(self.db, self.tenant, &token.id)?.is_some();
+                Ok(there || tenant_rows::is_known(self.db, &token.digest)?)
             }
         }
     }
@@ -153,16 +154,16 @@ impl ImportTarget for Copy<'_> {
     fn keep(&mut self, what: CheckedRecord) -> Outcome<()> {
         match what {
             CheckedRecord::Connection(connection) => {
-                directory::keep_connection(self.db, &connection)
+                tenant_rows::keep_connection(self.db, &connection)
             }
             CheckedRecord::Edges(edges, change) => self.keep_edges(&edges, &change),
             CheckedRecord::Resource(resource, fit) => self.keep_resource(&resource, &fit),
             CheckedRecord::Retired(retired, fit) => self.keep_retired(&retired, &fit),
             CheckedRecord::Tenant(entry) => {
                 imports::note_entry(self.db, self.tenant.as_str())?;
-                directory::keep_tenant(self.db, &entry)
+                tenant_rows::keep_tenant(self.db, &entry)
             }
-            CheckedRecord::Token(token) => directory::keep_token(self.db, &token),
+            CheckedRecord::Token(token) => tenant_rows::keep_token(self.db, &token),
         }
     }
 }

@@ -10,7 +10,7 @@ use scimkit_store::{
 
 use crate::contract::{
     Driver,
-    ground::{ensure_eq, said, second},
+    fixture::{ensure_eq, said, second},
 };
 
 pub(super) struct Ground<'a> {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::FullStore;
 use crate::contract::{
     Driver, Subject,
-    ground::{Ground, said, second},
+    fixture::{Ground, said, second},
     oracle::populate,
     random::Random,
 };

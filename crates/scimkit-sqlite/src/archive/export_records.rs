@@ -14,9 +14,10 @@ use scimkit_store::{
 
 use super::stop::Outcome;
 use crate::{
-    directory, imports,
+    imports,
     row::{id_at, instant, version},
     statement::{DIALECT, first, try_each},
+    tenant_rows,
 };
 
 type Take<'s> = dyn FnMut(ArchiveRecord) -> Result<(), ArchiveError> + 's;
@@ -26,7 +27,7 @@ pub(super) fn dump(db: &Db, tenant: &TenantId, take: &mut Take<'_>) -> Outcome<(
     if !is_kept(db, tenant)? {
         return Err(StoreError::NotFound.into());
     }
-    let entry = directory::tenant(db, tenant)?;
+    let entry = tenant_rows::tenant(db, tenant)?;
     let versions = last_version(db, tenant)?
         .unwrap_or_default()
         .cast_unsigned();
@@ -35,10 +36,10 @@ pub(super) fn dump(db: &Db, tenant: &TenantId, take: &mut Take<'_>) -> Outcome<(
         entry,
         versions,
     )))?;
-    for connection in directory::connections(db, tenant)? {
+    for connection in tenant_rows::connections(db, tenant)? {
         take(ArchiveRecord::Connection(connection))?;
     }
-    let mut tokens = directory::tokens(db, tenant)?;
+    let mut tokens = tenant_rows::tokens(db, tenant)?;
     tokens.sort_by(|a, b| a.id.cmp(&b.id));
     for token in tokens {
         take(ArchiveRecord::Token(token))?;
@@ -53,7 +54,7 @@ pub(super) fn dump(db: &Db, tenant: &TenantId, take: &mut Take<'_>) -> Outcome<(
 /// [`StoreError::Importing`] while an import of it is not complete.
 pub(super) fn is_kept(db: &Db, tenant: &TenantId) -> crate::error::Outcome<bool> {
     imports::check_complete(db, tenant.as_str())?;
-    let is_entered = directory::tenant(db, tenant)?.is_some();
+    let is_entered = tenant_rows::tenant(db, tenant)?.is_some();
     Ok(is_entered || last_version(db, tenant)?.is_some())
 }
 

@@ -7,7 +7,7 @@ use scimkit_registry::{Attr, AttrId, ResourceType};
 
 use crate::{
     ColumnSource, Dialect, Layout,
-    host_rows::{Statements, quoted},
+    mapped_rows::{Statements, quoted},
 };
 
 /// A host's own table: the columns of a mapping whose values SQL compares as the evaluator would.

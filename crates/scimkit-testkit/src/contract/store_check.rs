@@ -6,7 +6,7 @@ use scimkit_store::Store;
 
 use super::{
     driver::Driver,
-    ground::Ground,
+    fixture::Ground,
     subject::{CheckOutcome, Subject},
 };
 

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use scimkit_registry::{Change, ResourceId};
 
 use super::{
-    ArchiveRecord, DeletedRecord, MembershipRecord, ResourceRecord, ValidatedDocument,
-    fit::{refused, validate_document},
-    validate,
+    ArchiveRecord, DeletedRecord, MembershipRecord, ResourceRecord, ValidatedDocument, validate,
+    validate_document::{refused, validate_document},
 };
 use crate::{
     Connection, ConnectionId, Document, RequestContext, Settings, StoreError, Tenant, TenantId,

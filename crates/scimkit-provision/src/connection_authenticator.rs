@@ -16,8 +16,8 @@ use subtle::{Choice, ConstantTimeEq};
 use crate::{
     Clock,
     cache::{Base, Cache},
-    place::{Forwarded, TenantLocation},
-    used::TokenUseRecorder,
+    tenant_location::{Forwarded, TenantLocation},
+    token_use_recorder::TokenUseRecorder,
 };
 
 /// Authenticates requests by the bearer tokens of a tenant's connections.

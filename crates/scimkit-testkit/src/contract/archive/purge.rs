@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::{
     ArchiveCheck,
-    ground::{Pair, id},
+    store_pair::{Pair, id},
 };
-use crate::contract::ground::{ensure_eq, said, second};
+use crate::contract::fixture::{ensure_eq, said, second};
 
 pub(super) const CHECKS: &[ArchiveCheck] = &[
     ArchiveCheck {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     placeholders::{Placeholders, joined},
-    tree, values,
+    redacted_tree, values,
 };
 
 /// What of the body of an answer another server must give too: nothing of what a server makes up,
@@ -164,12 +164,12 @@ fn value(placeholders: &mut Placeholders, attribute: &str, actual: &Value) -> Op
             }
             Some(match placeholders.date(text) {
                 Some(date) => json!({"$datetime": date}),
-                None => tree::string(placeholders, attribute, text).into(),
+                None => redacted_tree::string(placeholders, attribute, text).into(),
             })
         }
         Value::Null => Some(Value::Null),
         Value::Bool(_) | Value::Number(_) => {
-            let sent = placeholders.has_seen(&tree::at_attribute(attribute, actual));
+            let sent = placeholders.has_seen(&redacted_tree::at_attribute(attribute, actual));
             sent.then(|| match actual {
                 Value::Number(number) => Value::Number(placeholders.count(number)),
                 other => other.clone(),
