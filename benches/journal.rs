@@ -131,8 +131,12 @@ impl Side {
     fn create(&self, kind: &str, id: &str, body: Value) -> WriteOp {
         let change = scimkit::patch::create(self.kind(kind), body, &Tolerance::DEFAULT).unwrap();
         let id = ResourceId::from(id);
-        let claim = None;
-        WriteOp::Create { change, claim, id }
+        let existing_match = None;
+        WriteOp::Create {
+            change,
+            existing_match,
+            id,
+        }
     }
 
     fn user(&self, id: &str) -> WriteOp {

@@ -165,7 +165,7 @@ impl Directory {
         let id = ResourceId::from(id);
         WriteOp::Create {
             change,
-            claim: None,
+            existing_match: None,
             id,
         }
     }

@@ -114,7 +114,7 @@ async fn populate(store: &dyn Store, scope: &RequestContext, user: &Arc<Resource
             let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
             let change = Change::create(Arc::clone(user), body);
             WriteOp::Create {
-                claim: None,
+                existing_match: None,
                 change,
                 id: ResourceId::from(id_of(*n)),
             }

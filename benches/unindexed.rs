@@ -92,7 +92,7 @@ async fn populate(store: &dyn Store, scope: &RequestContext, kind: &Arc<Resource
         let create = |n: &usize| {
             let body = kind.admit(user::user(*n), &Tolerance::DEFAULT).unwrap();
             WriteOp::Create {
-                claim: None,
+                existing_match: None,
                 change: Change::create(Arc::clone(kind), body),
                 id: ResourceId::from(format!("0190a0b0-0000-7000-8000-{n:012}")),
             }

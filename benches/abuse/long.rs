@@ -56,7 +56,7 @@ async fn beside_writes<T>(world: &World, act: impl Future<Output = T>) -> (T, St
             let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
             let write = WriteOp::Create {
                 change: Change::create(kind.clone(), body),
-                claim: None,
+                existing_match: None,
                 id: ResourceId::from(format!("other{n}")),
             };
             let since = Instant::now();
@@ -161,7 +161,7 @@ async fn group(world: &World) {
     let body = group.admit(json!({"displayName": "all"}), &Tolerance::DEFAULT);
     let create = WriteOp::Create {
         change: Change::create(group.clone(), body.unwrap()),
-        claim: None,
+        existing_match: None,
         id: ResourceId::from("group"),
     };
     let writes = vec![create, replacement(world, 0)];

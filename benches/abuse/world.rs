@@ -45,7 +45,7 @@ impl World {
         let settings = Settings::new("https://scim.example/v2");
         let digest = |secret| Token::from_secret(secret).unwrap().digest();
         let other = TenantId::from("other");
-        let tokens = BearerTokens::new([digest(TOKEN)]).with(digest(OTHER_TOKEN), other);
+        let tokens = BearerTokens::new([digest(TOKEN)]).with_token(digest(OTHER_TOKEN), other);
         let server = Server::new(Arc::clone(&store), settings.clone());
         World {
             archive,
@@ -84,7 +84,7 @@ impl World {
             let admitted = kind.admit(body(number), &Tolerance::DEFAULT).unwrap();
             WriteOp::Create {
                 change: Change::create(Arc::clone(kind), admitted),
-                claim: None,
+                existing_match: None,
                 id: ResourceId::from(number.to_string()),
             }
         };

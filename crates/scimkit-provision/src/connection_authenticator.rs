@@ -79,7 +79,7 @@ impl ConnectionAuthenticator {
     ///   counts: later proxies append their own.
     #[must_use]
     pub fn with_trusted_forwarded_host(mut self) -> Self {
-        self.base.place = self.base.place.with_forwarded(Forwarded::Believed);
+        self.base.place = self.base.place.with_forwarded(Forwarded::Trusted);
         self
     }
 

@@ -59,10 +59,10 @@ mod text;
 mod token;
 mod token_use_recorder;
 
-pub use administration::{Switch, TenantAdmin};
+pub use administration::TenantAdmin;
 pub use connection_authenticator::ConnectionAuthenticator;
-pub use error::{AdminError, EntityKind};
+pub use error::AdminError;
 pub use scimkit_server::Clock;
-pub use scimkit_store::{CapacitySetting, ConnectionSettings, ConnectionSettingsError};
+pub use scimkit_store::{CapacitySetting, ConnectionSettings, ConnectionSettingsError, EntryKind};
 pub use text::validate_tenant_id;
 pub use token::{CreatedToken, NewToken};

@@ -31,7 +31,7 @@ pub(crate) struct TenantLocation {
 /// Whether `X-Forwarded-Host` is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Forwarded {
-    Believed,
+    Trusted,
     Ignored,
 }
 
@@ -90,7 +90,7 @@ impl TenantLocation {
     /// Returns the host name that the client requested, in lower case and without its port.
     fn host_asked(&self, head: &Parts) -> Option<String> {
         let forwarded = match self.forwarded {
-            Forwarded::Believed => head.headers.contains_key(FORWARDED_HOST),
+            Forwarded::Trusted => head.headers.contains_key(FORWARDED_HOST),
             Forwarded::Ignored => false,
         };
         let authority = match head.uri.authority() {

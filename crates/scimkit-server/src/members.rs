@@ -157,7 +157,9 @@ impl List {
         after: ResourceId,
     ) -> BoxFuture<'static, Result<Vec<Edge>, StoreError>> {
         let query = EdgeQuery::new(Arc::clone(&self.kind), attr, vec![self.id.clone()]);
-        let query = query.after(Some(after)).with_edge_limit(PAGE + 1);
+        let query = query
+            .with_start_after(Some(after))
+            .with_edge_limit(PAGE + 1);
         let scope = self.scope.clone();
         let store = Arc::clone(&self.store);
         Box::pin(async move {

@@ -38,7 +38,7 @@ impl Writer<'_> {
         change: Change,
     ) -> Result<WriteOp, HandlerError> {
         let change = self.plain(change, None);
-        let sent = self.claims(change.kind()).then(|| change.clone());
+        let sent = self.takes_existing(change.kind()).then(|| change.clone());
         let change = self.mapped(change, On::Create).await?;
         if let Some(guard) = &self.hooks.guard {
             guard.check(self.scope, &open_part(&change)).await?;
@@ -46,18 +46,22 @@ impl Writer<'_> {
         let mut taken = HandledSecrets::default();
         let change = self.without_secrets(change, &id, &mut taken).await?;
         self.scope.settings.limits.check_document(None, &change)?;
-        let claim = match sent {
+        let existing_match = match sent {
             None => None,
             // Match by the values as sent: the values that the mapping adds are the same for all resources.
-            Some(sent) => match self.claim(&sent) {
+            Some(sent) => match self.existing_match(&sent) {
                 None => None,
-                Some(claim) => {
+                Some(existing_match) => {
                     let sent = self.without_secrets(sent, &id, &mut taken).await?;
-                    Some(Box::new(claim.with_change(sent)))
+                    Some(Box::new(existing_match.with_change(sent)))
                 }
             },
         };
-        Ok(WriteOp::Create { change, claim, id })
+        Ok(WriteOp::Create {
+            change,
+            existing_match,
+            id,
+        })
     }
 
     /// Returns the change in the form that goes to the store.
@@ -123,23 +127,23 @@ impl Writer<'_> {
 
     /// Returns whether a create of this type may adopt or restore an existing resource, so that its id is known
     /// only after the write.
-    pub(crate) fn claims(&self, kind: &Arc<ResourceType>) -> bool {
+    pub(crate) fn takes_existing(&self, kind: &Arc<ResourceType>) -> bool {
         self.among().is_some() && !self.matching(kind).paths().is_empty()
     }
 
     /// Returns the match for the existing resource that a create may adopt or restore.
-    fn claim(&self, change: &Change) -> Option<ExistingMatch> {
+    fn existing_match(&self, change: &Change) -> Option<ExistingMatch> {
         let among = self.among()?;
         let by = self.matching(change.kind()).predicate(change)?;
-        let dormant = (among != MatchScope::Live).then(|| switched_off(change.kind()));
+        let dormant = (among != MatchScope::Adoptable).then(|| switched_off(change.kind()));
         Some(ExistingMatch::new(among, by).with_deactivated(dormant.flatten()))
     }
 
     fn among(&self) -> Option<MatchScope> {
         match self.scope.settings.create_policy {
-            CreatePolicy::Adopt => Some(MatchScope::Live),
+            CreatePolicy::Adopt => Some(MatchScope::Adoptable),
             CreatePolicy::AdoptOrRestore => Some(MatchScope::Both),
-            CreatePolicy::Restore => Some(MatchScope::Retired),
+            CreatePolicy::Restore => Some(MatchScope::Restorable),
             _ => None,
         }
     }

@@ -48,7 +48,7 @@ impl ResourceRequest<'_> {
     ) -> Result<ResponseParts, HandlerError> {
         let projection = self.projection(kind)?;
         let change = self.writer.decode_create(kind, body).await?;
-        let projection = projection.after_writing(kind, &written_by(&change));
+        let projection = projection.with_written(kind, &written_by(&change));
         let id = self.writer.clock.new_id();
         let creation = self.writer.creation(id, change).await?;
         let written = self
@@ -94,7 +94,7 @@ impl ResourceRequest<'_> {
         let shown = inverse_attrs(kind, &projection);
         let edit = (&edit, shown.as_slice());
         let updated = self.writer.update(kind, id, edit, &conditions).await?;
-        let projection = projection.after_writing(kind, &updated.written);
+        let projection = projection.with_written(kind, &updated.written);
         self.show(StatusCode::OK, (kind, updated.stored), projection)
             .await
     }
@@ -152,7 +152,7 @@ impl ResourceRequest<'_> {
             let version = &updated.stored.version;
             return Ok(ResponseParts::empty(StatusCode::NO_CONTENT).tagged(version));
         }
-        let projection = projection.after_writing(kind, &updated.written);
+        let projection = projection.with_written(kind, &updated.written);
         self.show(StatusCode::OK, (kind, updated.stored), projection)
             .await
     }
@@ -302,7 +302,9 @@ impl ResourceRequest<'_> {
             }
             let query = EdgeQuery::new(Arc::clone(kind), attr, vec![stored.id.clone()]);
             let query = match page {
-                Some(page) => query.after(page.after.clone()).with_edge_limit(page.count),
+                Some(page) => query
+                    .with_start_after(page.after.clone())
+                    .with_edge_limit(page.count),
                 None => query.with_edge_limit(PAGE + 1),
             };
             let found = self.writer.store.edges(self.writer.scope, &query).await?;

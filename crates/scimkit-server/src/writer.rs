@@ -33,7 +33,7 @@ impl Writer<'_> {
         let hidden = self.access.hidden(&self.scope.settings.registry, kind);
         hidden
             .into_iter()
-            .fold(projection, |shown, id| shown.without(kind, id))
+            .fold(projection, |shown, id| shown.without_computed(kind, id))
     }
 
     /// Returns the expected version for a request without a condition.

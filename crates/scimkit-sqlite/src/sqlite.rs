@@ -171,7 +171,7 @@ impl SqliteStore {
 fn support() -> Capabilities {
     let mut support = Capabilities::full();
     (support.capacities, support.check) = (true, true);
-    (support.claim_pins, support.journal, support.owners) = (true, true, true);
+    (support.match_pins, support.journal, support.owners) = (true, true, true);
     support.written_edges = true;
     support
 }

@@ -232,7 +232,7 @@ pub enum ArchiveRecord {
     /// A resource.
     Resource(ResourceRecord),
     /// A resource that was deleted and [can be brought back](crate::DeletePolicy::Soft).
-    Retired(DeletedRecord),
+    Deleted(DeletedRecord),
     /// The first record, and only that.
     Start(TenantHeader),
     /// A token of a connection that came before.

@@ -19,9 +19,9 @@ pub struct Capabilities {
     pub check: bool,
     /// Whether a create can adopt or restore an [existing](crate::ExistingMatch) resource. This needs the stored owner
     /// of each resource.
-    pub claims: bool,
+    pub existing_matches: bool,
     /// Whether it compares the [pin](crate::ExistingMatch::with_pin) of such a create.
-    pub claim_pins: bool,
+    pub match_pins: bool,
     /// Whether it continues a list after a [`PagePosition`](crate::PagePosition).
     pub cursor: bool,
     /// Whether it evaluates predicates.
@@ -51,8 +51,8 @@ impl Capabilities {
         Capabilities {
             capacities: false,
             check: false,
-            claim_pins: false,
-            claims: true,
+            match_pins: false,
+            existing_matches: true,
             cursor: true,
             filter: true,
             caller_assigned_ids: true,
@@ -104,9 +104,9 @@ impl Capabilities {
     ) -> Result<(), StoreError> {
         let writes = || batch.writes.iter().filter(|write| is_meant(write));
         let deletes = || writes().any(|write| matches!(write, WriteOp::Delete { .. }));
-        let claims = || {
+        let existing_matches = || {
             writes().filter_map(|write| match write {
-                WriteOp::Create { claim, .. } => claim.as_deref(),
+                WriteOp::Create { existing_match, .. } => existing_match.as_deref(),
                 _ => None,
             })
         };
@@ -118,8 +118,12 @@ impl Capabilities {
             _ if !self.written_edges && !batch.read_options.edges.is_empty() => {
                 "edges in answers to writes"
             }
-            _ if !self.claims && claims().next().is_some() => "a create that adopts or restores",
-            _ if !self.claim_pins && claims().any(|claim| claim.pin.is_some()) => {
+            _ if !self.existing_matches && existing_matches().next().is_some() => {
+                "a create that adopts or restores"
+            }
+            _ if !self.match_pins
+                && existing_matches().any(|existing_match| existing_match.pin.is_some()) =>
+            {
                 "a create that expects what an earlier check has found"
             }
             _ if !self.soft_delete
@@ -181,7 +185,7 @@ mod tests {
             let kind = Arc::clone(settings.registry.resource_type(name).unwrap());
             WriteOp::Create {
                 change: scimkit_registry::Change::empty(kind),
-                claim: None,
+                existing_match: None,
                 id: "2".into(),
             }
         };

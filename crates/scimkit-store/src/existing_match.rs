@@ -10,12 +10,12 @@ use crate::{ConnectionId, WriteOutcome};
 /// The existing resource that a create adopts or restores instead of creating a new one: see
 /// [`CreatePolicy`](crate::CreatePolicy).
 ///
-/// The store looks for it inside the write. If a resource in the [`scope`](Self::scope) satisfies [`by`](Self::by), the
+/// The store looks for it inside the write. If a resource in the [`scope`](Self::scope) satisfies [`predicate`](Self::predicate), the
 /// create becomes a write of that resource, which keeps its id and `created`:
-/// - A soft-deleted resource is restored ([`WriteOutcome::Relinked`]), with the attributes and edges of the change and
+/// - A soft-deleted resource is restored ([`WriteOutcome::Restored`]), with the attributes and edges of the change and
 ///   no others.
 /// - A live resource gets the connection as its owner. If it has no owner and the scope has live resources, it is
-///   adopted ([`WriteOutcome::Adopted`]), otherwise the outcome is [`WriteOutcome::Relinked`]. The values that the
+///   adopted ([`WriteOutcome::Adopted`]), otherwise the outcome is [`WriteOutcome::Restored`]. The values that the
 ///   client sent are set, as far as the attribute mapping accepts them, and all others stay.
 ///
 /// A live resource is preferred. If several live ones match, the write fails with
@@ -29,9 +29,9 @@ pub struct ExistingMatch {
     pub scope: MatchScope,
     /// The condition for a match, on attributes that documents contain: it uses no membership and no computed
     /// attribute.
-    pub by: Predicate,
-    /// The condition for deactivated resources. Unless the scope is [`MatchScope::Live`], a live resource that
-    /// satisfies this and `by` may be taken over, whatever its owner.
+    pub predicate: Predicate,
+    /// The condition for deactivated resources. Unless the scope is [`MatchScope::Adoptable`], a live resource that
+    /// satisfies this and `predicate` may be taken over, whatever its owner.
     pub deactivated: Option<Predicate>,
     /// The result of an earlier [check](crate::Intent::Check): the create fails if it would now take another
     /// resource, another version of it, or none.
@@ -42,19 +42,19 @@ pub struct ExistingMatch {
 }
 
 impl ExistingMatch {
-    /// Creates a match for the resources in the scope `among` that satisfy the predicate `by`.
+    /// Creates a match for the resources in a scope that satisfy a predicate.
     #[must_use]
-    pub fn new(among: MatchScope, by: Predicate) -> Self {
+    pub fn new(scope: MatchScope, predicate: Predicate) -> Self {
         ExistingMatch {
-            scope: among,
-            by,
+            predicate,
+            scope,
             deactivated: None,
             pin: None,
             sent: None,
         }
     }
 
-    /// Returns the outcome of a create for a live resource that satisfies [`by`](Self::by) and is owned by
+    /// Returns the outcome of a create for a live resource that satisfies [`predicate`](Self::predicate) and is owned by
     /// `connection`; none if the create may not take it.
     ///
     /// # Errors
@@ -66,22 +66,22 @@ impl ExistingMatch {
         document: ResourceView<'_>,
         meter: &Meter<'_>,
     ) -> Result<Option<WriteOutcome>, Exhausted> {
-        let relinks = match &self.deactivated {
-            Some(dormant) if self.scope != MatchScope::Live => {
-                kind.matches(dormant, document, meter)?
+        let restores = match &self.deactivated {
+            Some(deactivated) if self.scope != MatchScope::Adoptable => {
+                kind.matches(deactivated, document, meter)?
             }
             _ => false,
         };
         Ok(match (self.scope, connection) {
-            (MatchScope::Both | MatchScope::Live, None) => Some(WriteOutcome::Adopted),
-            _ => relinks.then_some(WriteOutcome::Relinked),
+            (MatchScope::Both | MatchScope::Adoptable, None) => Some(WriteOutcome::Adopted),
+            _ => restores.then_some(WriteOutcome::Restored),
         })
     }
 
-    /// Returns the alternatives of [`by`](Self::by), in the order in which they select among soft-deleted resources.
+    /// Returns the alternatives of [`predicate`](Self::predicate), in the order in which they select among soft-deleted resources.
     #[must_use]
     pub fn terms(&self) -> &[Predicate] {
-        match &self.by {
+        match &self.predicate {
             Predicate::Any(terms) => terms,
             one => std::slice::from_ref(one),
         }
@@ -89,8 +89,8 @@ impl ExistingMatch {
 
     /// Sets the condition for deactivated resources.
     #[must_use]
-    pub fn with_deactivated(mut self, dormant: Option<Predicate>) -> Self {
-        self.deactivated = dormant;
+    pub fn with_deactivated(mut self, deactivated: Option<Predicate>) -> Self {
+        self.deactivated = deactivated;
         self
     }
 
@@ -109,8 +109,8 @@ impl ExistingMatch {
     /// use scimkit_store::{MatchScope, Candidate, ExistingMatch, MatchPin};
     ///
     /// let found = Candidate::new(ResourceId::from("42"), Version::new("7")?);
-    /// let claim = ExistingMatch::new(MatchScope::Live, Predicate::Never).with_pin(MatchPin::Candidate(found.clone()));
-    /// assert_eq!(claim.pin, Some(MatchPin::Candidate(found)));
+    /// let existing_match = ExistingMatch::new(MatchScope::Adoptable, Predicate::Never).with_pin(MatchPin::Candidate(found.clone()));
+    /// assert_eq!(existing_match.pin, Some(MatchPin::Candidate(found)));
     /// # Ok::<(), scimkit_core::InvalidVersion>(())
     /// ```
     #[must_use]
@@ -131,15 +131,15 @@ impl ExistingMatch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "every store must carry out every claim"
+    reason = "every store must carry out every match"
 )]
 pub enum MatchScope {
     /// The resources of both other scopes.
     Both,
     /// Live resources without an owner.
-    Live,
+    Adoptable,
     /// [Soft-deleted](crate::DeletePolicy::Soft) resources, and [deactivated](ExistingMatch::deactivated) ones.
-    Retired,
+    Restorable,
 }
 
 /// An existing resource that a create takes, with the version that it had before.
@@ -173,7 +173,7 @@ impl Candidate {
 /// # Ok::<(), scimkit_core::InvalidVersion>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a claim takes a resource or none")]
+#[expect(clippy::exhaustive_enums, reason = "a match takes a resource or none")]
 pub enum MatchPin {
     /// The create would take this resource in this version.
     Candidate(Candidate),

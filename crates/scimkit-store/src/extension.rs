@@ -27,7 +27,7 @@ pub trait StoreExt: Store {
             at,
             WriteOp::Create {
                 change,
-                claim: None,
+                existing_match: None,
                 id,
             },
         )

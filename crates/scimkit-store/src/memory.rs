@@ -137,7 +137,7 @@ impl Store for MemoryStore {
     fn support(&self, _kind: &ResourceType) -> Capabilities {
         let mut support = Capabilities::full();
         (support.capacities, support.check) = (true, true);
-        (support.claim_pins, support.journal, support.owners) = (true, true, true);
+        (support.match_pins, support.journal, support.owners) = (true, true, true);
         support.written_edges = true;
         support
     }
@@ -426,7 +426,7 @@ mod tests {
             let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
             WriteOp::Create {
                 change: Change::create(Arc::clone(&user), body),
-                claim: None,
+                existing_match: None,
                 id: n.to_string().into(),
             }
         };

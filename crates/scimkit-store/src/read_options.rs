@@ -110,7 +110,7 @@ impl EdgeQuery {
 
     /// Sets the target after whose id the edges start.
     #[must_use]
-    pub fn after(mut self, target: Option<ResourceId>) -> Self {
+    pub fn with_start_after(mut self, target: Option<ResourceId>) -> Self {
         self.after = target;
         self
     }

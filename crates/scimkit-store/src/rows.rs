@@ -190,7 +190,7 @@ impl<D: RowDatabase> RowStore<D> {
 impl<D: RowDatabase> Store for RowStore<D> {
     fn support(&self, kind: &ResourceType) -> Capabilities {
         let mut support = self.database.support(kind);
-        (support.check, support.claim_pins) = (true, support.claims);
+        (support.check, support.match_pins) = (true, support.existing_matches);
         support
     }
 

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use http::Request;
 use http_body_util::Full;
 use scimkit_provision::{
-    CapacitySetting, ConnectionAuthenticator, ConnectionSettings, CreatedToken, NewToken, Switch,
+    CapacitySetting, ConnectionAuthenticator, ConnectionSettings, CreatedToken, NewToken,
 };
 use scimkit_server::{AccessLevel, AuthError, Authenticate, TenantInPath, Token};
 use scimkit_store::{
@@ -30,7 +30,7 @@ async fn every_refusal_is_the_same_and_takes_the_same_work() {
         .await
         .unwrap();
     let end = *world.hands.at() + TimeDelta::seconds(1);
-    let expired = issue(NewToken::new("").expiring(end)).await;
+    let expired = issue(NewToken::new("").with_expiry(end)).await;
     let replaced = issue(NewToken::new("")).await;
     let rotated = admin.rotate_token(&tenant, &replaced.record.id, Duration::ZERO);
     rotated.await.unwrap();
@@ -89,10 +89,7 @@ async fn a_connection_that_is_switched_off_says_so_to_its_own_tokens_alone() {
     let world = World::in_memory();
     let issued = world.customer("acme").await;
     let (acme, entra) = (issued.record.tenant, issued.record.connection);
-    let off = world
-        .administration
-        .switch(&acme, &entra, Switch::Off)
-        .await;
+    let off = world.administration.disable_connection(&acme, &entra).await;
     off.unwrap();
     assert_eq!(world.status(&issued.token).await, 403);
     assert_eq!(world.status(&Token::generate().unwrap()).await, 401);
@@ -215,7 +212,7 @@ async fn an_identity_has_what_the_rules_and_the_scopes_say() {
     changed.await.unwrap();
     let mut scopes = TokenScopes::NONE;
     scopes.users = true;
-    let new = NewToken::new("").for_scopes(scopes);
+    let new = NewToken::new("").with_scopes(scopes);
     let issued = world.administration.create_token(&acme, &entra, &new);
     let CreatedToken { record, token, .. } = issued.await.unwrap();
 

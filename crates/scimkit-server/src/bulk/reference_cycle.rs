@@ -20,7 +20,7 @@ pub(super) fn writes(creates: Vec<(usize, WriteOp)>) -> Vec<(usize, WriteOp)> {
     for (index, write) in creates {
         let WriteOp::Create {
             mut change,
-            claim,
+            existing_match,
             id,
         } = write
         else {
@@ -34,7 +34,14 @@ pub(super) fn writes(creates: Vec<(usize, WriteOp)>) -> Vec<(usize, WriteOp)> {
             let change = later;
             updates.push((index, WriteOp::Update { change, expect, id }));
         }
-        writes.push((index, WriteOp::Create { change, claim, id }));
+        writes.push((
+            index,
+            WriteOp::Create {
+                change,
+                existing_match,
+                id,
+            },
+        ));
     }
     writes.extend(updates);
     writes

@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
         let count = tasks.len();
         let late = |task: &Task| {
             let given = writer.store.support(&task.kind).caller_assigned_ids;
-            matches!(task.act, Act::Create) && (!given || writer.claims(&task.kind))
+            matches!(task.act, Act::Create) && (!given || writer.takes_existing(&task.kind))
         };
         let all = tasks.iter().enumerate();
         let named_late = all.filter(|(_, task)| task.as_ref().is_ok_and(late));

@@ -38,7 +38,7 @@ async fn a_resource_is_where_its_location_says() {
         let body = json!({ "userName": id });
         let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
         let write = WriteOp::Create {
-            claim: None,
+            existing_match: None,
             change,
             id: ResourceId::from(id),
         };

@@ -88,7 +88,7 @@ fn retired(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
         let (kind, id): (String, String) = (row.get(0)?, row.get(1)?);
         let at = (instant(row.get(2)?)?, instant(row.get(3)?)?);
         let retired = DeletedRecord::new(kind, ResourceId::from(id), at, document(row)?);
-        take(ArchiveRecord::Retired(
+        take(ArchiveRecord::Deleted(
             retired.with_connection(made_by(row)?),
         ))?;
         Ok(true)

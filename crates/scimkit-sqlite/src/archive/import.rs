@@ -170,7 +170,7 @@ fn weight(checked: &CheckedRecord) -> usize {
     match checked {
         CheckedRecord::Connection(connection) => SMALL + connection.settings.len(),
         CheckedRecord::Edges(edges, _) => edges.targets.len() * SMALL,
-        CheckedRecord::Resource(_, fit) | CheckedRecord::Retired(_, fit) => {
+        CheckedRecord::Resource(_, fit) | CheckedRecord::Deleted(_, fit) => {
             SMALL + fit.kept.text().len()
         }
         CheckedRecord::Tenant(_) | CheckedRecord::Token(_) => SMALL,

@@ -158,7 +158,7 @@ impl ImportTarget for Copy<'_> {
             }
             CheckedRecord::Edges(edges, change) => self.keep_edges(&edges, &change),
             CheckedRecord::Resource(resource, fit) => self.keep_resource(&resource, &fit),
-            CheckedRecord::Retired(retired, fit) => self.keep_retired(&retired, &fit),
+            CheckedRecord::Deleted(retired, fit) => self.keep_retired(&retired, &fit),
             CheckedRecord::Tenant(entry) => {
                 imports::note_entry(self.db, self.tenant.as_str())?;
                 tenant_rows::keep_tenant(self.db, &entry)

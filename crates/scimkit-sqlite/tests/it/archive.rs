@@ -204,7 +204,7 @@ fn more_than_one_step_is_forgotten() {
         let user = format!(r#"{{"userName":"u{n}"}}"#);
         let at = (second(0), second(if n % 3 == 0 { 9 } else { 5 }));
         let id = ResourceId::from(format!("u{n:05}"));
-        ArchiveRecord::Retired(DeletedRecord::new(
+        ArchiveRecord::Deleted(DeletedRecord::new(
             "User",
             id,
             at,

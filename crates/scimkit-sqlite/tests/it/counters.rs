@@ -348,7 +348,7 @@ fn imported_tenant_is_counted_and_erased_one_is_not() {
 /// What one of two processes does next.
 #[derive(Debug, Clone)]
 enum Act {
-    Claim(usize),
+    Match(usize),
     Create(usize, bool),
     Delete(usize),
     Erase,
@@ -366,7 +366,7 @@ fn act() -> impl Strategy<Value = Act> {
         6 => (user.clone(), flag).prop_map(|(user, on)| Act::Create(user, on)),
         4 => (user.clone(), flag).prop_map(|(user, on)| Act::Set(user, on)),
         4 => user.clone().prop_map(Act::Delete),
-        3 => user.clone().prop_map(Act::Claim),
+        3 => user.clone().prop_map(Act::Match),
         1 => user.prop_map(Act::Undone),
         1 => one_of(vec![Act::Erase, Act::Forget, Act::Release]),
     ]
@@ -376,12 +376,12 @@ fn write(scope: &RequestContext, act: &Act) -> Batch {
     let user = kind(scope, "User");
     let id = |n: usize| ResourceId::from(format!("u{n}").as_str());
     let body = |n: usize, on| json!({"userName": format!("n{n}"), "active": on});
-    let create = |n, on, claim| WriteOp::Create {
+    let create = |n, on, existing_match| WriteOp::Create {
         change: Change::create(
             Arc::clone(&user),
             user.admit(body(n, on), &Tolerance::DEFAULT).unwrap(),
         ),
-        claim,
+        existing_match,
         id: id(n),
     };
     let remove = |n| WriteOp::Delete {
@@ -390,13 +390,13 @@ fn write(scope: &RequestContext, act: &Act) -> Batch {
         kind: Arc::clone(&user),
     };
     let writes = match act {
-        Act::Claim(n) => {
+        Act::Match(n) => {
             let by = Filter::parse("userName pr").unwrap();
             let by = user.bind_filter(&by, &Tolerance::DEFAULT).unwrap();
             vec![create(
                 *n,
                 true,
-                Some(Box::new(ExistingMatch::new(MatchScope::Retired, by))),
+                Some(Box::new(ExistingMatch::new(MatchScope::Restorable, by))),
             )]
         }
         Act::Create(n, on) => vec![create(*n, *on, None)],

@@ -57,9 +57,13 @@ fn fill(store: &SqliteStore, scope: &RequestContext, mark: &str, users: std::ops
         let kind = if id.starts_with('g') { &group } else { &user };
         let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
         let change = Change::create(Arc::clone(kind), body);
-        let claim = None;
+        let existing_match = None;
         let id = ResourceId::from(id);
-        WriteOp::Create { change, claim, id }
+        WriteOp::Create {
+            change,
+            existing_match,
+            id,
+        }
     };
     let ids: Vec<usize> = users.collect();
     for some in ids.chunks(50) {

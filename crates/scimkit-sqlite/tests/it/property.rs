@@ -307,7 +307,7 @@ fn stock(bodies: Vec<Value>) -> Stocked {
             at,
             vec![WriteOp::Create {
                 change,
-                claim: None,
+                existing_match: None,
                 id,
             }],
         );

@@ -67,7 +67,7 @@ pub(crate) fn creation(scope: &RequestContext, id: &str) -> Batch {
     let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
     let create = WriteOp::Create {
         change: Change::create(kind, body),
-        claim: None,
+        existing_match: None,
         id: ResourceId::from(id),
     };
     Batch::new(second(0), vec![create])

@@ -322,7 +322,7 @@ fn deleted_resources_are_found_again_under_another_schema() {
         create(&first, &old, ("Badge", id), json!({"code": code})).unwrap();
         delete(&first, &old, ("Badge", id)).unwrap();
     }
-    let claim = |scope: &RequestContext| {
+    let existing_match = |scope: &RequestContext| {
         let badge = kind(scope, "Badge");
         let filter = Filter::parse(r#"code eq "Ada""#).unwrap();
         let by = badge.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
@@ -331,14 +331,14 @@ fn deleted_resources_are_found_again_under_another_schema() {
             .unwrap();
         let write = WriteOp::Create {
             change: Change::create(badge, body),
-            claim: Some(Box::new(ExistingMatch::new(MatchScope::Retired, by))),
+            existing_match: Some(Box::new(ExistingMatch::new(MatchScope::Restorable, by))),
             id: ResourceId::from("9"),
         };
         Batch::new(second(9), vec![write])
     };
-    let mut written = wait(second_store.write(&new, claim(&new))).unwrap();
+    let mut written = wait(second_store.write(&new, existing_match(&new))).unwrap();
     let written = written.pop().unwrap().unwrap();
-    assert_eq!(written.outcome, WriteOutcome::Relinked);
+    assert_eq!(written.outcome, WriteOutcome::Restored);
     let ids = "SELECT group_concat(id) FROM retired";
     let left: String = Connection::open(&path)
         .unwrap()
@@ -436,7 +436,7 @@ fn fill(store: &SqliteStore, resources: usize) {
                 Arc::clone(&badge),
                 badge.admit(body, &Tolerance::DEFAULT).unwrap(),
             ),
-            claim: None,
+            existing_match: None,
             id: ResourceId::from(format!("{n:05}")),
         }
     };

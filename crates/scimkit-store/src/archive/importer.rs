@@ -61,7 +61,7 @@ pub enum CheckedRecord {
     /// A resource.
     Resource(ResourceRecord, ValidatedDocument),
     /// A resource that was deleted.
-    Retired(DeletedRecord, ValidatedDocument),
+    Deleted(DeletedRecord, ValidatedDocument),
     /// The tenant's entry.
     Tenant(Tenant),
     /// A token.
@@ -187,11 +187,11 @@ impl Importer {
                 let fit = self.fit((&resource.kind, &resource.id), &resource.document)?;
                 CheckedRecord::Resource(resource, fit)
             }
-            ArchiveRecord::Retired(mut retired) => {
+            ArchiveRecord::Deleted(mut retired) => {
                 validate::owner(retired.connection.as_ref())?;
                 retired.retired = retired.retired.max(retired.created);
                 let fit = self.fit((&retired.kind, &retired.id), &retired.document)?;
-                CheckedRecord::Retired(retired, fit)
+                CheckedRecord::Deleted(retired, fit)
             }
             ArchiveRecord::Start(start) => {
                 self.versions = start.last_version()?;
@@ -244,7 +244,7 @@ impl Importer {
                 Err(ownerless().into())
             }
             CheckedRecord::Resource(ResourceRecord { id, .. }, _)
-            | CheckedRecord::Retired(DeletedRecord { id, .. }, _)
+            | CheckedRecord::Deleted(DeletedRecord { id, .. }, _)
                 if keeper.has(ImportQuery::Id(id))? =>
             {
                 Err(refused(format!("the id `{id}` comes twice")).into())

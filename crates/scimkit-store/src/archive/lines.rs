@@ -100,7 +100,7 @@ impl RecordCounts {
             ArchiveRecord::Connection(_) => self.connections += 1,
             ArchiveRecord::Edges(edges) => self.members += edges.targets.len() as u64,
             ArchiveRecord::Resource(_) => self.resources += 1,
-            ArchiveRecord::Retired(_) => self.retired += 1,
+            ArchiveRecord::Deleted(_) => self.retired += 1,
             ArchiveRecord::Start(_) => {}
             ArchiveRecord::Token(_) => self.tokens += 1,
         }

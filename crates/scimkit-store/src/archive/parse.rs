@@ -48,7 +48,7 @@ pub(super) fn line(
             return members.end().map(|()| Line::End(counts));
         }
         ("resource", _) => ArchiveRecord::Resource(resource(&mut members)?),
-        ("retired", _) => ArchiveRecord::Retired(retired(&mut members)?),
+        ("retired", _) => ArchiveRecord::Deleted(retired(&mut members)?),
         ("token", Some(tenant)) => ArchiveRecord::Token(token(&mut members, tenant)?),
         (other, _) => return Err(format!("`{}` is nothing that is kept", excerpt(other))),
     };

@@ -19,7 +19,7 @@ pub(super) fn line(record: &ArchiveRecord) -> Result<String, StoreError> {
         ArchiveRecord::Connection(connection) => of_connection(connection),
         ArchiveRecord::Edges(edges) => of_edges(edges),
         ArchiveRecord::Resource(resource) => of_resource(resource)?,
-        ArchiveRecord::Retired(retired) => of_retired(retired)?,
+        ArchiveRecord::Deleted(retired) => of_retired(retired)?,
         ArchiveRecord::Start(start) => of_start(start),
         ArchiveRecord::Token(token) => of_token(token),
     })

@@ -48,7 +48,7 @@ enum Stage {
     Connections,
     Tokens,
     Resources,
-    Retired,
+    Deleted,
     /// The last line was read.
     End,
     /// There is nothing after it, or something was wrong.
@@ -60,7 +60,7 @@ impl Stage {
         match record {
             ArchiveRecord::Connection(_) => Stage::Connections,
             ArchiveRecord::Edges(_) | ArchiveRecord::Resource(_) => Stage::Resources,
-            ArchiveRecord::Retired(_) => Stage::Retired,
+            ArchiveRecord::Deleted(_) => Stage::Deleted,
             ArchiveRecord::Start(_) => Stage::Start,
             ArchiveRecord::Token(_) => Stage::Tokens,
         }

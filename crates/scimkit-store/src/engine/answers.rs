@@ -52,7 +52,7 @@ impl Decider<'_> {
     }
 
     /// The edges of a resource under one attribute; none if the facts are not enough, which happens only where a
-    /// claim takes a resource that an earlier write of the batch has changed.
+    /// match takes a resource that an earlier write of the batch has changed.
     fn shown(
         &self,
         request: &Request,

@@ -9,8 +9,8 @@ use super::{
 /// The writes of a decision, one after another.
 pub(super) struct Decider<'d> {
     pub(super) counters: Counters<'d>,
-    /// Whether a claim may look for what other writes change.
-    pub(super) has_claims: bool,
+    /// Whether a match may look for what other writes change.
+    pub(super) has_existing_matches: bool,
     pub(super) journal: Recorder,
     pub(super) known: &'d Known,
     /// The number of the last change.

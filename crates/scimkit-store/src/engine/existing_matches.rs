@@ -20,21 +20,21 @@ use crate::{Candidate, ExistingMatch, MatchPin, MatchScope, StoreError, WriteOut
 
 /// A resource that a create takes.
 #[derive(Debug)]
-pub(super) enum Claimed {
+pub(super) enum FoundMatch {
     Live(ResourceId, WriteOutcome),
     Deleted(RowHead),
 }
 
-impl Claimed {
+impl FoundMatch {
     pub(super) fn id(&self) -> &ResourceId {
         match self {
-            Claimed::Live(id, _) => id,
-            Claimed::Deleted(head) => &head.id,
+            FoundMatch::Live(id, _) => id,
+            FoundMatch::Deleted(head) => &head.id,
         }
     }
 }
 
-/// A row that a claim looks at: one that the batch has changed, or else a fact.
+/// A row that a match looks at: one that the batch has changed, or else a fact.
 struct CandidateRow<'a> {
     body: Option<&'a Body>,
     head: &'a RowHead,
@@ -46,28 +46,28 @@ impl Decider<'_> {
     ///
     /// # Errors
     /// - [`StoreError::Ambiguous`] for several live ones
-    /// - [`StoreError::OtherCandidate`], [`StoreError::VersionMismatch`] if it is not the one that the claim is
+    /// - [`StoreError::OtherCandidate`], [`StoreError::VersionMismatch`] if it is not the one that the match is
     ///   pinned to
-    pub(super) fn claimed(
+    pub(super) fn found_match(
         &self,
         request: &Request,
         (number, kind): (usize, &Arc<ResourceType>),
-        claim: &ExistingMatch,
-    ) -> Result<Option<(Claimed, Candidate)>, StoreError> {
-        let claimed = self.found(request, (number, kind), claim)?;
-        let found = match claimed {
+        existing_match: &ExistingMatch,
+    ) -> Result<Option<(FoundMatch, Candidate)>, StoreError> {
+        let found_match = self.found(request, (number, kind), existing_match)?;
+        let found = match found_match {
             None => None,
-            Some(claimed) => {
-                let version = match &claimed {
-                    Claimed::Live(id, _) => self.head(id)?.map(|head| head.version.clone()),
-                    Claimed::Deleted(head) => Some(head.version.clone()),
+            Some(found_match) => {
+                let version = match &found_match {
+                    FoundMatch::Live(id, _) => self.head(id)?.map(|head| head.version.clone()),
+                    FoundMatch::Deleted(head) => Some(head.version.clone()),
                 };
                 let version = version.ok_or_else(|| missing("the version of a candidate"))?;
-                let candidate = Candidate::new(claimed.id().clone(), version);
-                Some((claimed, candidate))
+                let candidate = Candidate::new(found_match.id().clone(), version);
+                Some((found_match, candidate))
             }
         };
-        if let Some(pin) = &claim.pin {
+        if let Some(pin) = &existing_match.pin {
             check_pin(pin, found.as_ref().map(|(_, candidate)| candidate))?;
         }
         Ok(found)
@@ -77,10 +77,10 @@ impl Decider<'_> {
         &self,
         request: &Request,
         (number, kind): (usize, &Arc<ResourceType>),
-        claim: &ExistingMatch,
-    ) -> Result<Option<Claimed>, StoreError> {
+        existing_match: &ExistingMatch,
+    ) -> Result<Option<FoundMatch>, StoreError> {
         let mut live = BTreeSet::new();
-        let queries = queries(number, kind, claim);
+        let queries = queries(number, kind, existing_match);
         let found = |state: RowState| {
             let of_state = queries.iter().filter(move |query| query.state == state);
             of_state.map(|query| self.known.candidates(query.number))
@@ -88,11 +88,11 @@ impl Decider<'_> {
         for rows in found(RowState::Live) {
             live.extend(rows?.iter().map(|row| &row.head.id));
         }
-        let written = self.written_candidates(kind, &claim.by);
+        let written = self.written_candidates(kind, &existing_match.predicate);
         live.extend(written.iter().copied());
         let mut taken = None;
         for id in live {
-            let Some(how) = self.takes(request, (kind, id), claim)? else {
+            let Some(how) = self.takes(request, (kind, id), existing_match)? else {
                 continue;
             };
             if taken.replace((id, how)).is_some() {
@@ -100,12 +100,12 @@ impl Decider<'_> {
             }
         }
         if let Some((id, how)) = taken {
-            return Ok(Some(Claimed::Live(id.clone(), how)));
+            return Ok(Some(FoundMatch::Live(id.clone(), how)));
         }
-        if claim.scope == MatchScope::Live {
+        if existing_match.scope == MatchScope::Adoptable {
             return Ok(None);
         }
-        for (term, rows) in claim.terms().iter().zip(found(RowState::Deleted)) {
+        for (term, rows) in existing_match.terms().iter().zip(found(RowState::Deleted)) {
             let mut last: Option<&RowHead> = None;
             let ids = rows?.iter().map(|row| &row.head.id);
             for id in ids.chain(self.deleted_rows()) {
@@ -119,20 +119,24 @@ impl Decider<'_> {
                 }
             }
             if let Some(head) = last {
-                return Ok(Some(Claimed::Deleted(head.clone())));
+                return Ok(Some(FoundMatch::Deleted(head.clone())));
             }
         }
         Ok(None)
     }
 
-    /// What a claim does with a live resource, if it may take it.
+    /// What a match does with a live resource, if it may take it.
     fn takes(
         &self,
         request: &Request,
         (kind, id): (&Arc<ResourceType>, &ResourceId),
-        claim: &ExistingMatch,
+        existing_match: &ExistingMatch,
     ) -> Result<Option<WriteOutcome>, StoreError> {
-        let found = self.matching(request, (kind, id), (&claim.by, RowState::Live))?;
+        let found = self.matching(
+            request,
+            (kind, id),
+            (&existing_match.predicate, RowState::Live),
+        )?;
         let Some(found) = found else {
             return Ok(None);
         };
@@ -141,11 +145,14 @@ impl Decider<'_> {
             (None, Some(row)) => (row.connection.as_ref(), &row.document),
             (None, None) => return Ok(None),
         };
-        let read = claim.deactivated.iter().flat_map(Predicate::attributes);
+        let read = existing_match
+            .deactivated
+            .iter()
+            .flat_map(Predicate::attributes);
         let reader = kind.reader(read);
         let values = reader.read(document.text());
         let meter = request.budget.meter();
-        Ok(claim.takes(kind, connection, ResourceView::of_values(&values), &meter)?)
+        Ok(existing_match.takes(kind, connection, ResourceView::of_values(&values), &meter)?)
     }
 
     /// The row of a resource, if it is in that state and satisfies the predicate now.
@@ -236,7 +243,7 @@ impl Decider<'_> {
     }
 }
 
-/// Compares the resource that a claim takes with its pin.
+/// Compares the resource that a match takes with its pin.
 fn check_pin(pin: &MatchPin, found: Option<&Candidate>) -> Result<(), StoreError> {
     match (pin, found) {
         (MatchPin::NoCandidate, None) => Ok(()),
@@ -264,10 +271,10 @@ fn check_pin(pin: &MatchPin, found: Option<&Candidate>) -> Result<(), StoreError
 pub(super) fn adoption_change(
     request: &Request,
     change: &Change,
-    claim: &ExistingMatch,
+    existing_match: &ExistingMatch,
     before: &Resource,
 ) -> Result<Change, StoreError> {
-    let mut sent = claim.sent.as_ref().unwrap_or(change).clone();
+    let mut sent = existing_match.sent.as_ref().unwrap_or(change).clone();
     let mapping = request.mapping.as_ref();
     if let Some(mapping) = mapping.and_then(|m| m.for_type(change.kind().name())) {
         let filtered = mapping.filter_change(sent, ChangeKind::Adopt(before));

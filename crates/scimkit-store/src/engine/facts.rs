@@ -175,7 +175,7 @@ pub struct CounterRow {
 pub enum RowState {
     /// The resource is live: visible to clients.
     Live,
-    /// The resource was soft-deleted: only a claim finds it.
+    /// The resource was soft-deleted: only a match finds it.
     Deleted,
 }
 

@@ -18,10 +18,10 @@ use crate::{ConnectionId, Document};
 pub(super) struct Overlay {
     // INVARIANT: `above[target]` has an owner and attribute exactly if that list has an added edge to
     // `target`; `keys[key]` has an id exactly if the live body of `id` has the key among its edits, if the
-    // key is unique or there are claims.
+    // key is unique or there are matches.
     above: HashMap<ResourceId, BTreeSet<(ResourceId, Arc<str>)>>,
-    /// Whether a claim may search for values that other writes change.
-    has_claims: bool,
+    /// Whether a match may search for values that other writes change.
+    has_existing_matches: bool,
     /// Whether nothing is looked up or taken back after the first write, so that `above`, `keys` and
     /// `log` stay empty.
     is_single: bool,
@@ -82,9 +82,9 @@ pub(super) struct Mark(usize);
 
 impl Overlay {
     /// An overlay for so many writes.
-    pub(super) fn new(writes: usize, has_claims: bool) -> Self {
+    pub(super) fn new(writes: usize, has_existing_matches: bool) -> Self {
         Overlay {
-            has_claims,
+            has_existing_matches,
             is_single: writes <= 1,
             ..Overlay::default()
         }
@@ -97,7 +97,7 @@ impl Overlay {
     /// Takes back what was changed since.
     pub(super) fn roll_back(&mut self, mark: Mark) {
         if self.is_single {
-            *self = Overlay::new(1, self.has_claims);
+            *self = Overlay::new(1, self.has_existing_matches);
         }
         while self.log.len() > mark.0 {
             match self.log.pop() {
@@ -132,7 +132,7 @@ impl Overlay {
             return self.rows.insert(id.clone(), entry?);
         }
         if let Some(before) = self.rows.get(id).cloned() {
-            for key in before.live_keys(self.has_claims) {
+            for key in before.live_keys(self.has_existing_matches) {
                 if let Some(ids) = self.keys.get_mut(&key) {
                     ids.remove(id);
                 }
@@ -141,7 +141,7 @@ impl Overlay {
         let Some(entry) = entry else {
             return self.rows.remove(id);
         };
-        for key in entry.live_keys(self.has_claims) {
+        for key in entry.live_keys(self.has_existing_matches) {
             self.keys.entry(key).or_default().insert(id.clone());
         }
         self.rows.insert(id.clone(), entry)
@@ -285,14 +285,14 @@ impl Entry {
         head.is_some_and(|head| head.state == RowState::Live)
     }
 
-    /// The keys that later writes look for: the unique ones, or all for claims.
-    fn live_keys(&self, has_claims: bool) -> impl Iterator<Item = KeyRef> {
+    /// The keys that later writes look for: the unique ones, or all for matches.
+    fn live_keys(&self, has_existing_matches: bool) -> impl Iterator<Item = KeyRef> {
         let body = self.body.as_ref().filter(|_| self.is_live());
         body.into_iter().flat_map(move |body| {
             let looked_for = body
                 .keys
                 .iter()
-                .filter(move |(attr, _)| has_claims || is_unique(body.kind.attr(**attr)));
+                .filter(move |(attr, _)| has_existing_matches || is_unique(body.kind.attr(**attr)));
             looked_for.flat_map(|(attr, edit)| {
                 edit.after.iter().map(|key| KeyRef {
                     attr: *attr,

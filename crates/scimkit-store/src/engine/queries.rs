@@ -1,4 +1,4 @@
-//! The lists of members and the queries of claims that facts are loaded for.
+//! The lists of members and the queries of matches that facts are loaded for.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use scimkit_registry::{Predicate, ResourceId, ResourceType};
 use super::facts::{CandidateQuery, MemberList, RowState};
 use crate::{ExistingMatch, MatchScope, OwnerFilter};
 
-/// The queries that one claim may take; each write has so many numbers of its own.
+/// The queries that one match may take; each write has so many numbers of its own.
 const QUERIES: usize = 1 << 12;
 
 /// The owner of edges, by type and id.
@@ -22,11 +22,11 @@ pub(super) fn list((kind, owner): Owner<'_>, attr: &str) -> MemberList {
     }
 }
 
-/// The queries for the resources that the claim of a write may take.
+/// The queries for the resources that the match of a write may take.
 pub(super) fn queries(
     number: usize,
     kind: &Arc<ResourceType>,
-    claim: &ExistingMatch,
+    existing_match: &ExistingMatch,
 ) -> Vec<CandidateQuery> {
     let first = number.saturating_mul(QUERIES);
     let query = |at: usize, state, owner, predicate: Predicate| CandidateQuery {
@@ -39,20 +39,20 @@ pub(super) fn queries(
         state,
     };
     let mut queries = Vec::new();
-    if claim.scope != MatchScope::Retired {
-        let by = claim.by.clone();
+    if existing_match.scope != MatchScope::Restorable {
+        let by = existing_match.predicate.clone();
         queries.push(query(0, RowState::Live, OwnerFilter::Unowned, by));
     }
-    if let Some(dormant) = claim
+    if let Some(dormant) = existing_match
         .deactivated
         .as_ref()
-        .filter(|_| claim.scope != MatchScope::Live)
+        .filter(|_| existing_match.scope != MatchScope::Adoptable)
     {
-        let both = Predicate::All(vec![claim.by.clone(), dormant.clone()]);
+        let both = Predicate::All(vec![existing_match.predicate.clone(), dormant.clone()]);
         queries.push(query(1, RowState::Live, OwnerFilter::Any, both));
     }
-    if claim.scope != MatchScope::Live {
-        for (at, term) in claim.terms().iter().enumerate() {
+    if existing_match.scope != MatchScope::Adoptable {
+        for (at, term) in existing_match.terms().iter().enumerate() {
             let at = at.saturating_add(DELETED);
             queries.push(query(at, RowState::Deleted, OwnerFilter::Any, term.clone()));
         }
@@ -60,5 +60,5 @@ pub(super) fn queries(
     queries
 }
 
-/// The number of the first query of a claim for soft-deleted resources.
+/// The number of the first query of a match for soft-deleted resources.
 const DELETED: usize = 2;

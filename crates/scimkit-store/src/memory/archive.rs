@@ -242,7 +242,7 @@ impl MemoryStore {
             iter::once(resource).chain(edges.into_iter().map(archive::ArchiveRecord::Edges))
         });
         let retired = retired.into_iter().map(|(kind, id, record)| {
-            archive::ArchiveRecord::Retired(retired_as(&kind, &id, &record))
+            archive::ArchiveRecord::Deleted(retired_as(&kind, &id, &record))
         });
         let records = records.into_iter().chain(live).chain(retired);
         Ok(Box::new(records.map(Ok)))
@@ -329,7 +329,7 @@ impl ImportTarget for Copy<'_> {
             }
             CheckedRecord::Edges(edges, change) => self.keep_edges(&edges, &change)?,
             CheckedRecord::Resource(resource, fit) => self.keep_resource(resource, fit)?,
-            CheckedRecord::Retired(retired, fit) => self.keep_retired(retired, fit)?,
+            CheckedRecord::Deleted(retired, fit) => self.keep_retired(retired, fit)?,
             CheckedRecord::Tenant(entry) => {
                 let mut entries = self.entries()?;
                 entries.import_has_entry(self.import.tenant);

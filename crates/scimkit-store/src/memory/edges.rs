@@ -391,7 +391,7 @@ mod tests {
             let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
             WriteOp::Create {
                 change: Change::create(Arc::clone(kind), body),
-                claim: None,
+                existing_match: None,
                 id: id.into(),
             }
         };

@@ -83,10 +83,11 @@ impl Tenant {
                 replaced.unwrap_or(0) + followed.unwrap_or(0)
             }
         };
-        let claimed = match write {
+        let found_match = match write {
             WriteOp::Create {
-                claim: Some(claim), ..
-            } => self.count_candidates(&scope.settings, kind, &claim.by),
+                existing_match: Some(existing_match),
+                ..
+            } => self.count_candidates(&scope.settings, kind, &existing_match.predicate),
             _ => 0,
         };
         let capacities = scope.settings.policy.capacities.iter();
@@ -94,7 +95,7 @@ impl Tenant {
         let uncounted = capacities.filter(|one| !self.counters.contains_key(one.counter()));
         let counted = uncounted
             .map(|one| self.count_candidates(&scope.settings, one.kind(), one.predicate()));
-        let rows = claimed + counted.sum::<usize>();
+        let rows = found_match + counted.sum::<usize>();
         let looked_at = EDGE.saturating_mul(edges as u64) + ROW.saturating_mul(rows as u64);
         engine::weight(write).saturating_add(looked_at)
     }

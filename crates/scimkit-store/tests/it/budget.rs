@@ -46,7 +46,7 @@ impl World {
             let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
             WriteOp::Create {
                 change: Change::create(Arc::clone(&user), body),
-                claim: None,
+                existing_match: None,
                 id: ResourceId::from(format!("{n:05}")),
             }
         };
@@ -220,7 +220,7 @@ fn writes_of_a_member_of_many_groups_run_out_of_work() {
     let new = Change::create(Arc::clone(&group), body.unwrap());
     let create = |id: String, change| WriteOp::Create {
         change,
-        claim: None,
+        existing_match: None,
         id: id.into(),
     };
     let outer = (0..1_000).map(|n| create(n.to_string(), with_member(new.clone(), "inner")));

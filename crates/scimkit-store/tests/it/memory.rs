@@ -212,7 +212,7 @@ fn a_hundred_thousand_members() {
     let named = |n: usize| body(&user, json!({"userName": id(n).as_str()}));
     let writes = (0..MANY)
         .map(|n| WriteOp::Create {
-            claim: None,
+            existing_match: None,
             change: named(n),
             id: id(n),
         })
@@ -266,7 +266,7 @@ fn journal_keeps_its_last_parts_and_reports_those_that_it_overwrote() {
     let kind = kind(&scope, "User");
     let write = |n: usize| WriteOp::Create {
         change: body(&kind, json!({"userName": format!("u{n}")})),
-        claim: None,
+        existing_match: None,
         id: ResourceId::from(format!("u{n}")),
     };
     let writes = (0..4_100).map(write).collect();

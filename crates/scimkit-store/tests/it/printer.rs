@@ -265,7 +265,7 @@ fn projection(choices: &mut Choices, kind: &ResourceType) -> Projection {
             let projection = kind.projection(&all, &[]);
             let hidden = kind.attribute_id("seenBy").unwrap();
             if choices.once_in(2) {
-                projection.without(kind, hidden)
+                projection.without_computed(kind, hidden)
             } else {
                 projection
             }

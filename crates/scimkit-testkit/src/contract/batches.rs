@@ -209,7 +209,7 @@ pub(super) fn any_write(
             let change = ground.body(&ground.group, body)?;
             ids.push(id.clone());
             Ok(WriteOp::Create {
-                claim: None,
+                existing_match: None,
                 change,
                 id: ResourceId::from(id),
             })
@@ -278,7 +278,7 @@ fn is_failure(answer: &str) -> bool {
 fn create_user(ground: &Ground<'_>, id: &str, name: &str) -> Result<WriteOp, String> {
     let change = ground.body(&ground.user, json!({"userName": name}))?;
     Ok(WriteOp::Create {
-        claim: None,
+        existing_match: None,
         change,
         id: ResourceId::from(id),
     })

@@ -78,7 +78,7 @@ impl Ground<'_> {
         let answer = self.attempt(
             at,
             &WriteOp::Create {
-                claim: None,
+                existing_match: None,
                 change,
                 id: ResourceId::from(id),
             },

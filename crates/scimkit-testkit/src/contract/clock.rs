@@ -112,7 +112,7 @@ fn take(
     let by = ground.filter(&ground.user, r#"userName eq "a""#)?;
     let write = WriteOp::Create {
         change: ground.body(&ground.user, json!({"userName": "a"}))?,
-        claim: Some(Box::new(ExistingMatch::new(among, by))),
+        existing_match: Some(Box::new(ExistingMatch::new(among, by))),
         id: ResourceId::from("n1"),
     };
     let written = ground.attempt(second(at), &write)?;
@@ -125,7 +125,7 @@ fn take(
 
 fn adoption(ground: &Ground<'_>) -> Result<(), String> {
     ground.create(second(10), &ground.user, "u1", json!({"userName": "a"}))?;
-    let (how, adopted) = take(&ground.through("entra"), 5, MatchScope::Live)?;
+    let (how, adopted) = take(&ground.through("entra"), 5, MatchScope::Adoptable)?;
     ensure_eq!(how, WriteOutcome::Adopted, "what a create did");
     timed(&adopted, second(10), second(10))?;
     timed(&ground.read(&ground.user, "u1")?, second(10), second(10))
@@ -137,8 +137,8 @@ fn restore(ground: &Ground<'_>) -> Result<(), String> {
     let title = ground.setting(user, [("title", json!("b"))])?;
     ground.update(second(20), "u1", title, WriteOutcome::Updated)?;
     ground.retiring().delete(second(5), user, "u1")?;
-    let (how, restored) = take(&ground.through("entra"), 7, MatchScope::Retired)?;
-    ensure_eq!(how, WriteOutcome::Relinked, "what a create did");
+    let (how, restored) = take(&ground.through("entra"), 7, MatchScope::Restorable)?;
+    ensure_eq!(how, WriteOutcome::Restored, "what a create did");
     timed(&restored, second(10), second(20))?;
     timed(&ground.read(user, "u1")?, second(10), second(20))
 }

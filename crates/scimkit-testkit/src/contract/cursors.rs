@@ -357,7 +357,7 @@ impl Guests {
                 self.here.insert(id.clone());
                 let change = ground.body(&ground.user, body)?;
                 WriteOp::Create {
-                    claim: None,
+                    existing_match: None,
                     change,
                     id: ResourceId::from(id),
                 }

@@ -51,7 +51,7 @@ fn itself(ground: &Ground<'_>) -> Result<(), String> {
         ground,
         &WriteOp::Create {
             change,
-            claim: None,
+            existing_match: None,
             id,
         },
         ("g1", "g1"),
@@ -132,7 +132,7 @@ fn later(ground: &Ground<'_>) -> Result<(), String> {
             &ground,
             &WriteOp::Create {
                 change,
-                claim: None,
+                existing_match: None,
                 id,
             },
             ("g1", "g2"),
@@ -149,7 +149,7 @@ fn later(ground: &Ground<'_>) -> Result<(), String> {
         &ground,
         &WriteOp::Create {
             change,
-            claim: None,
+            existing_match: None,
             id,
         },
         ("g1", "g4"),

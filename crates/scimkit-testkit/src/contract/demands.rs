@@ -1,4 +1,4 @@
-//! The optional capabilities of a store: checks, capacities and pinned claims.
+//! The optional capabilities of a store: checks, capacities and pinned matches.
 
 use scimkit_registry::ResourceId;
 use scimkit_store::{
@@ -152,20 +152,27 @@ fn policies(ground: &Ground<'_>) -> Result<(), String> {
 fn pinned(ground: &Ground<'_>) -> Result<(), String> {
     ground.needs_filter()?;
     let support = ground.store.support(&ground.user);
-    ground.needs(support.claims, "the store takes no resource for a create")?;
-    let claim = |pin: Option<MatchPin>| {
+    ground.needs(
+        support.existing_matches,
+        "the store takes no resource for a create",
+    )?;
+    let existing_match = |pin: Option<MatchPin>| {
         let by = ground.filter(&ground.user, r#"userName eq "ada""#)?;
-        let mut claim = ExistingMatch::new(MatchScope::Live, by);
-        claim.pin = pin;
+        let mut existing_match = ExistingMatch::new(MatchScope::Adoptable, by);
+        existing_match.pin = pin;
         let mut write = user(ground, "n1", "ada", true)?;
-        if let WriteOp::Create { claim: place, .. } = &mut write {
-            *place = Some(Box::new(claim));
+        if let WriteOp::Create {
+            existing_match: place,
+            ..
+        } = &mut write
+        {
+            *place = Some(Box::new(existing_match));
         }
         Ok::<_, String>(write)
     };
     let entra = ground.through("entra");
     let send = |intent, pin| {
-        let mut batch = Batch::new(second(2), vec![claim(pin)?]);
+        let mut batch = Batch::new(second(2), vec![existing_match(pin)?]);
         batch.intent = intent;
         Ok::<_, String>(match entra.submit(batch)? {
             Ok(answers) => answers
@@ -175,7 +182,7 @@ fn pinned(ground: &Ground<'_>) -> Result<(), String> {
             Err(error) => Err(error),
         })
     };
-    if !support.claim_pins {
+    if !support.match_pins {
         let answer = send(Intent::Commit, Some(MatchPin::NoCandidate))?;
         ensure_eq!(
             word(&answer),
@@ -263,8 +270,8 @@ fn totals(ground: &Ground<'_>) -> Result<(), String> {
     ground.needs_filter()?;
     let by = ground.filter(&ground.user, r#"userName eq "u2""#)?;
     let mut write = create("u9")?;
-    if let WriteOp::Create { claim, .. } = &mut write {
-        *claim = Some(Box::new(ExistingMatch::new(MatchScope::Retired, by)));
+    if let WriteOp::Create { existing_match, .. } = &mut write {
+        *existing_match = Some(Box::new(ExistingMatch::new(MatchScope::Restorable, by)));
     }
     ground.write(second(3), vec![write])?;
     expect(2, "a restore")
@@ -274,7 +281,7 @@ fn user(ground: &Ground<'_>, id: &str, name: &str, active: bool) -> Result<Write
     let body = json!({"userName": name, "active": active});
     Ok(WriteOp::Create {
         change: ground.body(&ground.user, body)?,
-        claim: None,
+        existing_match: None,
         id: ResourceId::from(id),
     })
 }

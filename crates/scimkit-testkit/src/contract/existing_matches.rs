@@ -83,7 +83,7 @@ pub(super) const CHECKS: &[StoreCheck] = &[
 ];
 
 /// What a create of the same name may take.
-fn claim(
+fn existing_match(
     ground: &Ground<'_>,
     among: MatchScope,
     filter: &str,
@@ -96,11 +96,11 @@ fn create(
     ground: &Ground<'_>,
     id: &str,
     body: Value,
-    claim: Option<ExistingMatch>,
+    existing_match: Option<ExistingMatch>,
 ) -> Result<WriteOp, String> {
     Ok(WriteOp::Create {
         change: ground.body(&ground.user, body)?,
-        claim: claim.map(Box::new),
+        existing_match: existing_match.map(Box::new),
         id: ResourceId::from(id),
     })
 }
@@ -110,13 +110,13 @@ fn take(
     ground: &Ground<'_>,
     (second_of, id): (i64, &str),
     body: Value,
-    claim: Option<ExistingMatch>,
+    existing_match: Option<ExistingMatch>,
     how: WriteOutcome,
 ) -> Result<StoredResource, String> {
-    let write = create(ground, id, body, claim)?;
+    let write = create(ground, id, body, existing_match)?;
     let written = ground.attempt(second(second_of), &write)?;
-    let written = written.map_err(|e| format!("a create that claims: {}", said(&e)))?;
-    ensure_eq!(written.outcome, how, "what a create that claims did");
+    let written = written.map_err(|e| format!("a create with a match: {}", said(&e)))?;
+    ensure_eq!(written.outcome, how, "what a create with a match did");
     written
         .stored
         .ok_or_else(|| "it answers without the resource".to_owned())
@@ -132,9 +132,15 @@ fn adopts(ground: &Ground<'_>) -> Result<(), String> {
         ground.create(second(1), &ground.group, id, group)?;
     }
     let entra = ground.through("entra");
-    let claim = claim(&entra, MatchScope::Both, r#"userName eq "bJ""#)?;
+    let existing_match = existing_match(&entra, MatchScope::Both, r#"userName eq "bJ""#)?;
     let body = json!({"userName": "bj", "title": "provider"});
-    let taken = take(&entra, (2, "n1"), body, claim, WriteOutcome::Adopted)?;
+    let taken = take(
+        &entra,
+        (2, "n1"),
+        body,
+        existing_match,
+        WriteOutcome::Adopted,
+    )?;
     ensure_eq!(taken.id.as_str(), "h1", "the id of what was adopted");
     ensure_eq!(taken.created, before.created, "created");
     ensure_eq!(taken.last_modified, second(2), "lastModified");
@@ -166,13 +172,13 @@ fn leaves(ground: &Ground<'_>) -> Result<(), String> {
             by,
             "n1",
             json!({"userName": "BJ"}),
-            claim(by, MatchScope::Both, r#"userName eq "bj""#)?,
+            existing_match(by, MatchScope::Both, r#"userName eq "bj""#)?,
         )?;
         taken(by.attempt(second(2), &write)?)?;
     }
     // Once adopted, nobody else's.
     ground.create(second(3), &ground.user, "h1", json!({"userName": "am"}))?;
-    let by_name = |by| claim(by, MatchScope::Live, r#"userName eq "am""#);
+    let by_name = |by| existing_match(by, MatchScope::Adoptable, r#"userName eq "am""#);
     let body = json!({"userName": "am"});
     take(
         &okta,
@@ -189,8 +195,14 @@ fn adopts_as_it_is(ground: &Ground<'_>) -> Result<(), String> {
     let body = json!({"userName": "bj"});
     let before = ground.create(second(1), &ground.user, "h1", body.clone())?;
     let entra = ground.through("entra");
-    let claim = claim(&entra, MatchScope::Live, r#"userName eq "bj""#)?;
-    let taken = take(&entra, (2, "n1"), body, claim, WriteOutcome::Adopted)?;
+    let existing_match = existing_match(&entra, MatchScope::Adoptable, r#"userName eq "bj""#)?;
+    let taken = take(
+        &entra,
+        (2, "n1"),
+        body,
+        existing_match,
+        WriteOutcome::Adopted,
+    )?;
     ensure!(taken.version != before.version, "the version stayed");
     ensure_eq!(taken.last_modified, second(2), "lastModified");
     same(&taken, &ground.read(&ground.user, "h1")?)
@@ -202,7 +214,7 @@ fn several(ground: &Ground<'_>) -> Result<(), String> {
         ground.create(second(1), &ground.user, id, body)?;
     }
     let entra = ground.through("entra");
-    let by = claim(&entra, MatchScope::Both, r#"externalId eq "7""#)?;
+    let by = existing_match(&entra, MatchScope::Both, r#"externalId eq "7""#)?;
     let write = create(
         &entra,
         "n1",
@@ -215,10 +227,10 @@ fn several(ground: &Ground<'_>) -> Result<(), String> {
     }
     ensure_eq!(ground.total(&ground.user)?, 2, "users");
     // One of them is the connection's, so there is no doubt any more.
-    let by = claim(&entra, MatchScope::Both, r#"userName eq "a""#)?;
+    let by = existing_match(&entra, MatchScope::Both, r#"userName eq "a""#)?;
     let one = json!({"userName": "a", "externalId": "7"});
     take(&entra, (3, "n2"), one, by, WriteOutcome::Adopted)?;
-    let by = claim(&entra, MatchScope::Both, r#"externalId eq "7""#)?;
+    let by = existing_match(&entra, MatchScope::Both, r#"externalId eq "7""#)?;
     let two = json!({"userName": "b", "externalId": "7"});
     let taken = take(&entra, (4, "n3"), two, by, WriteOutcome::Adopted)?;
     ensure_eq!(taken.id.as_str(), "h2", "the id of what was adopted");
@@ -274,7 +286,7 @@ fn gone(ground: &Ground<'_>) -> Result<(), String> {
         Err(StoreError::UnknownMembers { .. }) => {}
         other => return Err(format!("a member that was retired: {other:?}")),
     }
-    // Its name is free for a create that claims nothing, and its id is not.
+    // Its name is free for a create that matches nothing, and its id is not.
     let same_id = create(ground, "u1", json!({"userName": "other"}), None)?;
     ensure!(
         ground.attempt(second(4), &same_id)?.is_err(),
@@ -287,9 +299,9 @@ fn gone(ground: &Ground<'_>) -> Result<(), String> {
 fn relinks(ground: &Ground<'_>) -> Result<(), String> {
     retired(ground)?;
     let entra = ground.through("entra");
-    let by = claim(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
+    let by = existing_match(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
     let body = json!({"userName": "BJ", "nickName": "b"});
-    let back = take(&entra, (5, "n1"), body, by, WriteOutcome::Relinked)?;
+    let back = take(&entra, (5, "n1"), body, by, WriteOutcome::Restored)?;
     ensure_eq!(back.id.as_str(), "u1", "the id of what came back");
     ensure_eq!(back.created, second(1), "created");
     ensure_eq!(back.last_modified, second(5), "lastModified");
@@ -311,11 +323,11 @@ fn relinks(ground: &Ground<'_>) -> Result<(), String> {
     )?;
     ensure_eq!(ids_of(&ground.members_of("g1")?), ["u1"], "members");
     ground.retiring().delete(second(7), &ground.user, "u1")?;
-    let by = claim(&entra, MatchScope::Retired, r#"userName eq "bj""#)?;
+    let by = existing_match(&entra, MatchScope::Restorable, r#"userName eq "bj""#)?;
     let body = json!({"userName": "bj"});
-    let again = take(&entra, (8, "n2"), body.clone(), by, WriteOutcome::Relinked)?;
+    let again = take(&entra, (8, "n2"), body.clone(), by, WriteOutcome::Restored)?;
     ensure!(again.version != back.version, "a version was given again");
-    let by = claim(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
+    let by = existing_match(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
     let write = create(&entra, "n3", body, by)?;
     taken(entra.attempt(second(9), &write)?)
 }
@@ -327,13 +339,13 @@ fn the_last_one(ground: &Ground<'_>) -> Result<(), String> {
         retiring.delete(second(n), &ground.user, id)?;
     }
     for id in ["u1", "u3", "u2"] {
-        let by = claim(ground, MatchScope::Retired, r#"userName eq "bj""#)?;
+        let by = existing_match(ground, MatchScope::Restorable, r#"userName eq "bj""#)?;
         let back = take(
             ground,
             (9, "n1"),
             json!({"userName": "bj"}),
             by,
-            WriteOutcome::Relinked,
+            WriteOutcome::Restored,
         )?;
         ensure_eq!(back.id.as_str(), id, "which one came back");
         // Out of the way of the next one.
@@ -350,15 +362,15 @@ fn in_order(ground: &Ground<'_>) -> Result<(), String> {
         retiring.delete(second(n), &ground.user, id)?;
     }
     let filter = r#"userName eq "ann" or externalId eq "7""#;
-    let claim = claim(&ground.through("entra"), MatchScope::Retired, filter)?;
+    let existing_match = existing_match(&ground.through("entra"), MatchScope::Restorable, filter)?;
     for id in ["u1", "u2"] {
         let body = json!({"userName": id});
         let back = take(
             ground,
             (9, "n1"),
             body,
-            claim.clone(),
-            WriteOutcome::Relinked,
+            existing_match.clone(),
+            WriteOutcome::Restored,
         )?;
         ensure_eq!(back.id.as_str(), id, "who came back");
     }
@@ -370,7 +382,7 @@ fn prefers(ground: &Ground<'_>) -> Result<(), String> {
     let body = json!({"userName": "other", "externalId": "7"});
     ground.create(second(3), &ground.user, "h1", body.clone())?;
     let entra = ground.through("entra");
-    let by = |among| claim(&entra, among, r#"externalId eq "7""#);
+    let by = |among| existing_match(&entra, among, r#"externalId eq "7""#);
     let taken = take(
         &entra,
         (4, "n1"),
@@ -379,13 +391,13 @@ fn prefers(ground: &Ground<'_>) -> Result<(), String> {
         WriteOutcome::Adopted,
     )?;
     ensure_eq!(taken.id.as_str(), "h1", "which one was taken");
-    // A claim among the live ones leaves the retired one, and the other way round.
+    // A match among the live ones leaves the retired one, and the other way round.
     let body = json!({"userName": "third", "externalId": "7"});
     let made = take(
         &entra,
         (5, "n2"),
         body,
-        by(MatchScope::Live)?,
+        by(MatchScope::Adoptable)?,
         WriteOutcome::Created,
     )?;
     ensure_eq!(made.id.as_str(), "n2", "what was made");
@@ -394,8 +406,8 @@ fn prefers(ground: &Ground<'_>) -> Result<(), String> {
         &entra,
         (6, "n3"),
         body,
-        by(MatchScope::Retired)?,
-        WriteOutcome::Relinked,
+        by(MatchScope::Restorable)?,
+        WriteOutcome::Restored,
     )?;
     ensure_eq!(back.id.as_str(), "u1", "which one came back");
     Ok(())
@@ -412,7 +424,7 @@ fn refused(ground: &Ground<'_>) -> Result<(), String> {
     ground.create(second(3), &ground.user, "h2", json!({"userName": "taken"}))?;
     let entra = ground.through("entra");
     for filter in [r#"externalId eq "7""#, r#"title eq "t""#] {
-        let by = claim(&entra, MatchScope::Both, filter)?;
+        let by = existing_match(&entra, MatchScope::Both, filter)?;
         let write = create(&entra, "n1", json!({"userName": "taken"}), by)?;
         taken(entra.attempt(second(4), &write)?)?;
     }
@@ -420,9 +432,9 @@ fn refused(ground: &Ground<'_>) -> Result<(), String> {
     same(&other, &ground.read(&ground.user, "h1")?)?;
     for (filter, id, how) in [
         (r#"title eq "t""#, "h1", WriteOutcome::Adopted),
-        (r#"externalId eq "7""#, "u1", WriteOutcome::Relinked),
+        (r#"externalId eq "7""#, "u1", WriteOutcome::Restored),
     ] {
-        let by = claim(&entra, MatchScope::Both, filter)?;
+        let by = existing_match(&entra, MatchScope::Both, filter)?;
         let body = json!({"userName": id});
         let stored = take(&entra, (5, "n2"), body, by, how)?;
         ensure_eq!(stored.id.as_str(), id, "what was taken");
@@ -435,7 +447,7 @@ fn apart(ground: &Ground<'_>) -> Result<(), String> {
     ground.create(second(3), &ground.user, "h1", json!({"userName": "am"}))?;
     let other = ground.tenant("other").through("entra");
     for name in ["bj", "am"] {
-        let by = claim(
+        let by = existing_match(
             &other,
             MatchScope::Both,
             &format!(r#"userName eq "{name}""#),
@@ -462,11 +474,11 @@ fn unindexed(ground: &Ground<'_>) -> Result<(), String> {
     ground.retiring().delete(second(2), &ground.user, "u3")?;
     let by = |email: &str| {
         let filter = format!(r#"emails[type eq "work" and value eq "{email}"]"#);
-        claim(ground, MatchScope::Both, &filter)
+        existing_match(ground, MatchScope::Both, &filter)
     };
     for (email, id, how) in [
         ("2@X", "h2", WriteOutcome::Adopted),
-        ("3@x", "u3", WriteOutcome::Relinked),
+        ("3@x", "u3", WriteOutcome::Restored),
         ("4@x", "n1", WriteOutcome::Created),
     ] {
         let stored = take(ground, (3, "n1"), json!({"userName": id}), by(email)?, how)?;
@@ -480,7 +492,7 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
     let host = ground.create(second(3), &ground.user, "h1", json!({"userName": "am"}))?;
     let entra = ground.through("entra");
     let by = |name: &str| {
-        claim(
+        existing_match(
             &entra,
             MatchScope::Both,
             &format!(r#"userName eq "{name}""#),
@@ -514,7 +526,7 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
         (5, "n5"),
         json!({"userName": "bj"}),
         by("bj")?,
-        WriteOutcome::Relinked,
+        WriteOutcome::Restored,
     )?;
     ensure_eq!(back.created, second(1), "created");
     // A retirement that is undone leaves the resource where it was.
@@ -529,7 +541,7 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
     let answers = retiring.carry_out(batch)?;
     ensure!(answers.iter().all(Result::is_err), "a batch was not undone");
     same(&back, &ground.read(&ground.user, "u1")?)?;
-    let none = claim(ground, MatchScope::Retired, r#"userName eq "bj""#)?;
+    let none = existing_match(ground, MatchScope::Restorable, r#"userName eq "bj""#)?;
     let write = create(ground, "n7", json!({"userName": "bj"}), none)?;
     taken(ground.attempt(second(7), &write)?)
 }
@@ -542,25 +554,26 @@ fn dormant(ground: &Ground<'_>) -> Result<(), String> {
     okta.create(second(1), &ground.user, "o2", user("off", false))?;
     let asleep = ground.filter(&ground.user, "active eq false")?;
     let by = |name: &str, among| -> Result<Option<ExistingMatch>, String> {
-        let claim = claim(&entra, among, &format!(r#"userName eq "{name}""#))?;
-        Ok(claim.map(|claim| claim.with_deactivated(Some(asleep.clone()))))
+        let existing_match = existing_match(&entra, among, &format!(r#"userName eq "{name}""#))?;
+        Ok(existing_match
+            .map(|existing_match| existing_match.with_deactivated(Some(asleep.clone()))))
     };
     for (name, among) in [
         ("on", MatchScope::Both),
-        ("on", MatchScope::Retired),
-        ("off", MatchScope::Live),
+        ("on", MatchScope::Restorable),
+        ("off", MatchScope::Adoptable),
     ] {
         let write = create(&entra, "n1", json!({"userName": name}), by(name, among)?)?;
         taken(entra.attempt(second(2), &write)?)?;
     }
     let body = json!({"userName": "off", "active": true});
-    let claim = by("off", MatchScope::Retired)?;
+    let existing_match = by("off", MatchScope::Restorable)?;
     let back = take(
         &entra,
         (3, "n2"),
         body.clone(),
-        claim,
-        WriteOutcome::Relinked,
+        existing_match,
+        WriteOutcome::Restored,
     )?;
     ensure_eq!(back.id.as_str(), "o2", "the id of who came back");
     ensure_eq!(
@@ -577,14 +590,14 @@ fn as_sent(ground: &Ground<'_>) -> Result<(), String> {
     ground.create(second(1), &ground.user, "h1", body)?;
     let entra = ground.through("entra");
     let sent = ground.body(&ground.user, json!({"userName": "bj", "nickName": "b"}))?;
-    let claim = claim(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
-    let claim = claim.map(|claim| claim.with_change(sent));
+    let existing_match = existing_match(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
+    let existing_match = existing_match.map(|existing_match| existing_match.with_change(sent));
     let filled_in = json!({"userName": "bj", "nickName": "b", "title": "default"});
     let taken = take(
         &entra,
         (2, "n1"),
         filled_in.clone(),
-        claim.clone(),
+        existing_match.clone(),
         WriteOutcome::Adopted,
     )?;
     let wanted = json!({"schemas": [ground.user.schema()], "userName": "bj", "title": "host",
@@ -592,7 +605,13 @@ fn as_sent(ground: &Ground<'_>) -> Result<(), String> {
     ensure_eq!(json!(document(&taken)?.as_map()), wanted, "the document");
     // Who is made, or comes back, has all of it.
     ground.retiring().delete(second(3), &ground.user, "h1")?;
-    let back = take(&entra, (4, "n2"), filled_in, claim, WriteOutcome::Relinked)?;
+    let back = take(
+        &entra,
+        (4, "n2"),
+        filled_in,
+        existing_match,
+        WriteOutcome::Restored,
+    )?;
     ensure_eq!(
         json!(document(&back)?.as_map()["title"]),
         json!("default"),
@@ -605,7 +624,7 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
     ground.create(second(1), &ground.user, "h1", json!({"userName": "bj"}))?;
     let entra = ground.through("entra");
     let answers = at_once(&entra, |n| {
-        let by = claim(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
+        let by = existing_match(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
         create(&entra, &format!("n{n}"), json!({"userName": "bj"}), by)
     })?;
     one_wins(&answers, |e| matches!(e, StoreError::Duplicate { .. }))?;

@@ -105,7 +105,7 @@ fn refused(ground: &Ground<'_>) -> Result<(), String> {
     missing(
         ground,
         &WriteOp::Create {
-            claim: None,
+            existing_match: None,
             change,
             id: ResourceId::from("g2"),
         },
@@ -369,7 +369,7 @@ fn paged(ground: &Ground<'_>) -> Result<(), String> {
             for limit in 0..=5_u32 {
                 let query = EdgeQuery::new(Arc::clone(kind), attr, vec![ResourceId::from(owner)]);
                 let query = query
-                    .after(after.map(ResourceId::from))
+                    .with_start_after(after.map(ResourceId::from))
                     .with_edge_limit(limit);
                 let found = ground.edge_pages(&query)?;
                 let behind = all
@@ -467,7 +467,7 @@ fn big(ground: &Ground<'_>) -> Result<(), String> {
     for id in &ids {
         let change = ground.body(&ground.user, json!({"userName": id}))?;
         writes.push(WriteOp::Create {
-            claim: None,
+            existing_match: None,
             change,
             id: ResourceId::from(id.as_str()),
         });

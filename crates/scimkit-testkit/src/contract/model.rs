@@ -126,7 +126,7 @@ impl Model {
                 .collect();
             let body = json!({"displayName": random.word(), "members": members});
             return Ok(WriteOp::Create {
-                claim: None,
+                existing_match: None,
                 change: ground.body(&ground.group, body)?,
                 id,
             });
@@ -136,7 +136,7 @@ impl Model {
         let mut body = random.body(&ground.user, &known);
         body.insert("userName".to_owned(), json!(user_name(random)));
         Ok(WriteOp::Create {
-            claim: None,
+            existing_match: None,
             change: ground.body(&ground.user, Value::Object(body))?,
             id,
         })

@@ -157,10 +157,21 @@ impl Names {
         writes: Vec<WriteOp>,
     ) -> (Vec<WriteOp>, Vec<Option<ResourceId>>) {
         let one = |write| match write {
-            WriteOp::Create { change, claim, id } => {
+            WriteOp::Create {
+                change,
+                existing_match,
+                id,
+            } => {
                 let change = self.with(scope, |pairs| pairs.change(&change));
                 let name = Some(id.clone());
-                (WriteOp::Create { change, claim, id }, name)
+                (
+                    WriteOp::Create {
+                        change,
+                        existing_match,
+                        id,
+                    },
+                    name,
+                )
             }
             WriteOp::Delete { expect, id, kind } => {
                 let id = self.with(scope, |pairs| pairs.id(&id));

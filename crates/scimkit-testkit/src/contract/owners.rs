@@ -91,13 +91,13 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
             ensure_eq!(sorted, backwards, "those selected by {owner:?}, sorted");
         }
     }
-    let claim = ExistingMatch::new(
-        MatchScope::Live,
+    let existing_match = ExistingMatch::new(
+        MatchScope::Adoptable,
         ground.filter(&ground.user, r#"userName eq "u1""#)?,
     );
     let write = WriteOp::Create {
         change: ground.body(&ground.user, json!({"userName": "u1"}))?,
-        claim: Some(Box::new(claim)),
+        existing_match: Some(Box::new(existing_match)),
         id: ResourceId::from("u5"),
     };
     let adopted = okta

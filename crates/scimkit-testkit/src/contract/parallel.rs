@@ -52,7 +52,7 @@ fn creates(ground: &Ground<'_>) -> Result<(), String> {
             .unwrap_or_default();
         let change = ground.body(&ground.user, json!({"userName": name}))?;
         Ok(WriteOp::Create {
-            claim: None,
+            existing_match: None,
             change,
             id: ResourceId::from(format!("u{n}")),
         })

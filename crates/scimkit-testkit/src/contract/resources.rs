@@ -245,7 +245,7 @@ fn unique(ground: &Ground<'_>) -> Result<(), String> {
         taken(
             ground,
             &WriteOp::Create {
-                claim: None,
+                existing_match: None,
                 change,
                 id: ResourceId::from("u3"),
             },
@@ -309,7 +309,7 @@ fn tenants(ground: &Ground<'_>) -> Result<(), String> {
     let group = json!({"displayName": "g", "members": [{"value": "u1"}, {"value": "u2"}]});
     let change = two.body(&two.group, group.clone())?;
     let create = WriteOp::Create {
-        claim: None,
+        existing_match: None,
         change,
         id: ResourceId::from("g1"),
     };
@@ -334,7 +334,7 @@ fn batch(ground: &Ground<'_>) -> Result<(), String> {
     let create = |kind, id: &str, body| {
         let change = ground.body(kind, body)?;
         Ok::<_, String>(WriteOp::Create {
-            claim: None,
+            existing_match: None,
             change,
             id: ResourceId::from(id),
         })

@@ -62,7 +62,7 @@ impl Faulty {
     fn changed(&self, mut record: ArchiveRecord) -> Option<ArchiveRecord> {
         match (self.0, &mut record) {
             (Fault::ForgetsTheCounter, ArchiveRecord::Start(start)) => start.versions = 1,
-            (Fault::ForgetsWhatWasRetired, ArchiveRecord::Retired(_)) => return None,
+            (Fault::ForgetsWhatWasRetired, ArchiveRecord::Deleted(_)) => return None,
             (Fault::ForgetsWhoMadeIt, ArchiveRecord::Resource(resource)) => {
                 resource.connection = None
             }

@@ -36,7 +36,7 @@ struct Faulty(Fault, MemoryStore);
 enum Fault {
     AcceptsCycles,
     ChecksWithoutEdges,
-    ClaimsAnything,
+    MatchesAnything,
     CountsThePage,
     ErasesAlways,
     ForgetsClaims,
@@ -159,16 +159,19 @@ impl Store for Faulty {
         }
         for write in &mut batch.writes {
             match (&mut *write, self.0) {
-                (WriteOp::Create { claim, .. }, Fault::ForgetsClaims) => *claim = None,
+                (WriteOp::Create { existing_match, .. }, Fault::ForgetsClaims) => {
+                    *existing_match = None
+                }
                 (
                     WriteOp::Create {
-                        claim: Some(claim), ..
+                        existing_match: Some(existing_match),
+                        ..
                     },
                     fault,
                 ) => match fault {
-                    Fault::ClaimsAnything => claim.by = Predicate::All(Vec::new()),
-                    Fault::ForgetsTheDormant => claim.deactivated = None,
-                    Fault::ForgetsWhatWasSent => claim.sent = None,
+                    Fault::MatchesAnything => existing_match.predicate = Predicate::All(Vec::new()),
+                    Fault::ForgetsTheDormant => existing_match.deactivated = None,
+                    Fault::ForgetsWhatWasSent => existing_match.sent = None,
                     _ => {}
                 },
                 _ => {}
@@ -214,7 +217,7 @@ fn a_faulty_store_is_noticed() {
         ),
         (Fault::AcceptsCycles, "random_writes_do_what_the_model_does"),
         (
-            Fault::ClaimsAnything,
+            Fault::MatchesAnything,
             "a_claim_by_attributes_without_an_index_is_exact",
         ),
         (Fault::CountsThePage, "pages_come_in_the_order_of_ids"),

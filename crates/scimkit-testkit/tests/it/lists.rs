@@ -86,7 +86,7 @@ fn create(scope: &RequestContext, kind: &str, id: &str, body: Value) -> WriteOp 
     let id = ResourceId::from(id);
     WriteOp::Create {
         change,
-        claim: None,
+        existing_match: None,
         id,
     }
 }

@@ -223,7 +223,7 @@ fn fill(store: &MemoryStore, members: usize) {
         let id = ResourceId::from(id);
         WriteOp::Create {
             change,
-            claim: None,
+            existing_match: None,
             id,
         }
     };

@@ -53,7 +53,7 @@ impl World {
             .admit(json!({"userName": name}), &Tolerance::DEFAULT);
         WriteOp::Create {
             change: Change::create(Arc::clone(&self.user), body.unwrap()),
-            claim: None,
+            existing_match: None,
             id: ResourceId::from(id),
         }
     }

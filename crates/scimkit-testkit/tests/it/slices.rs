@@ -31,7 +31,7 @@ async fn seed(
         let admitted = kind.admit(body(n), &Tolerance::DEFAULT).unwrap();
         WriteOp::Create {
             change: Change::create(Arc::clone(kind), admitted),
-            claim: None,
+            existing_match: None,
             id: ResourceId::from(n.to_string()),
         }
     };

@@ -29,8 +29,8 @@ const OTHER: &str = "other-token-for-tests";
 /// A server with two tenants.
 fn server(store: Arc<dyn Store>) -> Server {
     let digest = |token| Token::from_secret(token).unwrap().digest();
-    let tokens = BearerTokens::new([]).with(digest(ONE), TenantId::from("one"));
-    let tokens = tokens.with(digest(OTHER), TenantId::from("other"));
+    let tokens = BearerTokens::new([]).with_token(digest(ONE), TenantId::from("one"));
+    let tokens = tokens.with_token(digest(OTHER), TenantId::from("other"));
     Server::new(store, Settings::new("https://scim.test/v2")).with_authentication(tokens)
 }
 

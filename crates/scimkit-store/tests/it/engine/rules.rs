@@ -1,7 +1,7 @@
 //! The rules of a write, as tables of writes and their answers.
 
 mod base;
-mod claims;
+mod existing_matches;
 mod limits;
 
 use scimkit_registry::{AttrId, Edge};

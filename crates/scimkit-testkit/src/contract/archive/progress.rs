@@ -141,7 +141,7 @@ fn nothing_of_resources(side: &Side<'_>) -> Result<(), String> {
     importing("edges", side.run(side.store.edges(scope, &edges))?)?;
     let write = WriteOp::Create {
         change: ground.body(user, json!({"userName": "in between"}))?,
-        claim: None,
+        existing_match: None,
         id: ResourceId::from("between"),
     };
     importing("a create", ground.attempt(second(70), &write)?)?;

@@ -68,7 +68,7 @@ fn gone(pair: &Pair<'_>) -> Result<(), String> {
     let who = ground.filter(user, r#"userName eq "gone again""#)?;
     let write = WriteOp::Create {
         change: ground.body(user, json!({"userName": "gone again"}))?,
-        claim: Some(Box::new(ExistingMatch::new(MatchScope::Both, who))),
+        existing_match: Some(Box::new(ExistingMatch::new(MatchScope::Both, who))),
         id: id("n1"),
     };
     let made = ground.attempt(second(50), &write)?.map_err(|e| said(&e))?;

@@ -51,7 +51,7 @@ fn released(pair: &Pair<'_>) -> Result<(), String> {
     let by = ground.filter(user, r#"userName eq "from entra""#)?;
     let write = WriteOp::Create {
         change: ground.body(user, json!({"userName": "from entra"}))?,
-        claim: Some(Box::new(ExistingMatch::new(MatchScope::Live, by))),
+        existing_match: Some(Box::new(ExistingMatch::new(MatchScope::Adoptable, by))),
         id: id("n1"),
     };
     let adopted = okta.attempt(second(71), &write)?;

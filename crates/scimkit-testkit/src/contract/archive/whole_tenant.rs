@@ -126,10 +126,10 @@ fn lookups(pair: &Pair<'_>) -> Result<(), String> {
         ground.ids(&found)?.contains(&"x1".to_owned()),
         "whom a group finds"
     );
-    let create = |id: &str, name: &str, claim| -> Result<WriteOp, String> {
+    let create = |id: &str, name: &str, existing_match| -> Result<WriteOp, String> {
         Ok(WriteOp::Create {
             change: ground.body(&ground.user, json!({"userName": name}))?,
-            claim,
+            existing_match,
             id: scimkit_registry::ResourceId::from(id),
         })
     };
@@ -138,27 +138,28 @@ fn lookups(pair: &Pair<'_>) -> Result<(), String> {
         other => return Err(format!("a name that is taken: {other:?}")),
     }
     // Those that may come back do, and those that a connection has are not adopted.
-    let claim = ExistingMatch::new(MatchScope::Both, by(r#"userName eq "gone again""#)?);
+    let existing_match = ExistingMatch::new(MatchScope::Both, by(r#"userName eq "gone again""#)?);
     let back = ground.attempt(
         second(51),
-        &create("n2", "gone again", Some(Box::new(claim)))?,
+        &create("n2", "gone again", Some(Box::new(existing_match)))?,
     )?;
     let back = back.map_err(|e| said(&e))?;
     ensure_eq!(
         back.outcome,
-        WriteOutcome::Relinked,
+        WriteOutcome::Restored,
         "a create of what is retired"
     );
     let stored = back.stored.ok_or("a create answers without the resource")?;
     ensure_eq!(stored.id, id("x3"), "who comes back");
     ensure_eq!(stored.created, second(33), "when it was made");
-    let claim = ExistingMatch::new(MatchScope::Live, by(r#"userName eq "from entra""#)?);
+    let existing_match =
+        ExistingMatch::new(MatchScope::Adoptable, by(r#"userName eq "from entra""#)?);
     match ground.attempt(
         second(52),
-        &create("n3", "from entra", Some(Box::new(claim)))?,
+        &create("n3", "from entra", Some(Box::new(existing_match)))?,
     )? {
         Err(StoreError::Duplicate { .. }) => Ok(()),
-        other => Err(format!("a claim of what a connection has: {other:?}")),
+        other => Err(format!("a match of what a connection has: {other:?}")),
     }
 }
 

@@ -88,7 +88,7 @@ fn nothing(log: &Log<'_>) -> Result<(), String> {
     let create = |id: &str, name: &str| {
         Ok::<_, String>(WriteOp::Create {
             change: ground.body(&ground.user, json!({"userName": name}))?,
-            claim: None,
+            existing_match: None,
             id: resource(id),
         })
     };

@@ -101,7 +101,7 @@ impl World {
                 Arc::clone(kind),
                 kind.admit(body, &Tolerance::DEFAULT).unwrap(),
             ),
-            claim: None,
+            existing_match: None,
             id: ResourceId::from(id),
         };
         let update = |id: &str, change| WriteOp::Update {

@@ -13,19 +13,20 @@ use super::{Case, check, plain, said, soft};
 use crate::engine::{World, database::Database, second};
 
 #[test]
-fn claim_sees_what_earlier_writes_left() {
+fn match_sees_the_results_of_earlier_writes() {
     let world = World::new();
     let before = [
         world.create("u1", json!({"userName": "a", "externalId": "x"})),
         world.create("u2", json!({"userName": "b", "externalId": "x"})),
         world.create("u3", json!({"userName": "c", "active": true})),
     ];
-    let claim = |id, name: &str, among, by: &str, dormant: bool| {
+    let existing_match = |id, name: &str, among, by: &str, dormant: bool| {
         let dormant = dormant.then(|| world.predicate("u1", "active eq false"));
-        let claim = ExistingMatch::new(among, world.predicate("u1", by)).with_deactivated(dormant);
+        let existing_match =
+            ExistingMatch::new(among, world.predicate("u1", by)).with_deactivated(dormant);
         WriteOp::Create {
             change: world.body(id, json!({"userName": name})),
-            claim: Some(Box::new(claim)),
+            existing_match: Some(Box::new(existing_match)),
             id: id.into(),
         }
     };
@@ -44,11 +45,11 @@ fn claim_sees_what_earlier_writes_left() {
             case(
                 "two match, then one, then none",
                 vec![
-                    claim("u9", "a", MatchScope::Live, x, false),
+                    existing_match("u9", "a", MatchScope::Adoptable, x, false),
                     world.set("u1", "externalId", None),
-                    claim("u9", "d", MatchScope::Live, x, false),
+                    existing_match("u9", "d", MatchScope::Adoptable, x, false),
                     world.delete("u2"),
-                    claim("u9", "e", MatchScope::Live, x, false),
+                    existing_match("u9", "e", MatchScope::Adoptable, x, false),
                 ],
                 &[
                     "ambiguous",
@@ -63,17 +64,29 @@ fn claim_sees_what_earlier_writes_left() {
                 vec![
                     world.delete("u2"),
                     world.delete("u1"),
-                    claim("u9", "d", MatchScope::Retired, x, false),
-                    claim("u9", "e", MatchScope::Retired, x, false),
+                    existing_match("u9", "d", MatchScope::Restorable, x, false),
+                    existing_match("u9", "e", MatchScope::Restorable, x, false),
                 ],
                 &["deleted", "deleted", "relinked u2 6", "relinked u1 7"],
             ),
             case(
                 "a user that was just deactivated is dormant",
                 vec![
-                    claim("u9", "c", MatchScope::Retired, r#"userName eq "c""#, true),
+                    existing_match(
+                        "u9",
+                        "c",
+                        MatchScope::Restorable,
+                        r#"userName eq "c""#,
+                        true,
+                    ),
                     world.set("u3", "active", Some(json!(false))),
-                    claim("u9", "C", MatchScope::Retired, r#"userName eq "c""#, true),
+                    existing_match(
+                        "u9",
+                        "C",
+                        MatchScope::Restorable,
+                        r#"userName eq "c""#,
+                        true,
+                    ),
                 ],
                 &["taken userName", "updated u3 4", "relinked u3 5"],
             ),
@@ -82,16 +95,16 @@ fn claim_sees_what_earlier_writes_left() {
 }
 
 #[test]
-fn claim_finds_candidates_behind_those_that_the_batch_deletes() {
+fn candidates_after_those_that_the_batch_deletes_match() {
     let world = World::new();
     let with_x = |id| world.create(id, json!({"userName": id, "externalId": "x"}));
-    let claim = ExistingMatch::new(
-        MatchScope::Live,
+    let existing_match = ExistingMatch::new(
+        MatchScope::Adoptable,
         world.predicate("u1", r#"externalId eq "x""#),
     );
-    let claim = |id: &str| WriteOp::Create {
+    let existing_match = |id: &str| WriteOp::Create {
         change: world.body(id, json!({"userName": id})),
-        claim: Some(Box::new(claim.clone())),
+        existing_match: Some(Box::new(existing_match.clone())),
         id: id.into(),
     };
     check(
@@ -105,9 +118,9 @@ fn claim_finds_candidates_behind_those_that_the_batch_deletes() {
             writes: vec![
                 world.delete("u1"),
                 world.delete("u2"),
-                claim("u9"),
+                existing_match("u9"),
                 world.delete("u3"),
-                claim("u9"),
+                existing_match("u9"),
             ],
         }],
     );
@@ -119,18 +132,18 @@ fn owned_resource_is_not_adopted() {
     let mut database = Database::default();
     let mut answers = Vec::new();
     for connection in ["a", "b"] {
-        let claim = ExistingMatch::new(
-            MatchScope::Live,
+        let existing_match = ExistingMatch::new(
+            MatchScope::Adoptable,
             world.predicate("u1", r#"userName eq "a""#),
         );
-        let create = |id: &str, name: &str, claim| WriteOp::Create {
+        let create = |id: &str, name: &str, existing_match| WriteOp::Create {
             change: world.body(id, json!({"userName": name})),
-            claim,
+            existing_match,
             id: id.into(),
         };
         let writes = match connection {
             "a" => vec![create("u1", "a", None)],
-            _ => vec![create("u2", "a", Some(Box::new(claim)))],
+            _ => vec![create("u2", "a", Some(Box::new(existing_match)))],
         };
         let policy = Policy::default();
         let mut request = world.request(policy, Batch::new(second(0), writes));
@@ -140,13 +153,17 @@ fn owned_resource_is_not_adopted() {
     assert_eq!(answers, ["created u1 1", "taken userName"]);
 }
 
-/// The claim of a name by a connection, with a pin.
+/// The match of a name by a connection, with a pin.
 fn pinned(world: &World, among: MatchScope, pin: Option<MatchPin>) -> WriteOp {
-    let mut claim = ExistingMatch::new(among, world.predicate("u1", r#"userName eq "a""#));
-    claim.pin = pin;
+    let mut existing_match = ExistingMatch::new(among, world.predicate("u1", r#"userName eq "a""#));
+    existing_match.pin = pin;
     let mut write = world.user("u9", "a");
-    if let WriteOp::Create { claim: place, .. } = &mut write {
-        *place = Some(Box::new(claim));
+    if let WriteOp::Create {
+        existing_match: place,
+        ..
+    } = &mut write
+    {
+        *place = Some(Box::new(existing_match));
     }
     write
 }
@@ -246,9 +263,10 @@ fn several_candidates_are_ambiguous_with_a_pin() {
     let user = |id: &str, name| world.create(id, json!({"userName": name, "title": "a"}));
     let by = world.predicate("u1", r#"title eq "a""#);
     let mut write = user("u9", "c");
-    if let (WriteOp::Create { claim, .. }, Some(pin)) = (&mut write, candidate("u1", "1")) {
-        *claim = Some(Box::new(
-            ExistingMatch::new(MatchScope::Live, by).with_pin(pin),
+    if let (WriteOp::Create { existing_match, .. }, Some(pin)) = (&mut write, candidate("u1", "1"))
+    {
+        *existing_match = Some(Box::new(
+            ExistingMatch::new(MatchScope::Adoptable, by).with_pin(pin),
         ));
     }
     check(
@@ -275,16 +293,26 @@ fn check_reports_what_a_claim_can_be_pinned_to() {
         let answers = database.run(Decision::new(world.request(policy.clone(), batch)));
         answers.into_iter().next().unwrap().unwrap().remove(0)
     };
-    let claim = |among, pin| pinned(&world, among, pin);
+    let existing_match = |among, pin| pinned(&world, among, pin);
     for is_soft in [false, true] {
-        let nothing = run(&policy, Intent::Check, claim(MatchScope::Both, None)).unwrap();
+        let nothing = run(
+            &policy,
+            Intent::Check,
+            existing_match(MatchScope::Both, None),
+        )
+        .unwrap();
         assert_eq!(nothing.pin(), MatchPin::NoCandidate);
         run(&policy, Intent::Commit, world.user("u1", "a")).unwrap();
         if is_soft {
             soft(&mut policy);
             run(&policy, Intent::Commit, world.delete("u1")).unwrap();
         }
-        let seen = run(&policy, Intent::Check, claim(MatchScope::Both, None)).unwrap();
+        let seen = run(
+            &policy,
+            Intent::Check,
+            existing_match(MatchScope::Both, None),
+        )
+        .unwrap();
         let MatchPin::Candidate(found) = seen.pin() else {
             panic!("{seen:?}")
         };
@@ -292,13 +320,13 @@ fn check_reports_what_a_claim_can_be_pinned_to() {
         let stale = run(
             &policy,
             Intent::Commit,
-            claim(MatchScope::Both, Some(nothing.pin())),
+            existing_match(MatchScope::Both, Some(nothing.pin())),
         );
         assert!(stale.is_err());
         let applied = run(
             &policy,
             Intent::Commit,
-            claim(MatchScope::Both, Some(seen.pin())),
+            existing_match(MatchScope::Both, Some(seen.pin())),
         )
         .unwrap();
         assert_eq!(
@@ -308,7 +336,7 @@ fn check_reports_what_a_claim_can_be_pinned_to() {
         let again = run(
             &policy,
             Intent::Commit,
-            claim(MatchScope::Both, Some(seen.pin())),
+            existing_match(MatchScope::Both, Some(seen.pin())),
         );
         assert!(again.is_err());
         policy.delete_policy = scimkit_store::DeletePolicy::Permanent;
