@@ -308,7 +308,7 @@ fn as_json(tenant: &TenantId, counts: &RecordCounts) -> Value {
         "connections": counts.connections,
         "members": counts.members,
         "resources": counts.resources,
-        "deleted": counts.retired,
+        "deleted": counts.deleted,
         "tenant": tenant.as_str(),
         "tokens": counts.tokens,
     })
@@ -319,12 +319,12 @@ fn summary(done: &str, tenant: &TenantId, counts: &RecordCounts) -> String {
         connections,
         members,
         resources,
-        retired,
+        deleted,
         tokens,
         ..
     } = counts;
     format!(
-        "{done} `{tenant}`: {resources} resources, {members} members, {retired} soft-deleted resources, \
+        "{done} `{tenant}`: {resources} resources, {members} members, {deleted} soft-deleted resources, \
          {connections} connections, {tokens} tokens"
     )
 }

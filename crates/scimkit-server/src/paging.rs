@@ -8,7 +8,7 @@ use scimkit_store::{CountMode, PagePosition, Query, RequestContext, Sort, Store}
 
 use crate::{
     clock::Clock,
-    cursor::{self, Cursors, Mark, Place},
+    cursor::{self, Cursors, ListProgress, TypeProgress},
     error::HandlerError,
     gather::HELD,
     render::Item,
@@ -54,8 +54,8 @@ pub(crate) async fn page(
     let mut counting = CountMode::Skip;
     let mut place = if text.is_empty() {
         counting = CountMode::Exact;
-        let marks = vec![Mark::Start; queries.len()];
-        Place { count, marks }
+        let marks = vec![TypeProgress::Start; queries.len()];
+        ListProgress { count, marks }
     } else {
         let timeout = scope.settings.limits.cursor_timeout;
         cursors.open(text, &about, (clock.now(), timeout))?
@@ -181,7 +181,7 @@ struct Found {
 
 impl Walk<'_> {
     /// Reads one type after the other.
-    async fn in_turn(&self, marks: &mut [Mark]) -> Result<Found, HandlerError> {
+    async fn in_turn(&self, marks: &mut [TypeProgress]) -> Result<Found, HandlerError> {
         let (scope, store, _) = self.service;
         let (mut items, mut more, mut total) = (Vec::new(), false, 0);
         for (at, (query, mark)) in self.queries.iter().zip(marks).enumerate() {
@@ -191,7 +191,7 @@ impl Walk<'_> {
             } else {
                 self.count.saturating_sub(taken)
             };
-            if *mark == Mark::Done || (more && self.counting == CountMode::Skip) {
+            if *mark == TypeProgress::Done || (more && self.counting == CountMode::Skip) {
                 continue;
             }
             // A full page also checks whether anything follows it.
@@ -208,17 +208,17 @@ impl Walk<'_> {
             let found = page.items.into_iter();
             items.extend(found.map(|stored| Item { query: at, stored }));
             more = page.next.is_some();
-            *mark = page.next.map_or(Mark::Done, Mark::After);
+            *mark = page.next.map_or(TypeProgress::Done, TypeProgress::After);
         }
         Ok(self.found(items, more, total))
     }
 
     /// Reads all types in one order; equal resources follow the order of the types.
-    async fn merged(&self, marks: &mut [Mark]) -> Result<Found, HandlerError> {
+    async fn merged(&self, marks: &mut [TypeProgress]) -> Result<Found, HandlerError> {
         let (scope, store, _) = self.service;
         let (mut keyed, mut total, mut endless) = (Vec::new(), 0, Vec::new());
         for (at, (query, mark)) in self.queries.iter().zip(&*marks).enumerate() {
-            if *mark == Mark::Done {
+            if *mark == TypeProgress::Done {
                 continue;
             }
             let query = self.from(query, mark, self.count);
@@ -245,7 +245,7 @@ impl Walk<'_> {
         for (key, at, stored) in keyed {
             let place = PagePosition::new(key, stored.id.clone());
             if let Some(mark) = marks.get_mut(at) {
-                *mark = Mark::After(place.clone());
+                *mark = TypeProgress::After(place.clone());
             }
             last = Some(place);
             items.push(Item { query: at, stored });
@@ -255,7 +255,7 @@ impl Walk<'_> {
             if endless.contains(&at) || waiting.iter().any(|(_, of, _)| *of == at) {
                 more = true;
             } else {
-                *mark = Mark::Done;
+                *mark = TypeProgress::Done;
             }
             if let (Some(sort), Some(last)) = (query.sort, &last) {
                 raise(mark, sort, last);
@@ -264,10 +264,10 @@ impl Walk<'_> {
         Ok(self.found(items, more, total))
     }
 
-    fn from(&self, query: &Query, mark: &Mark, count: u32) -> Query {
+    fn from(&self, query: &Query, mark: &TypeProgress, count: u32) -> Query {
         let mut query = match mark {
-            Mark::After(place) => query.clone().with_page_after(place.clone(), count),
-            Mark::Done | Mark::Start => query.clone().with_page(0, count),
+            TypeProgress::After(place) => query.clone().with_page_after(place.clone(), count),
+            TypeProgress::Done | TypeProgress::Start => query.clone().with_page(0, count),
         };
         query.total = self.counting;
         query.with_max_bytes(HELD / self.queries.len().max(1) as u64)
@@ -284,11 +284,11 @@ impl Walk<'_> {
 
 /// Advances a type that lags behind to the end of the page. A resource that appears before that position from now
 /// on would be out of order, and all earlier ones are on a page.
-fn raise(mark: &mut Mark, sort: Sort, last: &PagePosition) {
+fn raise(mark: &mut TypeProgress, sort: Sort, last: &PagePosition) {
     let back = match mark {
-        Mark::After(place) => sort.compare(place.key.as_ref(), last.key.as_ref()).is_lt(),
-        Mark::Done => false,
-        Mark::Start => true,
+        TypeProgress::After(place) => sort.compare(place.key.as_ref(), last.key.as_ref()).is_lt(),
+        TypeProgress::Done => false,
+        TypeProgress::Start => true,
     };
     if back {
         // Start before all equal resources, which may be on the next page; ids are never equal.
@@ -296,6 +296,6 @@ fn raise(mark: &mut Mark, sort: Sort, last: &PagePosition) {
             AttrId::ID => last.id.clone(),
             _ => ResourceId::from(""),
         };
-        *mark = Mark::After(PagePosition::new(last.key.clone(), id));
+        *mark = TypeProgress::After(PagePosition::new(last.key.clone(), id));
     }
 }

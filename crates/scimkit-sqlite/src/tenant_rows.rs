@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection as Db, Row, types::ValueRef};
 use scimkit_sql::reference::{self, ConnectionRow, Counters, Statement, TenantRow, TokenRow};
 use scimkit_store::{
-    Connection, ConnectionId, FoundToken, Stamp, StoreError, Tenant, TenantEntry, TenantId,
-    TokenRecord, TokenScopes,
+    Connection, ConnectionId, FoundToken, ResourceRef, Stamp, StoreError, Tenant, TenantEntry,
+    TenantId, TokenRecord, TokenScopes,
     engine::{self, EntryFacts},
     journal::{DirectoryChange, seal_directory_changes},
 };
@@ -224,7 +224,10 @@ pub(crate) fn remove_connection(
     let mut tokens: Vec<_> = tokens.into_iter().map(|token| token.id).collect();
     tokens.sort_unstable();
     let released = all(db, &reference::owned_by(DIALECT, of, name), |row| {
-        Ok((row.get(0)?, id_at(row, 1)?))
+        Ok(ResourceRef {
+            kind: row.get(0)?,
+            id: id_at(row, 1)?,
+        })
     })?;
     execute_all(db, reference::release_connection(DIALECT, of, name))?;
     let change = engine::connection_removed(id).with_tokens(tokens);

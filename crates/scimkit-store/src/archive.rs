@@ -64,8 +64,8 @@ pub use self::{
     validate_document::{ValidatedDocument, validate_document},
 };
 use crate::{
-    BoxFuture, BoxStream, Connection, ConnectionId, Document, RequestContext, StoreError, Tenant,
-    TenantId, TokenRecord, stream_from,
+    BoxFuture, BoxStream, Connection, ConnectionId, Document, RequestContext, ResourceRef,
+    StoreError, Tenant, TenantId, Timestamps, TokenRecord, stream_from,
 };
 
 /// How many targets one [`MembershipRecord`] has at most, so that a group of any size goes out in small pieces.
@@ -290,16 +290,16 @@ impl ResourceRecord {
         kind: impl Into<String>,
         id: ResourceId,
         version: Version,
-        (created, last_modified): (DateTime<Utc>, DateTime<Utc>),
+        at: Timestamps,
         document: Document,
     ) -> Self {
         ResourceRecord {
             connection: None,
-            created,
+            created: at.created,
             document,
             id,
             kind: kind.into(),
-            last_modified,
+            last_modified: at.last_modified,
             version,
         }
     }
@@ -324,21 +324,27 @@ pub struct MembershipRecord {
     pub owner: ResourceId,
     /// The members by id, each with the type that the client gave; at least one, and at most
     /// [`TARGETS`].
-    pub targets: Vec<(ResourceId, Option<String>)>,
+    pub targets: Vec<MemberRecord>,
+}
+
+/// A member in a [`MembershipRecord`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a pair with names")]
+pub struct MemberRecord {
+    /// The id of the member.
+    pub id: ResourceId,
+    /// The name of the member's type, if the client sent it.
+    pub kind: Option<String>,
 }
 
 impl MembershipRecord {
     /// Members of a resource, by one attribute.
     #[must_use]
-    pub fn new(
-        (kind, owner): (impl Into<String>, ResourceId),
-        attr: impl Into<String>,
-        targets: Vec<(ResourceId, Option<String>)>,
-    ) -> Self {
+    pub fn new(owner: ResourceRef, attr: impl Into<String>, targets: Vec<MemberRecord>) -> Self {
         MembershipRecord {
             attr: attr.into(),
-            kind: kind.into(),
-            owner,
+            kind: owner.kind,
+            owner: owner.id,
             targets,
         }
     }
@@ -359,7 +365,7 @@ pub struct DeletedRecord {
     /// The name of its type.
     pub kind: String,
     /// When it was deleted.
-    pub retired: DateTime<Utc>,
+    pub deleted: DateTime<Utc>,
 }
 
 impl DeletedRecord {
@@ -368,7 +374,8 @@ impl DeletedRecord {
     pub fn new(
         kind: impl Into<String>,
         id: ResourceId,
-        (created, retired): (DateTime<Utc>, DateTime<Utc>),
+        created: DateTime<Utc>,
+        deleted: DateTime<Utc>,
         document: Document,
     ) -> Self {
         DeletedRecord {
@@ -376,8 +383,8 @@ impl DeletedRecord {
             created,
             document,
             id,
+            deleted,
             kind: kind.into(),
-            retired,
         }
     }
 

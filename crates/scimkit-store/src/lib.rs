@@ -109,7 +109,7 @@ pub use scope::{
     AliasPolicy, CreatePolicy, PatchResponse, RequestContext, RequestLimits, Settings,
 };
 pub use store::Store;
-pub use stored::{StoredResource, Timestamps};
+pub use stored::{ResourceRef, StoredResource, Timestamps};
 pub use tenancy::{
     Connection, FoundToken, Stamp, Tenant, TenantEntry, TenantStore, TokenRecord, TokenScopes,
 };

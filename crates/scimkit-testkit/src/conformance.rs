@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A [`Requirement`] is a sentence of the SCIM RFCs in words of our own: [`requirements`]. The
-//! [`cases`] are scenarios that say which of them they prove ([`Scenario::ledger`]). They ask for
+//! [`cases`] are scenarios that say which of them they prove ([`Scenario::proves`]). They ask for
 //! nothing but what the RFCs decide, create what they need under names of their own and delete it
 //! afterwards. What a server says that it does not support is skipped, not blamed, and that it accepts
 //! more than it must is not looked at unless asked for: [`ConformanceCheck::with_modes`].
@@ -117,7 +117,7 @@ impl RequirementLevel {
 /// # Example
 /// ```
 /// let cases = scimkit_testkit::conformance::cases()?;
-/// assert!(cases.iter().all(|case| !case.ledger.is_empty()));
+/// assert!(cases.iter().all(|case| !case.proves.is_empty()));
 /// # Ok::<(), scimkit_testkit::replay::Error>(())
 /// ```
 pub fn cases() -> Result<Vec<Scenario>, replay::Error> {

@@ -9,7 +9,7 @@ use scimkit_store::{
 };
 
 use super::{
-    plan::{Act, InvalidOperation, Names, Place, Plan, Target, Task},
+    plan::{Act, InvalidOperation, Names, Plan, ResourceRef, Target, Task},
     prepared_operation::{Created, PreparedOperation, ready},
     reference_cycle,
     schedule::Schedule,
@@ -131,8 +131,8 @@ impl<'a> Run<'a> {
     }
 
     async fn prepare(&mut self, index: usize) -> Prepared {
-        let place = self.place(index).map(|(_, id)| id);
-        let id = place.or_else(|| self.created.ids.get(index).cloned());
+        let known = self.resource(index).map(|resource| resource.id);
+        let id = known.or_else(|| self.created.ids.get(index).cloned());
         let task = self.tasks.get_mut(index).and_then(Option::take);
         let (Some(id), Some(task)) = (id, task) else {
             return Prepared::Invalid;
@@ -265,7 +265,7 @@ impl<'a> Run<'a> {
     fn settle(&mut self, index: usize, answer: Answer) {
         let status = self.slots.get(index).map_or(200, |slot| slot.status);
         let mut result = BulkResult::new(status);
-        let mut place = self.place(index);
+        let mut resource = self.resource(index);
         match answer {
             Ok(Some(stored)) => {
                 if let Some(known) = self.created.ids.get_mut(index) {
@@ -273,7 +273,10 @@ impl<'a> Run<'a> {
                 }
                 result.version = Some(stored.version);
                 let kind = self.created.kinds.get(index).cloned().flatten();
-                place = kind.map(|kind| (kind, stored.id));
+                resource = kind.map(|kind| ResourceRef {
+                    kind,
+                    id: stored.id,
+                });
             }
             Ok(None) => {}
             Err(problem) => {
@@ -284,21 +287,24 @@ impl<'a> Run<'a> {
             }
         }
         let settings = &self.writer.scope.settings;
-        result.location = place.map(|(kind, id)| location(settings, &kind, &id));
+        result.location = resource.map(|ResourceRef { kind, id }| location(settings, &kind, &id));
         if let Some(slot) = self.results.get_mut(index) {
             *slot = Some(result);
         }
     }
 
     /// Returns the resource before an operation, as far as it is known.
-    fn place(&self, index: usize) -> Option<Place> {
+    fn resource(&self, index: usize) -> Option<ResourceRef> {
         let (kind, target) = self.slots.get(index)?.target.as_ref()?;
         let id = match target {
             Target::MadeBy(other) if self.schedule.has_failed(*other) => None,
             Target::MadeBy(other) => self.created.ids.get(*other),
             Target::There(id) => Some(id),
         };
-        Some((Arc::clone(kind), id?.clone()))
+        Some(ResourceRef {
+            kind: Arc::clone(kind),
+            id: id?.clone(),
+        })
     }
 
     /// Returns the reason why an operation is not carried out.
@@ -325,9 +331,14 @@ impl<'a> Run<'a> {
 
 impl Slot {
     fn of(task: &Result<Task, InvalidOperation>) -> Self {
-        let there = |(kind, id): &Place| (Arc::clone(kind), Target::There(id.clone()));
+        let target = |resource: &ResourceRef| {
+            (
+                Arc::clone(&resource.kind),
+                Target::There(resource.id.clone()),
+            )
+        };
         let (status, target) = match task {
-            Err(unfit) => (200, unfit.place.as_ref().map(there)),
+            Err(invalid) => (200, invalid.resource.as_ref().map(target)),
             Ok(Task { act, kind, .. }) => match act {
                 Act::Create => (201, None),
                 Act::Delete(target) => (204, Some((Arc::clone(kind), target.clone()))),

@@ -5,10 +5,10 @@ use scimkit_core::Version;
 use scimkit_registry::ResourceId;
 use scimkit_sql::reference;
 use scimkit_store::{
-    ConnectionId, Document, StoreError, TenantId,
+    ConnectionId, Document, ResourceRef, StoreError, TenantId, Timestamps,
     archive::{
-        ArchiveError, ArchiveRecord, DeletedRecord, MembershipRecord, ResourceRecord, TARGETS,
-        TenantHeader,
+        ArchiveError, ArchiveRecord, DeletedRecord, MemberRecord, MembershipRecord, ResourceRecord,
+        TARGETS, TenantHeader,
     },
 };
 
@@ -76,18 +76,23 @@ fn resources(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
 
 fn resource(row: &Row<'_>) -> Outcome<ResourceRecord> {
     let (kind, id): (String, String) = (row.get(0)?, row.get(1)?);
-    let at = (instant(row.get(2)?)?, instant(row.get(3)?)?);
+    let at = Timestamps {
+        created: instant(row.get(2)?)?,
+        last_modified: instant(row.get(3)?)?,
+    };
     let version: Version = version(row.get(6)?)?;
-    let kept = ResourceRecord::new(kind, ResourceId::from(id), version, at, document(row)?);
-    Ok(kept.with_connection(made_by(row)?))
+    let resource = ResourceRecord::new(kind, ResourceId::from(id), version, at, document(row)?);
+    Ok(resource.with_connection(made_by(row)?))
 }
 
 fn retired(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
     let statement = reference::exported_deleted_rows(DIALECT, tenant);
     try_each(db, &statement, |row| {
         let (kind, id): (String, String) = (row.get(0)?, row.get(1)?);
-        let at = (instant(row.get(2)?)?, instant(row.get(3)?)?);
-        let retired = DeletedRecord::new(kind, ResourceId::from(id), at, document(row)?);
+        let id = ResourceId::from(id);
+        let created = instant(row.get(2)?)?;
+        let deleted = instant(row.get(3)?)?;
+        let retired = DeletedRecord::new(kind, id, created, deleted, document(row)?);
         take(ArchiveRecord::Deleted(
             retired.with_connection(made_by(row)?),
         ))?;
@@ -114,7 +119,11 @@ fn edges(
 ) -> Outcome<()> {
     let (mut attr, mut targets) = (String::new(), Vec::new());
     let piece = |attr: &str, targets| {
-        ArchiveRecord::Edges(MembershipRecord::new((kind, owner.clone()), attr, targets))
+        let owner = ResourceRef {
+            kind: kind.to_owned(),
+            id: owner.clone(),
+        };
+        ArchiveRecord::Edges(MembershipRecord::new(owner, attr, targets))
     };
     let statement = reference::exported_edges(DIALECT, (tenant, kind), owner.as_str());
     try_each(db, &statement, |row| -> Outcome<bool> {
@@ -123,7 +132,10 @@ fn edges(
             take(piece(&attr, std::mem::take(&mut targets)))?;
         }
         attr = next;
-        targets.push((id_at(row, 1)?, row.get(2)?));
+        targets.push(MemberRecord {
+            id: id_at(row, 1)?,
+            kind: row.get(2)?,
+        });
         Ok(true)
     })?;
     if !targets.is_empty() {

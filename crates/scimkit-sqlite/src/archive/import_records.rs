@@ -88,7 +88,7 @@ impl<'a> Copy<'a> {
         let row = DeletedRow {
             connection: retired.connection.as_ref().map(ConnectionId::as_str),
             created_us: micros(retired.created),
-            deleted_us: micros(retired.retired),
+            deleted_us: micros(retired.deleted),
             document: &text(&fit.kept)?,
             id: id.as_str(),
             keys: &definitions::current(kind),

@@ -202,12 +202,13 @@ fn more_than_one_step_is_forgotten() {
     let start = TenantHeader::new(scope.tenant.clone(), None, 1);
     let retired = (0..RETIRED).map(|n| {
         let user = format!(r#"{{"userName":"u{n}"}}"#);
-        let at = (second(0), second(if n % 3 == 0 { 9 } else { 5 }));
+        let deleted = second(if n % 3 == 0 { 9 } else { 5 });
         let id = ResourceId::from(format!("u{n:05}"));
         ArchiveRecord::Deleted(DeletedRecord::new(
             "User",
             id,
-            at,
+            second(0),
+            deleted,
             Document::from_text(user),
         ))
     });

@@ -15,10 +15,11 @@ use rusqlite::Connection as Db;
 use scimkit_registry::ResourceId;
 use scimkit_sqlite::SqliteStore;
 use scimkit_store::{
-    Archive, Document, Query, RequestContext, Store, StoreError, Tenant, TenantId, TenantStore,
+    Archive, Document, Query, RequestContext, ResourceRef, Store, StoreError, Tenant, TenantId,
+    TenantStore, Timestamps,
     archive::{
-        ArchiveError, ArchiveRecord, Erased, MembershipRecord, NumberedRecord, ResourceRecord,
-        TenantHeader, numbered,
+        ArchiveError, ArchiveRecord, Erased, MemberRecord, MembershipRecord, NumberedRecord,
+        ResourceRecord, TenantHeader, numbered,
     },
     stream_from,
 };
@@ -49,7 +50,10 @@ fn records(users: usize) -> Vec<ArchiveRecord> {
     let start = TenantHeader::new(acme, Some(entry), users as u64 + 1);
     let mut records = vec![ArchiveRecord::Start(start)];
     let id = |n: usize| ResourceId::from(format!("u{n:06}"));
-    let at = (second(0), second(1));
+    let at = Timestamps {
+        created: second(0),
+        last_modified: second(1),
+    };
     records.extend((0..users).map(|n| {
         let user = format!(r#"{{"userName":"user{n}","title":"{}"}}"#, "x".repeat(300));
         let document = Document::from_text(user);
@@ -63,12 +67,20 @@ fn records(users: usize) -> Vec<ArchiveRecord> {
     }));
     let document = Document::from_text(r#"{"displayName":"all"}"#);
     let group = ResourceId::from("x");
-    let kept = ResourceRecord::new("Group", group.clone(), version(users + 1), at, document);
-    records.push(ArchiveRecord::Resource(kept));
-    let ids: Vec<_> = (0..users).map(|n| (id(n), None)).collect();
+    let resource = ResourceRecord::new("Group", group.clone(), version(users + 1), at, document);
+    records.push(ArchiveRecord::Resource(resource));
+    let ids: Vec<_> = (0..users)
+        .map(|n| MemberRecord {
+            id: id(n),
+            kind: None,
+        })
+        .collect();
     records.extend(ids.chunks(1_000).map(|piece| {
-        let of = ("Group", group.clone());
-        ArchiveRecord::Edges(MembershipRecord::new(of, "members", piece.to_vec()))
+        let owner = ResourceRef {
+            kind: "Group".to_owned(),
+            id: group.clone(),
+        };
+        ArchiveRecord::Edges(MembershipRecord::new(owner, "members", piece.to_vec()))
     }));
     records
 }

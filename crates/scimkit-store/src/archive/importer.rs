@@ -184,13 +184,13 @@ impl Importer {
                 validate::owner(resource.connection.as_ref())?;
                 // As its store should have done when a clock was set back.
                 resource.last_modified = resource.last_modified.max(resource.created);
-                let fit = self.fit((&resource.kind, &resource.id), &resource.document)?;
+                let fit = self.fit(&resource.kind, &resource.id, &resource.document)?;
                 CheckedRecord::Resource(resource, fit)
             }
             ArchiveRecord::Deleted(mut retired) => {
                 validate::owner(retired.connection.as_ref())?;
-                retired.retired = retired.retired.max(retired.created);
-                let fit = self.fit((&retired.kind, &retired.id), &retired.document)?;
+                retired.deleted = retired.deleted.max(retired.created);
+                let fit = self.fit(&retired.kind, &retired.id, &retired.document)?;
                 CheckedRecord::Deleted(retired, fit)
             }
             ArchiveRecord::Start(start) => {
@@ -215,10 +215,11 @@ impl Importer {
     /// Checks a document, its size included.
     fn fit(
         &self,
-        of: (&str, &ResourceId),
+        kind: &str,
+        id: &ResourceId,
         document: &Document,
     ) -> Result<ValidatedDocument, StoreError> {
-        let fit = validate_document(&self.settings.registry, of, document)?;
+        let fit = validate_document(&self.settings.registry, kind, id, document)?;
         let bytes = fit.document.text_len();
         let limit = self.settings.limits.document;
         if bytes <= limit {

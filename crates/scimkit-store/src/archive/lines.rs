@@ -69,7 +69,7 @@ pub struct RecordCounts {
     /// Resources.
     pub resources: u64,
     /// Resources that were deleted and can be brought back.
-    pub retired: u64,
+    pub deleted: u64,
     /// Tokens.
     pub tokens: u64,
 }
@@ -81,7 +81,7 @@ impl RecordCounts {
             ("tokens", self.tokens),
             ("resources", self.resources),
             ("members", self.members),
-            ("retired", self.retired),
+            ("retired", self.deleted),
         ]
     }
 
@@ -91,7 +91,7 @@ impl RecordCounts {
             ("tokens", &mut self.tokens),
             ("resources", &mut self.resources),
             ("members", &mut self.members),
-            ("retired", &mut self.retired),
+            ("retired", &mut self.deleted),
         ]
     }
 
@@ -100,7 +100,7 @@ impl RecordCounts {
             ArchiveRecord::Connection(_) => self.connections += 1,
             ArchiveRecord::Edges(edges) => self.members += edges.targets.len() as u64,
             ArchiveRecord::Resource(_) => self.resources += 1,
-            ArchiveRecord::Deleted(_) => self.retired += 1,
+            ArchiveRecord::Deleted(_) => self.deleted += 1,
             ArchiveRecord::Start(_) => {}
             ArchiveRecord::Token(_) => self.tokens += 1,
         }

@@ -8,8 +8,8 @@ use scimkit_registry::{Resource, ResourceId};
 use serde_json::Value;
 
 use super::{
-    ArchiveRecord, DeletedRecord, FORMAT, MembershipRecord, RecordCounts, ResourceRecord,
-    TenantHeader,
+    ArchiveRecord, DeletedRecord, FORMAT, MemberRecord, MembershipRecord, RecordCounts,
+    ResourceRecord, TenantHeader,
 };
 use crate::{Connection, ConnectionId, Document, StoreError, TokenRecord};
 
@@ -100,7 +100,7 @@ fn of_retired(retired: &DeletedRecord) -> Result<String, StoreError> {
     let line = Line::of("retired")
         .identity(&retired.kind, &retired.id)
         .instant("created", retired.created)
-        .instant("retired", retired.retired)
+        .instant("retired", retired.deleted)
         .connection(retired.connection.as_ref());
     Ok(line.document(&retired.document)?.end())
 }
@@ -111,7 +111,7 @@ fn of_edges(edges: &MembershipRecord) -> String {
     line = line.text("attribute", &edges.attr);
     line.name("targets");
     line.text.push('[');
-    for (n, (id, kind)) in edges.targets.iter().enumerate() {
+    for (n, MemberRecord { id, kind }) in edges.targets.iter().enumerate() {
         line.text.push_str(if n == 0 { "" } else { "," });
         let _ = write!(line.text, r#"{{"value":{}"#, Value::from(id.as_str()));
         if let Some(kind) = kind {

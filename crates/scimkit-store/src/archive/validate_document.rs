@@ -7,7 +7,7 @@ use scimkit_registry::{
     ResourceType,
 };
 
-use super::{MembershipRecord, ResourceRecord, TenantHeader};
+use super::{MemberRecord, MembershipRecord, ResourceRecord, TenantHeader};
 use crate::{Document, StoreError};
 
 /// The longest id, in bytes.
@@ -55,7 +55,7 @@ pub struct ValidatedDocument {
 /// let id = ResourceId::from("1");
 /// let check = |text: &'static str| {
 ///     let document = Document::from_text(text);
-///     validate_document(&registry, ("User", &id), &document)
+///     validate_document(&registry, "User", &id, &document)
 /// };
 /// let shown = check(r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"a"}"#)?;
 /// assert!(shown.is_shown && shown.keys.len() == 1);
@@ -68,7 +68,8 @@ pub struct ValidatedDocument {
 /// ```
 pub fn validate_document(
     registry: &Registry,
-    (kind, id): (&str, &ResourceId),
+    kind: &str,
+    id: &ResourceId,
     document: &Document,
 ) -> Result<ValidatedDocument, StoreError> {
     check_id(id.as_str())?;
@@ -123,21 +124,20 @@ impl MembershipRecord {
             let kind = kind.name();
             return Err(refused(format!("`{attr}` is no membership of {kind}")));
         };
-        if !self.targets.is_sorted_by(|(a, _), (b, _)| a < b) {
+        if !self.targets.is_sorted_by(|a, b| a.id < b.id) {
             return Err(refused(
                 "`targets` are not in the order of their ids, each once",
             ));
         }
-        for (id, kind) in &self.targets {
+        for MemberRecord { id, kind } in &self.targets {
             check_id(id.as_str()).map_err(|problem| refused(format!("`targets`: {problem}")))?;
             if kind.as_ref().is_some_and(|kind| kind.len() > MAX_TEXT) {
                 let detail = format!("`targets`: a type has more than {MAX_TEXT} bytes");
                 return Err(refused(detail));
             }
         }
-        let edge = |(id, kind): &(ResourceId, Option<String>)| {
-            Edge::to(id.as_str()).with_kind(kind.as_deref())
-        };
+        let edge =
+            |member: &MemberRecord| Edge::to(member.id.as_str()).with_kind(member.kind.as_deref());
         let add: Vec<_> = self.targets.iter().map(edge).collect();
         let mut change = Change::empty(Arc::clone(kind));
         let remove = Vec::new();

@@ -17,11 +17,11 @@ use super::{
     tenant_rows::{Directory, Removal},
 };
 use crate::{
-    Archive, BoxFuture, Document, RequestContext, StoreError, TenantId,
+    Archive, BoxFuture, Document, RequestContext, ResourceRef, StoreError, TenantId, Timestamps,
     archive::{
         self, ArchiveError, CheckedRecord, DeletedRecord, Erased, ImportQuery, ImportTarget,
-        Importer, MembershipRecord, NumberedRecord, RecordSource, RecordStream, ResourceRecord,
-        TARGETS, TenantHeader, ValidatedDocument,
+        Importer, MemberRecord, MembershipRecord, NumberedRecord, RecordSource, RecordStream,
+        ResourceRecord, TARGETS, TenantHeader, ValidatedDocument,
     },
     engine::{MemberList, NewMember, NewMembers},
     next_item, stream_from, yield_now,
@@ -237,12 +237,12 @@ impl MemoryStore {
         let retired = rows(|tenant| &tenant.retired).unwrap_or_default();
         // Rows are shared, not copied; the records are made of them when they are taken, behind the locks.
         let live = live.into_iter().flat_map(|(kind, id, record)| {
-            let resource = archive::ArchiveRecord::Resource(kept(&kind, &id, &record));
+            let resource = archive::ArchiveRecord::Resource(resource_record(&kind, &id, &record));
             let edges: Vec<_> = edges(&kind, &id, &record).collect();
             iter::once(resource).chain(edges.into_iter().map(archive::ArchiveRecord::Edges))
         });
         let retired = retired.into_iter().map(|(kind, id, record)| {
-            archive::ArchiveRecord::Deleted(retired_as(&kind, &id, &record))
+            archive::ArchiveRecord::Deleted(deleted_record(&kind, &id, &record))
         });
         let records = records.into_iter().chain(live).chain(retired);
         Ok(Box::new(records.map(Ok)))
@@ -264,17 +264,25 @@ fn by_id(tables: &Tables) -> Vec<(Arc<str>, ResourceId, Arc<Record>)> {
     all
 }
 
-fn kept(kind: &str, id: &ResourceId, record: &Record) -> ResourceRecord {
-    let at = (record.created, record.last_modified);
+fn resource_record(kind: &str, id: &ResourceId, record: &Record) -> ResourceRecord {
+    let at = Timestamps {
+        created: record.created,
+        last_modified: record.last_modified,
+    };
     let document = Document::from_text(record.text.clone());
-    let kept = ResourceRecord::new(kind, id.clone(), record.version.clone(), at, document);
-    kept.with_connection(record.connection.clone())
+    let resource = ResourceRecord::new(kind, id.clone(), record.version.clone(), at, document);
+    resource.with_connection(record.connection.clone())
 }
 
-fn retired_as(kind: &str, id: &ResourceId, record: &Record) -> DeletedRecord {
-    let at = (record.created, record.last_modified);
+fn deleted_record(kind: &str, id: &ResourceId, record: &Record) -> DeletedRecord {
     let document = Document::from_text(record.text.clone());
-    let retired = DeletedRecord::new(kind, id.clone(), at, document);
+    let retired = DeletedRecord::new(
+        kind,
+        id.clone(),
+        record.created,
+        record.last_modified,
+        document,
+    );
     retired.with_connection(record.connection.clone())
 }
 
@@ -288,11 +296,16 @@ fn edges<'r>(
         let pieces: Vec<_> = targets
             .chunks(TARGETS)
             .map(|piece| {
-                let owned = |(id, kind): &(&ResourceId, &Option<Arc<str>>)| {
-                    (ResourceId::clone(id), kind.as_deref().map(str::to_owned))
+                let owned = |(id, kind): &(&ResourceId, &Option<Arc<str>>)| MemberRecord {
+                    id: ResourceId::clone(id),
+                    kind: kind.as_deref().map(str::to_owned),
                 };
                 let targets = piece.iter().map(owned).collect();
-                MembershipRecord::new((kind, id.clone()), &**attr, targets)
+                let owner = ResourceRef {
+                    kind: kind.to_owned(),
+                    id: id.clone(),
+                };
+                MembershipRecord::new(owner, &**attr, targets)
             })
             .collect();
         pieces
@@ -392,7 +405,7 @@ impl Copy<'_> {
             connection: retired.connection,
             created: retired.created,
             edges: BTreeMap::new(),
-            last_modified: retired.retired,
+            last_modified: retired.deleted,
             schema: fit.is_shown.then(|| fit.kind.fingerprint()),
             text: exact_text(&fit.kept),
             version: Version::new("0").map_err(StoreError::backend)?,
@@ -406,15 +419,15 @@ impl Copy<'_> {
         let record = self.tenant.record(change.kind(), &edges.owner);
         let there = record.and_then(|record| record.edges.get(edges.attr.as_str()));
         let is_there = |id| there.is_some_and(|there| there.contains_key(id));
-        if edges.targets.iter().any(|(id, _)| is_there(id)) {
+        if edges.targets.iter().any(|member| is_there(&member.id)) {
             return Err(MembershipRecord::twice());
         }
         let kind = self.tenant.name(change.kind());
         let owner = edges.owner.clone();
         let attr = edges.attr.as_str().into();
-        let member = |(id, kind): &(ResourceId, Option<String>)| NewMember {
-            id: id.clone(),
-            kind: kind.clone(),
+        let member = |member: &MemberRecord| NewMember {
+            id: member.id.clone(),
+            kind: member.kind.clone(),
         };
         self.tenant.insert_edges(NewMembers {
             list: MemberList { attr, kind, owner },

@@ -15,7 +15,7 @@ use super::{
     table::{Record, Table},
 };
 use crate::{
-    ConnectionId, RequestContext, Stamp, StoreError, WriteOp,
+    ConnectionId, RequestContext, ResourceRef, Stamp, StoreError, WriteOp,
     engine::{self, CounterRef, CounterRow},
     journal::{DirectoryChange, seal_directory_changes},
 };
@@ -101,13 +101,16 @@ impl Tenant {
     }
 
     /// Releases the resources of a connection, and returns their types and ids in order.
-    pub(super) fn release(&mut self, connection: &ConnectionId) -> Vec<(String, ResourceId)> {
+    pub(super) fn release(&mut self, connection: &ConnectionId) -> Vec<ResourceRef> {
         let mut released = Vec::new();
         for (kind, table) in self.tables.iter_mut().chain(&mut self.retired) {
             for (id, record) in &mut table.records {
                 if record.connection.as_ref() == Some(connection) {
                     Arc::make_mut(record).connection = None;
-                    released.push((kind.to_string(), id.clone()));
+                    released.push(ResourceRef {
+                        kind: kind.to_string(),
+                        id: id.clone(),
+                    });
                 }
             }
         }

@@ -81,7 +81,7 @@ impl Recording {
             attributes: Vec::new(),
             basis: "trace".to_owned(),
             idp: idp.to_owned(),
-            ledger: Vec::new(),
+            proves: Vec::new(),
             mode: Mode::Compat,
             quirk: format!("recorded traffic{}", left_out.collect::<String>()),
             requires: if anonymous {

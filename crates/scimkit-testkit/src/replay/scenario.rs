@@ -41,8 +41,8 @@ pub struct Scenario {
     /// The provider that sends it; `protocol` for what the RFCs ask of every server.
     pub idp: String,
     /// What it proves: the ids of [requirements](crate::conformance::Requirement::id).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ledger: Vec<String>,
+    #[serde(alias = "ledger", default, skip_serializing_if = "Vec::is_empty")]
+    pub proves: Vec<String>,
     /// Which kind of server it holds for.
     #[serde(default)]
     pub mode: Mode,

@@ -67,7 +67,10 @@ impl Faulty {
                 resource.connection = None
             }
             (Fault::LosesTypes, ArchiveRecord::Edges(edges)) => {
-                edges.targets.iter_mut().for_each(|(_, kind)| *kind = None);
+                edges
+                    .targets
+                    .iter_mut()
+                    .for_each(|member| member.kind = None);
             }
             _ => {}
         }

@@ -73,7 +73,7 @@ fn same_lines(pair: &Pair<'_>) -> Result<(), String> {
         (2, 2),
         "who may provision"
     );
-    ensure_eq!(counts.retired, 4, "what may come back");
+    ensure_eq!(counts.deleted, 4, "what may come back");
     ensure!(counts.members > 10 && counts.resources > 60, "{counts:?}");
     ensure_eq!(pair.to.lines()?, lines, "the lines of the copy");
     // And back, into a tenant that was erased.
