@@ -8,7 +8,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use scimkit_registry::{AttrId, Budget, Edge, Projection, QuirkRecorder, ResourceId, ResourceType};
+use scimkit_registry::{
+    AttrEdges, AttrId, Budget, Edge, Projection, QuirkRecorder, ResourceId, ResourceType,
+};
 use scimkit_store::{
     BoxFuture, EdgeQuery, RequestContext, ResourcePrinter, Store, StoreError, yield_now,
 };
@@ -32,7 +34,7 @@ pub(crate) struct Members {
     list: List,
     reading: Option<BoxFuture<'static, Result<Vec<Edge>, StoreError>>>,
     /// The memberships that are still to be sent, with their first page.
-    rest: VecDeque<(AttrId, Vec<Edge>)>,
+    rest: VecDeque<AttrEdges>,
     /// The text of the resource, until it is sent.
     text: Option<Vec<u8>>,
 }
@@ -63,7 +65,7 @@ impl Members {
     ///
     /// The remaining reads are limited by the size of the resource, and as slow as the client. They have their own
     /// budget, which is cancelled when the body is dropped.
-    pub(crate) fn new(mut list: List, mut text: Vec<u8>, first: Vec<(AttrId, Vec<Edge>)>) -> Self {
+    pub(crate) fn new(mut list: List, mut text: Vec<u8>, first: Vec<AttrEdges>) -> Self {
         list.scope.budget = Budget::unlimited();
         // The closing brace follows the memberships.
         text.pop();
@@ -132,7 +134,7 @@ impl Pieces for Members {
         };
         match self.rest.pop_front() {
             None => text.push(b'}'),
-            Some((attr, edges)) => {
+            Some(AttrEdges { attr, edges }) => {
                 self.add(&mut text, attr, &edges, Place::First);
                 // The text that follows is produced after this part is sent.
                 self.text = Some(Vec::new());

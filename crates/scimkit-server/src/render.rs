@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use scimkit_registry::{
-    AttrId, AttributeRole, Budget, Edge, Operator, Predicate, Projection, ResourceId, ResourceType,
-    Scalar,
+    AttrEdges, AttrId, AttributeRole, Budget, Edge, Operator, Predicate, Projection, ResourceId,
+    ResourceType, Scalar,
 };
 use scimkit_store::{
     EdgeQuery, Overflow, Query, ReadOptions, RequestContext, ResourcePrinter, Store, StoreError,
@@ -145,7 +145,7 @@ async fn complete(
         .collect();
     for (at, attr, edges) in missing {
         if let Some(stored) = own.get_mut(at) {
-            stored.edges.push((attr, edges));
+            stored.edges.push(AttrEdges { attr, edges });
         }
     }
     Ok(())
@@ -168,7 +168,7 @@ impl Turn {
 
 /// Returns the approximate units that rendering a resource costs.
 fn units(item: &StoredResource, projection: &Projection) -> u64 {
-    let edges: usize = item.edges.iter().map(|(_, edges)| edges.len()).sum();
+    let edges: usize = item.edges.iter().map(|list| list.edges.len()).sum();
     let bytes = if item.document.is_exact() && projection.is_whole() {
         COPIED
     } else {
@@ -190,7 +190,7 @@ pub(crate) async fn missing_edges(
     let mut missing = Vec::new();
     for attr in shown_edges(kind, projection) {
         // A resource that was just read has its edges; one that was just written may have none.
-        let is_known = |item: &&StoredResource| item.edges.iter().any(|(known, _)| *known == attr);
+        let is_known = |item: &&StoredResource| item.edges.iter().any(|list| list.attr == attr);
         if items.iter().all(is_known) {
             continue;
         }

@@ -9,7 +9,7 @@ use http::{
     request::Parts,
 };
 use scimkit_core::{ETagList, message::SearchRequest};
-use scimkit_registry::{AttrId, Edge, Projection, ResourceId, ResourceType};
+use scimkit_registry::{AttrEdges, Projection, ResourceId, ResourceType};
 use scimkit_store::{
     EdgeQuery, ExpectedVersion, PatchResponse, ReadOptions, StoredResource, WriteOp, WriteOutcome,
     location,
@@ -146,7 +146,7 @@ impl ResourceRequest<'_> {
         if in_brief {
             // These lists may have been cut short.
             let lists = &mut updated.stored.edges;
-            lists.retain(|(_, edges)| edges.len() <= BIG_GROUP as usize);
+            lists.retain(|list| list.edges.len() <= BIG_GROUP as usize);
         }
         if quiet {
             let version = &updated.stored.version;
@@ -185,10 +185,12 @@ impl ResourceRequest<'_> {
         &self,
         kind: &Arc<ResourceType>,
         stored: &StoredResource,
-    ) -> Result<Option<Vec<(AttrId, Vec<Edge>)>>, HandlerError> {
+    ) -> Result<Option<Vec<AttrEdges>>, HandlerError> {
         let mut all = Vec::new();
         for attr in memberships(kind) {
-            if let Some((_, edges)) = stored.edges.iter().find(|(known, _)| *known == attr) {
+            if let Some(AttrEdges { edges, .. }) =
+                stored.edges.iter().find(|list| list.attr == attr)
+            {
                 if edges.len() > BIG_GROUP as usize {
                     return Ok(None);
                 }
@@ -203,7 +205,7 @@ impl ResourceRequest<'_> {
             if edges.len() > BIG_GROUP as usize {
                 return Ok(None);
             }
-            all.push((attr, edges));
+            all.push(AttrEdges { attr, edges });
         }
         Ok(Some(all))
     }
@@ -291,11 +293,11 @@ impl ResourceRequest<'_> {
         kind: &Arc<ResourceType>,
         stored: &mut StoredResource,
         projection: &Projection,
-    ) -> Result<Vec<(AttrId, Vec<Edge>)>, HandlerError> {
+    ) -> Result<Vec<AttrEdges>, HandlerError> {
         let most = self.writer.scope.settings.limits.page_max;
         let asked = MembersPage::of(kind, self.head.uri.query(), most, self.writer.witness)?;
         for attr in edge_attrs(kind, projection) {
-            let is_known = stored.edges.iter().any(|(known, _)| *known == attr);
+            let is_known = stored.edges.iter().any(|list| list.attr == attr);
             let page = asked.iter().find(|page| page.attr == attr);
             if is_known && page.is_none() {
                 continue;
@@ -309,8 +311,8 @@ impl ResourceRequest<'_> {
             };
             let found = self.writer.store.edges(self.writer.scope, &query).await?;
             let edges = found.into_iter().next().unwrap_or_default();
-            stored.edges.retain(|(known, _)| *known != attr);
-            stored.edges.push((attr, edges));
+            stored.edges.retain(|list| list.attr != attr);
+            stored.edges.push(AttrEdges { attr, edges });
         }
         // A selected page is sent in one piece, whatever its size.
         Ok(take_long(stored, |attr| {

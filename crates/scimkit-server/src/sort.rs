@@ -1,6 +1,6 @@
 //! The sort keys of the resources of a list.
 
-use scimkit_registry::{AttrId, ResourceView, Scalar};
+use scimkit_registry::{AttrEdges, AttrId, ResourceView, Scalar};
 use scimkit_store::{
     Query, RequestContext, ResourceFacts, Sort, Store, StoreError, StoredResource,
     computed_attributes, yield_now,
@@ -67,7 +67,7 @@ async fn computed_keys(
     let mut edges: Vec<_> = part.iter().map(|stored| stored.edges.clone()).collect();
     for (at, attr, found) in missing {
         if let Some(own) = edges.get_mut(at) {
-            own.push((attr, found));
+            own.push(AttrEdges { attr, edges: found });
         }
     }
     let settings = &service.0.settings;

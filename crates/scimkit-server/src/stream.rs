@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use scimkit_registry::{AttrId, Budget, Edge, ResourceId};
+use scimkit_registry::{AttrEdges, AttrId, Budget, ResourceId};
 use scimkit_store::{
     BoxFuture, ReadOptions, RequestContext, Store, StoreError, StoredResource, yield_now,
 };
@@ -194,19 +194,21 @@ impl Shown {
 
 fn is_long(stored: &StoredResource) -> bool {
     let mut edges = stored.edges.iter();
-    edges.any(|(_, edges)| edges.len() > PAGE as usize)
+    edges.any(|list| list.edges.len() > PAGE as usize)
 }
 
 /// Takes out the memberships that exceed a page and are sent page by page.
 pub(crate) fn take_long(
     stored: &mut StoredResource,
     in_pages: impl Fn(AttrId) -> bool,
-) -> Vec<(AttrId, Vec<Edge>)> {
-    let long =
-        |(attr, edges): &&mut (AttrId, Vec<Edge>)| edges.len() > PAGE as usize && in_pages(*attr);
+) -> Vec<AttrEdges> {
+    let long = |list: &&mut AttrEdges| list.edges.len() > PAGE as usize && in_pages(list.attr);
     let taken = stored.edges.iter_mut().filter(long);
     taken
-        .map(|(attr, edges)| (*attr, std::mem::take(edges)))
+        .map(|list| AttrEdges {
+            attr: list.attr,
+            edges: std::mem::take(&mut list.edges),
+        })
         .collect()
 }
 

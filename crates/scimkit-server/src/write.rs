@@ -248,7 +248,12 @@ impl Writer<'_> {
             stored.edges.append(&mut shown_edges);
             return Ok(Updated::unchanged(stored, edit.what()));
         }
-        shown_edges.retain(|(attr, _)| change.edge_changes().iter().all(|edit| edit.attr != *attr));
+        shown_edges.retain(|list| {
+            change
+                .edge_changes()
+                .iter()
+                .all(|edit| edit.attr != list.attr)
+        });
         let what = UpdateKind::of(&change);
         let written = written_by(&change);
         let expect = match (before, document) {

@@ -170,7 +170,7 @@ impl Store for MemoryStore {
                 reader
                     .build(found, &targets)
                     .into_iter()
-                    .flat_map(|(_, edges)| edges)
+                    .flat_map(|list| list.edges)
             };
             Ok(found.into_iter().map(|one| build(one).collect()).collect())
         })

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use rusqlite::{Connection, types::Value};
-use scimkit_registry::{Change, Resource, Scalar};
+use scimkit_registry::{AttrKeys, Change, Resource, Scalar};
 use scimkit_store::RequestContext;
 
 /// Tenant, type, attribute, value and id, as text.
@@ -118,7 +118,7 @@ fn expected_keys(connection: &Connection, scope: &RequestContext) -> BTreeSet<Ke
             continue;
         }
         let kind = scope.settings.registry.resource_type(&name).unwrap();
-        for (attr, values) in Change::create(kind.clone(), document).keys() {
+        for AttrKeys { attr, keys: values } in Change::create(kind.clone(), document).keys() {
             let attr = kind.attr(attr);
             for value in values {
                 let path = attr.path().to_owned();

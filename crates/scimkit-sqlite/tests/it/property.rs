@@ -9,8 +9,8 @@ use proptest::{
 };
 use scimkit_core::message::SortOrder;
 use scimkit_registry::{
-    AttrId, Edge, Meter, Operator, Predicate, Registry, Resource, ResourceId, ResourceType,
-    ResourceView, Scalar, Tolerance,
+    AttrEdges, AttrId, Meter, Operator, Predicate, Registry, Resource, ResourceId,
+    ResourceType, ResourceView, Scalar, Tolerance,
 };
 use scimkit_sqlite::SqliteStore;
 use scimkit_store::{
@@ -322,14 +322,14 @@ fn stock(bodies: Vec<Value>) -> Stocked {
     let mut views = Vec::new();
     for stored in page.items {
         let document = stored.document.tree().unwrap().into_owned();
-        let edges: Vec<(AttrId, Vec<Edge>)> = ["members", "holders"]
+        let edges: Vec<AttrEdges> = ["members", "holders"]
             .map(|name| {
                 let attr = kind.attribute_id(name).unwrap();
                 let query = EdgeQuery::new(Arc::clone(&kind), attr, vec![stored.id.clone()]);
-                (
+                AttrEdges {
                     attr,
-                    wait(store.edges(&scope, &query)).unwrap().pop().unwrap(),
-                )
+                    edges: wait(store.edges(&scope, &query)).unwrap().pop().unwrap(),
+                }
             })
             .into();
         let made = computed_attributes(

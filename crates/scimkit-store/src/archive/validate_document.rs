@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_registry::{
-    AttrId, AttributeRole, Change, Edge, EdgeEdit, Key, MAX_TEXT, Registry, Resource, ResourceId,
+    AttrKeys, AttributeRole, Change, Edge, EdgeEdit, MAX_TEXT, Registry, Resource, ResourceId,
     ResourceType,
 };
 
@@ -30,7 +30,7 @@ pub struct ValidatedDocument {
     /// left out.
     pub kept: Document,
     /// Its lookup keys.
-    pub keys: Vec<(AttrId, Vec<Key>)>,
+    pub keys: Vec<AttrKeys>,
     /// The type.
     pub kind: Arc<ResourceType>,
 }

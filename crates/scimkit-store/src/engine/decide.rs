@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{Budget, Change, Resource, ResourceId, ResourceType};
+use scimkit_registry::{AttrKeys, Budget, Change, Resource, ResourceId, ResourceType};
 
 use super::{
     counters::Moves,
@@ -401,7 +401,7 @@ impl Decider<'_> {
         let mut keys = KeyEdits::new();
         if self.has_existing_matches {
             // A match finds by its keys what it may take.
-            for (attr, before) in keys::of_document(kind, &row.document)? {
+            for AttrKeys { attr, keys: before } in keys::of_document(kind, &row.document)? {
                 let after = before.clone();
                 keys.insert(attr, KeyEdit { after, before });
             }

@@ -14,7 +14,7 @@ use super::{
     decider::Decider,
     facts::{Facts, Needs},
     journal::Recorder,
-    keys::{self, AttrKeys},
+    keys,
     known::Known,
     needs,
     operations::Operations,
@@ -104,7 +104,7 @@ impl Decision {
                 WriteOp::Create { change, .. } | WriteOp::Update { change, .. } => {
                     keys::of_change(change)
                 }
-                WriteOp::Delete { .. } => AttrKeys::new(),
+                WriteOp::Delete { .. } => Vec::new(),
             };
             let number = first.saturating_add(index);
             Prepared {

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use scimkit_registry::{Change, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType};
+use scimkit_registry::{AttrKeys, Change, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType};
 
 use super::{
     answer_needs, counters,
@@ -185,8 +185,8 @@ impl Collector<'_> {
         }
     }
 
-    fn keys(&mut self, kind: &Arc<ResourceType>, keys: &keys::AttrKeys) {
-        for (attr, keys) in keys {
+    fn keys(&mut self, kind: &Arc<ResourceType>, keys: &[AttrKeys]) {
+        for AttrKeys { attr, keys } in keys {
             if !keys::is_unique(kind.attr(*attr)) {
                 continue;
             }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use scimkit_mapping::Mapping;
-use scimkit_registry::{Budget, Registry, ResourceId};
+use scimkit_registry::{AttrKeys, Budget, Registry, ResourceId};
 
-use super::{answer_edges::AnswerEdges, keys::AttrKeys, operations::Operations, policy::Policy};
+use super::{answer_edges::AnswerEdges, operations::Operations, policy::Policy};
 use crate::{
     Batch, Cause, Intent, OnFailure, RequestContext, RequestLimits, Settings, StoreError, WriteOp,
     Written,
@@ -97,7 +97,7 @@ pub(super) struct Request {
 /// A write, made ready.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    pub(super) keys: AttrKeys,
+    pub(super) keys: Vec<AttrKeys>,
     pub(super) number: usize,
     pub(super) write: WriteOp,
 }

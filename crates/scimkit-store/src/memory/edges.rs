@@ -12,7 +12,8 @@ use std::{
 
 use bytes::Bytes;
 use scimkit_registry::{
-    Attr, AttrId, AttributeRole, Budget, Document, Edge, Registry, ResourceId, ResourceType, Scalar,
+    Attr, AttrEdges, AttrId, AttributeRole, Budget, Document, Edge, Registry, ResourceId,
+    ResourceType, Scalar,
 };
 
 use super::{table::Record, tenant::Tenant};
@@ -223,21 +224,20 @@ impl<'s> EdgeReader<'s> {
     }
 
     /// Builds the edges of each attribute.
-    pub(super) fn build(
-        &self,
-        found: FoundEdges,
-        targets: &EdgeTargets<'s>,
-    ) -> Vec<(AttrId, Vec<Edge>)> {
+    pub(super) fn build(&self, found: FoundEdges, targets: &EdgeTargets<'s>) -> Vec<AttrEdges> {
         let count = |attr| found.all.iter().filter(|(of, _)| *of == attr).count();
         let attrs = self.attrs.iter().enumerate();
-        let attrs = attrs.map(|(at, one)| (one.attr.id(), Vec::with_capacity(count(at))));
-        let mut built: Vec<(AttrId, Vec<Edge>)> = attrs.collect();
+        let attrs = attrs.map(|(at, one)| AttrEdges {
+            attr: one.attr.id(),
+            edges: Vec::with_capacity(count(at)),
+        });
+        let mut built: Vec<AttrEdges> = attrs.collect();
         for (attr, edge) in found.all {
             let edge = match edge {
                 FoundEdge::Known(at) => targets.live.get(at).map(|target| target.edge().clone()),
                 FoundEdge::Unknown(edge) => Some(edge),
             };
-            if let Some((_, edges)) = built.get_mut(attr) {
+            if let Some(AttrEdges { edges, .. }) = built.get_mut(attr) {
                 edges.extend(edge);
             }
         }
@@ -418,7 +418,7 @@ mod tests {
         let found = ["1", "2"].map(find);
         assert_eq!(targets.live.len(), 2);
         for found in found {
-            let edges = reader.build(found, &targets).remove(0).1;
+            let edges = reader.build(found, &targets).remove(0).edges;
             let names: Vec<_> = edges.iter().map(|edge| edge.display.as_deref()).collect();
             assert_eq!(names, [Some("G"), Some("H")]);
             assert!(

@@ -107,9 +107,9 @@ fn cut(query: &Query, found: Vec<(Option<Scalar>, StoredResource)>) -> Page {
         if !has_begun {
             continue;
         }
-        stored.edges.retain(|(attr, _)| query.edges.contains(attr));
+        stored.edges.retain(|list| query.edges.contains(&list.attr));
         let lists = stored.edges.iter_mut();
-        lists.for_each(|(_, edges)| edges.truncate(most(query.edge_limit)));
+        lists.for_each(|list| list.edges.truncate(most(query.edge_limit)));
         let id = stored.id.clone();
         page.push(stored);
         if page.is_over() {

@@ -1,6 +1,6 @@
 use chrono::DateTime;
 use scimkit_core::Version;
-use scimkit_registry::{AttrId, Edge, Registry, ResourceId, Tolerance};
+use scimkit_registry::{AttrEdges, AttrId, Edge, Registry, ResourceId, Tolerance};
 use scimkit_store::{
     Document, RequestContext, ResourceFacts, StoredResource, Timestamps, computed_attributes,
     element, target_types,
@@ -29,9 +29,11 @@ fn of(
         },
         Document::from(document),
     );
-    let named =
-        |(path, edges): &(&str, Vec<Edge>)| (kind.attribute_id(path).unwrap(), edges.clone());
-    let edges: Vec<(AttrId, Vec<Edge>)> = edges.iter().map(named).collect();
+    let named = |(path, edges): &(&str, Vec<Edge>)| AttrEdges {
+        attr: kind.attribute_id(path).unwrap(),
+        edges: edges.clone(),
+    };
+    let edges: Vec<AttrEdges> = edges.iter().map(named).collect();
     let wanted: Vec<AttrId> = kind.attributes().iter().map(|attr| attr.id()).collect();
     Value::Object(computed_attributes(
         &scope.settings,

@@ -144,14 +144,14 @@ fn limited(ground: &Ground<'_>) -> Result<(), String> {
     let page = ground.query(&crews(ground, 2, 9)?.with_edge_limit(4))?;
     ensure_eq!(page.items.len(), 2, "groups");
     for stored in &page.items {
-        let edges = stored.edges.first().map_or(&[][..], |(_, edges)| edges);
+        let edges = stored.edges.first().map_or(&[][..], |list| &list.edges);
         ensure_eq!(ids_of(edges), ["u00", "u01", "u02", "u03"], "first members");
     }
     let groups = ground.attr(&ground.user, "groups")?;
     let query = Query::new(Arc::clone(&ground.user)).with_edges(vec![groups]);
     let page = ground.query(&query.with_edge_limit(1))?;
     for stored in &page.items {
-        let edges = stored.edges.first().map_or(&[][..], |(_, edges)| edges);
+        let edges = stored.edges.first().map_or(&[][..], |list| &list.edges);
         ensure_eq!(ids_of(edges), ["g0"], "the first group");
     }
     Ok(())

@@ -214,7 +214,7 @@ impl Ground<'_> {
         let few = ReadOptions::edges([asked.attr]).with_edge_limit(1);
         let first = self.run(self.store.read(&self.scope, &asked.kind, id, &few))?;
         let first = first.map_err(|e| format!("read `{id}` with one edge: {}", said(&e)))?;
-        let first = first.edges.first().map_or(&[][..], |(_, edges)| edges);
+        let first = first.edges.first().map_or(&[][..], |list| &list.edges);
         // The first one is known only if the ids are.
         if self.store.support(&self.user).caller_assigned_ids {
             ensure_eq!(
@@ -233,8 +233,8 @@ impl Ground<'_> {
         let page = self.run(self.store.query(&self.scope, &query))?;
         let page = page.map_err(|e| format!("query of `{id}` with edges: {}", said(&e)))?;
         for stored in page.items.iter().chain([&read]) {
-            let beside = stored.edges.iter().find(|(attr, _)| *attr == asked.attr);
-            let beside = beside.map_or(&[][..], |(_, edges)| edges);
+            let beside = stored.edges.iter().find(|list| list.attr == asked.attr);
+            let beside = beside.map_or(&[][..], |list| &list.edges);
             ensure_eq!(beside, edges, "the edges beside a resource");
         }
         Ok(())

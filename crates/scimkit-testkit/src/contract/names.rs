@@ -6,7 +6,8 @@ use std::{
 };
 
 use scimkit_registry::{
-    Attr, AttributeRole, Change, Edge, EdgeEdit, Predicate, ResourceId, ResourceType, Scalar,
+    Attr, AttrEdges, AttributeRole, Change, Edge, EdgeEdit, Predicate, ResourceId, ResourceType,
+    Scalar,
 };
 use scimkit_store::{
     Batch, BoxFuture, Capabilities, EdgeQuery, Page, PageStart, Query, ReadOptions, RequestContext,
@@ -111,7 +112,7 @@ impl Pairs {
 
     fn stored(&self, mut stored: StoredResource) -> StoredResource {
         stored.id = self.name(&stored.id);
-        for (_, edges) in &mut stored.edges {
+        for AttrEdges { edges, .. } in &mut stored.edges {
             for edge in edges.iter_mut() {
                 edge.id = self.name(&edge.id);
             }

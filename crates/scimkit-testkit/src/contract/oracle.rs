@@ -4,7 +4,7 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use scimkit_core::{DataType, message::SortOrder};
 use scimkit_registry::{
-    AttrId, AttributeRole, Edge, Meter, Predicate, Resource, ResourceId, ResourceType,
+    AttrEdges, AttrId, AttributeRole, Edge, Meter, Predicate, Resource, ResourceId, ResourceType,
     ResourceView, Scalar,
 };
 use scimkit_store::{
@@ -133,18 +133,18 @@ fn rows(ground: &Ground<'_>, kind: &Arc<ResourceType>) -> Result<Vec<Row>, Strin
         let document = document(&stored)?;
         let mut edges = Vec::new();
         for attr in edge_attributes(kind) {
-            edges.push((
+            let found = ground.edges(kind, attr, &[&id])?;
+            edges.push(AttrEdges {
                 attr,
-                ground
-                    .edges(kind, attr, &[&id])?
-                    .into_iter()
-                    .flatten()
-                    .collect(),
-            ));
+                edges: found.into_iter().flatten().collect(),
+            });
         }
         for attr in kind.attributes() {
             if attr.role() == AttributeRole::Reference && attr.parent().is_none() {
-                edges.push((attr.id(), reference(kind, attr.id(), &document, &names)));
+                edges.push(AttrEdges {
+                    attr: attr.id(),
+                    edges: reference(kind, attr.id(), &document, &names),
+                });
             }
         }
         let computed = computed_attributes(

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, thread};
 
-use scimkit_registry::{Change, Edge, EdgeEdit, ResourceId};
+use scimkit_registry::{AttrEdges, Change, Edge, EdgeEdit, ResourceId};
 use scimkit_store::{
     Batch, ExpectedVersion, ReadOptions, StoreError, WriteOp, WriteOutcome, Written,
 };
@@ -278,8 +278,8 @@ fn exchange(ground: &Ground<'_>, n: usize, removes: bool) -> Result<Seen, String
     let answer = answers.pop().ok_or("no answer")?;
     let stored = answer.map_err(|error| said(&error))?.stored;
     let stored = stored.ok_or("an answer without the resource")?;
-    let list = stored.edges.iter().find(|(attr, _)| *attr == members);
-    let (_, edges) = list.ok_or("an answer without the members")?;
+    let list = stored.edges.iter().find(|list| list.attr == members);
+    let AttrEdges { edges, .. } = list.ok_or("an answer without the members")?;
     let number = stored.version.as_str().parse();
     Ok(Seen {
         added,

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use scimkit_registry::{AttrId, AttributeRole, Edge, ResourceId, ResourceType};
+use scimkit_registry::{AttrEdges, AttrId, AttributeRole, Edge, ResourceId, ResourceType};
 
 use super::{EdgeRow, EdgesBy, SimpleRows, SimpleTransaction};
 use crate::{
@@ -170,7 +170,10 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
                 .await?;
             for stored in &mut *resources {
                 let own = edges.remove(&stored.id).unwrap_or_default();
-                stored.edges.push((*attr, own));
+                stored.edges.push(AttrEdges {
+                    attr: *attr,
+                    edges: own,
+                });
             }
         }
         Ok(())

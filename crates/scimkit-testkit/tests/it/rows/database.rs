@@ -12,7 +12,7 @@ use std::{
 };
 
 use scimkit_core::Version;
-use scimkit_registry::{AttrId, AttributeRole, Edge, ResourceId, ResourceType};
+use scimkit_registry::{AttrEdges, AttrId, AttributeRole, Edge, ResourceId, ResourceType};
 use scimkit_store::{
     Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, StoreError, StoredResource,
     TenantId,
@@ -440,9 +440,10 @@ impl Tables {
         row: FoundRow,
         want: &[AttrId],
     ) -> StoredResource {
-        let edges = want
-            .iter()
-            .map(|attr| (*attr, self.edges(scope, (kind, &row), *attr)));
+        let edges = want.iter().map(|attr| AttrEdges {
+            attr: *attr,
+            edges: self.edges(scope, (kind, &row), *attr),
+        });
         let edges = edges.collect();
         let mut stored = row.into_stored();
         stored.edges = edges;
@@ -543,7 +544,7 @@ impl RowDatabase for Database {
         stored
             .edges
             .iter_mut()
-            .for_each(|(_, edges)| edges.truncate(limit));
+            .for_each(|list| list.edges.truncate(limit));
         Ok(stored)
     }
 
