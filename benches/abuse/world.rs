@@ -26,7 +26,7 @@ pub(crate) struct World {
     pub(crate) folder: Option<tempfile::TempDir>,
     pub(crate) server: Server,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) scope: RequestContext,
+    pub(crate) context: RequestContext,
 }
 
 impl World {
@@ -52,7 +52,7 @@ impl World {
             folder,
             server: server.with_authentication(tokens),
             store,
-            scope: RequestContext::new(TenantId::default(), Arc::new(settings)),
+            context: RequestContext::new(TenantId::default(), Arc::new(settings)),
         }
     }
 
@@ -79,7 +79,7 @@ impl World {
         count: usize,
         body: impl Fn(usize) -> Value,
     ) {
-        let kind = self.scope.settings.registry.resource_type(kind).unwrap();
+        let kind = self.context.settings.registry.resource_type(kind).unwrap();
         let create = |number: usize| {
             let admitted = kind.admit(body(number), &Tolerance::DEFAULT).unwrap();
             WriteOp::Create {
@@ -92,7 +92,7 @@ impl World {
         for some in numbers.chunks(250) {
             let writes = some.iter().map(|number| create(*number)).collect();
             let batch = Batch::new(DateTime::UNIX_EPOCH, writes);
-            for answer in self.store.write(&self.scope, batch).await.unwrap() {
+            for answer in self.store.write(&self.context, batch).await.unwrap() {
                 answer.unwrap();
             }
         }

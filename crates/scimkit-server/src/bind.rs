@@ -28,7 +28,7 @@ pub(crate) fn queries(
     search: &SearchRequest,
     writer: Writer<'_>,
 ) -> Result<Vec<Query>, HandlerError> {
-    let Writer { scope, .. } = writer;
+    let Writer { context, .. } = writer;
     let witness: &QuirkRecorder = writer.witness;
     let mut of_several = *witness.tolerance();
     of_several.unknown_filter_attributes = true;
@@ -43,7 +43,7 @@ pub(crate) fn queries(
     let mut queries = Vec::with_capacity(shapes.len());
     let mut sort_is_known = search.sort_by.is_none();
     for (kind, projection) in shapes {
-        let hidden = writer.access.hidden(&scope.settings.registry, kind);
+        let hidden = writer.access.hidden(&context.settings.registry, kind);
         let edges = shown_edges(kind, projection);
         let mut query = Query::new(Arc::clone(kind)).with_edges(edges);
         query = query.with_edge_limit(PAGE + 1);

@@ -57,7 +57,7 @@ pub(crate) async fn answer(
     body: Bytes,
     request_id: &str,
 ) -> Result<ResponseParts, HandlerError> {
-    let settings = &writer.scope.settings;
+    let settings = &writer.context.settings;
     let units = BODY_BYTE.saturating_mul(body.len() as u64);
     let bounds = bounds(settings);
     let registry = Arc::clone(&settings.registry);
@@ -72,7 +72,7 @@ pub(crate) async fn answer(
         let plan = Plan::of(operations, &names, &registry);
         Ok::<_, ErrorResponse>((request, names, echoes, plan))
     };
-    let planned = writer.work.run(writer.scope, units, plan).await?;
+    let planned = writer.work.run(writer.context, units, plan).await?;
     let (request, names, echoes, plan) = planned?;
     RequestError::check_message(
         request.schemas_mismatch,

@@ -33,7 +33,7 @@ pub(crate) fn answer(
     writer: Writer<'_>,
     authentication: &dyn Authenticate,
 ) -> Result<ResponseParts, HandlerError> {
-    let settings = &*writer.scope.settings;
+    let settings = &*writer.context.settings;
     let shown = Shown::to(writer.access, settings.described());
     let parameters = parameters(query, &[], writer.witness)?;
     if parameters
@@ -104,7 +104,7 @@ impl<'a> Shown<'a> {
 
 /// Builds the service provider configuration from the settings, the store and the authentication schemes.
 fn config(writer: Writer<'_>, authentication: &dyn Authenticate) -> Value {
-    let settings = &*writer.scope.settings;
+    let settings = &*writer.context.settings;
     let store = &**writer.store;
     let supports = |what: fn(&scimkit_store::Capabilities) -> bool| {
         settings

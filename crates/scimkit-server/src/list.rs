@@ -31,10 +31,10 @@ pub(crate) async fn answer(
     search: SearchRequest,
     cursors: &Cursors,
 ) -> Result<ResponseParts, HandlerError> {
-    let Writer { scope, .. } = writer;
+    let Writer { context, .. } = writer;
     let witness: &QuirkRecorder = writer.witness;
     let store = &**writer.store;
-    let limits = &scope.settings.limits;
+    let limits = &context.settings.limits;
     let start = u64::try_from(search.start_index.unwrap_or(1).max(1) - 1).unwrap_or(0);
     let count = search.count.map(|count| u32::try_from(count.max(0)));
     let count = count.map_or(limits.page_default, |count| {
@@ -52,7 +52,7 @@ pub(crate) async fn answer(
     let shapes: Vec<Shape> = types.into_iter().map(shape).collect();
     let queries = queries(&shapes, filter.as_ref(), &search, writer)?;
     let rendering = writer.work.rendering();
-    let service = (scope, store, &rendering);
+    let service = (context, store, &rendering);
     let (gathered, head) = match &search.cursor {
         Some(cursor) => {
             let walk = paging::Service {
@@ -81,7 +81,7 @@ pub(crate) async fn answer(
     };
     let shown = Shown {
         rendering: rendering.clone(),
-        scope: scope.clone(),
+        context: context.clone(),
         shapes,
         store: Arc::clone(writer.store),
     };

@@ -44,7 +44,7 @@ pub(crate) struct List {
     pub(crate) id: ResourceId,
     pub(crate) kind: Arc<ResourceType>,
     pub(crate) projection: Projection,
-    pub(crate) scope: RequestContext,
+    pub(crate) context: RequestContext,
     pub(crate) store: Arc<dyn Store>,
 }
 
@@ -56,7 +56,7 @@ impl fmt::Debug for Members {
 
 impl Drop for Members {
     fn drop(&mut self) {
-        self.list.scope.budget.cancel();
+        self.list.context.budget.cancel();
     }
 }
 
@@ -66,7 +66,7 @@ impl Members {
     /// The remaining reads are limited by the size of the resource, and as slow as the client. They have their own
     /// budget, which is cancelled when the body is dropped.
     pub(crate) fn new(mut list: List, mut text: Vec<u8>, first: Vec<AttrEdges>) -> Self {
-        list.scope.budget = Budget::unlimited();
+        list.context.budget = Budget::unlimited();
         // The closing brace follows the memberships.
         text.pop();
         Members {
@@ -162,19 +162,19 @@ impl List {
         let query = query
             .with_start_after(Some(after))
             .with_edge_limit(PAGE + 1);
-        let scope = self.scope.clone();
+        let context = self.context.clone();
         let store = Arc::clone(&self.store);
         Box::pin(async move {
             // Other tasks get a turn between pages, however fast the client reads.
             yield_now().await;
-            let found = store.edges(&scope, &query).await?;
+            let found = store.edges(&context, &query).await?;
             Ok(found.into_iter().next().unwrap_or_default())
         })
     }
 
     /// Appends the elements of edges to a text; returns whether any of them is shown.
     fn print(&self, attr: AttrId, edges: &[Edge], text: &mut Vec<u8>) -> bool {
-        let printer = ResourcePrinter::new(&self.scope.settings, &self.kind, &self.projection);
+        let printer = ResourcePrinter::new(&self.context.settings, &self.kind, &self.projection);
         let start = text.len();
         printer.print_elements(attr, edges, text);
         text.len() > start

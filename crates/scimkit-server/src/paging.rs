@@ -48,16 +48,16 @@ pub(crate) async fn page(
         cursors,
         service,
     } = service;
-    let (scope, store, _) = service;
+    let (context, store, _) = service;
     check(store, queries, search)?;
-    let about = about(scope, queries, search);
+    let about = about(context, queries, search);
     let mut counting = CountMode::Skip;
     let mut place = if text.is_empty() {
         counting = CountMode::Exact;
         let marks = vec![TypeProgress::Start; queries.len()];
         ListProgress { count, marks }
     } else {
-        let timeout = scope.settings.limits.cursor_timeout;
+        let timeout = context.settings.limits.cursor_timeout;
         cursors.open(text, &about, (clock.now(), timeout))?
     };
     if place.marks.len() != queries.len() {
@@ -124,10 +124,10 @@ fn check(
 
 /// Returns the text that a cursor is bound to: the tenant and the meaning of the query. Different spellings of one
 /// query result in the same text.
-fn about(scope: &RequestContext, queries: &[Query], search: &SearchRequest) -> String {
+fn about(context: &RequestContext, queries: &[Query], search: &SearchRequest) -> String {
     // Every part is printed with its end, so that no two lists have the same text. Writing to a `String` can't
     // fail.
-    let mut about = format!("{:?}", scope.tenant.as_str());
+    let mut about = format!("{:?}", context.tenant.as_str());
     for query in queries {
         let kind: &ResourceType = &query.kind;
         let shown = kind.projection(&search.attributes, &search.excluded_attributes);
@@ -182,7 +182,7 @@ struct Found {
 impl Walk<'_> {
     /// Reads one type after the other.
     async fn in_turn(&self, marks: &mut [TypeProgress]) -> Result<Found, HandlerError> {
-        let (scope, store, _) = self.service;
+        let (context, store, _) = self.service;
         let (mut items, mut more, mut total) = (Vec::new(), false, 0);
         for (at, (query, mark)) in self.queries.iter().zip(marks).enumerate() {
             let taken = u32::try_from(items.len()).unwrap_or(u32::MAX);
@@ -196,7 +196,7 @@ impl Walk<'_> {
             }
             // A full page also checks whether anything follows it.
             let look = if more { 0 } else { room.max(1) };
-            let page = store.query(scope, &self.from(query, mark, look)).await?;
+            let page = store.query(context, &self.from(query, mark, look)).await?;
             total += page.total.unwrap_or(0);
             if more {
                 continue;
@@ -215,14 +215,14 @@ impl Walk<'_> {
 
     /// Reads all types in one order; equal resources follow the order of the types.
     async fn merged(&self, marks: &mut [TypeProgress]) -> Result<Found, HandlerError> {
-        let (scope, store, _) = self.service;
+        let (context, store, _) = self.service;
         let (mut keyed, mut total, mut endless) = (Vec::new(), 0, Vec::new());
         for (at, (query, mark)) in self.queries.iter().zip(&*marks).enumerate() {
             if *mark == TypeProgress::Done {
                 continue;
             }
             let query = self.from(query, mark, self.count);
-            let page = store.query(scope, &query).await?;
+            let page = store.query(context, &query).await?;
             total += page.total.unwrap_or(0);
             if page.next.is_some() {
                 endless.push(at);

@@ -41,11 +41,11 @@ impl Writer<'_> {
         let sent = self.takes_existing(change.kind()).then(|| change.clone());
         let change = self.mapped(change, On::Create).await?;
         if let Some(guard) = &self.hooks.guard {
-            guard.check(self.scope, &open_part(&change)).await?;
+            guard.check(self.context, &open_part(&change)).await?;
         }
         let mut taken = HandledSecrets::default();
         let change = self.without_secrets(change, &id, &mut taken).await?;
-        self.scope.settings.limits.check_document(None, &change)?;
+        self.context.settings.limits.check_document(None, &change)?;
         let existing_match = match sent {
             None => None,
             // Match by the values as sent: the values that the mapping adds are the same for all resources.
@@ -82,7 +82,7 @@ impl Writer<'_> {
 
     /// Removes e-mail aliases if the settings drop them.
     fn plain(&self, change: Change, before: Option<&Resource>) -> Change {
-        match self.scope.settings.aliases {
+        match self.context.settings.aliases {
             AliasPolicy::Drop => self.without_aliases(change, before),
             _ => change,
         }
@@ -92,7 +92,7 @@ impl Writer<'_> {
     async fn mapped(&self, change: Change, on: On) -> Result<Change, HandlerError> {
         // The work that mapping rules may spend to read and copy each value.
         const RULES: u64 = 8;
-        let Some(mapping) = self.scope.settings.mapping() else {
+        let Some(mapping) = self.context.settings.mapping() else {
             return Ok(change);
         };
         if mapping.for_type(change.kind().name()).is_none() {
@@ -113,7 +113,7 @@ impl Writer<'_> {
                 }
             })
         };
-        let shaped = self.work.run(self.scope, units, shape).await?;
+        let shaped = self.work.run(self.context, units, shape).await?;
         let shaped = shaped.ok_or_else(lost)??;
         for path in &shaped.dropped {
             self.dropped.note("unmapped", path);
@@ -122,7 +122,7 @@ impl Writer<'_> {
     }
 
     fn mapping(&self, kind: &ResourceType) -> Option<&TypeMapping> {
-        self.scope.settings.mapping()?.for_type(kind.name())
+        self.context.settings.mapping()?.for_type(kind.name())
     }
 
     /// Returns whether a create of this type may adopt or restore an existing resource, so that its id is known
@@ -140,7 +140,7 @@ impl Writer<'_> {
     }
 
     fn among(&self) -> Option<MatchScope> {
-        match self.scope.settings.create_policy {
+        match self.context.settings.create_policy {
             CreatePolicy::Adopt => Some(MatchScope::Adoptable),
             CreatePolicy::AdoptOrRestore => Some(MatchScope::Both),
             CreatePolicy::Restore => Some(MatchScope::Restorable),
@@ -211,7 +211,7 @@ impl Writer<'_> {
                         path,
                         value,
                     };
-                    hook.take(self.scope, secret).await?
+                    hook.take(self.context, secret).await?
                 }
             };
             taken.push((*attr, given));

@@ -70,8 +70,8 @@ impl ResourceRequest<'_> {
         let projection = self.projection(kind)?;
         let known = decode::etags(&self.head.headers, &IF_NONE_MATCH)?;
         let want = self.want(kind, &projection);
-        let Writer { scope, store, .. } = self.writer;
-        let stored = store.read(scope, kind, id, &want).await?;
+        let Writer { context, store, .. } = self.writer;
+        let stored = store.read(context, kind, id, &want).await?;
         if known.is_some_and(|tags| tags.matches(&stored.version)) {
             let answer = ResponseParts::empty(StatusCode::NOT_MODIFIED).tagged(&stored.version);
             return Ok(answer.showing(&self.location(kind, &stored)));
@@ -105,7 +105,7 @@ impl ResourceRequest<'_> {
         id: &ResourceId,
         body: Value,
     ) -> Result<ResponseParts, HandlerError> {
-        let settings = &self.writer.scope.settings;
+        let settings = &self.writer.context.settings;
         let query = self.query()?;
         let asks = !query.attributes.is_empty();
         let projection = self.projected(kind, &query);
@@ -164,9 +164,9 @@ impl ResourceRequest<'_> {
     ) -> Result<ResponseParts, HandlerError> {
         let Conditions { barred, wanted, .. } = self.conditions(ReadOptions::version())?;
         if let Some(barred) = barred {
-            let Writer { scope, store, .. } = self.writer;
+            let Writer { context, store, .. } = self.writer;
             let before = store
-                .read(scope, &kind, &id, &ReadOptions::document())
+                .read(context, &kind, &id, &ReadOptions::document())
                 .await?;
             check_barred(&barred, &before)?;
         }
@@ -197,9 +197,9 @@ impl ResourceRequest<'_> {
                 continue;
             }
             let query = EdgeQuery::new(Arc::clone(kind), attr, vec![stored.id.clone()]);
-            let Writer { scope, store, .. } = self.writer;
+            let Writer { context, store, .. } = self.writer;
             let found = store
-                .edges(scope, &query.with_edge_limit(BIG_GROUP + 1))
+                .edges(context, &query.with_edge_limit(BIG_GROUP + 1))
                 .await?;
             let edges = found.into_iter().next().unwrap_or_default();
             if edges.len() > BIG_GROUP as usize {
@@ -231,7 +231,7 @@ impl ResourceRequest<'_> {
     }
 
     fn location(&self, kind: &ResourceType, stored: &StoredResource) -> String {
-        location(&self.writer.scope.settings, kind, &stored.id)
+        location(&self.writer.context.settings, kind, &stored.id)
     }
 
     fn query(&self) -> Result<SearchRequest, HandlerError> {
@@ -260,12 +260,12 @@ impl ResourceRequest<'_> {
         let id = stored.id.clone();
         let version = stored.version.clone();
         let location = self.location(kind, &stored);
-        let Writer { scope, store, .. } = self.writer;
+        let Writer { context, store, .. } = self.writer;
         let rendering = self.writer.work.rendering();
         let shape = (Arc::clone(kind), projection);
         let mut text = Vec::new();
         let items = vec![Item { query: 0, stored }];
-        let service = (scope, &**store, &rendering);
+        let service = (context, &**store, &rendering);
         render::page(service, std::slice::from_ref(&shape), items, &mut text).await?;
         let body = if long.is_empty() {
             Body::from(Bytes::from(text))
@@ -275,7 +275,7 @@ impl ResourceRequest<'_> {
                     id,
                     kind: shape.0,
                     projection: shape.1,
-                    scope: self.writer.scope.clone(),
+                    context: self.writer.context.clone(),
                     store: Arc::clone(self.writer.store),
                 },
                 text,
@@ -294,7 +294,7 @@ impl ResourceRequest<'_> {
         stored: &mut StoredResource,
         projection: &Projection,
     ) -> Result<Vec<AttrEdges>, HandlerError> {
-        let most = self.writer.scope.settings.limits.page_max;
+        let most = self.writer.context.settings.limits.page_max;
         let asked = MembersPage::of(kind, self.head.uri.query(), most, self.writer.witness)?;
         for attr in edge_attrs(kind, projection) {
             let is_known = stored.edges.iter().any(|list| list.attr == attr);
@@ -309,7 +309,7 @@ impl ResourceRequest<'_> {
                     .with_edge_limit(page.count),
                 None => query.with_edge_limit(PAGE + 1),
             };
-            let found = self.writer.store.edges(self.writer.scope, &query).await?;
+            let found = self.writer.store.edges(self.writer.context, &query).await?;
             let edges = found.into_iter().next().unwrap_or_default();
             stored.edges.retain(|list| list.attr != attr);
             stored.edges.push(AttrEdges { attr, edges });

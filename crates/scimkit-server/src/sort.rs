@@ -23,7 +23,7 @@ pub(crate) fn sort_merged<T>(
 
 /// Returns the sort key of each resource of a page, as its store determined it.
 pub(crate) async fn sort_keys(
-    (scope, store, _): Service<'_>,
+    (context, store, _): Service<'_>,
     query: &Query,
     items: &[StoredResource],
 ) -> Result<Vec<Option<Scalar>>, HandlerError> {
@@ -31,13 +31,13 @@ pub(crate) async fn sort_keys(
         return Ok(vec![None; items.len()]);
     };
     let reader = query.kind.reader([attr]);
-    let meter = scope.budget.meter();
+    let meter = context.budget.meter();
     let mut keys = Vec::with_capacity(items.len());
     for part in render::parts(items) {
         if !keys.is_empty() {
             yield_now().await;
         }
-        let computed = computed_keys((scope, store), (query, attr), part).await?;
+        let computed = computed_keys((context, store), (query, attr), part).await?;
         let mut computed = computed.iter();
         for stored in part {
             let searched = meter.charge(stored.document.size() / render::PROJECTED);

@@ -94,10 +94,10 @@ impl Archive for SqliteStore {
 
     fn import_records<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
-        Box::pin(import::import(self, scope, source))
+        Box::pin(import::import(self, context, source))
     }
 }
 

@@ -29,12 +29,12 @@
 //!
 //! let options = archive::ArchiveOptions::default();
 //! let (lines, _) = now(archive::export_to(&one, &acme, &options, Vec::new()))?;
-//! let scope = RequestContext::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
-//! now(archive::import_from(&other, &scope, &options, Cursor::new(lines.clone())))?;
+//! let context = RequestContext::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
+//! now(archive::import_from(&other, &context, &options, Cursor::new(lines.clone())))?;
 //! assert_eq!(now(other.tenants()).unwrap(), now(one.tenants()).unwrap());
 //!
 //! let cut = lines[..lines.len() - 9].to_vec();
-//! let cut = now(archive::import_from(&MemoryStore::new(), &scope, &options, Cursor::new(cut)));
+//! let cut = now(archive::import_from(&MemoryStore::new(), &context, &options, Cursor::new(cut)));
 //! assert!(cut.unwrap_err().to_string().starts_with("line 2: "));
 //! # Ok::<(), archive::ArchiveError>(())
 //! ```
@@ -107,9 +107,9 @@ pub struct NumberedRecord {
 ///
 /// let acme = TenantId::from("acme");
 /// let start = ArchiveRecord::Start(TenantHeader::new(acme.clone(), None, 7));
-/// let scope = RequestContext::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
+/// let context = RequestContext::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
 /// let twice = numbered([start.clone(), start]);
-/// let problem = now(MemoryStore::new().import_records(&scope, twice)).unwrap_err();
+/// let problem = now(MemoryStore::new().import_records(&context, twice)).unwrap_err();
 /// assert!(problem.to_string().starts_with("line 2: "));
 /// ```
 pub fn numbered<'a>(
@@ -203,7 +203,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     /// - [`StoreError::Busy`] and [`StoreError::Backend`]
     fn import_records<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>>;
 }

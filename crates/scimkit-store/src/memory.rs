@@ -74,14 +74,14 @@ use crate::{
 /// let store = MemoryStore::new();
 /// let settings = Arc::new(Settings::new("https://example.com/scim/v2"));
 /// let user = Arc::clone(settings.registry.resource_type("User").unwrap());
-/// let scope = RequestContext::new(TenantId::default(), settings);
+/// let context = RequestContext::new(TenantId::default(), settings);
 /// let change = |name| {
 ///     let body = user.admit(json!({"userName": name}), &Tolerance::DEFAULT)?;
 ///     Ok::<_, scimkit_registry::RequestError>(Change::create(Arc::clone(&user), body))
 /// };
 /// let at = DateTime::UNIX_EPOCH;
-/// now(store.create(&scope, at, ResourceId::from("1"), change("bjensen")?)).unwrap();
-/// let taken = now(store.create(&scope, at, ResourceId::from("2"), change("BJensen")?));
+/// now(store.create(&context, at, ResourceId::from("1"), change("bjensen")?)).unwrap();
+/// let taken = now(store.create(&context, at, ResourceId::from("2"), change("BJensen")?));
 /// assert!(matches!(taken, Err(StoreError::Duplicate { attr }) if attr == "userName"));
 /// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
@@ -144,18 +144,18 @@ impl Store for MemoryStore {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async move {
-            let Some(tenant) = self.tenant(&scope.tenant) else {
+            let Some(tenant) = self.tenant(&context.tenant) else {
                 return Ok(vec![Vec::new(); query.owners.len()]);
             };
             let among = Among::First {
                 after: query.after.as_ref(),
                 limit: most(query.limit),
             };
-            let reader = EdgeReader::new(&scope.settings, &query.kind, [query.attr]);
+            let reader = EdgeReader::new(&context.settings, &query.kind, [query.attr]);
             let mut targets = EdgeTargets::default();
             let found: Vec<_> = {
                 let tenant = shared_in_turn(&tenant).await;
@@ -178,13 +178,13 @@ impl Store for MemoryStore {
 
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
-            let tenant = self.tenant(&scope.tenant).unwrap_or_default();
-            let settings = &*scope.settings;
-            let budget = &scope.budget;
+            let tenant = self.tenant(&context.tenant).unwrap_or_default();
+            let settings = &*context.settings;
+            let budget = &context.budget;
             let admitted = admitted(&tenant, settings, query, budget).await?;
             let asked = {
                 let tenant = shared_in_turn(&tenant).await;
@@ -194,7 +194,7 @@ impl Store for MemoryStore {
             };
             let asked = match asked {
                 Some(asked) => asked,
-                None => self.asked_apart(&tenant, scope, query).await?,
+                None => self.asked_apart(&tenant, context, query).await?,
             };
             let mut walk = match asked {
                 Asked::Found(rows) => Walk::found(settings, query, rows),
@@ -215,7 +215,7 @@ impl Store for MemoryStore {
                     Progress::Pause => yield_now().await,
                     Progress::Long(row) => {
                         let (row, evaluate) = walk.long(row, budget);
-                        let holds = self.lane.run(&scope.tenant, budget, evaluate).await??;
+                        let holds = self.lane.run(&context.tenant, budget, evaluate).await??;
                         let is_enough = match (holds, needs_edges) {
                             (false, _) => false,
                             (true, false) => walk.add(row, None, &budget.meter())?,
@@ -246,14 +246,14 @@ impl Store for MemoryStore {
 
     fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
         want: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         Box::pin(async move {
-            let tenant = self.tenant(&scope.tenant).ok_or(StoreError::NotFound)?;
-            let edges = wanted(&scope.settings, kind, want);
+            let tenant = self.tenant(&context.tenant).ok_or(StoreError::NotFound)?;
+            let edges = wanted(&context.settings, kind, want);
             let mut targets = EdgeTargets::default();
             let (mut stored, found) = {
                 let tenant = shared_in_turn(&tenant).await;
@@ -269,17 +269,17 @@ impl Store for MemoryStore {
 
     fn write<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {
-            let tenant = self.tenant_to_write(&scope.tenant);
-            let mut writing = Writing::new(&*shared_in_turn(&tenant).await, scope, batch);
+            let tenant = self.tenant_to_write(&context.tenant);
+            let mut writing = Writing::new(&*shared_in_turn(&tenant).await, context, batch);
             if writing.is_long() {
-                return self.write_apart(&tenant, scope, writing).await;
+                return self.write_apart(&tenant, context, writing).await;
             }
             loop {
-                let is_done = writing.slice(&mut *exclusive_in_turn(&tenant).await, scope);
+                let is_done = writing.slice(&mut *exclusive_in_turn(&tenant).await, context);
                 if is_done {
                     return writing.take_answers();
                 }
@@ -294,39 +294,39 @@ impl MemoryStore {
     async fn asked_apart(
         &self,
         tenant: &Arc<RwLock<Tenant>>,
-        scope: &RequestContext,
+        context: &RequestContext,
         query: &Query,
     ) -> Result<Asked<'static>, StoreError> {
         let tenant = Arc::clone(tenant);
         let query = query.clone();
-        let settings = Arc::clone(&scope.settings);
+        let settings = Arc::clone(&context.settings);
         let ask = move || {
             let tenant = shared(&tenant);
             tenant.check_complete()?;
             Ok(tenant.rows(&settings, &query))
         };
-        self.lane.run(&scope.tenant, &scope.budget, ask).await?
+        self.lane.run(&context.tenant, &context.budget, ask).await?
     }
 
     /// Carries out a batch on the lane, and waits while the lane is full.
     async fn write_apart(
         &self,
         tenant: &Arc<RwLock<Tenant>>,
-        scope: &RequestContext,
+        context: &RequestContext,
         writing: Writing,
     ) -> BatchAnswer {
         let writing = Arc::new(Mutex::new(writing));
         loop {
             let tenant = Arc::clone(tenant);
             let writing = Arc::clone(&writing);
-            let own = scope.clone();
-            let budget = &scope.budget;
+            let own = context.clone();
+            let budget = &context.budget;
             let run = move || {
                 let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
                 while !writing.slice(&mut exclusive(&tenant), &own) {}
                 writing.take_answers()
             };
-            match self.lane.run(&scope.tenant, budget, run).await {
+            match self.lane.run(&context.tenant, budget, run).await {
                 Err(StoreError::Busy) => budget.check()?,
                 done => return done?,
             }
@@ -420,7 +420,7 @@ mod tests {
         let store = MemoryStore::new();
         let settings = Arc::new(Settings::new("https://example.com"));
         let user = Arc::clone(settings.registry.resource_type("User").unwrap());
-        let scope = RequestContext::new(TenantId::default(), settings);
+        let context = RequestContext::new(TenantId::default(), settings);
         let create = |n: usize| {
             let body = json!({"userName": format!("user{n}")});
             let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
@@ -437,13 +437,13 @@ mod tests {
         let job = |_| {
             let gate = Arc::clone(&gate);
             let wait = move || drop(gate.lock().unwrap());
-            let run = store.lane.run(&scope.tenant, &scope.budget, wait);
+            let run = store.lane.run(&context.tenant, &context.budget, wait);
             let mut job: BoxFuture<'_, _> = Box::pin(run);
             (poll(&mut job).is_pending(), job)
         };
         let jobs: Vec<_> = (0..100).map(job).collect();
         assert!(jobs.iter().any(|(is_waiting, _)| !is_waiting));
-        let mut write = store.write(&scope, batch);
+        let mut write = store.write(&context, batch);
         assert!((0..1_000).all(|_| poll(&mut write).is_pending()));
         drop(closed);
         let since = Instant::now();

@@ -99,7 +99,7 @@ pub(super) async fn ready(
         kind,
     } = task;
     // A spent budget fails all remaining operations.
-    writer.scope.budget.check().map_err(StoreError::from)?;
+    writer.context.budget.check().map_err(StoreError::from)?;
     writer.access.check(&kind, AccessLevel::Write)?;
     let expect = match (&act, expect) {
         (_, Some(expect)) => expect,
@@ -111,7 +111,7 @@ pub(super) async fn ready(
         _ => Body::Resource,
     };
     created.put_ids_in(body, &mut data, is_unnamed)?;
-    let limits = &writer.scope.settings.limits;
+    let limits = &writer.context.settings.limits;
     let edit = match act {
         Act::Create => {
             let change = writer.decode_create(&kind, data).await?;

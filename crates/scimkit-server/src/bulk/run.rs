@@ -286,7 +286,7 @@ impl<'a> Run<'a> {
                 result.response = Some(error);
             }
         }
-        let settings = &self.writer.scope.settings;
+        let settings = &self.writer.context.settings;
         result.location = resource.map(|ResourceRef { kind, id }| location(settings, &kind, &id));
         if let Some(slot) = self.results.get_mut(index) {
             *slot = Some(result);

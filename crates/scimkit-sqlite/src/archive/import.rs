@@ -50,12 +50,12 @@ struct Piece {
 /// Imports the records of a source; removes what it has written when it fails.
 pub(super) async fn import(
     store: &SqliteStore,
-    scope: &RequestContext,
+    context: &RequestContext,
     source: RecordSource<'_>,
 ) -> Result<(), ArchiveError> {
-    let tenant = &scope.tenant;
+    let tenant = &context.tenant;
     let attempt = begin(store, tenant).await?;
-    let done = fill(store, scope, attempt, source).await;
+    let done = fill(store, context, attempt, source).await;
     if let Err(problem) = done {
         // What can't be removed is left for the next import, or for an erase.
         drop(clear(store, tenant, attempt).await);
@@ -84,21 +84,21 @@ async fn begin(store: &SqliteStore, tenant: &TenantId) -> Result<Attempt, Archiv
 /// Keeps each piece while the next one is read, so that two are held at most.
 async fn fill(
     store: &SqliteStore,
-    scope: &RequestContext,
+    context: &RequestContext,
     attempt: Attempt,
     mut source: RecordSource<'_>,
 ) -> Result<(), ArchiveError> {
-    let mut restoring = Importer::new(scope);
+    let mut restoring = Importer::new(context);
     let mut piece = read(&mut restoring, &mut source).await;
     loop {
-        let keep = keep(store, &scope.tenant, attempt, piece.records);
+        let keep = keep(store, &context.tenant, attempt, piece.records);
         let Some(end) = piece.end else {
             piece = both(keep, read(&mut restoring, &mut source)).await?;
             continue;
         };
         // Those before may be wrong in the store's eyes, and are the first to be named.
         keep.await?;
-        let tenant = scope.tenant.clone();
+        let tenant = context.tenant.clone();
         let versions = end?;
         return step(store, move |db| {
             check_turn(db, &tenant, attempt)?;

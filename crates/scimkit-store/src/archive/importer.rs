@@ -118,12 +118,12 @@ impl Importer {
     /// Begins with none: the records become those of the scope's tenant, fit the types of its registry, and respect
     /// its limit on documents.
     #[must_use]
-    pub fn new(scope: &RequestContext) -> Self {
+    pub fn new(context: &RequestContext) -> Self {
         Importer {
             has_entry: false,
             is_started: false,
-            settings: Arc::clone(&scope.settings),
-            tenant: scope.tenant.clone(),
+            settings: Arc::clone(&context.settings),
+            tenant: context.tenant.clone(),
             versions: 0,
         }
     }

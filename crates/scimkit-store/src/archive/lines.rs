@@ -220,20 +220,22 @@ impl Stream for ExportLines<'_> {
 /// # }
 /// use scimkit_store::{MemoryStore, RequestContext, Settings, TenantId, archive, stream_from};
 ///
-/// let scope = RequestContext::new(TenantId::from("acme"), Arc::new(Settings::new("https://example.com/scim/v2")));
+/// let context = RequestContext::new(TenantId::from("acme"), Arc::new(Settings::new("https://example.com/scim/v2")));
 /// let chunks = stream_from([Ok("{\"tenant\":{\"form".into()), Ok("at\":2}}\n".into())]);
 /// let (store, options) = (MemoryStore::new(), archive::ArchiveOptions::default());
-/// let imported = now(archive::import(&store, &scope, &options, chunks));
+/// let imported = now(archive::import(&store, &context, &options, chunks));
 /// let problem = imported.unwrap_err().to_string();
 /// assert_eq!(problem, "line 1: the format is 2, and not 1");
 /// ```
 pub async fn import<S: Stream<Item = io::Result<Bytes>> + Send>(
     archive: &dyn Archive,
-    scope: &RequestContext,
+    context: &RequestContext,
     options: &ArchiveOptions,
     input: S,
 ) -> Result<RecordCounts, ArchiveError> {
     let mut reader = LineReader::new(input, options);
-    archive.import_records(scope, Box::pin(&mut reader)).await?;
+    archive
+        .import_records(context, Box::pin(&mut reader))
+        .await?;
     Ok(reader.handed())
 }

@@ -57,8 +57,8 @@ impl WriteRequest {
 
     /// Creates a request with the settings and the budget of a scope.
     #[must_use]
-    pub fn in_scope(scope: &RequestContext, batch: Batch) -> Self {
-        WriteRequest::with_settings(&scope.settings, batch).with_budget(scope.budget.clone())
+    pub fn in_context(context: &RequestContext, batch: Batch) -> Self {
+        WriteRequest::with_settings(&context.settings, batch).with_budget(context.budget.clone())
     }
 
     /// Sets the rules that the writes are decided by.

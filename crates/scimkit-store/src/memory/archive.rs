@@ -118,16 +118,16 @@ impl Archive for MemoryStore {
 
     fn import_records<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         mut source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
         Box::pin(async move {
-            let import = Import::begin(self, &scope.tenant)?;
+            let import = Import::begin(self, &context.tenant)?;
             let mut copy = Copy {
                 import: &import,
                 tenant: Tenant::default(),
             };
-            let mut restoring = Importer::new(scope);
+            let mut restoring = Importer::new(context);
             // Without a lock: the source may take its time.
             let mut kept = 0;
             while let Some(next) = next_item(&mut source).await {

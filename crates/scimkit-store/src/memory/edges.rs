@@ -383,9 +383,9 @@ mod tests {
     fn target_of_many_edges_is_looked_up_once() {
         let store = MemoryStore::new();
         let settings = Settings::new("https://example.com");
-        let scope = RequestContext::new(TenantId::default(), settings.into());
+        let context = RequestContext::new(TenantId::default(), settings.into());
         let kinds =
-            ["Group", "User"].map(|name| scope.settings.registry.resource_type(name).unwrap());
+            ["Group", "User"].map(|name| context.settings.registry.resource_type(name).unwrap());
         let [group, user] = kinds;
         let create = |kind: &Arc<ResourceType>, id: &str, body| {
             let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
@@ -402,14 +402,14 @@ mod tests {
             create(group, "g", json!({"displayName": "G", "members": members})),
             create(group, "h", json!({"displayName": "H", "members": members})),
         ];
-        let mut write = store.write(&scope, Batch::new(DateTime::UNIX_EPOCH, writes));
+        let mut write = store.write(&context, Batch::new(DateTime::UNIX_EPOCH, writes));
         let answers = write.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(matches!(answers, Poll::Ready(Ok(all)) if all.iter().all(Result::is_ok)));
 
-        let tenant = store.tenant(&scope.tenant).unwrap();
+        let tenant = store.tenant(&context.tenant).unwrap();
         let tenant = shared(&tenant);
         let groups = user.attribute_id("groups").unwrap();
-        let reader = EdgeReader::new(&scope.settings, user, [groups]);
+        let reader = EdgeReader::new(&context.settings, user, [groups]);
         let mut targets = EdgeTargets::default();
         let find = |id: &str| {
             let (id, record) = tenant.tables["User"].records.get_key_value(id).unwrap();

@@ -21,7 +21,7 @@ use crate::{
 
 /// The rows of a tenant, under its lock.
 pub(super) struct TenantRows<'t> {
-    pub(super) scope: &'t RequestContext,
+    pub(super) context: &'t RequestContext,
     pub(super) tenant: &'t mut Tenant,
 }
 
@@ -29,7 +29,7 @@ impl Rows for TenantRows<'_> {
     fn load(&mut self, needs: &Needs) -> impl Future<Output = Result<Facts, RowsError>> + Send {
         ready(
             self.tenant
-                .facts(self.scope, needs)
+                .facts(self.context, needs)
                 .map_err(RowsError::from),
         )
     }

@@ -63,7 +63,7 @@ impl Tenant {
     }
 
     /// The approximate units of a write, including the edges and resources that it reads.
-    pub(super) fn weight(&self, scope: &RequestContext, write: &WriteOp) -> u64 {
+    pub(super) fn weight(&self, context: &RequestContext, write: &WriteOp) -> u64 {
         const EDGE: u64 = 64 * Budget::COMPARISON;
         const ROW: u64 = 16 * Budget::COMPARISON;
         let kind = write.kind();
@@ -87,14 +87,14 @@ impl Tenant {
             WriteOp::Create {
                 existing_match: Some(existing_match),
                 ..
-            } => self.count_candidates(&scope.settings, kind, &existing_match.predicate),
+            } => self.count_candidates(&context.settings, kind, &existing_match.predicate),
             _ => 0,
         };
-        let capacities = scope.settings.policy.capacities.iter();
+        let capacities = context.settings.policy.capacities.iter();
         let capacities = capacities.filter(|one| one.kind().name() == kind.name());
         let uncounted = capacities.filter(|one| !self.counters.contains_key(one.counter()));
         let counted = uncounted
-            .map(|one| self.count_candidates(&scope.settings, one.kind(), one.predicate()));
+            .map(|one| self.count_candidates(&context.settings, one.kind(), one.predicate()));
         let rows = found_match + counted.sum::<usize>();
         let looked_at = EDGE.saturating_mul(edges as u64) + ROW.saturating_mul(rows as u64);
         engine::weight(write).saturating_add(looked_at)

@@ -21,12 +21,12 @@ use crate::{
 /// # Errors
 /// [`StoreError::Exhausted`].
 pub fn satisfying(
-    scope: &RequestContext,
+    context: &RequestContext,
     kind: &Arc<ResourceType>,
     predicate: &Predicate,
     rows: Vec<FoundRow>,
 ) -> Result<Vec<FoundRow>, StoreError> {
-    let meter = scope.budget.meter();
+    let meter = context.budget.meter();
     let reader = kind.reader(predicate.attributes());
     let mut left = Vec::new();
     for row in rows {
@@ -52,11 +52,11 @@ pub fn satisfying(
 /// # Errors
 /// [`StoreError::Exhausted`].
 pub fn page(
-    scope: &RequestContext,
+    context: &RequestContext,
     query: &Query,
     resources: Vec<StoredResource>,
 ) -> Result<Page, StoreError> {
-    let meter = scope.budget.meter();
+    let meter = context.budget.meter();
     let wanted = wanted(query);
     let reader = query.kind.reader(asked(query));
     let mut found = Vec::new();
@@ -67,7 +67,7 @@ pub fn page(
         }
         let (holds, key) = {
             let values = reader.read(stored.document.text());
-            let made = made(scope, query, &stored, &wanted);
+            let made = made(context, query, &stored, &wanted);
             let view = ResourceView::of_values(&values).with_computed(Some(&made));
             let holds = match &query.predicate {
                 Some(predicate) => query.kind.matches(predicate, view, &meter)?,
@@ -135,7 +135,7 @@ fn wanted(query: &Query) -> Vec<AttrId> {
 }
 
 fn made(
-    scope: &RequestContext,
+    context: &RequestContext,
     query: &Query,
     stored: &StoredResource,
     wanted: &[AttrId],
@@ -144,7 +144,7 @@ fn made(
         Map::new()
     } else {
         let facts = ResourceFacts::new(&query.kind, stored, &stored.edges);
-        computed_attributes(&scope.settings, &facts, wanted)
+        computed_attributes(&context.settings, &facts, wanted)
     }
 }
 

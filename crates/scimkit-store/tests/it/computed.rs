@@ -7,17 +7,17 @@ use scimkit_store::{
 };
 use serde_json::{Value, json};
 
-use crate::{kind, scope};
+use crate::{context, kind};
 
 /// The computed attributes of a resource with that id and body.
 fn of(
-    scope: &RequestContext,
+    context: &RequestContext,
     name: &str,
     id: &str,
     body: Value,
     edges: &[(&str, Vec<Edge>)],
 ) -> Value {
-    let kind = kind(scope, name);
+    let kind = kind(context, name);
     let document = kind.admit(body, &Tolerance::DEFAULT).unwrap();
     let at = DateTime::from_timestamp(1_305_261_754, 123_456_789).unwrap();
     let stored = StoredResource::new(
@@ -36,7 +36,7 @@ fn of(
     let edges: Vec<AttrEdges> = edges.iter().map(named).collect();
     let wanted: Vec<AttrId> = kind.attributes().iter().map(|attr| attr.id()).collect();
     Value::Object(computed_attributes(
-        &scope.settings,
+        &context.settings,
         &ResourceFacts::new(&kind, &stored, &edges),
         &wanted,
     ))
@@ -50,9 +50,9 @@ fn user(id: &str, display: Option<&str>) -> Edge {
 
 #[test]
 fn a_group_shows_its_members() {
-    let scope = scope(Registry::standard());
+    let context = context(Registry::standard());
     let edges = [("members", vec![user("a/b?", Some("A")), Edge::to("gone")])];
-    let made = of(&scope, "Group", "g", json!({"displayName": "G"}), &edges);
+    let made = of(&context, "Group", "g", json!({"displayName": "G"}), &edges);
     assert_eq!(
         made,
         json!({
@@ -80,7 +80,7 @@ fn a_group_shows_its_members() {
 #[test]
 fn a_user_shows_its_groups_and_manager() {
     const ENTERPRISE: &str = scimkit_core::builtin::ENTERPRISE_USER;
-    let scope = scope(Registry::standard());
+    let context = context(Registry::standard());
     let group = Edge::to("g")
         .with_kind(Some("Group"))
         .with_display(Some("G"));
@@ -90,7 +90,7 @@ fn a_user_shows_its_groups_and_manager() {
         (&*manager, vec![user("m", Some("M"))]),
     ];
     let body = json!({"userName": "u", ENTERPRISE: {"manager": {"value": "m"}}});
-    let made = of(&scope, "User", "u", body.clone(), &edges);
+    let made = of(&context, "User", "u", body.clone(), &edges);
     assert_eq!(
         made["groups"],
         json!([{
@@ -105,7 +105,7 @@ fn a_user_shows_its_groups_and_manager() {
         json!({"$ref": "https://example.com/v2/Users/m", "displayName": "M", "value": "m"})
     );
     let made = of(
-        &scope,
+        &context,
         "User",
         "u",
         body,
@@ -113,17 +113,17 @@ fn a_user_shows_its_groups_and_manager() {
     );
     assert_eq!(made[&manager], json!({"value": "m"}));
     assert!(made.get("groups").is_none());
-    let made = of(&scope, "User", "u", json!({"userName": "u"}), &[]);
+    let made = of(&context, "User", "u", json!({"userName": "u"}), &[]);
     assert!(made.get(&manager).is_none());
 }
 
 #[test]
 fn an_attribute_leads_to_the_types_it_names() {
-    let scope = scope(Registry::standard());
+    let context = context(Registry::standard());
     let names = |name: &str, path: &str| {
-        let kind = kind(&scope, name);
+        let kind = kind(&context, name);
         let targets = target_types(
-            &scope.settings.registry,
+            &context.settings.registry,
             &kind,
             kind.attribute_id(path).unwrap(),
         );
@@ -133,10 +133,10 @@ fn an_attribute_leads_to_the_types_it_names() {
             .collect::<Vec<_>>()
     };
     assert_eq!(names("Group", "members"), ["User", "Group"]);
-    let group = kind(&scope, "Group");
+    let group = kind(&context, "Group");
     let unknown = Edge::to("x").with_kind(Some("Printer"));
     let shown = element(
-        &scope.settings,
+        &context.settings,
         &group,
         group.attribute_id("members").unwrap(),
         &unknown,

@@ -119,7 +119,7 @@ fn compare(
     (kind, stored): (&Arc<ResourceType>, &StoredResource),
     want: &ReadOptions,
 ) -> Result<(), String> {
-    let reading = ground.store.read(&ground.scope, kind, &stored.id, want);
+    let reading = ground.store.read(&ground.context, kind, &stored.id, want);
     match ground.run(reading)? {
         Ok(read) if read.version == stored.version => {
             ensure_eq!(stored.edges, read.edges, "the edges of `{}`", stored.id);

@@ -42,8 +42,8 @@ impl Ground<'_> {
         if refers_to_itself(&batch.writes) {
             self.needs_ids("a batch can't refer to what it creates")?;
         }
-        let batch = batch.with_cause(self.scope.cause.clone());
-        self.run(self.store.write(&self.scope, batch))
+        let batch = batch.with_cause(self.context.cause.clone());
+        self.run(self.store.write(&self.context, batch))
     }
 
     /// The store's answer to one write.
@@ -158,7 +158,7 @@ impl Ground<'_> {
         let stored =
             self.run(
                 self.store
-                    .read(&self.scope, kind, &key, &ReadOptions::document()),
+                    .read(&self.context, kind, &key, &ReadOptions::document()),
             )?;
         let stored = stored.map_err(|e| format!("read `{id}`: {}", said(&e)))?;
         ensure_eq!(stored.id.as_str(), id, "the id of what was read");
@@ -169,7 +169,7 @@ impl Ground<'_> {
     pub(super) fn absent(&self, kind: &Arc<ResourceType>, id: &str) -> Result<(), String> {
         self.needs_kind(kind)?;
         match self.run(self.store.read(
-            &self.scope,
+            &self.context,
             kind,
             &ResourceId::from(id),
             &ReadOptions::document(),
@@ -190,7 +190,7 @@ impl Ground<'_> {
         let owners: Vec<_> = owners.iter().map(|id| ResourceId::from(*id)).collect();
         let count = owners.len();
         let query = EdgeQuery::new(Arc::clone(kind), attr, owners);
-        let edges = self.run(self.store.edges(&self.scope, &query))?;
+        let edges = self.run(self.store.edges(&self.context, &query))?;
         let edges = edges.map_err(|e| format!("edges: {}", said(&e)))?;
         ensure_eq!(edges.len(), count, "owners in an answer about edges");
         for (owner, edges) in query.owners.iter().zip(&edges) {
@@ -207,12 +207,12 @@ impl Ground<'_> {
         edges: &[Edge],
     ) -> Result<(), String> {
         let want = ReadOptions::edges([asked.attr]);
-        let read = match self.run(self.store.read(&self.scope, &asked.kind, id, &want))? {
+        let read = match self.run(self.store.read(&self.context, &asked.kind, id, &want))? {
             Err(StoreError::NotFound) => return Ok(()),
             other => other.map_err(|e| format!("read `{id}` with edges: {}", said(&e)))?,
         };
         let few = ReadOptions::edges([asked.attr]).with_edge_limit(1);
-        let first = self.run(self.store.read(&self.scope, &asked.kind, id, &few))?;
+        let first = self.run(self.store.read(&self.context, &asked.kind, id, &few))?;
         let first = first.map_err(|e| format!("read `{id}` with one edge: {}", said(&e)))?;
         let first = first.edges.first().map_or(&[][..], |list| &list.edges);
         // The first one is known only if the ids are.
@@ -230,7 +230,7 @@ impl Ground<'_> {
         };
         let query = Query::new(Arc::clone(&asked.kind)).with_predicate(same);
         let query = query.with_edges(want.edges);
-        let page = self.run(self.store.query(&self.scope, &query))?;
+        let page = self.run(self.store.query(&self.context, &query))?;
         let page = page.map_err(|e| format!("query of `{id}` with edges: {}", said(&e)))?;
         for stored in page.items.iter().chain([&read]) {
             let beside = stored.edges.iter().find(|list| list.attr == asked.attr);
@@ -244,7 +244,7 @@ impl Ground<'_> {
     pub(super) fn edge_pages(&self, query: &EdgeQuery) -> Result<Vec<Vec<Edge>>, String> {
         self.needs_groups()?;
         self.needs_ids("the order of edges is not known")?;
-        let found = self.run(self.store.edges(&self.scope, query))?;
+        let found = self.run(self.store.edges(&self.context, query))?;
         found.map_err(|e| format!("edges: {}", said(&e)))
     }
 
@@ -279,7 +279,7 @@ impl Ground<'_> {
         if matches!(query.start, PageStart::After(_)) {
             self.needs_cursor()?;
         }
-        let page = self.run(self.store.query(&self.scope, query))?;
+        let page = self.run(self.store.query(&self.context, query))?;
         let page = page.map_err(|e| format!("query: {}", said(&e)))?;
         let part = !matches!(query.start, PageStart::Index(0)) || page.next.is_some();
         if query.count > 0 && part {
@@ -290,7 +290,7 @@ impl Ground<'_> {
 
     /// The store's answer to a query, which may be an error.
     pub(super) fn query_as_it_is(&self, query: &Query) -> Result<Result<Page, StoreError>, String> {
-        self.run(self.store.query(&self.scope, query))
+        self.run(self.store.query(&self.context, query))
     }
 
     /// The number of resources of the type.

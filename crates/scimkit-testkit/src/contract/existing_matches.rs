@@ -644,7 +644,7 @@ impl<'a> Ground<'a> {
     /// The same store, asked on behalf of a connection.
     pub(super) fn through(&self, connection: &str) -> Ground<'a> {
         let mut other = self.again();
-        other.scope.cause.connection = Some(ConnectionId::from(connection));
+        other.context.cause.connection = Some(ConnectionId::from(connection));
         other
     }
 

@@ -47,7 +47,7 @@ pub(super) use ensure_eq;
 pub(super) struct Ground<'a> {
     drive: &'a Driver<'a>,
     pub(super) group: Arc<ResourceType>,
-    pub(super) scope: RequestContext,
+    pub(super) context: RequestContext,
     /// What the store lacks for the check, once that was noticed.
     skipped: Arc<OnceLock<String>>,
     pub(super) store: Arc<dyn Store>,
@@ -69,14 +69,14 @@ impl<'a> Ground<'a> {
         };
         let group = kind("Group")?;
         let user = kind("User")?;
-        let scope = RequestContext::new(TenantId::default(), Arc::clone(subject.settings()));
+        let context = RequestContext::new(TenantId::default(), Arc::clone(subject.settings()));
         if !store.support(&user).caller_assigned_ids {
             store = Arc::new(Names::new(store));
         }
         Ok(Ground {
             drive,
             group,
-            scope,
+            context,
             skipped: Arc::default(),
             store,
             subject: Arc::new(subject.clone()),
@@ -189,7 +189,7 @@ impl<'a> Ground<'a> {
         // Whatever the check finds, it is skipped.
         drop(self.needs_tenants());
         let mut other = self.again();
-        other.scope.tenant = TenantId::from(name);
+        other.context.tenant = TenantId::from(name);
         other
     }
 
@@ -205,9 +205,9 @@ impl<'a> Ground<'a> {
 
     pub(super) fn under(&self, set: impl FnOnce(&mut Settings)) -> Ground<'a> {
         let mut other = self.again();
-        let mut settings = Settings::clone(&self.scope.settings);
+        let mut settings = Settings::clone(&self.context.settings);
         set(&mut settings);
-        other.scope.settings = Arc::new(settings);
+        other.context.settings = Arc::new(settings);
         other
     }
 
@@ -215,7 +215,7 @@ impl<'a> Ground<'a> {
         Ground {
             drive: self.drive,
             group: Arc::clone(&self.group),
-            scope: self.scope.clone(),
+            context: self.context.clone(),
             skipped: Arc::clone(&self.skipped),
             store: Arc::clone(&self.store),
             subject: Arc::clone(&self.subject),

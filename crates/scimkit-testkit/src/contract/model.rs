@@ -48,7 +48,7 @@ fn writes_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
         // Now and then the clock is set back.
         let at = second(if n % 7 == 5 { n - 40 } else { n });
         let shown = format!("write {n}, {write:?}");
-        let expected = model.expect(&ground.scope.settings, &write);
+        let expected = model.expect(&ground.context.settings, &write);
         let answer = ground.attempt(at, &write)?;
         check_answer(&answer, &expected).map_err(|e| format!("{shown}: {e}"))?;
         if let Ok(written) = answer {

@@ -148,7 +148,7 @@ fn rows(ground: &Ground<'_>, kind: &Arc<ResourceType>) -> Result<Vec<Row>, Strin
             }
         }
         let computed = computed_attributes(
-            &ground.scope.settings,
+            &ground.context.settings,
             &ResourceFacts::new(kind, &stored, &edges),
             &wanted,
         );

@@ -88,7 +88,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
             shown.extend(owners.iter().cloned());
             facts.shown_owners.push(ShownOwners { list, owners });
         }
-        let registry = Arc::clone(&self.scope.settings.registry);
+        let registry = Arc::clone(&self.context.settings.registry);
         for row in self.live(shown).await?.values() {
             if let Some(kind) = registry.resource_type(&row.head.kind) {
                 facts.labels.extend(Label::new(kind, row));
@@ -186,7 +186,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         attr: AttrId,
         resources: &[StoredResource],
     ) -> Result<BTreeMap<ResourceId, Vec<Edge>>, RowsError> {
-        let leads_to = target_types(&self.scope.settings.registry, kind, attr);
+        let leads_to = target_types(&self.context.settings.registry, kind, attr);
         let is_target = |name: &str| leads_to.iter().any(|kind| kind.name() == name);
         let attr = kind.attr(attr);
         let ids = || resources.iter().map(|stored| stored.id.clone());
@@ -240,7 +240,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         let edges: Vec<_> = edges.collect();
         let ids = edges.iter().map(|edge| edge.id.clone()).collect();
         let rows = self.live(ids).await?;
-        let leads_to = target_types(&self.scope.settings.registry, kind, attr);
+        let leads_to = target_types(&self.context.settings.registry, kind, attr);
         for edge in edges {
             let Some(FoundRow { document, head, .. }) = rows.get(&edge.id) else {
                 continue;
@@ -282,7 +282,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         kind: &Arc<str>,
     ) -> Result<(), RowsError> {
         let mut edges = self.edges_to(BTreeSet::from([id.clone()])).await?;
-        let registry = Arc::clone(&self.scope.settings.registry);
+        let registry = Arc::clone(&self.context.settings.registry);
         let kind = registry.resource_type(kind);
         let attrs = kind.into_iter().flat_map(|kind| kind.attributes());
         let attrs = attrs

@@ -193,7 +193,7 @@ fn large(pair: &Pair<'_>) -> Result<(), String> {
         let line = SMALL.lines().nth(number - 1).unwrap_or_default();
         let long = line.replacen(r#""}}}"#, &format!(r#"{}"}}}}}}"#, "x".repeat(100)), 1);
         let lines = with_line(SMALL, number, Some(&long));
-        let settings = Arc::make_mut(&mut to.ground.scope.settings);
+        let settings = Arc::make_mut(&mut to.ground.context.settings);
         settings.limits.document = document(&long) - 1;
         match to.import(&lines, &ArchiveOptions::default())? {
             Err(ArchiveError::Line { line, problem }) if line == number as u64 => {
@@ -202,7 +202,7 @@ fn large(pair: &Pair<'_>) -> Result<(), String> {
             other => return Err(format!("{other:?} for a document beyond the limit")),
         }
         to.has_nothing()?;
-        let settings = Arc::make_mut(&mut to.ground.scope.settings);
+        let settings = Arc::make_mut(&mut to.ground.context.settings);
         settings.limits.document = document(&long);
         to.restored(&lines)?;
         to.erase()?;

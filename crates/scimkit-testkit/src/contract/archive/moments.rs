@@ -67,7 +67,7 @@ pub(super) fn import(
     side: &Side<'_>,
     source: RecordSource<'_>,
 ) -> Result<Result<(), ArchiveError>, String> {
-    side.run(side.store.import_records(&side.ground.scope, source))
+    side.run(side.store.import_records(&side.ground.context, source))
 }
 
 fn broken() -> ArchiveError {
@@ -140,9 +140,9 @@ fn chunks(pair: &Pair<'_>) -> Result<(), String> {
     for size in [1, 7, 1_000, lines.len()] {
         let chunks = lines.as_bytes().chunks(size);
         let chunks = chunks.map(|chunk| Ok(Bytes::copy_from_slice(chunk)));
-        let scope = &pair.to.ground.scope;
+        let context = &pair.to.ground.context;
         let options = ArchiveOptions::default();
-        let import = lines::import(&*pair.to.store, scope, &options, stream_from(chunks));
+        let import = lines::import(&*pair.to.store, context, &options, stream_from(chunks));
         let counts = pair.to.run(Box::pin(import))?.map_err(|e| told(&e))?;
         ensure!(counts.resources > 60, "{counts:?}");
         ensure_eq!(pair.to.lines()?, lines, "lines from chunks of {size}");
@@ -175,7 +175,7 @@ fn misplaced(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(3)?;
     let records = records(&pair.from)?;
     let late = records.iter().skip(1).cloned().collect();
-    let start = TenantHeader::new(pair.to.ground.scope.tenant.clone(), None, 1);
+    let start = TenantHeader::new(pair.to.ground.context.tenant.clone(), None, 1);
     let twice: Vec<_> = [ArchiveRecord::Start(start)]
         .into_iter()
         .chain(records)
@@ -195,7 +195,7 @@ fn unpolled(pair: &Pair<'_>) -> Result<(), String> {
     let side = &pair.from;
     let lines = pair.from.lines()?;
     drop(side.store.export_records(side.id()));
-    drop(side.store.erase_tenant(&side.ground.scope.tenant));
+    drop(side.store.erase_tenant(&side.ground.context.tenant));
     ensure_eq!(
         side.lines()?,
         lines,
@@ -203,7 +203,7 @@ fn unpolled(pair: &Pair<'_>) -> Result<(), String> {
     );
     let forget = side
         .store
-        .purge_deleted(&side.ground.scope.tenant, second(1_000));
+        .purge_deleted(&side.ground.context.tenant, second(1_000));
     drop(forget);
     ensure_eq!(
         side.lines()?,
@@ -211,7 +211,11 @@ fn unpolled(pair: &Pair<'_>) -> Result<(), String> {
         "the lines after a forget that nobody waits for"
     );
     let source = numbered(records(side)?);
-    drop(pair.to.store.import_records(&pair.to.ground.scope, source));
+    drop(
+        pair.to
+            .store
+            .import_records(&pair.to.ground.context, source),
+    );
     pair.to.has_nothing()
 }
 

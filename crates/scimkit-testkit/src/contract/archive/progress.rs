@@ -128,17 +128,17 @@ fn invisible(pair: &Pair<'_>) -> Result<(), String> {
 
 fn nothing_of_resources(side: &Side<'_>) -> Result<(), String> {
     let ground = &side.ground;
-    let (scope, user) = (&ground.scope, &ground.user);
+    let (context, user) = (&ground.context, &ground.user);
     let id = ResourceId::from("u01");
     let want = ReadOptions::document();
-    let read = side.store.read(scope, user, &id, &want);
+    let read = side.store.read(context, user, &id, &want);
     importing("a read", side.run(read)?)?;
     let query = Query::new(user.clone());
-    importing("a query", side.run(side.store.query(scope, &query))?)?;
+    importing("a query", side.run(side.store.query(context, &query))?)?;
     let owners = vec![ResourceId::from("g01")];
     let attr = ground.attr(&ground.group, "members")?;
     let edges = EdgeQuery::new(ground.group.clone(), attr, owners);
-    importing("edges", side.run(side.store.edges(scope, &edges))?)?;
+    importing("edges", side.run(side.store.edges(context, &edges))?)?;
     let write = WriteOp::Create {
         change: ground.body(user, json!({"userName": "in between"}))?,
         existing_match: None,
@@ -286,8 +286,8 @@ fn pending(pair: &Pair<'_>) -> Result<(), String> {
     let source = Waiting::default();
     let next = all.len() as u64 + 1;
     source.push(1, all);
-    let scope = &side.ground.scope;
-    let mut import = side.store.import_records(scope, Box::pin(source.clone()));
+    let context = &side.ground.context;
+    let mut import = side.store.import_records(context, Box::pin(source.clone()));
     until_it_waits(side, &mut import, &source)?;
     other.fill(9)?;
     other.lines()?;
@@ -306,8 +306,8 @@ fn dropped(pair: &Pair<'_>) -> Result<(), String> {
     for count in [0, 1, 4, all.len() / 2, all.len()] {
         let source = Waiting::default();
         source.push(1, all.iter().take(count).cloned().collect());
-        let scope = &side.ground.scope;
-        let mut import = side.store.import_records(scope, Box::pin(source.clone()));
+        let context = &side.ground.context;
+        let mut import = side.store.import_records(context, Box::pin(source.clone()));
         until_it_waits(side, &mut import, &source)?;
         drop(import);
         match side.export(&ArchiveOptions::default())? {

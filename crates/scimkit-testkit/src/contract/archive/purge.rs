@@ -26,7 +26,7 @@ fn long_ago(pair: &Pair<'_>) -> Result<(), String> {
     let other = pair.from.tenant("other");
     let of_nobody = acme.run(
         acme.store
-            .purge_deleted(&acme.ground.scope.tenant, second(0)),
+            .purge_deleted(&acme.ground.context.tenant, second(0)),
     )?;
     if !matches!(of_nobody, Err(StoreError::NotFound)) {
         return Err(format!("{of_nobody:?} where there is no tenant"));

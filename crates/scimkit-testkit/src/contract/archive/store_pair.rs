@@ -72,7 +72,7 @@ impl<'a> Side<'a> {
     }
 
     pub(super) fn id(&self) -> &TenantId {
-        &self.ground.scope.tenant
+        &self.ground.context.tenant
     }
 
     /// The lines of the tenant, or why there are none.
@@ -103,7 +103,7 @@ impl<'a> Side<'a> {
         options: &ArchiveOptions,
     ) -> Result<Result<RecordCounts, ArchiveError>, String> {
         let input = Cursor::new(lines.as_bytes().to_vec());
-        let future = import_from(&*self.store, &self.ground.scope, options, input);
+        let future = import_from(&*self.store, &self.ground.context, options, input);
         self.run(Box::pin(future))
     }
 

@@ -66,7 +66,9 @@ impl<'a> Log<'a> {
     /// The same store, through a connection.
     pub(super) fn through(&self, connection: &str) -> Log<'a> {
         let mut ground = self.ground.again();
-        ground.scope = ground.scope.with_connection(ConnectionId::from(connection));
+        ground.context = ground
+            .context
+            .with_connection(ConnectionId::from(connection));
         self.with(ground)
     }
 
@@ -78,7 +80,7 @@ impl<'a> Log<'a> {
     }
 
     pub(super) fn id(&self) -> &TenantId {
-        &self.ground.scope.tenant
+        &self.ground.context.tenant
     }
 
     pub(super) fn read(&self, query: &JournalQuery) -> Result<JournalRead, String> {

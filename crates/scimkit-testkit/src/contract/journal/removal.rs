@@ -94,11 +94,11 @@ fn imported(log: &Log<'_>) -> Result<(), String> {
     let erased = log.run(log.store.erase_tenant(log.id()))?;
     erased.map_err(|e| said(&e))?;
     let store = Arc::clone(&log.store);
-    let scope = log.ground.scope.clone();
+    let context = log.ground.context.clone();
     let input = Cursor::new(exported.clone());
     let done = log.run(Box::pin(async move {
         let store: Arc<dyn Archive> = store as Arc<dyn Archive>;
-        import_from(&*store, &scope, &ArchiveOptions::default(), input).await
+        import_from(&*store, &context, &ArchiveOptions::default(), input).await
     }))?;
     done.map_err(|e| e.to_string())?;
     ensure_eq!(lines(log)?, exported, "the tenant exported again");
