@@ -128,18 +128,18 @@ impl Writer<'_> {
     /// Returns whether a create of this type may adopt or restore an existing resource, so that its id is known
     /// only after the write.
     pub(crate) fn takes_existing(&self, kind: &Arc<ResourceType>) -> bool {
-        self.among().is_some() && !self.matching(kind).paths().is_empty()
+        self.match_scope().is_some() && !self.matching(kind).paths().is_empty()
     }
 
     /// Returns the match for the existing resource that a create may adopt or restore.
     fn existing_match(&self, change: &Change) -> Option<ExistingMatch> {
-        let among = self.among()?;
+        let scope = self.match_scope()?;
         let by = self.matching(change.kind()).predicate(change)?;
-        let dormant = (among != MatchScope::Adoptable).then(|| switched_off(change.kind()));
-        Some(ExistingMatch::new(among, by).with_deactivated(dormant.flatten()))
+        let deactivated = (scope != MatchScope::Adoptable).then(|| switched_off(change.kind()));
+        Some(ExistingMatch::new(scope, by).with_deactivated(deactivated.flatten()))
     }
 
-    fn among(&self) -> Option<MatchScope> {
+    fn match_scope(&self) -> Option<MatchScope> {
         match self.context.settings.create_policy {
             CreatePolicy::Adopt => Some(MatchScope::Adoptable),
             CreatePolicy::AdoptOrRestore => Some(MatchScope::Both),

@@ -109,7 +109,8 @@ impl ExistingMatch {
     /// use scimkit_store::{MatchScope, Candidate, ExistingMatch, MatchPin};
     ///
     /// let found = Candidate::new(ResourceId::from("42"), Version::new("7")?);
-    /// let existing_match = ExistingMatch::new(MatchScope::Adoptable, Predicate::Never).with_pin(MatchPin::Candidate(found.clone()));
+    /// let pin = MatchPin::Candidate(found.clone());
+    /// let existing_match = ExistingMatch::new(MatchScope::Adoptable, Predicate::Never).with_pin(pin);
     /// assert_eq!(existing_match.pin, Some(MatchPin::Candidate(found)));
     /// # Ok::<(), scimkit_core::InvalidVersion>(())
     /// ```

@@ -31,7 +31,7 @@ use scimkit_registry::{Budget, Edge, ResourceId, ResourceType};
 use self::{
     admission::Admitted,
     batch::Writing,
-    edges::{Among, EdgeReader, EdgeTargets, FoundEdges, wanted},
+    edges::{EdgeFilter, EdgeReader, EdgeTargets, FoundEdges, wanted},
     page::PageRows,
     query::Asked,
     tenant::Tenant,
@@ -151,7 +151,7 @@ impl Store for MemoryStore {
             let Some(tenant) = self.tenant(&context.tenant) else {
                 return Ok(vec![Vec::new(); query.owners.len()]);
             };
-            let among = Among::First {
+            let filter = EdgeFilter::First {
                 after: query.after.as_ref(),
                 limit: most(query.limit),
             };
@@ -161,7 +161,7 @@ impl Store for MemoryStore {
                 let tenant = shared_in_turn(&tenant).await;
                 tenant.check_complete()?;
                 let find = |id| match tenant.record(&query.kind, id) {
-                    Some(record) => reader.find(&tenant, (id, record), among, &mut targets),
+                    Some(record) => reader.find(&tenant, (id, record), filter, &mut targets),
                     None => FoundEdges::default(),
                 };
                 query.owners.iter().map(find).collect()

@@ -90,7 +90,7 @@ use std::{
 
 use exchange::Recording;
 pub use recorded_body::RecordedBody;
-use retained_names::Known;
+use retained_names::RetainedNames;
 use scimkit_registry::Registry;
 pub use service::{Answering, Recorded};
 
@@ -162,7 +162,7 @@ impl Recorder {
     /// schema has is replaced as everything else is.
     #[must_use]
     pub fn with_registry(self, registry: &Registry) -> Self {
-        self.recording().set_known(Known::of(registry));
+        self.recording().set_known(RetainedNames::of(registry));
         self
     }
 

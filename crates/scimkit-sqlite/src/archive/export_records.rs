@@ -45,7 +45,7 @@ pub(super) fn dump(db: &Db, tenant: &TenantId, take: &mut Take<'_>) -> Outcome<(
         take(ArchiveRecord::Token(token))?;
     }
     resources(db, tenant.as_str(), take)?;
-    retired(db, tenant.as_str(), take)
+    deleted(db, tenant.as_str(), take)
 }
 
 /// Whether anything is kept of a tenant.
@@ -85,16 +85,16 @@ fn resource(row: &Row<'_>) -> Outcome<ResourceRecord> {
     Ok(resource.with_connection(made_by(row)?))
 }
 
-fn retired(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
+fn deleted(db: &Db, tenant: &str, take: &mut Take<'_>) -> Outcome<()> {
     let statement = reference::exported_deleted_rows(DIALECT, tenant);
     try_each(db, &statement, |row| {
         let (kind, id): (String, String) = (row.get(0)?, row.get(1)?);
         let id = ResourceId::from(id);
         let created = instant(row.get(2)?)?;
         let deleted = instant(row.get(3)?)?;
-        let retired = DeletedRecord::new(kind, id, created, deleted, document(row)?);
+        let deleted = DeletedRecord::new(kind, id, created, deleted, document(row)?);
         take(ArchiveRecord::Deleted(
-            retired.with_connection(made_by(row)?),
+            deleted.with_connection(made_by(row)?),
         ))?;
         Ok(true)
     })

@@ -171,7 +171,7 @@ fn weight(checked: &CheckedRecord) -> usize {
         CheckedRecord::Connection(connection) => SMALL + connection.settings.len(),
         CheckedRecord::Edges(edges, _) => edges.targets.len() * SMALL,
         CheckedRecord::Resource(_, fit) | CheckedRecord::Deleted(_, fit) => {
-            SMALL + fit.kept.text().len()
+            SMALL + fit.stored.text().len()
         }
         CheckedRecord::Tenant(_) | CheckedRecord::Token(_) => SMALL,
     }

@@ -63,7 +63,7 @@ impl<'a> Copy<'a> {
             connection: resource.connection.as_ref().map(ConnectionId::as_str),
             created_us: micros(resource.created),
             display: display.as_deref(),
-            document: &text(&fit.kept)?,
+            document: &text(&fit.stored)?,
             id: id.as_str(),
             keys: &definitions::current(kind),
             kind: kind.name(),
@@ -80,16 +80,16 @@ impl<'a> Copy<'a> {
         keys::insert(self.db, (tenant, State::Live), kind, id, &fit.keys)
     }
 
-    fn keep_retired(&self, retired: &DeletedRecord, fit: &ValidatedDocument) -> Outcome<()> {
+    fn insert_deleted(&self, deleted: &DeletedRecord, fit: &ValidatedDocument) -> Outcome<()> {
         let tenant = self.tenant.as_str();
         let kind = &fit.kind;
-        let id = &retired.id;
+        let id = &deleted.id;
         definitions::register(self.db, kind)?;
         let row = DeletedRow {
-            connection: retired.connection.as_ref().map(ConnectionId::as_str),
-            created_us: micros(retired.created),
-            deleted_us: micros(retired.deleted),
-            document: &text(&fit.kept)?,
+            connection: deleted.connection.as_ref().map(ConnectionId::as_str),
+            created_us: micros(deleted.created),
+            deleted_us: micros(deleted.deleted),
+            document: &text(&fit.stored)?,
             id: id.as_str(),
             keys: &definitions::current(kind),
             kind: kind.name(),
@@ -158,7 +158,7 @@ impl ImportTarget for Copy<'_> {
             }
             CheckedRecord::Edges(edges, change) => self.keep_edges(&edges, &change),
             CheckedRecord::Resource(resource, fit) => self.keep_resource(&resource, &fit),
-            CheckedRecord::Deleted(retired, fit) => self.keep_retired(&retired, &fit),
+            CheckedRecord::Deleted(deleted, fit) => self.insert_deleted(&deleted, &fit),
             CheckedRecord::Tenant(entry) => {
                 imports::note_entry(self.db, self.tenant.as_str())?;
                 tenant_rows::keep_tenant(self.db, &entry)

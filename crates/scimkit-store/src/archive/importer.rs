@@ -187,11 +187,11 @@ impl Importer {
                 let fit = self.fit(&resource.kind, &resource.id, &resource.document)?;
                 CheckedRecord::Resource(resource, fit)
             }
-            ArchiveRecord::Deleted(mut retired) => {
-                validate::owner(retired.connection.as_ref())?;
-                retired.deleted = retired.deleted.max(retired.created);
-                let fit = self.fit(&retired.kind, &retired.id, &retired.document)?;
-                CheckedRecord::Deleted(retired, fit)
+            ArchiveRecord::Deleted(mut deleted) => {
+                validate::owner(deleted.connection.as_ref())?;
+                deleted.deleted = deleted.deleted.max(deleted.created);
+                let fit = self.fit(&deleted.kind, &deleted.id, &deleted.document)?;
+                CheckedRecord::Deleted(deleted, fit)
             }
             ArchiveRecord::Start(start) => {
                 self.versions = start.last_version()?;

@@ -111,7 +111,7 @@ impl RecordCounts {
 ///
 /// - Each line is an object with one member that says what it is: `tenant` is the first, then come
 ///   `connection`, `token`, `resource`, `edges` (up to [`TARGETS`](super::TARGETS) members of the
-///   resource before) and `retired`. The last is `end`, with [`RecordCounts`].
+///   resource before) and `deleted`. The last is `end`, with [`RecordCounts`].
 /// - Documents are the text that the store keeps. Instants are in milliseconds, as clients see them.
 /// - It holds personal data, and the digests of tokens unless those are left out.
 /// - Lines are made as they are taken, and nothing is done before the first one is. A stream that is dropped ends the export.

@@ -51,7 +51,7 @@ pub(super) fn line(
             return members.end().map(|()| Line::End(counts));
         }
         ("resource", _) => ArchiveRecord::Resource(resource(&mut members)?),
-        ("retired", _) => ArchiveRecord::Deleted(retired(&mut members)?),
+        ("retired", _) => ArchiveRecord::Deleted(deleted(&mut members)?),
         ("token", Some(tenant)) => ArchiveRecord::Token(token(&mut members, tenant)?),
         (other, _) => return Err(format!("`{}` is nothing that is kept", excerpt(other))),
     };
@@ -137,13 +137,13 @@ fn resource(members: &mut Members) -> Outcome<ResourceRecord> {
     Ok(resource.with_connection(by.as_deref().map(ConnectionId::from)))
 }
 
-fn retired(members: &mut Members) -> Outcome<DeletedRecord> {
+fn deleted(members: &mut Members) -> Outcome<DeletedRecord> {
     let (kind, id) = members.identity()?;
     let created = members.instant("created")?;
     let deleted = members.instant("retired")?;
     let by = members.optional_text("connection")?;
-    let retired = DeletedRecord::new(kind, id, created, deleted, members.document()?);
-    Ok(retired.with_connection(by.as_deref().map(ConnectionId::from)))
+    let deleted = DeletedRecord::new(kind, id, created, deleted, members.document()?);
+    Ok(deleted.with_connection(by.as_deref().map(ConnectionId::from)))
 }
 
 fn edges(members: &mut Members) -> Outcome<MembershipRecord> {

@@ -19,7 +19,7 @@ pub(super) fn line(record: &ArchiveRecord) -> Result<String, StoreError> {
         ArchiveRecord::Connection(connection) => of_connection(connection),
         ArchiveRecord::Edges(edges) => of_edges(edges),
         ArchiveRecord::Resource(resource) => of_resource(resource)?,
-        ArchiveRecord::Deleted(retired) => of_retired(retired)?,
+        ArchiveRecord::Deleted(deleted) => of_deleted(deleted)?,
         ArchiveRecord::Start(start) => of_start(start),
         ArchiveRecord::Token(token) => of_token(token),
     })
@@ -96,13 +96,13 @@ fn of_resource(resource: &ResourceRecord) -> Result<String, StoreError> {
     Ok(line.document(&resource.document)?.end())
 }
 
-fn of_retired(retired: &DeletedRecord) -> Result<String, StoreError> {
+fn of_deleted(deleted: &DeletedRecord) -> Result<String, StoreError> {
     let line = Line::of("retired")
-        .identity(&retired.kind, &retired.id)
-        .instant("created", retired.created)
-        .instant("retired", retired.deleted)
-        .connection(retired.connection.as_ref());
-    Ok(line.document(&retired.document)?.end())
+        .identity(&deleted.kind, &deleted.id)
+        .instant("created", deleted.created)
+        .instant("retired", deleted.deleted)
+        .connection(deleted.connection.as_ref());
+    Ok(line.document(&deleted.document)?.end())
 }
 
 fn of_edges(edges: &MembershipRecord) -> String {

@@ -28,7 +28,7 @@ pub struct ValidatedDocument {
     pub is_shown: bool,
     /// The same for a store that keeps text: the very text that was given, unless something was
     /// left out.
-    pub kept: Document,
+    pub stored: Document,
     /// Its lookup keys.
     pub keys: Vec<AttrKeys>,
     /// The type.
@@ -42,7 +42,7 @@ pub struct ValidatedDocument {
 ///
 /// # Errors
 /// [`StoreError::Rejected`]: the registry has no such type, the document does not
-/// [fit](ResourceType::validate_stored) it or [lacks](ResourceType::check_kept_required) something, or the id is none (empty, beyond 1,024 bytes, with control
+/// [fit](ResourceType::validate_stored) it or [lacks](ResourceType::validate_stored_required) something, or the id is none (empty, beyond 1,024 bytes, with control
 /// characters, or a `bulkId:` reference); [`StoreError::Backend`] for text that is no document.
 ///
 /// # Example
@@ -62,7 +62,7 @@ pub struct ValidatedDocument {
 /// assert!(!check(r#"{"userName":"a","shoeSize":43}"#)?.is_shown);
 /// assert!(check(r#"{"title":"Dr"}"#).is_err());
 /// let without = check(r#"{"userName":"a","password":"t0p"}"#)?;
-/// assert_eq!(without.kept.text(), r#"{"userName":"a"}"#);
+/// assert_eq!(without.stored.text(), r#"{"userName":"a"}"#);
 /// assert!(check(r#"{"userName":43}"#).is_err());
 /// # Ok::<(), scimkit_store::StoreError>(())
 /// ```
@@ -75,14 +75,14 @@ pub fn validate_document(
     check_id(id.as_str())?;
     let known = registry.resource_type(kind);
     let kind = known.ok_or_else(|| refused(format!("there is no resource type `{kind}`")))?;
-    let mut kept = document.clone();
+    let mut stored = document.clone();
     let mut document = document.tree()?.into_owned();
     if kind.remove_never_returned(&mut document) {
-        kept = Document::from(document.clone());
+        stored = Document::from(document.clone());
     }
     let checked = kind.validate_stored(&document);
     checked.map_err(|problem| refused(problem.to_string()))?;
-    let required = kind.check_kept_required(&document);
+    let required = kind.validate_stored_required(&document);
     required.map_err(|problem| refused(problem.to_string()))?;
     let whole = Change::create(Arc::clone(kind), document.clone());
     let mut shown = Resource::default();
@@ -90,7 +90,7 @@ pub fn validate_document(
     Ok(ValidatedDocument {
         is_shown: shown == document && whole.edge_changes().is_empty(),
         document,
-        kept,
+        stored,
         keys: whole.keys(),
         kind: Arc::clone(kind),
     })

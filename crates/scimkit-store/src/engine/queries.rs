@@ -43,12 +43,12 @@ pub(super) fn queries(
         let by = existing_match.predicate.clone();
         queries.push(query(0, RowState::Live, OwnerFilter::Unowned, by));
     }
-    if let Some(dormant) = existing_match
+    if let Some(deactivated) = existing_match
         .deactivated
         .as_ref()
         .filter(|_| existing_match.scope != MatchScope::Adoptable)
     {
-        let both = Predicate::All(vec![existing_match.predicate.clone(), dormant.clone()]);
+        let both = Predicate::All(vec![existing_match.predicate.clone(), deactivated.clone()]);
         queries.push(query(1, RowState::Live, OwnerFilter::Any, both));
     }
     if existing_match.scope != MatchScope::Adoptable {

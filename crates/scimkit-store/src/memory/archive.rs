@@ -234,17 +234,17 @@ impl MemoryStore {
         records.extend(tokens.map(archive::ArchiveRecord::Token));
         let rows = |tables: fn(&Tenant) -> &Tables| resources.as_deref().map(tables).map(by_id);
         let live = rows(|tenant| &tenant.tables).unwrap_or_default();
-        let retired = rows(|tenant| &tenant.retired).unwrap_or_default();
+        let deleted = rows(|tenant| &tenant.deleted).unwrap_or_default();
         // Rows are shared, not copied; the records are made of them when they are taken, behind the locks.
         let live = live.into_iter().flat_map(|(kind, id, record)| {
             let resource = archive::ArchiveRecord::Resource(resource_record(&kind, &id, &record));
             let edges: Vec<_> = edges(&kind, &id, &record).collect();
             iter::once(resource).chain(edges.into_iter().map(archive::ArchiveRecord::Edges))
         });
-        let retired = retired.into_iter().map(|(kind, id, record)| {
+        let deleted = deleted.into_iter().map(|(kind, id, record)| {
             archive::ArchiveRecord::Deleted(deleted_record(&kind, &id, &record))
         });
-        let records = records.into_iter().chain(live).chain(retired);
+        let records = records.into_iter().chain(live).chain(deleted);
         Ok(Box::new(records.map(Ok)))
     }
 }
@@ -276,14 +276,14 @@ fn resource_record(kind: &str, id: &ResourceId, record: &Record) -> ResourceReco
 
 fn deleted_record(kind: &str, id: &ResourceId, record: &Record) -> DeletedRecord {
     let document = Document::from_text(record.text.clone());
-    let retired = DeletedRecord::new(
+    let deleted = DeletedRecord::new(
         kind,
         id.clone(),
         record.created,
         record.last_modified,
         document,
     );
-    retired.with_connection(record.connection.clone())
+    deleted.with_connection(record.connection.clone())
 }
 
 fn edges<'r>(
@@ -327,7 +327,7 @@ impl ImportTarget for Copy<'_> {
         Ok(match what {
             ImportQuery::Connection(id) => directory().connection(of, id).is_some(),
             ImportQuery::Id(id) => {
-                tenant.places.kind(id.as_str()).is_some() || tenant.is_retired(id)
+                tenant.places.kind(id.as_str()).is_some() || tenant.is_deleted(id)
             }
             ImportQuery::Resource(kind, id) => tenant.places.kind(id.as_str()) == Some(kind),
             ImportQuery::Tenant => directory().tenant(of).is_some(),
@@ -342,7 +342,7 @@ impl ImportTarget for Copy<'_> {
             }
             CheckedRecord::Edges(edges, change) => self.keep_edges(&edges, &change)?,
             CheckedRecord::Resource(resource, fit) => self.keep_resource(resource, fit)?,
-            CheckedRecord::Deleted(retired, fit) => self.keep_retired(retired, fit)?,
+            CheckedRecord::Deleted(deleted, fit) => self.insert_deleted(deleted, fit)?,
             CheckedRecord::Tenant(entry) => {
                 let mut entries = self.entries()?;
                 entries.import_has_entry(self.import.tenant);
@@ -387,7 +387,7 @@ impl Copy<'_> {
             edges: BTreeMap::new(),
             last_modified: resource.last_modified,
             schema: fit.is_shown.then(|| fit.kind.fingerprint()),
-            text: exact_text(&fit.kept),
+            text: exact_text(&fit.stored),
             version: resource.version,
         };
         table.insert(id.clone(), record, fit.keys);
@@ -396,22 +396,22 @@ impl Copy<'_> {
         Ok(())
     }
 
-    fn keep_retired(
+    fn insert_deleted(
         &mut self,
-        retired: DeletedRecord,
+        deleted: DeletedRecord,
         fit: ValidatedDocument,
     ) -> Result<(), StoreError> {
         let record = Record {
-            connection: retired.connection,
-            created: retired.created,
+            connection: deleted.connection,
+            created: deleted.created,
             edges: BTreeMap::new(),
-            last_modified: retired.deleted,
+            last_modified: deleted.deleted,
             schema: fit.is_shown.then(|| fit.kind.fingerprint()),
-            text: exact_text(&fit.kept),
+            text: exact_text(&fit.stored),
             version: Version::new("0").map_err(StoreError::backend)?,
         };
-        let table = self.tenant.retired_of(&fit.kind);
-        table.insert(retired.id, record, fit.keys);
+        let table = self.tenant.deleted_of(&fit.kind);
+        table.insert(deleted.id, record, fit.keys);
         Ok(())
     }
 

@@ -155,8 +155,8 @@ impl Tenant {
     fn keep_up_with(&mut self, write: &WriteOp) {
         let kind = write.kind();
         self.table(kind);
-        if self.retired.contains_key(kind.name()) {
-            self.retired_of(kind);
+        if self.deleted.contains_key(kind.name()) {
+            self.deleted_of(kind);
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) const EDGE: u64 = 16 * Budget::COMPARISON;
 
 /// Which edges of an owner.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Among<'a> {
+pub(super) enum EdgeFilter<'a> {
     /// So many, from the first on, or from the first behind a target.
     First {
         after: Option<&'a ResourceId>,
@@ -34,15 +34,15 @@ pub(super) enum Among<'a> {
     Targets(&'a BTreeSet<ResourceId>),
 }
 
-impl Among<'_> {
+impl EdgeFilter<'_> {
     /// All of them.
-    pub(super) const ALL: Among<'static> = Among::First {
+    pub(super) const ALL: EdgeFilter<'static> = EdgeFilter::First {
         after: None,
         limit: usize::MAX,
     };
 
     fn up_to(limit: Option<u32>) -> Self {
-        Among::First {
+        EdgeFilter::First {
             after: None,
             limit: most(limit),
         }
@@ -168,7 +168,7 @@ impl<'s> EdgeReader<'s> {
         &self,
         tenant: &Tenant,
         (owner, record): (&ResourceId, &Record),
-        among: Among<'_>,
+        filter: EdgeFilter<'_>,
         targets: &mut EdgeTargets<'s>,
     ) -> FoundEdges {
         let mut found = FoundEdges::default();
@@ -194,12 +194,12 @@ impl<'s> EdgeReader<'s> {
             };
             match attr.role() {
                 AttributeRole::Inverse => {
-                    let owners = tenant.owners_of(target_kinds, owner, among);
+                    let owners = tenant.owners_of(target_kinds, owner, filter);
                     all.extend(owners.into_iter().map(|id| edge((id, None))));
                 }
                 AttributeRole::Membership => {
-                    all.reserve(record.most_members(attr.path(), among));
-                    let members = record.members(attr.path(), among);
+                    all.reserve(record.most_members(attr.path(), filter));
+                    let members = record.members(attr.path(), filter);
                     all.extend(members.map(edge));
                 }
                 AttributeRole::Reference => {
@@ -220,7 +220,7 @@ impl<'s> EdgeReader<'s> {
         limit: Option<u32>,
         targets: &mut EdgeTargets<'s>,
     ) -> FoundEdges {
-        self.find(tenant, owner, Among::up_to(limit), targets)
+        self.find(tenant, owner, EdgeFilter::up_to(limit), targets)
     }
 
     /// Builds the edges of each attribute.
@@ -258,12 +258,12 @@ impl FoundEdges {
 
 impl Record {
     /// The maximum number of members that [`ArchiveRecord::members`] finds, up to a small one.
-    fn most_members(&self, path: &str, among: Among<'_>) -> usize {
+    fn most_members(&self, path: &str, filter: EdgeFilter<'_>) -> usize {
         const SMALL: usize = 256;
         let all = self.edges.get(path).map_or(0, BTreeMap::len);
-        match among {
-            Among::First { limit, .. } => all.min(limit).min(SMALL),
-            Among::Targets(ids) => all.min(ids.len()).min(SMALL),
+        match filter {
+            EdgeFilter::First { limit, .. } => all.min(limit).min(SMALL),
+            EdgeFilter::Targets(ids) => all.min(ids.len()).min(SMALL),
         }
     }
 
@@ -271,11 +271,11 @@ impl Record {
     fn members<'r>(
         &'r self,
         path: &str,
-        among: Among<'r>,
+        filter: EdgeFilter<'r>,
     ) -> impl Iterator<Item = (&'r ResourceId, Option<&'r Arc<str>>)> {
         let all = self.edges.get(path);
-        let (first, named) = match among {
-            Among::First { after, limit } => {
+        let (first, named) = match filter {
+            EdgeFilter::First { after, limit } => {
                 let start = after.map_or(Bound::Unbounded, Bound::Excluded);
                 let rest = all
                     .map(|targets| targets.range::<ResourceId, _>((start, Bound::Unbounded)))
@@ -283,7 +283,7 @@ impl Record {
                     .flatten();
                 (Some(rest.take(limit)), None)
             }
-            Among::Targets(ids) => {
+            EdgeFilter::Targets(ids) => {
                 let known = move |id| all?.get_key_value(id);
                 (None, Some(ids.iter().filter_map(known)))
             }
@@ -302,11 +302,11 @@ impl Tenant {
         &'t self,
         kinds: &[&Arc<ResourceType>],
         target: &ResourceId,
-        among: Among<'_>,
+        filter: EdgeFilter<'_>,
     ) -> Vec<&'t ResourceId> {
-        let (after, limit) = match among {
-            Among::First { after, limit } => (after, limit),
-            Among::Targets(_) => (None, usize::MAX),
+        let (after, limit) = match filter {
+            EdgeFilter::First { after, limit } => (after, limit),
+            EdgeFilter::Targets(_) => (None, usize::MAX),
         };
         let is_of = |owner: &Arc<str>| kinds.iter().any(|kind| kind.name() == &**owner);
         let mut ids = Vec::new();

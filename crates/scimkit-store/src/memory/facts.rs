@@ -183,8 +183,8 @@ impl Tenant {
             let entry = self.tables.get_key_value(kind)?;
             return Found::among(entry, id, RowState::Live);
         }
-        let mut retired = self.retired.iter();
-        retired.find_map(|entry| Found::among(entry, id, RowState::Deleted))
+        let mut deleted = self.deleted.iter();
+        deleted.find_map(|entry| Found::among(entry, id, RowState::Deleted))
     }
 
     fn count(&self, context: &RequestContext, query: &CountQuery) -> Result<u64, StoreError> {
@@ -194,8 +194,8 @@ impl Tenant {
         let Some(predicate) = &query.predicate else {
             return Ok(table.records.len() as u64);
         };
-        let among = (&query.kind, table);
-        let found = self.matching(&context.settings, among, predicate, &Meter::unlimited())?;
+        let table = (&query.kind, table);
+        let found = self.matching(&context.settings, table, predicate, &Meter::unlimited())?;
         Ok(found.len() as u64)
     }
 
@@ -206,7 +206,7 @@ impl Tenant {
     ) -> Result<Candidates, StoreError> {
         let tables = match query.state {
             RowState::Live => &self.tables,
-            RowState::Deleted => &self.retired,
+            RowState::Deleted => &self.deleted,
         };
         let number = query.number;
         let Some((kind, table)) = tables.get_key_value(query.kind.name()) else {
@@ -214,8 +214,8 @@ impl Tenant {
             return Ok(Candidates { number, rows });
         };
         let meter = context.budget.meter();
-        let among = (&query.kind, table);
-        let mut found = self.matching(&context.settings, among, &query.predicate, &meter)?;
+        let table = (&query.kind, table);
+        let mut found = self.matching(&context.settings, table, &query.predicate, &meter)?;
         found.retain(|(_, record)| query.owner.selects(record.connection.as_ref()));
         if query.state == RowState::Deleted {
             found.sort_by_key(|(id, record)| std::cmp::Reverse((record.last_modified, *id)));

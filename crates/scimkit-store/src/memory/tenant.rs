@@ -32,7 +32,7 @@ pub(super) struct Tenant {
     pub(super) places: Places,
     /// What was taken away and may come back, by the name of the type; an id here is in no other
     /// table.
-    pub(super) retired: BTreeMap<Arc<str>, Table>,
+    pub(super) deleted: BTreeMap<Arc<str>, Table>,
     /// By the name of the type.
     pub(super) tables: BTreeMap<Arc<str>, Table>,
     /// The last version given out, or left out: one count for all resources, so that an id that
@@ -103,7 +103,7 @@ impl Tenant {
     /// Releases the resources of a connection, and returns their types and ids in order.
     pub(super) fn release(&mut self, connection: &ConnectionId) -> Vec<ResourceRef> {
         let mut released = Vec::new();
-        for (kind, table) in self.tables.iter_mut().chain(&mut self.retired) {
+        for (kind, table) in self.tables.iter_mut().chain(&mut self.deleted) {
             for (id, record) in &mut table.records {
                 if record.connection.as_ref() == Some(connection) {
                     Arc::make_mut(record).connection = None;
@@ -141,7 +141,7 @@ impl Tenant {
     /// Takes away what was retired before a moment, and tells how many resources that were.
     pub(super) fn forget(&mut self, before: DateTime<Utc>) -> u64 {
         let (mut count, mut purged) = (0, BTreeSet::new());
-        for table in self.retired.values_mut() {
+        for table in self.deleted.values_mut() {
             let records = table.records.iter();
             let old = records.filter(|(_, record)| record.last_modified < before);
             let old: BTreeSet<_> = old.map(|(id, _)| id.clone()).collect();
@@ -161,19 +161,19 @@ impl Tenant {
 
     /// Whether there is no resource, nor one that may come back.
     pub(super) fn is_empty(&self) -> bool {
-        let mut tables = self.tables.values().chain(self.retired.values());
+        let mut tables = self.tables.values().chain(self.deleted.values());
         tables.all(|table| table.records.is_empty())
     }
 
-    pub(super) fn retired_of(&mut self, kind: &Arc<ResourceType>) -> &mut Table {
-        let table = self.retired.entry(kind.name().into()).or_default();
+    pub(super) fn deleted_of(&mut self, kind: &Arc<ResourceType>) -> &mut Table {
+        let table = self.deleted.entry(kind.name().into()).or_default();
         table.keep_up_with(kind);
         table
     }
 
     /// Whether a soft-deleted resource has the id.
-    pub(super) fn is_retired(&self, id: &ResourceId) -> bool {
-        let mut tables = self.retired.values();
+    pub(super) fn is_deleted(&self, id: &ResourceId) -> bool {
+        let mut tables = self.deleted.values();
         tables.any(|table| table.records.contains_key(id))
     }
 }

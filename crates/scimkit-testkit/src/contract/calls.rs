@@ -14,9 +14,9 @@ use scimkit_store::{
 };
 use serde_json::Value;
 
-use super::fixture::{Ground, ensure, ensure_eq, said};
+use super::fixture::{Fixture, ensure, ensure_eq, said};
 
-impl Ground<'_> {
+impl Fixture<'_> {
     /// The store's answers; a call to a busy store is repeated.
     pub(super) fn write(
         &self,

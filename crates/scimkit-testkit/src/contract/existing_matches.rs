@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     StoreCheck,
-    fixture::{Ground, document, ensure, ensure_eq, ids_of, said, second},
+    fixture::{Fixture, document, ensure, ensure_eq, ids_of, said, second},
     members::{groups, members},
     parallel::{at_once, one_wins},
     resources::same,
@@ -70,7 +70,7 @@ pub(super) const CHECKS: &[StoreCheck] = &[
     },
     StoreCheck {
         name: "a_create_takes_who_is_dormant",
-        run: dormant,
+        run: deactivated,
     },
     StoreCheck {
         name: "an_adoption_sets_what_was_sent",
@@ -84,22 +84,22 @@ pub(super) const CHECKS: &[StoreCheck] = &[
 
 /// What a create of the same name may take.
 fn existing_match(
-    ground: &Ground<'_>,
-    among: MatchScope,
+    fixture: &Fixture<'_>,
+    scope: MatchScope,
     filter: &str,
 ) -> Result<Option<ExistingMatch>, String> {
-    let by = ground.filter(&ground.user, filter)?;
-    Ok(Some(ExistingMatch::new(among, by)))
+    let by = fixture.filter(&fixture.user, filter)?;
+    Ok(Some(ExistingMatch::new(scope, by)))
 }
 
 fn create(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     id: &str,
     body: Value,
     existing_match: Option<ExistingMatch>,
 ) -> Result<WriteOp, String> {
     Ok(WriteOp::Create {
-        change: ground.body(&ground.user, body)?,
+        change: fixture.body(&fixture.user, body)?,
         existing_match: existing_match.map(Box::new),
         id: ResourceId::from(id),
     })
@@ -107,14 +107,14 @@ fn create(
 
 /// A create that may take another resource, and must do that.
 fn take(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     (second_of, id): (i64, &str),
     body: Value,
     existing_match: Option<ExistingMatch>,
     how: WriteOutcome,
 ) -> Result<StoredResource, String> {
-    let write = create(ground, id, body, existing_match)?;
-    let written = ground.attempt(second(second_of), &write)?;
+    let write = create(fixture, id, body, existing_match)?;
+    let written = fixture.attempt(second(second_of), &write)?;
     let written = written.map_err(|e| format!("a create with a match: {}", said(&e)))?;
     ensure_eq!(written.outcome, how, "what a create with a match did");
     written
@@ -122,16 +122,16 @@ fn take(
         .ok_or_else(|| "it answers without the resource".to_owned())
 }
 
-fn adopts(ground: &Ground<'_>) -> Result<(), String> {
+fn adopts(fixture: &Fixture<'_>) -> Result<(), String> {
     let name = json!({"familyName": "J"});
     let user = json!({"userName": "Bj", "title": "host", "name": name});
-    let before = ground.create(second(1), &ground.user, "h1", user)?;
-    let own: &[&str] = if ground.has_groups() { &["g1"] } else { &[] };
+    let before = fixture.create(second(1), &fixture.user, "h1", user)?;
+    let own: &[&str] = if fixture.has_groups() { &["g1"] } else { &[] };
     for id in own {
         let group = json!({"displayName": "g", "members": [{"value": "h1"}]});
-        ground.create(second(1), &ground.group, id, group)?;
+        fixture.create(second(1), &fixture.group, id, group)?;
     }
-    let entra = ground.through("entra");
+    let entra = fixture.through("entra");
     let existing_match = existing_match(&entra, MatchScope::Both, r#"userName eq "bJ""#)?;
     let body = json!({"userName": "bj", "title": "provider"});
     let taken = take(
@@ -146,27 +146,27 @@ fn adopts(ground: &Ground<'_>) -> Result<(), String> {
     ensure_eq!(taken.last_modified, second(2), "lastModified");
     ensure!(taken.version != before.version, "the version stayed");
     let wanted = json!({"userName": "bj", "title": "provider", "name": name});
-    let wanted = ground.document_of(&ground.body(&ground.user, wanted)?);
-    let there = ground.read(&ground.user, "h1")?;
+    let wanted = fixture.document_of(&fixture.body(&fixture.user, wanted)?);
+    let there = fixture.read(&fixture.user, "h1")?;
     ensure_eq!(
-        ground.document(&ground.user, &there)?,
+        fixture.document(&fixture.user, &there)?,
         wanted,
         "the document"
     );
     same(&taken, &there)?;
-    ground.absent(&ground.user, "n1")?;
-    ensure_eq!(ground.total(&ground.user)?, 1, "users");
-    if ground.has_groups() {
-        groups(ground, "h1", own)
+    fixture.absent(&fixture.user, "n1")?;
+    ensure_eq!(fixture.total(&fixture.user)?, 1, "users");
+    if fixture.has_groups() {
+        groups(fixture, "h1", own)
     } else {
         Ok(())
     }
 }
 
-fn leaves(ground: &Ground<'_>) -> Result<(), String> {
-    let entra = ground.through("entra");
-    let okta = ground.through("okta");
-    entra.create(second(1), &ground.user, "e1", json!({"userName": "bj"}))?;
+fn leaves(fixture: &Fixture<'_>) -> Result<(), String> {
+    let entra = fixture.through("entra");
+    let okta = fixture.through("okta");
+    entra.create(second(1), &fixture.user, "e1", json!({"userName": "bj"}))?;
     for by in [&entra, &okta] {
         let write = create(
             by,
@@ -177,7 +177,7 @@ fn leaves(ground: &Ground<'_>) -> Result<(), String> {
         taken(by.attempt(second(2), &write)?)?;
     }
     // Once adopted, nobody else's.
-    ground.create(second(3), &ground.user, "h1", json!({"userName": "am"}))?;
+    fixture.create(second(3), &fixture.user, "h1", json!({"userName": "am"}))?;
     let by_name = |by| existing_match(by, MatchScope::Adoptable, r#"userName eq "am""#);
     let body = json!({"userName": "am"});
     take(
@@ -191,10 +191,10 @@ fn leaves(ground: &Ground<'_>) -> Result<(), String> {
     taken(entra.attempt(second(5), &write)?)
 }
 
-fn adopts_as_it_is(ground: &Ground<'_>) -> Result<(), String> {
+fn adopts_as_it_is(fixture: &Fixture<'_>) -> Result<(), String> {
     let body = json!({"userName": "bj"});
-    let before = ground.create(second(1), &ground.user, "h1", body.clone())?;
-    let entra = ground.through("entra");
+    let before = fixture.create(second(1), &fixture.user, "h1", body.clone())?;
+    let entra = fixture.through("entra");
     let existing_match = existing_match(&entra, MatchScope::Adoptable, r#"userName eq "bj""#)?;
     let taken = take(
         &entra,
@@ -205,15 +205,15 @@ fn adopts_as_it_is(ground: &Ground<'_>) -> Result<(), String> {
     )?;
     ensure!(taken.version != before.version, "the version stayed");
     ensure_eq!(taken.last_modified, second(2), "lastModified");
-    same(&taken, &ground.read(&ground.user, "h1")?)
+    same(&taken, &fixture.read(&fixture.user, "h1")?)
 }
 
-fn several(ground: &Ground<'_>) -> Result<(), String> {
+fn several(fixture: &Fixture<'_>) -> Result<(), String> {
     for (id, name) in [("h1", "a"), ("h2", "b")] {
         let body = json!({"userName": name, "externalId": "7"});
-        ground.create(second(1), &ground.user, id, body)?;
+        fixture.create(second(1), &fixture.user, id, body)?;
     }
-    let entra = ground.through("entra");
+    let entra = fixture.through("entra");
     let by = existing_match(&entra, MatchScope::Both, r#"externalId eq "7""#)?;
     let write = create(
         &entra,
@@ -225,7 +225,7 @@ fn several(ground: &Ground<'_>) -> Result<(), String> {
         Err(StoreError::Ambiguous) => {}
         other => return Err(format!("several could be meant, and: {other:?}")),
     }
-    ensure_eq!(ground.total(&ground.user)?, 2, "users");
+    ensure_eq!(fixture.total(&fixture.user)?, 2, "users");
     // One of them is the connection's, so there is no doubt any more.
     let by = existing_match(&entra, MatchScope::Both, r#"userName eq "a""#)?;
     let one = json!({"userName": "a", "externalId": "7"});
@@ -238,13 +238,13 @@ fn several(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 /// A user in a group, retired.
-fn retired(ground: &Ground<'_>) -> Result<(), String> {
+fn retired(fixture: &Fixture<'_>) -> Result<(), String> {
     let body = json!({"userName": "bj", "title": "Dr", "externalId": "7"});
-    ground.create(second(1), &ground.user, "u1", body)?;
+    fixture.create(second(1), &fixture.user, "u1", body)?;
     let group = json!({"displayName": "g", "members": [{"value": "u1"}]});
-    let before = ground.create(second(1), &ground.group, "g1", group)?;
-    ground.retiring().delete(second(2), &ground.user, "u1")?;
-    let after = ground.read(&ground.group, "g1")?;
+    let before = fixture.create(second(1), &fixture.group, "g1", group)?;
+    fixture.retiring().delete(second(2), &fixture.user, "u1")?;
+    let after = fixture.read(&fixture.group, "g1")?;
     ensure!(
         after.version != before.version,
         "the group kept its version"
@@ -252,77 +252,77 @@ fn retired(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn gone(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_ids("an id can't be asked for again")?;
-    retired(ground)?;
-    ground.absent(&ground.user, "u1")?;
-    ensure_eq!(ground.total(&ground.user)?, 0, "users");
-    let filter = ground.filter(&ground.user, r#"userName eq "bj" or title pr"#)?;
-    let query = Query::new(ground.user.clone()).with_predicate(filter);
-    ensure_eq!(ground.ids(&query)?, Vec::<String>::new(), "users found");
-    members(ground, "g1", &[])?;
+fn gone(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_ids("an id can't be asked for again")?;
+    retired(fixture)?;
+    fixture.absent(&fixture.user, "u1")?;
+    ensure_eq!(fixture.total(&fixture.user)?, 0, "users");
+    let filter = fixture.filter(&fixture.user, r#"userName eq "bj" or title pr"#)?;
+    let query = Query::new(fixture.user.clone()).with_predicate(filter);
+    ensure_eq!(fixture.ids(&query)?, Vec::<String>::new(), "users found");
+    members(fixture, "g1", &[])?;
     let update = WriteOp::Update {
-        change: ground.setting(&ground.user, [("title", json!("x"))])?,
+        change: fixture.setting(&fixture.user, [("title", json!("x"))])?,
         expect: ExpectedVersion::Any,
         id: ResourceId::from("u1"),
     };
     let delete = WriteOp::Delete {
         expect: ExpectedVersion::Any,
         id: ResourceId::from("u1"),
-        kind: ground.user.clone(),
+        kind: fixture.user.clone(),
     };
     for write in [update, delete] {
-        match ground.attempt(second(3), &write)? {
+        match fixture.attempt(second(3), &write)? {
             Err(StoreError::NotFound) => {}
             other => return Err(format!("a write of what was retired: {other:?}")),
         }
     }
     let member = WriteOp::Update {
-        change: ground.members(&["u1"], &[])?,
+        change: fixture.members(&["u1"], &[])?,
         expect: ExpectedVersion::Any,
         id: ResourceId::from("g1"),
     };
-    match ground.attempt(second(3), &member)? {
+    match fixture.attempt(second(3), &member)? {
         Err(StoreError::UnknownMembers { .. }) => {}
         other => return Err(format!("a member that was retired: {other:?}")),
     }
     // Its name is free for a create that matches nothing, and its id is not.
-    let same_id = create(ground, "u1", json!({"userName": "other"}), None)?;
+    let same_id = create(fixture, "u1", json!({"userName": "other"}), None)?;
     ensure!(
-        ground.attempt(second(4), &same_id)?.is_err(),
+        fixture.attempt(second(4), &same_id)?.is_err(),
         "the id of what was retired was given again"
     );
-    ground.create(second(4), &ground.user, "u2", json!({"userName": "BJ"}))?;
+    fixture.create(second(4), &fixture.user, "u2", json!({"userName": "BJ"}))?;
     Ok(())
 }
 
-fn relinks(ground: &Ground<'_>) -> Result<(), String> {
-    retired(ground)?;
-    let entra = ground.through("entra");
+fn relinks(fixture: &Fixture<'_>) -> Result<(), String> {
+    retired(fixture)?;
+    let entra = fixture.through("entra");
     let by = existing_match(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
     let body = json!({"userName": "BJ", "nickName": "b"});
     let back = take(&entra, (5, "n1"), body, by, WriteOutcome::Restored)?;
     ensure_eq!(back.id.as_str(), "u1", "the id of what came back");
     ensure_eq!(back.created, second(1), "created");
     ensure_eq!(back.last_modified, second(5), "lastModified");
-    let wanted = json!({"schemas": [ground.user.schema()], "userName": "BJ", "nickName": "b"});
-    let there = ground.read(&ground.user, "u1")?;
+    let wanted = json!({"schemas": [fixture.user.schema()], "userName": "BJ", "nickName": "b"});
+    let there = fixture.read(&fixture.user, "u1")?;
     ensure_eq!(json!(document(&there)?.as_map()), wanted, "the document");
     same(&back, &there)?;
-    groups(ground, "u1", &[])?;
-    ensure_eq!(ground.total(&ground.user)?, 1, "users");
-    let filter = ground.filter(&ground.user, r#"userName eq "bj""#)?;
-    let query = Query::new(ground.user.clone()).with_predicate(filter);
-    ensure_eq!(ground.ids(&query)?, ["u1"], "users found");
+    groups(fixture, "u1", &[])?;
+    ensure_eq!(fixture.total(&fixture.user)?, 1, "users");
+    let filter = fixture.filter(&fixture.user, r#"userName eq "bj""#)?;
+    let query = Query::new(fixture.user.clone()).with_predicate(filter);
+    ensure_eq!(fixture.ids(&query)?, ["u1"], "users found");
     // It is the connection's, it can be a member again, and it can go and come again.
-    ground.update(
+    fixture.update(
         second(6),
         "g1",
-        ground.members(&["u1"], &[])?,
+        fixture.members(&["u1"], &[])?,
         WriteOutcome::Updated,
     )?;
-    ensure_eq!(ids_of(&ground.members_of("g1")?), ["u1"], "members");
-    ground.retiring().delete(second(7), &ground.user, "u1")?;
+    ensure_eq!(ids_of(&fixture.members_of("g1")?), ["u1"], "members");
+    fixture.retiring().delete(second(7), &fixture.user, "u1")?;
     let by = existing_match(&entra, MatchScope::Restorable, r#"userName eq "bj""#)?;
     let body = json!({"userName": "bj"});
     let again = take(&entra, (8, "n2"), body.clone(), by, WriteOutcome::Restored)?;
@@ -332,16 +332,16 @@ fn relinks(ground: &Ground<'_>) -> Result<(), String> {
     taken(entra.attempt(second(9), &write)?)
 }
 
-fn the_last_one(ground: &Ground<'_>) -> Result<(), String> {
-    let retiring = ground.retiring();
+fn the_last_one(fixture: &Fixture<'_>) -> Result<(), String> {
+    let retiring = fixture.retiring();
     for (n, id) in (1..).zip(["u2", "u3", "u1"]) {
-        ground.create(second(n), &ground.user, id, json!({"userName": "bj"}))?;
-        retiring.delete(second(n), &ground.user, id)?;
+        fixture.create(second(n), &fixture.user, id, json!({"userName": "bj"}))?;
+        retiring.delete(second(n), &fixture.user, id)?;
     }
     for id in ["u1", "u3", "u2"] {
-        let by = existing_match(ground, MatchScope::Restorable, r#"userName eq "bj""#)?;
+        let by = existing_match(fixture, MatchScope::Restorable, r#"userName eq "bj""#)?;
         let back = take(
-            ground,
+            fixture,
             (9, "n1"),
             json!({"userName": "bj"}),
             by,
@@ -349,24 +349,24 @@ fn the_last_one(ground: &Ground<'_>) -> Result<(), String> {
         )?;
         ensure_eq!(back.id.as_str(), id, "which one came back");
         // Out of the way of the next one.
-        ground.delete(second(9), &ground.user, id)?;
+        fixture.delete(second(9), &fixture.user, id)?;
     }
     Ok(())
 }
 
-fn in_order(ground: &Ground<'_>) -> Result<(), String> {
-    let retiring = ground.retiring();
+fn in_order(fixture: &Fixture<'_>) -> Result<(), String> {
+    let retiring = fixture.retiring();
     for (n, (id, name, external)) in (1..).zip([("u1", "ann", "1"), ("u2", "bea", "7")]) {
         let body = json!({"userName": name, "externalId": external});
-        ground.create(second(n), &ground.user, id, body)?;
-        retiring.delete(second(n), &ground.user, id)?;
+        fixture.create(second(n), &fixture.user, id, body)?;
+        retiring.delete(second(n), &fixture.user, id)?;
     }
     let filter = r#"userName eq "ann" or externalId eq "7""#;
-    let existing_match = existing_match(&ground.through("entra"), MatchScope::Restorable, filter)?;
+    let existing_match = existing_match(&fixture.through("entra"), MatchScope::Restorable, filter)?;
     for id in ["u1", "u2"] {
         let body = json!({"userName": id});
         let back = take(
-            ground,
+            fixture,
             (9, "n1"),
             body,
             existing_match.clone(),
@@ -377,12 +377,12 @@ fn in_order(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn prefers(ground: &Ground<'_>) -> Result<(), String> {
-    retired(ground)?;
+fn prefers(fixture: &Fixture<'_>) -> Result<(), String> {
+    retired(fixture)?;
     let body = json!({"userName": "other", "externalId": "7"});
-    ground.create(second(3), &ground.user, "h1", body.clone())?;
-    let entra = ground.through("entra");
-    let by = |among| existing_match(&entra, among, r#"externalId eq "7""#);
+    fixture.create(second(3), &fixture.user, "h1", body.clone())?;
+    let entra = fixture.through("entra");
+    let by = |scope| existing_match(&entra, scope, r#"externalId eq "7""#);
     let taken = take(
         &entra,
         (4, "n1"),
@@ -413,23 +413,23 @@ fn prefers(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn refused(ground: &Ground<'_>) -> Result<(), String> {
-    retired(ground)?;
-    let other = ground.create(
+fn refused(fixture: &Fixture<'_>) -> Result<(), String> {
+    retired(fixture)?;
+    let other = fixture.create(
         second(3),
-        &ground.user,
+        &fixture.user,
         "h1",
         json!({"userName": "x", "title": "t"}),
     )?;
-    ground.create(second(3), &ground.user, "h2", json!({"userName": "taken"}))?;
-    let entra = ground.through("entra");
+    fixture.create(second(3), &fixture.user, "h2", json!({"userName": "taken"}))?;
+    let entra = fixture.through("entra");
     for filter in [r#"externalId eq "7""#, r#"title eq "t""#] {
         let by = existing_match(&entra, MatchScope::Both, filter)?;
         let write = create(&entra, "n1", json!({"userName": "taken"}), by)?;
         taken(entra.attempt(second(4), &write)?)?;
     }
-    ground.absent(&ground.user, "u1")?;
-    same(&other, &ground.read(&ground.user, "h1")?)?;
+    fixture.absent(&fixture.user, "u1")?;
+    same(&other, &fixture.read(&fixture.user, "h1")?)?;
     for (filter, id, how) in [
         (r#"title eq "t""#, "h1", WriteOutcome::Adopted),
         (r#"externalId eq "7""#, "u1", WriteOutcome::Restored),
@@ -442,10 +442,10 @@ fn refused(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn apart(ground: &Ground<'_>) -> Result<(), String> {
-    retired(ground)?;
-    ground.create(second(3), &ground.user, "h1", json!({"userName": "am"}))?;
-    let other = ground.tenant("other").through("entra");
+fn apart(fixture: &Fixture<'_>) -> Result<(), String> {
+    retired(fixture)?;
+    fixture.create(second(3), &fixture.user, "h1", json!({"userName": "am"}))?;
+    let other = fixture.tenant("other").through("entra");
     for name in ["bj", "am"] {
         let by = existing_match(
             &other,
@@ -461,36 +461,36 @@ fn apart(ground: &Ground<'_>) -> Result<(), String> {
         )?;
     }
     // The id of what another tenant has retired is free.
-    other.create(second(4), &ground.user, "u1", json!({"userName": "u1"}))?;
+    other.create(second(4), &fixture.user, "u1", json!({"userName": "u1"}))?;
     Ok(())
 }
 
-fn unindexed(ground: &Ground<'_>) -> Result<(), String> {
+fn unindexed(fixture: &Fixture<'_>) -> Result<(), String> {
     let email = |work: &str, home: &str| json!([{"type": "work", "value": work}, {"type": "home", "value": home}]);
     let body = |name: &str, work, home| json!({"userName": name, "emails": email(work, home)});
-    ground.create(second(1), &ground.user, "h1", body("a", "1@x", "2@x"))?;
-    ground.create(second(1), &ground.user, "h2", body("b", "2@x", "1@x"))?;
-    ground.create(second(1), &ground.user, "u3", body("c", "3@x", "4@x"))?;
-    ground.retiring().delete(second(2), &ground.user, "u3")?;
+    fixture.create(second(1), &fixture.user, "h1", body("a", "1@x", "2@x"))?;
+    fixture.create(second(1), &fixture.user, "h2", body("b", "2@x", "1@x"))?;
+    fixture.create(second(1), &fixture.user, "u3", body("c", "3@x", "4@x"))?;
+    fixture.retiring().delete(second(2), &fixture.user, "u3")?;
     let by = |email: &str| {
         let filter = format!(r#"emails[type eq "work" and value eq "{email}"]"#);
-        existing_match(ground, MatchScope::Both, &filter)
+        existing_match(fixture, MatchScope::Both, &filter)
     };
     for (email, id, how) in [
         ("2@X", "h2", WriteOutcome::Adopted),
         ("3@x", "u3", WriteOutcome::Restored),
         ("4@x", "n1", WriteOutcome::Created),
     ] {
-        let stored = take(ground, (3, "n1"), json!({"userName": id}), by(email)?, how)?;
+        let stored = take(fixture, (3, "n1"), json!({"userName": id}), by(email)?, how)?;
         ensure_eq!(stored.id.as_str(), id, "what was taken");
     }
     Ok(())
 }
 
-fn undone(ground: &Ground<'_>) -> Result<(), String> {
-    retired(ground)?;
-    let host = ground.create(second(3), &ground.user, "h1", json!({"userName": "am"}))?;
-    let entra = ground.through("entra");
+fn undone(fixture: &Fixture<'_>) -> Result<(), String> {
+    retired(fixture)?;
+    let host = fixture.create(second(3), &fixture.user, "h1", json!({"userName": "am"}))?;
+    let entra = fixture.through("entra");
     let by = |name: &str| {
         existing_match(
             &entra,
@@ -511,8 +511,8 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
     let batch = Batch::new(second(4), writes).with_on_failure(OnFailure::RollBack);
     let answers = entra.carry_out(batch)?;
     ensure!(answers.iter().all(Result::is_err), "a batch was not undone");
-    same(&host, &ground.read(&ground.user, "h1")?)?;
-    ground.absent(&ground.user, "u1")?;
+    same(&host, &fixture.read(&fixture.user, "h1")?)?;
+    fixture.absent(&fixture.user, "u1")?;
     // Each can be taken as if nothing had been.
     take(
         &entra,
@@ -530,40 +530,40 @@ fn undone(ground: &Ground<'_>) -> Result<(), String> {
     )?;
     ensure_eq!(back.created, second(1), "created");
     // A retirement that is undone leaves the resource where it was.
-    let retiring = ground.retiring();
+    let retiring = fixture.retiring();
     let delete = WriteOp::Delete {
         expect: ExpectedVersion::Any,
         id: ResourceId::from("u1"),
-        kind: ground.user.clone(),
+        kind: fixture.user.clone(),
     };
     let clash = create(&retiring, "n6", json!({"userName": "am"}), None)?;
     let batch = Batch::new(second(6), vec![delete, clash]).with_on_failure(OnFailure::RollBack);
     let answers = retiring.carry_out(batch)?;
     ensure!(answers.iter().all(Result::is_err), "a batch was not undone");
-    same(&back, &ground.read(&ground.user, "u1")?)?;
-    let none = existing_match(ground, MatchScope::Restorable, r#"userName eq "bj""#)?;
-    let write = create(ground, "n7", json!({"userName": "bj"}), none)?;
-    taken(ground.attempt(second(7), &write)?)
+    same(&back, &fixture.read(&fixture.user, "u1")?)?;
+    let none = existing_match(fixture, MatchScope::Restorable, r#"userName eq "bj""#)?;
+    let write = create(fixture, "n7", json!({"userName": "bj"}), none)?;
+    taken(fixture.attempt(second(7), &write)?)
 }
 
-fn dormant(ground: &Ground<'_>) -> Result<(), String> {
-    let entra = ground.through("entra");
-    let okta = ground.through("okta");
+fn deactivated(fixture: &Fixture<'_>) -> Result<(), String> {
+    let entra = fixture.through("entra");
+    let okta = fixture.through("okta");
     let user = |name: &str, active: bool| json!({"userName": name, "title": "t", "active": active});
-    okta.create(second(1), &ground.user, "o1", user("on", true))?;
-    okta.create(second(1), &ground.user, "o2", user("off", false))?;
-    let asleep = ground.filter(&ground.user, "active eq false")?;
-    let by = |name: &str, among| -> Result<Option<ExistingMatch>, String> {
-        let existing_match = existing_match(&entra, among, &format!(r#"userName eq "{name}""#))?;
+    okta.create(second(1), &fixture.user, "o1", user("on", true))?;
+    okta.create(second(1), &fixture.user, "o2", user("off", false))?;
+    let asleep = fixture.filter(&fixture.user, "active eq false")?;
+    let by = |name: &str, scope| -> Result<Option<ExistingMatch>, String> {
+        let existing_match = existing_match(&entra, scope, &format!(r#"userName eq "{name}""#))?;
         Ok(existing_match
             .map(|existing_match| existing_match.with_deactivated(Some(asleep.clone()))))
     };
-    for (name, among) in [
+    for (name, scope) in [
         ("on", MatchScope::Both),
         ("on", MatchScope::Restorable),
         ("off", MatchScope::Adoptable),
     ] {
-        let write = create(&entra, "n1", json!({"userName": name}), by(name, among)?)?;
+        let write = create(&entra, "n1", json!({"userName": name}), by(name, scope)?)?;
         taken(entra.attempt(second(2), &write)?)?;
     }
     let body = json!({"userName": "off", "active": true});
@@ -585,11 +585,11 @@ fn dormant(ground: &Ground<'_>) -> Result<(), String> {
     taken(okta.attempt(second(4), &write)?)
 }
 
-fn as_sent(ground: &Ground<'_>) -> Result<(), String> {
+fn as_sent(fixture: &Fixture<'_>) -> Result<(), String> {
     let body = json!({"userName": "bj", "title": "host"});
-    ground.create(second(1), &ground.user, "h1", body)?;
-    let entra = ground.through("entra");
-    let sent = ground.body(&ground.user, json!({"userName": "bj", "nickName": "b"}))?;
+    fixture.create(second(1), &fixture.user, "h1", body)?;
+    let entra = fixture.through("entra");
+    let sent = fixture.body(&fixture.user, json!({"userName": "bj", "nickName": "b"}))?;
     let existing_match = existing_match(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
     let existing_match = existing_match.map(|existing_match| existing_match.with_change(sent));
     let filled_in = json!({"userName": "bj", "nickName": "b", "title": "default"});
@@ -600,11 +600,11 @@ fn as_sent(ground: &Ground<'_>) -> Result<(), String> {
         existing_match.clone(),
         WriteOutcome::Adopted,
     )?;
-    let wanted = json!({"schemas": [ground.user.schema()], "userName": "bj", "title": "host",
+    let wanted = json!({"schemas": [fixture.user.schema()], "userName": "bj", "title": "host",
         "nickName": "b"});
     ensure_eq!(json!(document(&taken)?.as_map()), wanted, "the document");
     // Who is made, or comes back, has all of it.
-    ground.retiring().delete(second(3), &ground.user, "h1")?;
+    fixture.retiring().delete(second(3), &fixture.user, "h1")?;
     let back = take(
         &entra,
         (4, "n2"),
@@ -620,16 +620,16 @@ fn as_sent(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn parallel(ground: &Ground<'_>) -> Result<(), String> {
-    ground.create(second(1), &ground.user, "h1", json!({"userName": "bj"}))?;
-    let entra = ground.through("entra");
+fn parallel(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.create(second(1), &fixture.user, "h1", json!({"userName": "bj"}))?;
+    let entra = fixture.through("entra");
     let answers = at_once(&entra, |n| {
         let by = existing_match(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
         create(&entra, &format!("n{n}"), json!({"userName": "bj"}), by)
     })?;
     one_wins(&answers, |e| matches!(e, StoreError::Duplicate { .. }))?;
-    ensure_eq!(ground.total(&ground.user)?, 1, "users afterwards");
-    ground.read(&ground.user, "h1").map(drop)
+    ensure_eq!(fixture.total(&fixture.user)?, 1, "users afterwards");
+    fixture.read(&fixture.user, "h1").map(drop)
 }
 
 /// The name is another's.
@@ -640,16 +640,16 @@ fn taken(answer: Result<scimkit_store::Written, StoreError>) -> Result<(), Strin
     }
 }
 
-impl<'a> Ground<'a> {
+impl<'a> Fixture<'a> {
     /// The same store, asked on behalf of a connection.
-    pub(super) fn through(&self, connection: &str) -> Ground<'a> {
+    pub(super) fn through(&self, connection: &str) -> Fixture<'a> {
         let mut other = self.again();
         other.context.cause.connection = Some(ConnectionId::from(connection));
         other
     }
 
     /// The same store, asked to keep what is deleted.
-    pub(super) fn retiring(&self) -> Ground<'a> {
+    pub(super) fn retiring(&self) -> Fixture<'a> {
         // Whatever the check finds, it is skipped.
         drop(self.needs_soft_delete());
         self.under(|settings| settings.policy.delete_policy = DeletePolicy::Soft)

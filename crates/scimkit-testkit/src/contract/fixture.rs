@@ -44,7 +44,7 @@ pub(super) use ensure;
 pub(super) use ensure_eq;
 
 /// A store and a scope in which to ask it.
-pub(super) struct Ground<'a> {
+pub(super) struct Fixture<'a> {
     drive: &'a Driver<'a>,
     pub(super) group: Arc<ResourceType>,
     pub(super) context: RequestContext,
@@ -55,7 +55,7 @@ pub(super) struct Ground<'a> {
     pub(super) user: Arc<ResourceType>,
 }
 
-impl<'a> Ground<'a> {
+impl<'a> Fixture<'a> {
     pub(super) fn new(
         subject: &Subject,
         mut store: Arc<dyn Store>,
@@ -73,7 +73,7 @@ impl<'a> Ground<'a> {
         if !store.support(&user).caller_assigned_ids {
             store = Arc::new(Names::new(store));
         }
-        Ok(Ground {
+        Ok(Fixture {
             drive,
             group,
             context,
@@ -185,7 +185,7 @@ impl<'a> Ground<'a> {
     }
 
     /// The same store, for another tenant.
-    pub(super) fn tenant(&self, name: &str) -> Ground<'a> {
+    pub(super) fn tenant(&self, name: &str) -> Fixture<'a> {
         // Whatever the check finds, it is skipped.
         drop(self.needs_tenants());
         let mut other = self.again();
@@ -194,16 +194,16 @@ impl<'a> Ground<'a> {
     }
 
     /// The same store, asked to accept unknown members.
-    pub(super) fn accepting(&self) -> Ground<'a> {
+    pub(super) fn accepting(&self) -> Fixture<'a> {
         self.under(|settings| settings.policy.unknown_members = UnknownMemberPolicy::Accept)
     }
 
     /// The same store, asked to accept cycles.
-    pub(super) fn accepting_cycles(&self) -> Ground<'a> {
+    pub(super) fn accepting_cycles(&self) -> Fixture<'a> {
         self.under(|settings| settings.policy.cycles = CyclePolicy::Accept)
     }
 
-    pub(super) fn under(&self, set: impl FnOnce(&mut Settings)) -> Ground<'a> {
+    pub(super) fn under(&self, set: impl FnOnce(&mut Settings)) -> Fixture<'a> {
         let mut other = self.again();
         let mut settings = Settings::clone(&self.context.settings);
         set(&mut settings);
@@ -211,8 +211,8 @@ impl<'a> Ground<'a> {
         other
     }
 
-    pub(super) fn again(&self) -> Ground<'a> {
-        Ground {
+    pub(super) fn again(&self) -> Fixture<'a> {
+        Fixture {
             drive: self.drive,
             group: Arc::clone(&self.group),
             context: self.context.clone(),

@@ -6,7 +6,7 @@ use scimkit_store::Store;
 
 use super::{
     driver::Driver,
-    fixture::Ground,
+    fixture::Fixture,
     subject::{CheckOutcome, Subject},
 };
 
@@ -14,7 +14,7 @@ use super::{
 #[derive(Clone, Copy)]
 pub struct StoreCheck {
     pub(super) name: &'static str,
-    pub(super) run: fn(&Ground<'_>) -> Result<(), String>,
+    pub(super) run: fn(&Fixture<'_>) -> Result<(), String>,
 }
 
 impl StoreCheck {
@@ -43,12 +43,12 @@ impl StoreCheck {
         store: Arc<dyn Store>,
         drive: &Driver<'_>,
     ) -> CheckOutcome {
-        let ground = match Ground::new(subject, store, drive) {
-            Ok(ground) => ground,
+        let fixture = match Fixture::new(subject, store, drive) {
+            Ok(fixture) => fixture,
             Err(problem) => return CheckOutcome::Failed(problem),
         };
-        let outcome = (self.run)(&ground);
-        match (ground.skipped(), outcome) {
+        let outcome = (self.run)(&fixture);
+        match (fixture.skipped(), outcome) {
             (Some(reason), _) => CheckOutcome::Skipped(reason.to_owned()),
             (None, Ok(())) => CheckOutcome::Passed,
             (None, Err(problem)) => CheckOutcome::Failed(problem),

@@ -6,18 +6,18 @@ use scimkit_registry::Registry;
 
 /// What the protocol and the registered schemas call things; compared without regard to case.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct RetainedNames {
     names: BTreeSet<String>,
     urns: BTreeSet<String>,
 }
 
-impl Default for Known {
+impl Default for RetainedNames {
     fn default() -> Self {
-        Known::of(&Registry::standard())
+        RetainedNames::of(&Registry::standard())
     }
 }
 
-impl Known {
+impl RetainedNames {
     /// The words of the RFCs and those of these schemas.
     pub(super) fn of(registry: &Registry) -> Self {
         let mut names: BTreeSet<_> = WORDS.split_whitespace().map(str::to_lowercase).collect();
@@ -41,7 +41,7 @@ impl Known {
                 }
             }
         }
-        Known { names, urns }
+        RetainedNames { names, urns }
     }
 
     /// Whether the protocol or a schema has that name.

@@ -25,10 +25,10 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         needs: &Needs,
         facts: &mut Facts,
     ) -> Result<(), RowsError> {
-        for (list, among) in &needs.edges {
-            let by = EdgesBy::Members(list.clone(), among.clone());
+        for (list, wanted) in &needs.edges {
+            let by = EdgesBy::Members(list.clone(), wanted.clone());
             let edges = self.transaction.edges(&by).await?.into_iter();
-            let found = edges.filter(|e| e.list == *list && among.contains(&e.member.id));
+            let found = edges.filter(|e| e.list == *list && wanted.contains(&e.member.id));
             let list = list.clone();
             let targets = found.map(|edge| edge.member.id).collect();
             facts.edges.push(Members { list, targets });

@@ -92,7 +92,7 @@ fn expect(choices: &Choices<'_>) -> ExpectedVersion {
 }
 
 fn existing_match(world: &World, choices: &Choices<'_>, id: &str) -> Option<Box<ExistingMatch>> {
-    let among = match choices.below(6) {
+    let scope = match choices.below(6) {
         0 => MatchScope::Both,
         1 => MatchScope::Adoptable,
         2 | 3 => MatchScope::Restorable,
@@ -109,10 +109,10 @@ fn existing_match(world: &World, choices: &Choices<'_>, id: &str) -> Option<Box<
         ),
     };
     let by = world.predicate(id, &by);
-    let is_dormant = choices.once_in(2) && !id.starts_with('g');
-    let dormant = is_dormant.then(|| world.predicate(id, "active eq false"));
+    let is_deactivated = choices.once_in(2) && !id.starts_with('g');
+    let deactivated = is_deactivated.then(|| world.predicate(id, "active eq false"));
     Some(Box::new(
-        ExistingMatch::new(among, by).with_deactivated(dormant),
+        ExistingMatch::new(scope, by).with_deactivated(deactivated),
     ))
 }
 

@@ -127,8 +127,8 @@ fn invisible(pair: &Pair<'_>) -> Result<(), String> {
 }
 
 fn nothing_of_resources(side: &Side<'_>) -> Result<(), String> {
-    let ground = &side.ground;
-    let (context, user) = (&ground.context, &ground.user);
+    let fixture = &side.fixture;
+    let (context, user) = (&fixture.context, &fixture.user);
     let id = ResourceId::from("u01");
     let want = ReadOptions::document();
     let read = side.store.read(context, user, &id, &want);
@@ -136,15 +136,15 @@ fn nothing_of_resources(side: &Side<'_>) -> Result<(), String> {
     let query = Query::new(user.clone());
     importing("a query", side.run(side.store.query(context, &query))?)?;
     let owners = vec![ResourceId::from("g01")];
-    let attr = ground.attr(&ground.group, "members")?;
-    let edges = EdgeQuery::new(ground.group.clone(), attr, owners);
+    let attr = fixture.attr(&fixture.group, "members")?;
+    let edges = EdgeQuery::new(fixture.group.clone(), attr, owners);
     importing("edges", side.run(side.store.edges(context, &edges))?)?;
     let write = WriteOp::Create {
-        change: ground.body(user, json!({"userName": "in between"}))?,
+        change: fixture.body(user, json!({"userName": "in between"}))?,
         existing_match: None,
         id: ResourceId::from("between"),
     };
-    importing("a create", ground.attempt(second(70), &write)?)?;
+    importing("a create", fixture.attempt(second(70), &write)?)?;
     let forget = side.store.purge_deleted(side.id(), second(1_000));
     importing("a forget", side.run(forget)?)?;
     match side.export(&ArchiveOptions::default())? {
@@ -286,7 +286,7 @@ fn pending(pair: &Pair<'_>) -> Result<(), String> {
     let source = Waiting::default();
     let next = all.len() as u64 + 1;
     source.push(1, all);
-    let context = &side.ground.context;
+    let context = &side.fixture.context;
     let mut import = side.store.import_records(context, Box::pin(source.clone()));
     until_it_waits(side, &mut import, &source)?;
     other.fill(9)?;
@@ -306,7 +306,7 @@ fn dropped(pair: &Pair<'_>) -> Result<(), String> {
     for count in [0, 1, 4, all.len() / 2, all.len()] {
         let source = Waiting::default();
         source.push(1, all.iter().take(count).cloned().collect());
-        let context = &side.ground.context;
+        let context = &side.fixture.context;
         let mut import = side.store.import_records(context, Box::pin(source.clone()));
         until_it_waits(side, &mut import, &source)?;
         drop(import);

@@ -26,7 +26,7 @@ fn long_ago(pair: &Pair<'_>) -> Result<(), String> {
     let other = pair.from.tenant("other");
     let of_nobody = acme.run(
         acme.store
-            .purge_deleted(&acme.ground.context.tenant, second(0)),
+            .purge_deleted(&acme.fixture.context.tenant, second(0)),
     )?;
     if !matches!(of_nobody, Err(StoreError::NotFound)) {
         return Err(format!("{of_nobody:?} where there is no tenant"));
@@ -63,22 +63,22 @@ fn long_ago(pair: &Pair<'_>) -> Result<(), String> {
 fn gone(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(13)?;
     ensure_eq!(pair.from.forget(second(1_000))?, 4, "all that is retired");
-    let ground = &pair.from.ground;
-    let user = &ground.user;
-    let who = ground.filter(user, r#"userName eq "gone again""#)?;
+    let fixture = &pair.from.fixture;
+    let user = &fixture.user;
+    let who = fixture.filter(user, r#"userName eq "gone again""#)?;
     let write = WriteOp::Create {
-        change: ground.body(user, json!({"userName": "gone again"}))?,
+        change: fixture.body(user, json!({"userName": "gone again"}))?,
         existing_match: Some(Box::new(ExistingMatch::new(MatchScope::Both, who))),
         id: id("n1"),
     };
-    let made = ground.attempt(second(50), &write)?.map_err(|e| said(&e))?;
+    let made = fixture.attempt(second(50), &write)?.map_err(|e| said(&e))?;
     ensure_eq!(
         made.outcome,
         WriteOutcome::Created,
         "a create of what is forgotten"
     );
-    ground.create(second(51), user, "x3", json!({"userName": "another"}))?;
-    let stored = ground.read(user, "x3")?;
+    fixture.create(second(51), user, "x3", json!({"userName": "another"}))?;
+    let stored = fixture.read(user, "x3")?;
     ensure_eq!(
         stored.created,
         second(51),

@@ -26,8 +26,8 @@ fn released(pair: &Pair<'_>) -> Result<(), String> {
     let other = pair.from.tenant("other");
     side.fill(4)?;
     other.fill(5)?;
-    let (ground, user) = (&side.ground, &side.ground.user);
-    let okta = ground.through("okta");
+    let (fixture, user) = (&side.fixture, &side.fixture.user);
+    let okta = fixture.through("okta");
     okta.create(second(70), user, "x5", json!({"userName": "from okta"}))?;
     let before = resources(side)?;
     let apart = other.lines()?;
@@ -48,9 +48,9 @@ fn released(pair: &Pair<'_>) -> Result<(), String> {
     ensure_eq!(resources(side)?, expected, "resources after a removal");
     ensure_eq!(other.lines()?, apart, "another tenant after a removal");
 
-    let by = ground.filter(user, r#"userName eq "from entra""#)?;
+    let by = fixture.filter(user, r#"userName eq "from entra""#)?;
     let write = WriteOp::Create {
-        change: ground.body(user, json!({"userName": "from entra"}))?,
+        change: fixture.body(user, json!({"userName": "from entra"}))?,
         existing_match: Some(Box::new(ExistingMatch::new(MatchScope::Adoptable, by))),
         id: id("n1"),
     };

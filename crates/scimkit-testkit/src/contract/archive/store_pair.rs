@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::FullStore;
 use crate::contract::{
     Driver, Subject,
-    fixture::{Ground, said, second},
+    fixture::{Fixture, said, second},
     oracle::populate,
     random::Random,
 };
@@ -40,17 +40,17 @@ impl<'a> Pair<'a> {
 /// One store, and the tenant for which it is asked.
 pub(super) struct Side<'a> {
     drive: &'a Driver<'a>,
-    pub(super) ground: Ground<'a>,
+    pub(super) fixture: Fixture<'a>,
     pub(super) store: Arc<dyn FullStore>,
 }
 
 impl<'a> Side<'a> {
     fn new(store: Arc<dyn FullStore>, drive: &'a Driver<'a>) -> Result<Self, String> {
         let asked: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
-        let ground = Ground::new(&Subject::default(), asked, drive)?.tenant("acme");
+        let fixture = Fixture::new(&Subject::default(), asked, drive)?.tenant("acme");
         Ok(Side {
             drive,
-            ground,
+            fixture,
             store,
         })
     }
@@ -59,7 +59,7 @@ impl<'a> Side<'a> {
     pub(super) fn tenant(&self, name: &str) -> Side<'a> {
         Side {
             drive: self.drive,
-            ground: self.ground.tenant(name),
+            fixture: self.fixture.tenant(name),
             store: Arc::clone(&self.store),
         }
     }
@@ -72,7 +72,7 @@ impl<'a> Side<'a> {
     }
 
     pub(super) fn id(&self) -> &TenantId {
-        &self.ground.context.tenant
+        &self.fixture.context.tenant
     }
 
     /// The lines of the tenant, or why there are none.
@@ -103,7 +103,7 @@ impl<'a> Side<'a> {
         options: &ArchiveOptions,
     ) -> Result<Result<RecordCounts, ArchiveError>, String> {
         let input = Cursor::new(lines.as_bytes().to_vec());
-        let future = import_from(&*self.store, &self.ground.context, options, input);
+        let future = import_from(&*self.store, &self.fixture.context, options, input);
         self.run(Box::pin(future))
     }
 
@@ -127,8 +127,8 @@ impl<'a> Side<'a> {
     pub(super) fn fill(&self, salt: u8) -> Result<(), String> {
         self.enter(salt)?;
         let mut random = Random::new(u64::from(salt));
-        populate(&self.ground, &mut random)?;
-        let entra = self.ground.through("entra");
+        populate(&self.fixture, &mut random)?;
+        let entra = self.fixture.through("entra");
         let (user, group) = (&entra.user, &entra.group);
         entra.create(second(20), user, "x1", json!({"userName": "from entra"}))?;
         let body = json!({"displayName": "Line\nbreak \u{2028} \\u0000 \" 名"});
@@ -153,14 +153,14 @@ impl<'a> Side<'a> {
         )?;
         for (n, id) in [(30, "u03"), (31, "u04"), (32, "g02")] {
             let kind = if id.starts_with('u') { user } else { group };
-            self.ground.retiring().delete(second(n), kind, id)?;
+            self.fixture.retiring().delete(second(n), kind, id)?;
         }
         entra.create(second(33), user, "x3", json!({"userName": "gone again"}))?;
         entra.retiring().delete(second(34), user, "x3")?;
         // The last version belongs to nothing that is kept.
-        self.ground
+        self.fixture
             .create(second(35), user, "x4", json!({"userName": "last"}))?;
-        self.ground.delete(second(36), user, "x4")
+        self.fixture.delete(second(36), user, "x4")
     }
 
     /// Keeps the tenant with connections and tokens.

@@ -89,14 +89,14 @@ fn same_lines(pair: &Pair<'_>) -> Result<(), String> {
 
 /// The ids of all resources of a type.
 fn ids(side: &Side<'_>, kind: &Arc<ResourceType>) -> Result<Vec<String>, String> {
-    side.ground
+    side.fixture
         .ids(&Query::new(Arc::clone(kind)).with_page(0, 1_000))
 }
 
 fn same_resources(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(2)?;
     pair.to.restored(&pair.from.lines()?)?;
-    let (before, now) = (&pair.from.ground, &pair.to.ground);
+    let (before, now) = (&pair.from.fixture, &pair.to.fixture);
     for (kind, attr) in [(&before.user, "groups"), (&before.group, "members")] {
         let all = ids(&pair.from, kind)?;
         ensure_eq!(ids(&pair.to, kind)?, all, "the ids of {}", kind.name());
@@ -116,30 +116,31 @@ fn same_resources(pair: &Pair<'_>) -> Result<(), String> {
 fn lookups(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(3)?;
     pair.to.restored(&pair.from.lines()?)?;
-    let ground = &pair.to.ground;
-    let by = |filter: &str| ground.filter(&ground.user, filter);
+    let fixture = &pair.to.fixture;
+    let by = |filter: &str| fixture.filter(&fixture.user, filter);
     let found =
-        Query::new(Arc::clone(&ground.user)).with_predicate(by(r#"userName eq "FROM Entra""#)?);
-    ensure_eq!(ground.ids(&found)?, ["x1"], "whom a name finds");
-    let found = Query::new(Arc::clone(&ground.user)).with_predicate(by(r#"groups.value eq "x2""#)?);
+        Query::new(Arc::clone(&fixture.user)).with_predicate(by(r#"userName eq "FROM Entra""#)?);
+    ensure_eq!(fixture.ids(&found)?, ["x1"], "whom a name finds");
+    let found =
+        Query::new(Arc::clone(&fixture.user)).with_predicate(by(r#"groups.value eq "x2""#)?);
     ensure!(
-        ground.ids(&found)?.contains(&"x1".to_owned()),
+        fixture.ids(&found)?.contains(&"x1".to_owned()),
         "whom a group finds"
     );
     let create = |id: &str, name: &str, existing_match| -> Result<WriteOp, String> {
         Ok(WriteOp::Create {
-            change: ground.body(&ground.user, json!({"userName": name}))?,
+            change: fixture.body(&fixture.user, json!({"userName": name}))?,
             existing_match,
             id: scimkit_registry::ResourceId::from(id),
         })
     };
-    match ground.attempt(second(50), &create("n1", "From ENTRA", None)?)? {
+    match fixture.attempt(second(50), &create("n1", "From ENTRA", None)?)? {
         Err(StoreError::Duplicate { attr }) if attr == "userName" => {}
         other => return Err(format!("a name that is taken: {other:?}")),
     }
     // Those that may come back do, and those that a connection has are not adopted.
     let existing_match = ExistingMatch::new(MatchScope::Both, by(r#"userName eq "gone again""#)?);
-    let back = ground.attempt(
+    let back = fixture.attempt(
         second(51),
         &create("n2", "gone again", Some(Box::new(existing_match)))?,
     )?;
@@ -154,7 +155,7 @@ fn lookups(pair: &Pair<'_>) -> Result<(), String> {
     ensure_eq!(stored.created, second(33), "when it was made");
     let existing_match =
         ExistingMatch::new(MatchScope::Adoptable, by(r#"userName eq "from entra""#)?);
-    match ground.attempt(
+    match fixture.attempt(
         second(52),
         &create("n3", "from entra", Some(Box::new(existing_match)))?,
     )? {
@@ -166,22 +167,22 @@ fn lookups(pair: &Pair<'_>) -> Result<(), String> {
 fn versions(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(4)?;
     let mut given = BTreeSet::new();
-    for kind in [&pair.from.ground.user, &pair.from.ground.group] {
+    for kind in [&pair.from.fixture.user, &pair.from.fixture.group] {
         for id in ids(&pair.from, kind)? {
-            given.insert(pair.from.ground.read(kind, &id)?.version);
+            given.insert(pair.from.fixture.read(kind, &id)?.version);
         }
     }
     // The one after the last of a resource belongs to nothing any more.
-    let ground = &pair.from.ground;
-    let change = ground.setting(&ground.user, [("title", json!("the last one"))])?;
-    let last = ground.update(second(59), "x1", change, WriteOutcome::Updated)?;
+    let fixture = &pair.from.fixture;
+    let change = fixture.setting(&fixture.user, [("title", json!("the last one"))])?;
+    let last = fixture.update(second(59), "x1", change, WriteOutcome::Updated)?;
     given.insert(last.version);
-    let last = ground.create(second(60), &ground.user, "n1", json!({"userName": "n"}))?;
+    let last = fixture.create(second(60), &fixture.user, "n1", json!({"userName": "n"}))?;
     given.insert(last.version);
-    ground.delete(second(61), &ground.user, "n1")?;
+    fixture.delete(second(61), &fixture.user, "n1")?;
     pair.to.restored(&pair.from.lines()?)?;
-    let ground = &pair.to.ground;
-    let new = ground.create(second(62), &ground.user, "n1", json!({"userName": "n"}))?;
+    let fixture = &pair.to.fixture;
+    let new = fixture.create(second(62), &fixture.user, "n1", json!({"userName": "n"}))?;
     ensure!(!given.contains(&new.version), "{:?} again", new.version);
     Ok(())
 }
@@ -197,8 +198,8 @@ fn renamed(pair: &Pair<'_>) -> Result<(), String> {
 }
 
 fn nameless(pair: &Pair<'_>) -> Result<(), String> {
-    let ground = &pair.from.ground;
-    ground.create(second(1), &ground.user, "u1", json!({"userName": "a"}))?;
+    let fixture = &pair.from.fixture;
+    fixture.create(second(1), &fixture.user, "u1", json!({"userName": "a"}))?;
     let lines = pair.from.lines()?;
     pair.to.restored(&lines)?;
     ensure_eq!(pair.to.lines()?, lines, "the lines of the copy");
@@ -209,18 +210,18 @@ fn nameless(pair: &Pair<'_>) -> Result<(), String> {
 
 fn big_group(pair: &Pair<'_>) -> Result<(), String> {
     const MEMBERS: usize = 2_001;
-    let ground = pair.from.ground.accepting();
-    ground.create(
+    let fixture = pair.from.fixture.accepting();
+    fixture.create(
         second(1),
-        &ground.group,
+        &fixture.group,
         "g1",
         json!({"displayName": "big"}),
     )?;
     let member = |n: usize| Edge::to(format!("m{n:04}").as_str());
     let add = (0..MEMBERS).map(member).collect();
     let remove = Vec::new();
-    let change = ground.edit(EdgeEdit::Delta { add, remove })?;
-    ground.update(second(2), "g1", change, WriteOutcome::Updated)?;
+    let change = fixture.edit(EdgeEdit::Delta { add, remove })?;
+    fixture.update(second(2), "g1", change, WriteOutcome::Updated)?;
     let lines = pair.from.lines()?;
     let pieces = lines.lines().filter(|line| line.starts_with(r#"{"edges""#));
     ensure_eq!(pieces.count(), 3, "pieces of a group of {MEMBERS}");
@@ -228,7 +229,7 @@ fn big_group(pair: &Pair<'_>) -> Result<(), String> {
     ensure_eq!(counts.members, MEMBERS as u64, "members");
     ensure_eq!(pair.to.lines()?, lines, "the lines of the copy");
     ensure_eq!(
-        pair.to.ground.members_of("g1")?.len(),
+        pair.to.fixture.members_of("g1")?.len(),
         MEMBERS,
         "its members"
     );
@@ -265,9 +266,9 @@ fn erased(pair: &Pair<'_>) -> Result<(), String> {
     let others = other.lines()?;
     ensure_eq!(acme.erase()?, Erased::All, "what goes of a tenant");
     acme.has_nothing()?;
-    for kind in [&acme.ground.user, &acme.ground.group] {
+    for kind in [&acme.fixture.user, &acme.fixture.group] {
         ensure_eq!(
-            acme.ground.total(kind)?,
+            acme.fixture.total(kind)?,
             0,
             "{}s that are left",
             kind.name()
@@ -280,8 +281,8 @@ fn erased(pair: &Pair<'_>) -> Result<(), String> {
     ensure_eq!(acme.lines()?, lines, "the lines after all");
     // One that is known by its resources alone.
     let nameless = acme.tenant("nameless");
-    let (ground, user) = (&nameless.ground, &nameless.ground.user);
-    ground.create(second(1), user, "u1", json!({"userName": "a"}))?;
+    let (fixture, user) = (&nameless.fixture, &nameless.fixture.user);
+    fixture.create(second(1), user, "u1", json!({"userName": "a"}))?;
     ensure_eq!(nameless.erase()?, Erased::All, "what goes without a tenant");
     nameless.has_nothing()
 }

@@ -46,17 +46,18 @@ fn erase(log: &Log<'_>) -> Result<(), String> {
 fn purge(log: &Log<'_>) -> Result<(), String> {
     let log = log.level(JournalLevel::Full);
     let retiring = log
-        .ground
+        .fixture
         .under(|settings| settings.policy.delete_policy = DeletePolicy::Soft);
     for id in ["stays", "gone-softly", "gone-later", "gone-for-good"] {
         log.user(1, id)?;
     }
-    let user = &log.ground.user;
+    let user = &log.fixture.user;
     let members = ["stays", "gone-softly"].map(|id| json!({"value": id}));
     let body = json!({"displayName": "g", "members": members});
-    log.ground.create(second(1), &log.ground.group, "g", body)?;
+    log.fixture
+        .create(second(1), &log.fixture.group, "g", body)?;
     retiring.delete(second(2), user, "gone-softly")?;
-    log.ground.delete(second(2), user, "gone-for-good")?;
+    log.fixture.delete(second(2), user, "gone-for-good")?;
     retiring.delete(second(8), user, "gone-later")?;
     let before = log.verified()?.0;
     let purged = log.run(log.store.purge_deleted(log.id(), second(5)))?;
@@ -94,7 +95,7 @@ fn imported(log: &Log<'_>) -> Result<(), String> {
     let erased = log.run(log.store.erase_tenant(log.id()))?;
     erased.map_err(|e| said(&e))?;
     let store = Arc::clone(&log.store);
-    let context = log.ground.context.clone();
+    let context = log.fixture.context.clone();
     let input = Cursor::new(exported.clone());
     let done = log.run(Box::pin(async move {
         let store: Arc<dyn Archive> = store as Arc<dyn Archive>;

@@ -13,7 +13,7 @@ use crate::contract::{
     fixture::{ensure_eq, said, second},
 };
 
-pub(super) struct Ground<'a> {
+pub(super) struct TenancyFixture<'a> {
     pub(super) drive: &'a Driver<'a>,
     pub(super) reads: Arc<dyn TenantStore>,
     pub(super) writes: Arc<dyn TenantStore>,
@@ -25,7 +25,7 @@ type Answer<T> = Result<T, StoreError>;
 #[derive(Debug, PartialEq)]
 pub(super) struct Kept(Vec<(Tenant, Vec<Connection>, Vec<TokenRecord>)>);
 
-impl Ground<'_> {
+impl TenancyFixture<'_> {
     pub(super) fn run<'f, T: Send + 'f>(&self, future: BoxFuture<'f, T>) -> Result<T, String> {
         let mut answer = None;
         let slot = &mut answer;

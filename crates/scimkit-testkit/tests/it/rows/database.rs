@@ -115,9 +115,9 @@ impl Rows for Transaction<'_> {
             };
             facts.add_rows(&lookup, rows);
         }
-        for (list, among) in &needs.edges {
+        for (list, wanted) in &needs.edges {
             let mut targets = tables.members(list);
-            targets.retain(|target| among.contains(target));
+            targets.retain(|target| wanted.contains(target));
             let list = list.clone();
             facts.edges.push(Members { list, targets });
         }
@@ -241,10 +241,10 @@ impl Tables {
             let list = list.clone();
             facts.shown_members.push(ShownMembers { list, members });
         }
-        for (list, among) in &needs.member_kinds {
+        for (list, wanted) in &needs.member_kinds {
             let members = self.edges.get(list).into_iter().flatten().map(member);
             let members = members
-                .filter(|member| among.contains(&member.id))
+                .filter(|member| wanted.contains(&member.id))
                 .collect();
             let list = list.clone();
             facts.member_kinds.push(ShownMembers { list, members });

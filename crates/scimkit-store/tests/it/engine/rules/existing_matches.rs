@@ -20,10 +20,10 @@ fn match_sees_the_results_of_earlier_writes() {
         world.create("u2", json!({"userName": "b", "externalId": "x"})),
         world.create("u3", json!({"userName": "c", "active": true})),
     ];
-    let existing_match = |id, name: &str, among, by: &str, dormant: bool| {
-        let dormant = dormant.then(|| world.predicate("u1", "active eq false"));
+    let existing_match = |id, name: &str, scope, by: &str, deactivated: bool| {
+        let deactivated = deactivated.then(|| world.predicate("u1", "active eq false"));
         let existing_match =
-            ExistingMatch::new(among, world.predicate("u1", by)).with_deactivated(dormant);
+            ExistingMatch::new(scope, world.predicate("u1", by)).with_deactivated(deactivated);
         WriteOp::Create {
             change: world.body(id, json!({"userName": name})),
             existing_match: Some(Box::new(existing_match)),
@@ -70,7 +70,7 @@ fn match_sees_the_results_of_earlier_writes() {
                 &["deleted", "deleted", "relinked u2 6", "relinked u1 7"],
             ),
             case(
-                "a user that was just deactivated is dormant",
+                "a user that was just deactivated is deactivated",
                 vec![
                     existing_match(
                         "u9",
@@ -154,8 +154,8 @@ fn owned_resource_is_not_adopted() {
 }
 
 /// The match of a name by a connection, with a pin.
-fn pinned(world: &World, among: MatchScope, pin: Option<MatchPin>) -> WriteOp {
-    let mut existing_match = ExistingMatch::new(among, world.predicate("u1", r#"userName eq "a""#));
+fn pinned(world: &World, scope: MatchScope, pin: Option<MatchPin>) -> WriteOp {
+    let mut existing_match = ExistingMatch::new(scope, world.predicate("u1", r#"userName eq "a""#));
     existing_match.pin = pin;
     let mut write = world.user("u9", "a");
     if let WriteOp::Create {
@@ -293,7 +293,7 @@ fn check_reports_what_a_claim_can_be_pinned_to() {
         let answers = database.run(Decision::new(world.request(policy.clone(), batch)));
         answers.into_iter().next().unwrap().unwrap().remove(0)
     };
-    let existing_match = |among, pin| pinned(&world, among, pin);
+    let existing_match = |scope, pin| pinned(&world, scope, pin);
     for is_soft in [false, true] {
         let nothing = run(
             &policy,
