@@ -42,7 +42,7 @@ async fn measure(name: &str, store: Arc<dyn Store>, tenancy: Arc<dyn TenantStore
     let settings = Settings::new("http://bench.example/scim/v2");
     let gate = ConnectionAuthenticator::new(tenancy, settings.clone());
     let gated = Server::new(Arc::clone(&store), settings.clone()).with_authentication(gate);
-    let tokens = BearerTokens::default().with(issued.token.digest(), "acme".into());
+    let tokens = BearerTokens::default().with_token(issued.token.digest(), "acme".into());
     let known = Server::new(store, settings).with_authentication(tokens);
 
     let token = format!("Bearer {}", issued.token.reveal());

@@ -97,7 +97,7 @@ enum Sent {
 
 /// A store at one level.
 struct Side {
-    scope: RequestContext,
+    context: RequestContext,
     server: Server,
     store: Arc<dyn Store>,
 }
@@ -106,12 +106,12 @@ impl Side {
     async fn new(store: Arc<dyn Store>, level: JournalLevel) -> Self {
         let mut settings = Settings::new("http://bench.example");
         settings.policy.journal.level = level;
-        let scope = RequestContext::new(TenantId::default(), Arc::new(settings.clone()));
+        let context = RequestContext::new(TenantId::default(), Arc::new(settings.clone()));
         let token = Token::from_secret(TOKEN).unwrap();
         let server = Server::new(Arc::clone(&store), settings)
             .with_authentication(BearerTokens::new([token.digest()]));
         let side = Side {
-            scope,
+            context,
             server,
             store,
         };
@@ -125,14 +125,18 @@ impl Side {
     }
 
     fn kind(&self, name: &str) -> &Arc<ResourceType> {
-        self.scope.settings.registry.resource_type(name).unwrap()
+        self.context.settings.registry.resource_type(name).unwrap()
     }
 
     fn create(&self, kind: &str, id: &str, body: Value) -> WriteOp {
         let change = scimkit::patch::create(self.kind(kind), body, &Tolerance::DEFAULT).unwrap();
         let id = ResourceId::from(id);
-        let claim = None;
-        WriteOp::Create { change, claim, id }
+        let existing_match = None;
+        WriteOp::Create {
+            change,
+            existing_match,
+            id,
+        }
     }
 
     fn user(&self, id: &str) -> WriteOp {
@@ -231,7 +235,7 @@ impl Side {
 
     async fn write(&self, writes: Vec<WriteOp>) {
         let batch = Batch::new(DateTime::UNIX_EPOCH, writes);
-        let answers = self.store.write(&self.scope, batch).await.unwrap();
+        let answers = self.store.write(&self.context, batch).await.unwrap();
         assert!(answers.iter().all(Result::is_ok));
     }
 }

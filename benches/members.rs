@@ -118,7 +118,7 @@ fn hash_set(members: &[String], coming: &[String]) {
 struct Directory {
     coming: Vec<String>,
     members: Vec<String>,
-    scope: RequestContext,
+    context: RequestContext,
     server: Server,
     store: Arc<dyn Store>,
 }
@@ -129,7 +129,7 @@ type Sent = (String, String);
 impl Directory {
     async fn new(store: Arc<dyn Store>) -> Self {
         let settings = Settings::new("http://bench.example");
-        let scope = RequestContext::new(TenantId::default(), Arc::new(settings.clone()));
+        let context = RequestContext::new(TenantId::default(), Arc::new(settings.clone()));
         let token = Token::from_secret(TOKEN).unwrap();
         let server = Server::new(Arc::clone(&store), settings)
             .with_authentication(BearerTokens::new([token.digest()]));
@@ -137,7 +137,7 @@ impl Directory {
         let directory = Directory {
             coming: members.split_off(SIZES[2]),
             members,
-            scope,
+            context,
             server,
             store,
         };
@@ -156,7 +156,7 @@ impl Directory {
     }
 
     fn kind(&self, name: &str) -> &Arc<ResourceType> {
-        self.scope.settings.registry.resource_type(name).unwrap()
+        self.context.settings.registry.resource_type(name).unwrap()
     }
 
     fn create(&self, kind: &str, id: &str, body: Value) -> WriteOp {
@@ -164,14 +164,14 @@ impl Directory {
         let id = ResourceId::from(id);
         WriteOp::Create {
             change,
-            claim: None,
+            existing_match: None,
             id,
         }
     }
 
     async fn write(&self, writes: Vec<WriteOp>) -> Vec<WriteOutcome> {
         let batch = Batch::new(DateTime::UNIX_EPOCH, writes);
-        let answers = self.store.write(&self.scope, batch).await.unwrap();
+        let answers = self.store.write(&self.context, batch).await.unwrap();
         answers.into_iter().map(|a| a.unwrap().outcome).collect()
     }
 
@@ -188,7 +188,7 @@ impl Directory {
 
     fn decoded(&self, body: Value) -> Change {
         let request = PatchRequest::from_value(body, 100).unwrap();
-        let limits = self.scope.settings.limits.filter;
+        let limits = self.context.settings.limits.filter;
         let patch = Patch::decode(self.kind("Group"), request, limits, &Tolerance::DEFAULT);
         let before = CurrentState {
             document: &Resource::default(),

@@ -50,8 +50,8 @@ async fn main() {
 async fn all(name: &str, store: &dyn Store) {
     let settings = Arc::new(Settings::new("https://app.example/scim/v2"));
     let user = Arc::clone(settings.registry.resource_type("User").unwrap());
-    let scope = RequestContext::new(TenantId::default(), settings);
-    populate(store, &scope, &user).await;
+    let context = RequestContext::new(TenantId::default(), settings);
+    populate(store, &context, &user).await;
     let by = |path: &str| {
         Some(Sort::new(
             user.attribute_id(path).unwrap(),
@@ -92,7 +92,7 @@ async fn all(name: &str, store: &dyn Store) {
         let mut times: [Vec<f64>; 3] = Default::default();
         for _ in 0..ROUNDS {
             for ((_, query), times) in pages.iter().zip(&mut times) {
-                times.push(time(store, &scope, query).await);
+                times.push(time(store, &context, query).await);
             }
         }
         let times = times.map(median);
@@ -103,7 +103,7 @@ async fn all(name: &str, store: &dyn Store) {
     }
 }
 
-async fn populate(store: &dyn Store, scope: &RequestContext, user: &Arc<ResourceType>) {
+async fn populate(store: &dyn Store, context: &RequestContext, user: &Arc<ResourceType>) {
     let numbers: Vec<_> = (0..DEEP + 1_000).collect();
     for some in numbers.chunks(1_000) {
         let create = |n: &usize| {
@@ -114,13 +114,13 @@ async fn populate(store: &dyn Store, scope: &RequestContext, user: &Arc<Resource
             let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
             let change = Change::create(Arc::clone(user), body);
             WriteOp::Create {
-                claim: None,
+                existing_match: None,
                 change,
                 id: ResourceId::from(id_of(*n)),
             }
         };
         let batch = Batch::new(DateTime::UNIX_EPOCH, some.iter().map(create).collect());
-        for written in store.write(scope, batch).await.unwrap() {
+        for written in store.write(context, batch).await.unwrap() {
             written.unwrap();
         }
     }
@@ -134,9 +134,9 @@ fn name_of(n: usize) -> String {
     format!("user{n:06}")
 }
 
-async fn time(store: &dyn Store, scope: &RequestContext, query: &Query) -> f64 {
+async fn time(store: &dyn Store, context: &RequestContext, query: &Query) -> f64 {
     let before = now();
-    let page = black_box(store.query(scope, query).await.unwrap());
+    let page = black_box(store.query(context, query).await.unwrap());
     let after = now();
     assert_eq!(page.items.len(), PAGE as usize);
     (after - before) * 1e6

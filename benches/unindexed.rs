@@ -49,10 +49,10 @@ async fn main() {
     let sqlite = SqliteStore::open(folder.path().join("bench.sqlite")).unwrap();
     let settings = Arc::new(Settings::new("https://app.example/scim/v2"));
     let kind = Arc::clone(settings.registry.resource_type("User").unwrap());
-    let scope = RequestContext::new(TenantId::default(), settings);
+    let context = RequestContext::new(TenantId::default(), settings);
     let stores: [&dyn Store; 2] = [&memory, &sqlite];
     for store in stores {
-        populate(store, &scope, &kind).await;
+        populate(store, &context, &kind).await;
     }
     println!("| filter | sort | memory | SQLite |");
     println!("|---|---|---|---|");
@@ -73,7 +73,7 @@ async fn main() {
         }
         let mut cells = Vec::new();
         for store in stores {
-            cells.push(seconds(store, &scope, &query).await);
+            cells.push(seconds(store, &context, &query).await);
         }
         println!("| {name} | {} | {} |", quoted(sort), cells.join(" | "));
     }
@@ -86,32 +86,32 @@ fn quoted(text: &str) -> String {
     }
 }
 
-async fn populate(store: &dyn Store, scope: &RequestContext, kind: &Arc<ResourceType>) {
+async fn populate(store: &dyn Store, context: &RequestContext, kind: &Arc<ResourceType>) {
     let numbers: Vec<_> = (0..USERS).collect();
     for some in numbers.chunks(1_000) {
         let create = |n: &usize| {
             let body = kind.admit(user::user(*n), &Tolerance::DEFAULT).unwrap();
             WriteOp::Create {
-                claim: None,
+                existing_match: None,
                 change: Change::create(Arc::clone(kind), body),
                 id: ResourceId::from(format!("0190a0b0-0000-7000-8000-{n:012}")),
             }
         };
         let batch = Batch::new(DateTime::UNIX_EPOCH, some.iter().map(create).collect());
-        for written in store.write(scope, batch).await.unwrap() {
+        for written in store.write(context, batch).await.unwrap() {
             written.unwrap();
         }
     }
 }
 
 /// Returns the median of some rounds, and whether the budget of a request was exhausted.
-async fn seconds(store: &dyn Store, scope: &RequestContext, query: &Query) -> String {
+async fn seconds(store: &dyn Store, context: &RequestContext, query: &Query) -> String {
     let (mut times, mut is_rejected) = (Vec::new(), false);
     for _ in 0..ROUNDS {
-        let mut scope = scope.clone();
-        scope.budget = Budget::new(WORK);
+        let mut context = context.clone();
+        context.budget = Budget::new(WORK);
         let before = now();
-        let page = black_box(store.query(&scope, query).await);
+        let page = black_box(store.query(&context, query).await);
         times.push(now() - before);
         is_rejected = matches!(page, Err(StoreError::Exhausted(_)));
         assert!(page.is_ok() || is_rejected, "{page:?}");

@@ -43,7 +43,7 @@ pub(crate) fn rows() -> Vec<Row> {
 /// Runs a function while another tenant creates users, and returns the longest time that one of them waited.
 async fn beside_writes<T>(world: &World, act: impl Future<Output = T>) -> (T, String) {
     let is_done = AtomicBool::new(false);
-    let mut other = world.scope.clone();
+    let mut other = world.context.clone();
     other.tenant = TenantId::from("other");
     let writes = async {
         let mut longest = Duration::ZERO;
@@ -56,7 +56,7 @@ async fn beside_writes<T>(world: &World, act: impl Future<Output = T>) -> (T, St
             let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
             let write = WriteOp::Create {
                 change: Change::create(kind.clone(), body),
-                claim: None,
+                existing_match: None,
                 id: ResourceId::from(format!("other{n}")),
             };
             let since = Instant::now();
@@ -84,12 +84,12 @@ async fn beside_writes<T>(world: &World, act: impl Future<Output = T>) -> (T, St
 }
 
 async fn imported(world: &World) -> String {
-    let mut scope: RequestContext = world.scope.clone();
-    scope.tenant = TenantId::from("acme");
+    let mut context: RequestContext = world.context.clone();
+    context.tenant = TenantId::from("acme");
     let options = archive::ArchiveOptions::default();
     let act = import_from(
         &*world.archive,
-        &scope,
+        &context,
         &options,
         Cursor::new(LINES.as_slice()),
     );
@@ -132,7 +132,7 @@ fn lines() -> Vec<u8> {
 
 fn replacement(world: &World, from: usize) -> WriteOp {
     let group = world
-        .scope
+        .context
         .settings
         .registry
         .resource_type("Group")
@@ -153,7 +153,7 @@ async fn group(world: &World) {
     let user = |n| json!({"userName": format!("user{n}")});
     world.seed("User", USERS * 3 / 2, user).await;
     let group = world
-        .scope
+        .context
         .settings
         .registry
         .resource_type("Group")
@@ -161,19 +161,19 @@ async fn group(world: &World) {
     let body = group.admit(json!({"displayName": "all"}), &Tolerance::DEFAULT);
     let create = WriteOp::Create {
         change: Change::create(group.clone(), body.unwrap()),
-        claim: None,
+        existing_match: None,
         id: ResourceId::from("group"),
     };
     let writes = vec![create, replacement(world, 0)];
     let batch = Batch::new(Default::default(), writes);
-    for answer in world.store.write(&world.scope, batch).await.unwrap() {
+    for answer in world.store.write(&world.context, batch).await.unwrap() {
         answer.unwrap();
     }
 }
 
 async fn replaced(world: &World) -> String {
     let batch = Batch::new(Default::default(), vec![replacement(world, USERS / 2)]);
-    let act = world.store.write(&world.scope, batch);
+    let act = world.store.write(&world.context, batch);
     let (answers, status) = beside_writes(world, act).await;
     for answer in answers.unwrap() {
         answer.unwrap();

@@ -26,7 +26,7 @@ pub(crate) struct World {
     pub(crate) folder: Option<tempfile::TempDir>,
     pub(crate) server: Server,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) scope: RequestContext,
+    pub(crate) context: RequestContext,
 }
 
 impl World {
@@ -45,14 +45,14 @@ impl World {
         let settings = Settings::new("https://scim.example/v2");
         let digest = |secret| Token::from_secret(secret).unwrap().digest();
         let other = TenantId::from("other");
-        let tokens = BearerTokens::new([digest(TOKEN)]).with(digest(OTHER_TOKEN), other);
+        let tokens = BearerTokens::new([digest(TOKEN)]).with_token(digest(OTHER_TOKEN), other);
         let server = Server::new(Arc::clone(&store), settings.clone());
         World {
             archive,
             folder,
             server: server.with_authentication(tokens),
             store,
-            scope: RequestContext::new(TenantId::default(), Arc::new(settings)),
+            context: RequestContext::new(TenantId::default(), Arc::new(settings)),
         }
     }
 
@@ -79,12 +79,12 @@ impl World {
         count: usize,
         body: impl Fn(usize) -> Value,
     ) {
-        let kind = self.scope.settings.registry.resource_type(kind).unwrap();
+        let kind = self.context.settings.registry.resource_type(kind).unwrap();
         let create = |number: usize| {
             let admitted = kind.admit(body(number), &Tolerance::DEFAULT).unwrap();
             WriteOp::Create {
                 change: Change::create(Arc::clone(kind), admitted),
-                claim: None,
+                existing_match: None,
                 id: ResourceId::from(number.to_string()),
             }
         };
@@ -92,7 +92,7 @@ impl World {
         for some in numbers.chunks(250) {
             let writes = some.iter().map(|number| create(*number)).collect();
             let batch = Batch::new(DateTime::UNIX_EPOCH, writes);
-            for answer in self.store.write(&self.scope, batch).await.unwrap() {
+            for answer in self.store.write(&self.context, batch).await.unwrap() {
                 answer.unwrap();
             }
         }

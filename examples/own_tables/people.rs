@@ -154,7 +154,7 @@ impl SimpleDatabase for People {
 
     async fn begin<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         _: Access,
     ) -> Result<Company<'a>, RowsError> {
         let database = self.database.lock().await;
@@ -162,7 +162,7 @@ impl SimpleDatabase for People {
             .execute_batch("BEGIN IMMEDIATE")
             .map_err(StoreError::backend)?;
         Ok(Company {
-            company: scope.tenant.as_str(),
+            company: context.tenant.as_str(),
             database,
             table: &self.table,
         })

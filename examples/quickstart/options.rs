@@ -47,7 +47,7 @@ pub(crate) struct Options {
     resource_types: Vec<PathBuf>,
 
     /// Deviations from the RFC to accept: `default`, `strict`, `entra`, `entra-aad-opt-scim-062020`, `okta`,
-    /// `onelogin`, `jumpcloud`, or a JSON file such as {"profile": "entra", "blanks": true}
+    /// `onelogin`, `jumpcloud`, or a JSON file such as {"profile": "entra", "extra_whitespace": true}
     #[arg(long, default_value = "default", value_name = "NAME|FILE")]
     profile: String,
 

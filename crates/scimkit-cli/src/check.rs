@@ -112,7 +112,7 @@ fn check(options: &Options) -> Result<ConformanceReport, String> {
 }
 
 fn is_wanted(wanted: &Regex, case: &Scenario) -> bool {
-    wanted.is_match(&case.name()) || case.ledger.iter().any(|id| wanted.is_match(id))
+    wanted.is_match(&case.name()) || case.proves.iter().any(|id| wanted.is_match(id))
 }
 
 fn print(options: &Options, report: &ConformanceReport) {

@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::ExitCode, sync::Arc};
 use clap::{Args, Subcommand};
 use scimkit::{
     ConnectionId, Settings, TenantId,
-    provision::{ConnectionSettings, Switch, TenantAdmin},
+    provision::{ConnectionSettings, TenantAdmin},
     store::{Connection, TenantLimits},
 };
 use serde_json::{Map, Value, json};
@@ -197,8 +197,8 @@ pub(crate) fn run(command: &Command) -> ExitCode {
             let store = &options.connection.tenant.store;
             store.run(IfMissing::Fail, async |admin| create(admin, options).await)
         }
-        Command::Disable(options) => switch(options, Switch::Off),
-        Command::Enable(options) => switch(options, Switch::On),
+        Command::Disable(options) => set_active(options, false),
+        Command::Enable(options) => set_active(options, true),
         Command::List(options) => {
             let store = &options.tenant.store;
             store.run(IfMissing::Fail, async |admin| list(admin, options).await)
@@ -247,12 +247,17 @@ async fn list(admin: TenantAdmin, options: &List) -> Result<CommandOutput, Failu
     Ok(CommandOutput::new(json, connections_table(&connections)))
 }
 
-fn switch(options: &Selected, to: Switch) -> ExitCode {
-    let switched = async |admin: TenantAdmin| {
+fn set_active(options: &Selected, active: bool) -> ExitCode {
+    let update = async |admin: TenantAdmin| {
         let (tenant, id) = options.ids();
-        Ok(shown(&admin.switch(&tenant, &id, to).await?))
+        let updated = if active {
+            admin.enable_connection(&tenant, &id).await
+        } else {
+            admin.disable_connection(&tenant, &id).await
+        };
+        Ok(shown(&updated?))
     };
-    options.tenant.store.run(IfMissing::Fail, switched)
+    options.tenant.store.run(IfMissing::Fail, update)
 }
 
 async fn remove(admin: TenantAdmin, options: &Selected) -> Result<CommandOutput, Failure> {

@@ -215,7 +215,7 @@ async fn create(admin: TenantAdmin, options: &Create) -> Result<CommandOutput, F
     let tenant = options.tenant.id();
     let connection = ConnectionId::from(options.connection.as_str());
     let mut new = NewToken::new(options.name.as_str());
-    new.expires = options
+    new.expires_at = options
         .expires
         .map(|end| end.at(Clock::default().now()))
         .transpose()?;

@@ -178,8 +178,8 @@ async fn export_lines(
 
 pub(crate) fn import(options: &Import) -> ExitCode {
     // The input is opened first: opening the store may create it.
-    let result = open_input(options).and_then(|(scope, input)| {
-        let imported = async |store| imported(store, options, scope, input).await;
+    let result = open_input(options).and_then(|(context, input)| {
+        let imported = async |store| imported(store, options, context, input).await;
         options.store.result(IfMissing::Create, imported)
     });
     options.store.print(result)
@@ -188,21 +188,21 @@ pub(crate) fn import(options: &Import) -> ExitCode {
 async fn imported(
     store: Arc<SqliteStore>,
     options: &Import,
-    scope: RequestContext,
+    context: RequestContext,
     input: Input,
 ) -> Result<CommandOutput, Failure> {
     let archive_options = archive_options(options.without_tokens);
     let bar = progress::bytes("importing", input.length);
     let lines = bar.wrap_read(input.lines);
-    let counts = archive::import_from(&*store, &scope, &archive_options, lines).await;
+    let counts = archive::import_from(&*store, &context, &archive_options, lines).await;
     drop(bar);
     let counts = counts.map_err(|error| match error {
         ArchiveError::Io(_) | ArchiveError::Store(_) => Failure::Unusable(chain(&error)),
         other => Failure::Rejected(format!("nothing was imported: {other}")),
     })?;
     Ok(CommandOutput::line(
-        as_json(&scope.tenant, &counts),
-        summary("imported", &scope.tenant, &counts),
+        as_json(&context.tenant, &counts),
+        summary("imported", &context.tenant, &counts),
     ))
 }
 
@@ -308,7 +308,7 @@ fn as_json(tenant: &TenantId, counts: &RecordCounts) -> Value {
         "connections": counts.connections,
         "members": counts.members,
         "resources": counts.resources,
-        "deleted": counts.retired,
+        "deleted": counts.deleted,
         "tenant": tenant.as_str(),
         "tokens": counts.tokens,
     })
@@ -319,12 +319,12 @@ fn summary(done: &str, tenant: &TenantId, counts: &RecordCounts) -> String {
         connections,
         members,
         resources,
-        retired,
+        deleted,
         tokens,
         ..
     } = counts;
     format!(
-        "{done} `{tenant}`: {resources} resources, {members} members, {retired} soft-deleted resources, \
+        "{done} `{tenant}`: {resources} resources, {members} members, {deleted} soft-deleted resources, \
          {connections} connections, {tokens} tokens"
     )
 }

@@ -70,7 +70,7 @@ impl Expected {
     pub(crate) fn leniency(self) -> Option<&'static str> {
         match self {
             Self::LowerCaseLiteral => Some("literal_case"),
-            Self::NoBlank | Self::OneBlank => Some("blanks"),
+            Self::NoBlank | Self::OneBlank => Some("extra_whitespace"),
             Self::NoSubAfterBrackets => Some("sub_after_brackets"),
             Self::QuotedValue => Some("bare_words"),
             _ => None,

@@ -44,7 +44,10 @@ pub(crate) fn brackets<'a>(input: &'a str, options: &ParseOptions) -> Parsed<'a,
         return fault(input, Expected::Depth);
     }
     terms.count(input)?;
-    let (rest, ()) = token::no_blank(input.get(1..).unwrap_or_default(), options.leniency.blanks)?;
+    let (rest, ()) = token::no_blank(
+        input.get(1..).unwrap_or_default(),
+        options.leniency.extra_whitespace,
+    )?;
     Machine::new(terms, options, End::Bracket).run(rest)
 }
 
@@ -165,7 +168,7 @@ impl<'a> Machine<'a> {
         outer.push(mem::replace(level, Level::new(open)));
         token::no_blank(
             input.get(1..).unwrap_or_default(),
-            self.terms.leniency.blanks,
+            self.terms.leniency.extra_whitespace,
         )
     }
 
@@ -235,7 +238,7 @@ impl<'a> Machine<'a> {
     /// Parses the text after an operand: `and` or `or` with the blanks around it, or the end of a level.
     #[inline(always)]
     fn joint(&self, mut rest: &'a str, open: Option<Open>) -> Parsed<'a, Joint> {
-        if self.terms.leniency.blanks && bytes::starts(rest, BLANK) {
+        if self.terms.leniency.extra_whitespace && bytes::starts(rest, BLANK) {
             rest = bytes::trim_last_blanks(rest);
         }
         match (rest.as_bytes().first(), open) {
@@ -259,7 +262,7 @@ impl<'a> Machine<'a> {
             Err(_) if self.may_end(open) => return Ok((input, Joint::Next(Next::End))),
             Err(fault) => return Err(fault),
         };
-        let (rest, ()) = token::blank(rest, self.terms.leniency.blanks, || {
+        let (rest, ()) = token::blank(rest, self.terms.leniency.extra_whitespace, || {
             if rest.is_empty() {
                 Expected::Operand
             } else {
@@ -272,7 +275,9 @@ impl<'a> Machine<'a> {
     /// Parses `and` or `or`, with the blanks before it.
     #[inline(always)]
     fn keyword(&self, input: &'a str, open: Option<Open>) -> Parsed<'a, Joint> {
-        let (word, ()) = token::blank(input, self.terms.leniency.blanks, || Expected::Blank)?;
+        let (word, ()) = token::blank(input, self.terms.leniency.extra_whitespace, || {
+            Expected::Blank
+        })?;
         // Setting this bit makes a letter lower case, and turns no other byte into a letter.
         let read = match word.as_bytes() {
             &[a, n, d, ..] if a | 0x20 == b'a' && n | 0x20 == b'n' && d | 0x20 == b'd' => {

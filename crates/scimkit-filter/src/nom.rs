@@ -6,8 +6,8 @@
 //!
 //! * A parser stops before the first byte that does not continue its value: before ` order by`, `)` or `,`. After `and`
 //!   and `or` a filter must follow, so a grammar cannot have these words after a filter.
-//! * Under [`Leniency::blanks`](crate::Leniency::blanks), [`filter`] and [`path`] skip leading blanks, and trailing
-//!   ones at the end of the input and before `)` and `]`.
+//! * Under [`Leniency::extra_whitespace`](crate::Leniency::extra_whitespace), [`filter`] and [`path`] skip leading
+//!   blanks, and trailing ones at the end of the input and before `)` and `]`.
 //! * [`ParseLimits::length`] limits the part that a parser consumes. The input may be longer.
 //! * A text that does not match is an [`Err::Error`](nom::Err::Error), so that `alt` tries the next parser; a text
 //!   that exceeds a limit is an [`Err::Failure`](nom::Err::Failure). No parser returns `Incomplete`.
@@ -173,7 +173,7 @@ where
     E: FromExternalError<&'a str, SyntaxError<'a>>,
 {
     parser(options, |input, options| {
-        let (rest, ()) = token::no_blank(input, options.leniency.blanks)?;
+        let (rest, ()) = token::no_blank(input, options.leniency.extra_whitespace)?;
         machine::filter(rest, options, End::Prefix)
     })
 }
@@ -206,9 +206,9 @@ where
     E: FromExternalError<&'a str, SyntaxError<'a>>,
 {
     parser(options, |input, options| {
-        let (rest, ()) = token::no_blank(input, options.leniency.blanks)?;
+        let (rest, ()) = token::no_blank(input, options.leniency.extra_whitespace)?;
         let (rest, path) = parse::path_token(rest, options)?;
-        let rest = if options.leniency.blanks {
+        let rest = if options.leniency.extra_whitespace {
             bytes::trim_last_blanks(rest)
         } else {
             rest

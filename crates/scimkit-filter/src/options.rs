@@ -140,7 +140,7 @@ pub struct Leniency {
     pub bare_words: bool,
     /// Several blanks or tabs in place of one space, and blanks inside parentheses and brackets and at both ends of
     /// the text.
-    pub blanks: bool,
+    pub extra_whitespace: bool,
     /// `True`, `FALSE`, `Null`: JSON's literals in any case.
     pub literal_case: bool,
     /// `emails[type eq "work"].value eq "x"` in a filter, which is parsed as `emails[type eq "work" and value eq
@@ -152,14 +152,14 @@ impl Leniency {
     /// Accepts every deviation.
     pub const LENIENT: Self = Self {
         bare_words: true,
-        blanks: true,
+        extra_whitespace: true,
         literal_case: true,
         sub_after_brackets: true,
     };
     /// Accepts the grammar only.
     pub const STRICT: Self = Self {
         bare_words: false,
-        blanks: false,
+        extra_whitespace: false,
         literal_case: false,
         sub_after_brackets: false,
     };

@@ -139,14 +139,14 @@ impl<'a> AttributePath<'a> {
 
 fn filter<'a>(text: &'a str, options: &ParseOptions) -> Result<Filter<'a>, ParseError> {
     whole(text, options, |text| {
-        let (rest, ()) = token::no_blank(text, options.leniency.blanks)?;
+        let (rest, ()) = token::no_blank(text, options.leniency.extra_whitespace)?;
         machine::filter(rest, options, End::Text)
     })
 }
 
 fn path<'a>(text: &'a str, options: &ParseOptions) -> Result<Path<'a>, ParseError> {
     whole(text, options, |text| {
-        let (rest, ()) = token::no_blank(text, options.leniency.blanks)?;
+        let (rest, ()) = token::no_blank(text, options.leniency.extra_whitespace)?;
         let (rest, path) = path_token(rest, options)?;
         let expected = match (&path.filter, &path.sub_attribute) {
             (None, Some(_)) if rest.starts_with('.') => Expected::OneSub,
@@ -159,7 +159,7 @@ fn path<'a>(text: &'a str, options: &ParseOptions) -> Result<Path<'a>, ParseErro
 
 fn attribute<'a>(text: &'a str, options: &ParseOptions) -> Result<AttributePath<'a>, ParseError> {
     whole(text, options, |text| {
-        let (rest, ()) = token::no_blank(text, options.leniency.blanks)?;
+        let (rest, ()) = token::no_blank(text, options.leniency.extra_whitespace)?;
         let (rest, attribute) = token::attribute(rest, Expected::Attribute)?;
         let second = attribute.sub.is_some() && rest.starts_with('.');
         let expected = if second {
@@ -223,7 +223,7 @@ fn end<'a>(rest: &'a str, options: &ParseOptions, expected: Expected) -> Parsed<
     if !trimmed.is_empty() {
         return fault(rest, expected);
     }
-    token::no_blank(rest, options.leniency.blanks)
+    token::no_blank(rest, options.leniency.extra_whitespace)
 }
 
 /// Parses `PATH`, up to the text that does not continue it.

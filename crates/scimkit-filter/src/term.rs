@@ -87,7 +87,7 @@ impl Terms {
         if attribute.urn.is_some() || attribute.sub.is_some() {
             return None;
         }
-        let parenthesis = if self.leniency.blanks {
+        let parenthesis = if self.leniency.extra_whitespace {
             bytes::trim_blanks(rest)
         } else {
             rest.strip_prefix(' ').unwrap_or(rest)
@@ -103,12 +103,12 @@ impl Terms {
         input: &'a str,
     ) -> Parsed<'a, Filter<'a>> {
         let wanted = || operator_expected(attribute, input);
-        let (rest, ()) = token::blank(input, self.leniency.blanks, wanted)?;
+        let (rest, ()) = token::blank(input, self.leniency.extra_whitespace, wanted)?;
         let (rest, operator) = token::operator(rest, wanted)?;
         let Some(operator) = operator else {
             return Ok((rest, Filter::Present(attribute.into())));
         };
-        let (rest, ()) = token::blank(rest, self.leniency.blanks, || {
+        let (rest, ()) = token::blank(rest, self.leniency.extra_whitespace, || {
             if rest.is_empty() {
                 Expected::Value
             } else {

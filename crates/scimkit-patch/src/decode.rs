@@ -249,7 +249,7 @@ impl<'a> Decoder<'a> {
         let all = which == Predicate::All(Vec::new());
         let needs = |quirk| if all { None } else { Some(quirk) };
         let absent = match (&edit, seed) {
-            (Edit::Take(_) | Edit::Unset, _) => OnNoMatch::Pass(needs(Quirk::RemoveAbsent)),
+            (Edit::Take(_) | Edit::Unset, _) => OnNoMatch::Pass(needs(Quirk::RemoveWithoutMatch)),
             (Edit::Merge(merged), _) if merged.is_empty() => {
                 OnNoMatch::Pass(needs(Quirk::CreateElements))
             }

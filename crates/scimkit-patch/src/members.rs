@@ -7,7 +7,7 @@ use std::{
 
 use scimkit_core::message::PatchOperationKind;
 use scimkit_registry::{
-    Attr, AttrId, Change, Edge, EdgeEdit, Exhausted, Meter, Operator, Predicate, Quirk,
+    Attr, AttrEdges, AttrId, Change, Edge, EdgeEdit, Exhausted, Meter, Operator, Predicate, Quirk,
     QuirkPolicy, RequestError, RequestErrorKind, ResourceId, ResourceType, Scalar, fold_case,
     parse_edges,
 };
@@ -170,15 +170,11 @@ pub(crate) struct Members<'a> {
 type Name<'a> = (Cow<'a, str>, &'a ResourceId);
 
 impl<'a> Members<'a> {
-    pub(crate) fn of(
-        kind: &'a ResourceType,
-        attr: AttrId,
-        known: &'a [(AttrId, Vec<Edge>)],
-    ) -> Self {
-        let edges = known.iter().find(|(id, _)| *id == attr);
+    pub(crate) fn of(kind: &'a ResourceType, attr: AttrId, known: &'a [AttrEdges]) -> Self {
+        let edges = known.iter().find(|list| list.attr == attr);
         let mut members = Members {
             attr: kind.attr(attr),
-            before: edges.map_or(&[], |e| e.1.as_slice()),
+            before: edges.map_or(&[], |list| list.edges.as_slice()),
             now: BTreeMap::new(),
             tried: 0,
             value: kind.children(attr).find(|sub| sub.name() == "value"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scimkit_core::message::PatchRequest;
 use scimkit_filter::ParseLimits;
 use scimkit_registry::{
-    AttrId, Budget, Change, Edge, ErrorCollector, Quirk, QuirkPolicy, RequestError,
+    AttrEdges, AttrId, Budget, Change, ErrorCollector, Quirk, QuirkPolicy, RequestError,
     RequestErrorKind, Resource, ResourceId, ResourceType,
 };
 
@@ -81,7 +81,7 @@ pub struct CurrentState<'a> {
     /// The document; it may be empty if [`ReadRequirements::document`] is false.
     pub document: &'a Resource,
     /// The edges of each attribute in [`ReadRequirements::edges`]; a missing attribute counts as having none.
-    pub edges: &'a [(AttrId, Vec<Edge>)],
+    pub edges: &'a [AttrEdges],
 }
 
 impl Patch {
@@ -236,7 +236,7 @@ impl Patch {
         leeway: &dyn QuirkPolicy,
         budget: &Budget,
     ) -> Result<Change, RequestError> {
-        let known: usize = before.edges.iter().map(|(_, edges)| edges.len()).sum();
+        let known: usize = before.edges.iter().map(|list| list.edges.len()).sum();
         budget.charge(EDGE.saturating_mul(known as u64))?;
         let mut draft = Draft::new(&self.kind, *before, self.needs().edges, leeway, budget);
         for step in &self.steps {

@@ -8,7 +8,7 @@ use scimkit_store::{
     TenantId, TenantLimits, TenantStore, validate,
 };
 
-use crate::{AdminError, Clock, EntityKind};
+use crate::{AdminError, Clock, EntryKind};
 
 /// The number of retries of a change that loses races against other changes.
 pub(crate) const RACES: u32 = 16;
@@ -18,7 +18,7 @@ pub(crate) const RACES: u32 = 16;
 /// - Ids are for people to type, in paths, host names and commands: 1 to 63 characters out of `a` to
 ///   `z`, `0` to `9` and `-`, which is neither the first nor the last. They never change.
 /// - Names are for people to read: up to 200 characters, none of them a control character.
-/// - A change takes the entry as the caller has seen it, and fails with [`AdminError::Stale`] if the stored one has
+/// - A change takes the entry as the caller has seen it, and fails with [`AdminError::VersionMismatch`] if the stored one has
 ///   changed since. A successful change is durable and takes effect with the next request, in every process.
 ///
 /// # Example
@@ -29,16 +29,6 @@ pub struct TenantAdmin {
     pub(crate) clock: Clock,
     limits: TenantLimits,
     pub(crate) tenancy: Arc<dyn TenantStore>,
-}
-
-/// The state of a connection: disabled or enabled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a switch has two positions")]
-pub enum Switch {
-    /// The connection is disabled.
-    Off,
-    /// The connection is enabled.
-    On,
 }
 
 impl TenantAdmin {
@@ -74,7 +64,7 @@ impl TenantAdmin {
     /// #     }
     /// # }
     /// use std::sync::Arc;
-    /// use scimkit_provision::{TenantAdmin, AdminError, EntityKind};
+    /// use scimkit_provision::{TenantAdmin, AdminError, EntryKind};
     /// use scimkit_store::{MemoryStore, TenantLimits};
     ///
     /// let mut limits = TenantLimits::default();
@@ -82,7 +72,7 @@ impl TenantAdmin {
     /// let administration = TenantAdmin::new(Arc::new(MemoryStore::new())).with_limits(limits);
     /// let acme = now(administration.create_tenant("acme", "Acme"))?;
     /// let error = now(administration.create_tenant("other", "Other")).unwrap_err();
-    /// assert!(matches!(error, AdminError::TooMany { kind: EntityKind::Tenant, limit: 1, .. }));
+    /// assert!(matches!(error, AdminError::TooMany { kind: EntryKind::Tenant, limit: 1, .. }));
     /// // What exists can be changed.
     /// assert!(now(administration.rename_tenant(&acme, "Acme Inc.")).is_ok());
     /// # Ok::<(), AdminError>(())
@@ -114,7 +104,7 @@ impl TenantAdmin {
     /// [`AdminError::NotFound`], [`AdminError::Store`].
     pub async fn tenant(&self, id: &TenantId) -> Result<Tenant, AdminError> {
         let found = self.tenancy.tenant(id).await.map_err(AdminError::Store)?;
-        found.ok_or_else(|| not_found(EntityKind::Tenant, id.as_str()))
+        found.ok_or_else(|| not_found(EntryKind::Tenant, id.as_str()))
     }
 
     /// Creates a tenant.
@@ -126,7 +116,7 @@ impl TenantAdmin {
         validate::name(name)?;
         let tenant = Tenant::new(TenantId::from(id), name, self.now());
         self.put_tenant(tenant).await.map_err(|error| match error {
-            AdminError::Stale { id, kind } => AdminError::Exists { id, kind },
+            AdminError::VersionMismatch { id, kind } => AdminError::Exists { id, kind },
             other => other,
         })
     }
@@ -134,7 +124,7 @@ impl TenantAdmin {
     /// Renames a tenant.
     ///
     /// # Errors
-    /// [`AdminError::Invalid`], [`AdminError::Stale`] if the tenant has changed since it was `seen`,
+    /// [`AdminError::Invalid`], [`AdminError::VersionMismatch`] if the tenant has changed since it was `seen`,
     /// [`AdminError::NotFound`] if it no longer exists, [`AdminError::Store`].
     pub async fn rename_tenant(&self, seen: &Tenant, name: &str) -> Result<Tenant, AdminError> {
         validate::name(name)?;
@@ -170,7 +160,7 @@ impl TenantAdmin {
             return Ok(connection);
         }
         self.tenant(tenant).await?;
-        Err(not_found(EntityKind::Connection, id.as_str()))
+        Err(not_found(EntryKind::Connection, id.as_str()))
     }
 
     /// Creates a connection.
@@ -193,8 +183,8 @@ impl TenantAdmin {
         connection.settings = rules.to_json()?;
         let made = self.put_connection(connection).await;
         made.map_err(|error| match error {
-            AdminError::Stale { id, kind } => AdminError::Exists { id, kind },
-            AdminError::NotFound { .. } => not_found(EntityKind::Tenant, tenant.as_str()),
+            AdminError::VersionMismatch { id, kind } => AdminError::Exists { id, kind },
+            AdminError::NotFound { .. } => not_found(EntryKind::Tenant, tenant.as_str()),
             other => other,
         })
     }
@@ -202,7 +192,7 @@ impl TenantAdmin {
     /// Changes the name and the settings of a connection.
     ///
     /// # Errors
-    /// [`AdminError::Invalid`], [`AdminError::Settings`], [`AdminError::Stale`] if the connection has changed since it
+    /// [`AdminError::Invalid`], [`AdminError::Settings`], [`AdminError::VersionMismatch`] if the connection has changed since it
     /// was `seen`, [`AdminError::NotFound`] if it no longer exists, [`AdminError::Store`].
     pub async fn change_connection(
         &self,
@@ -217,24 +207,45 @@ impl TenantAdmin {
         self.put_connection(connection).await
     }
 
-    /// Enables or disables a connection, and preserves concurrent changes of its name and settings.
+    /// Disables a connection, and preserves concurrent changes of its name and settings: the server rejects its
+    /// requests until it is enabled again.
     ///
     /// # Errors
-    /// [`AdminError::NotFound`], [`AdminError::Settings`], [`AdminError::Store`], and [`AdminError::Stale`] if other
-    /// changes keep winning the race.
-    pub async fn switch(
+    /// [`AdminError::NotFound`], [`AdminError::Settings`], [`AdminError::Store`], and [`AdminError::VersionMismatch`]
+    /// if other changes keep winning the race.
+    pub async fn disable_connection(
         &self,
         tenant: &TenantId,
         id: &ConnectionId,
-        to: Switch,
+    ) -> Result<Connection, AdminError> {
+        self.set_active(tenant, id, false).await
+    }
+
+    /// Enables a connection, and preserves concurrent changes of its name and settings.
+    ///
+    /// # Errors
+    /// Those of [`TenantAdmin::disable_connection`].
+    pub async fn enable_connection(
+        &self,
+        tenant: &TenantId,
+        id: &ConnectionId,
+    ) -> Result<Connection, AdminError> {
+        self.set_active(tenant, id, true).await
+    }
+
+    async fn set_active(
+        &self,
+        tenant: &TenantId,
+        id: &ConnectionId,
+        active: bool,
     ) -> Result<Connection, AdminError> {
         let mut races = RACES;
         loop {
             let seen = self.connection(tenant, id).await?;
-            let mut rules = ConnectionSettings::from_json(&seen.settings)?;
-            rules.active = to == Switch::On;
-            match self.change_connection(&seen, &seen.name, &rules).await {
-                Err(AdminError::Stale { .. }) if races > 0 => races -= 1,
+            let mut settings = ConnectionSettings::from_json(&seen.settings)?;
+            settings.active = active;
+            match self.change_connection(&seen, &seen.name, &settings).await {
+                Err(AdminError::VersionMismatch { .. }) if races > 0 => races -= 1,
                 done => return done,
             }
         }
@@ -253,7 +264,7 @@ impl TenantAdmin {
             .tenancy
             .remove_connection(tenant, id, self.stamp())
             .await;
-        removed.map_err(|error| failed(error, EntityKind::Connection, id.as_str()))
+        removed.map_err(|error| failed(error, EntryKind::Connection, id.as_str()))
     }
 
     /// Returns the current time, in the precision of every store.
@@ -273,7 +284,7 @@ impl TenantAdmin {
 
     async fn put_tenant(&self, mut tenant: Tenant) -> Result<Tenant, AdminError> {
         let put = self.put(vec![TenantEntry::Tenant(tenant.clone())]).await;
-        put.map_err(|error| failed(error, EntityKind::Tenant, tenant.id.as_str()))?;
+        put.map_err(|error| failed(error, EntryKind::Tenant, tenant.id.as_str()))?;
         tenant.revision += 1;
         Ok(tenant)
     }
@@ -281,25 +292,25 @@ impl TenantAdmin {
     async fn put_connection(&self, mut connection: Connection) -> Result<Connection, AdminError> {
         let entry = TenantEntry::Connection(connection.clone());
         let put = self.put(vec![entry]).await;
-        put.map_err(|error| failed(error, EntityKind::Connection, connection.id.as_str()))?;
+        put.map_err(|error| failed(error, EntryKind::Connection, connection.id.as_str()))?;
         connection.revision += 1;
         Ok(connection)
     }
 }
 
-pub(crate) fn not_found(kind: EntityKind, id: &str) -> AdminError {
+pub(crate) fn not_found(kind: EntryKind, id: &str) -> AdminError {
     let id = id.to_owned();
     AdminError::NotFound { id, kind }
 }
 
 /// Converts a failure of the store on a change of the entry with this kind and id.
-pub(crate) fn failed(error: StoreError, kind: EntityKind, id: &str) -> AdminError {
+pub(crate) fn failed(error: StoreError, kind: EntryKind, id: &str) -> AdminError {
     let id = id.to_owned();
     match error {
         StoreError::NotFound => AdminError::NotFound { id, kind },
-        StoreError::VersionMismatch { .. } => AdminError::Stale { id, kind },
+        StoreError::VersionMismatch { .. } => AdminError::VersionMismatch { id, kind },
         StoreError::TooManyEntries { kind, limit } => AdminError::TooMany {
-            kind: kind.into(),
+            kind,
             limit,
             problem: error.to_string(),
         },

@@ -9,7 +9,7 @@ use lru::LruCache;
 use scimkit_mapping::MappingBuilder;
 use scimkit_store::{Connection, ConnectionId, Settings, TenantId};
 
-use crate::{ConnectionSettings, ConnectionSettingsError, place::TenantLocation};
+use crate::{ConnectionSettings, ConnectionSettingsError, tenant_location::TenantLocation};
 
 /// The maximum number of cached connections; the least recently used one is evicted.
 const MOST: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
@@ -110,7 +110,7 @@ mod tests {
     use scimkit_store::{Connection, ConnectionId, Settings, TenantId};
 
     use super::{Base, Cache, MOST};
-    use crate::place::TenantLocation;
+    use crate::tenant_location::TenantLocation;
 
     fn base(url: &str) -> Base {
         let settings = Settings::new(url);

@@ -1,7 +1,5 @@
 //! The errors of tenant administration.
 
-use std::fmt;
-
 use scimkit_core::excerpt;
 use scimkit_server::RandomnessError;
 use scimkit_store::{ConnectionSettingsError, EntryKind, StoreError, validate::InvalidEntry};
@@ -24,7 +22,7 @@ pub enum AdminError {
         /// The id.
         id: String,
         /// The kind of the existing entry.
-        kind: EntityKind,
+        kind: EntryKind,
     },
     /// A text is invalid.
     #[error("invalid {what} `{}`: {problem}", excerpt(text))]
@@ -45,18 +43,18 @@ pub enum AdminError {
         /// The id.
         id: String,
         /// The kind of the missing entry.
-        kind: EntityKind,
+        kind: EntryKind,
     },
     /// The settings of a connection are invalid or too long.
     #[error("{0}")]
     Settings(ConnectionSettingsError),
     /// The entry was changed since it was read: read it again, then retry.
     #[error("{kind} `{id}` was changed in the meantime: load it and try again")]
-    Stale {
+    VersionMismatch {
         /// The id.
         id: String,
         /// The kind of the changed entry.
-        kind: EntityKind,
+        kind: EntryKind,
     },
     /// One more entry would exceed a limit on the number of tenants, connections or tokens: remove one, or
     /// [raise the limit](crate::TenantAdmin::with_limits). Nothing was changed.
@@ -66,7 +64,7 @@ pub enum AdminError {
     #[error("{problem}")]
     TooMany {
         /// The kind of the limited entries.
-        kind: EntityKind,
+        kind: EntryKind,
         /// The limit.
         limit: u64,
         /// The limit and the remedy, in words.
@@ -77,42 +75,10 @@ pub enum AdminError {
     Store(#[source] StoreError),
 }
 
-/// The kind of entry that an error is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum EntityKind {
-    /// A connection of a tenant.
-    Connection,
-    /// A tenant.
-    Tenant,
-    /// A token of a tenant.
-    Token,
-}
-
-impl fmt::Display for EntityKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            EntityKind::Connection => "connection",
-            EntityKind::Tenant => "tenant",
-            EntityKind::Token => "token",
-        })
-    }
-}
-
-impl From<EntryKind> for EntityKind {
-    fn from(kind: EntryKind) -> Self {
-        match kind {
-            EntryKind::Connection => EntityKind::Connection,
-            EntryKind::Tenant => EntityKind::Tenant,
-            EntryKind::Token => EntityKind::Token,
-        }
-    }
-}
-
 impl From<InvalidEntry> for AdminError {
     fn from(error: InvalidEntry) -> Self {
         match error {
-            InvalidEntry::Rules(error) => AdminError::Settings(error),
+            InvalidEntry::Settings(error) => AdminError::Settings(error),
             InvalidEntry::Text {
                 problem,
                 text,

@@ -52,23 +52,23 @@
 
 mod administration;
 mod cache;
+mod connection_authenticator;
 mod error;
-mod gate;
-mod place;
+mod tenant_location;
 mod text;
 mod token;
-mod used;
+mod token_use_recorder;
 
-pub use administration::{Switch, TenantAdmin};
+pub use administration::TenantAdmin;
 /// Dates and times.
 #[doc(no_inline)]
 pub use chrono;
-pub use error::{AdminError, EntityKind};
-pub use gate::ConnectionAuthenticator;
+pub use connection_authenticator::ConnectionAuthenticator;
+pub use error::AdminError;
 /// Requests, responses and their parts.
 #[doc(no_inline)]
 pub use http;
 pub use scimkit_server::Clock;
-pub use scimkit_store::{CapacitySetting, ConnectionSettings, ConnectionSettingsError};
+pub use scimkit_store::{CapacitySetting, ConnectionSettings, ConnectionSettingsError, EntryKind};
 pub use text::validate_tenant_id;
 pub use token::{CreatedToken, NewToken};

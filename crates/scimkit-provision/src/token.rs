@@ -9,7 +9,7 @@ use scimkit_store::{
 };
 
 use crate::{
-    AdminError, EntityKind, TenantAdmin,
+    AdminError, EntryKind, TenantAdmin,
     administration::{RACES, failed, not_found},
     text,
 };
@@ -24,7 +24,7 @@ const RACES_TO_REVOKE: u32 = 1_024;
 #[non_exhaustive]
 pub struct NewToken {
     /// The time from which on the token is expired, to the millisecond; none for a token that does not expire.
-    pub expires: Option<DateTime<Utc>>,
+    pub expires_at: Option<DateTime<Utc>>,
     /// The name for people; may be empty.
     pub name: String,
     /// The scopes of the token.
@@ -36,7 +36,7 @@ impl NewToken {
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         NewToken {
-            expires: None,
+            expires_at: None,
             name: name.into(),
             scopes: TokenScopes::ALL,
         }
@@ -44,14 +44,14 @@ impl NewToken {
 
     /// Sets the time from which on the token is expired.
     #[must_use]
-    pub fn expiring(mut self, at: DateTime<Utc>) -> Self {
-        self.expires = Some(at);
+    pub fn with_expiry(mut self, at: DateTime<Utc>) -> Self {
+        self.expires_at = Some(at);
         self
     }
 
     /// Limits the token to these scopes.
     #[must_use]
-    pub fn for_scopes(mut self, scopes: TokenScopes) -> Self {
+    pub fn with_scopes(mut self, scopes: TokenScopes) -> Self {
         self.scopes = scopes;
         self
     }
@@ -96,7 +96,7 @@ impl TenantAdmin {
     pub async fn token(&self, tenant: &TenantId, id: &str) -> Result<TokenRecord, AdminError> {
         let mut tokens = self.tokens(tenant).await?.into_iter();
         let found = tokens.find(|token| token.id == id);
-        found.ok_or_else(|| not_found(EntityKind::Token, id))
+        found.ok_or_else(|| not_found(EntryKind::Token, id))
     }
 
     /// Creates a token for a connection.
@@ -113,20 +113,20 @@ impl TenantAdmin {
         let now = self.now();
         validate::name(&new.name)?;
         validate::scopes(new.scopes, &new.name)?;
-        let expires = new.expires.map(|end| end.trunc_subsecs(3));
-        if let Some(end) = expires.filter(|end| *end <= now) {
+        let expires_at = new.expires_at.map(|end| end.trunc_subsecs(3));
+        if let Some(end) = expires_at.filter(|end| *end <= now) {
             let problem = "in the past";
             return Err(text::invalid("expiry", &end.to_rfc3339(), problem));
         }
         let connection = self.connection(tenant, connection).await?;
         let make = |id, digest| {
             let mut record = TokenRecord::new(&connection, id, digest, now);
-            record.expires_at = expires;
+            record.expires_at = expires_at;
             record.name.clone_from(&new.name);
             record.scopes = new.scopes;
             record
         };
-        let from = (EntityKind::Connection, connection.id.as_str());
+        let from = (EntryKind::Connection, connection.id.as_str());
         self.keep_new(make, None, from).await
     }
 
@@ -140,7 +140,7 @@ impl TenantAdmin {
     /// # Errors
     /// - [`AdminError::TokenInactive`]: the token is expired, revoked or already replaced
     /// - [`AdminError::Invalid`]: the overlap is too long
-    /// - [`AdminError::Stale`]: other changes of the token keep winning the race
+    /// - [`AdminError::VersionMismatch`]: other changes of the token keep winning the race
     /// - [`AdminError::TooMany`]: the limit was lowered, and the connection has more tokens than it allows
     /// - [`AdminError::NotFound`], [`AdminError::NoRandomness`], [`AdminError::Store`]
     pub async fn rotate_token(
@@ -152,7 +152,7 @@ impl TenantAdmin {
         let mut races = RACES;
         loop {
             match self.replace(tenant, id, overlap).await {
-                Err(AdminError::Stale { .. }) if races > 0 => races -= 1,
+                Err(AdminError::VersionMismatch { .. }) if races > 0 => races -= 1,
                 done => return done,
             }
         }
@@ -165,7 +165,7 @@ impl TenantAdmin {
     /// - The successor of a [replaced](TokenRecord::replaced_at) token is a token of its own, and is not revoked.
     ///
     /// # Errors
-    /// [`AdminError::NotFound`], [`AdminError::Store`], and [`AdminError::Stale`] if other changes of the token keep
+    /// [`AdminError::NotFound`], [`AdminError::Store`], and [`AdminError::VersionMismatch`] if other changes of the token keep
     /// winning the race.
     pub async fn revoke_token(
         &self,
@@ -185,7 +185,7 @@ impl TenantAdmin {
                     return Ok(token);
                 }
                 Err(StoreError::VersionMismatch { .. }) if races > 0 => races -= 1,
-                Err(error) => return Err(failed(error, EntityKind::Token, id)),
+                Err(error) => return Err(failed(error, EntryKind::Token, id)),
             }
         }
     }
@@ -223,8 +223,7 @@ impl TenantAdmin {
         if overlap.is_zero() {
             old.revoked_at = Some(now);
         }
-        self.keep_new(make, Some(old), (EntityKind::Token, id))
-            .await
+        self.keep_new(make, Some(old), (EntryKind::Token, id)).await
     }
 
     /// Stores a new token under an unused id, together with the token that it replaces.
@@ -234,7 +233,7 @@ impl TenantAdmin {
         &self,
         make: impl Fn(String, [u8; 32]) -> TokenRecord,
         beside: Option<TokenRecord>,
-        (kind, id): (EntityKind, &str),
+        (kind, id): (EntryKind, &str),
     ) -> Result<CreatedToken, AdminError> {
         let token = Token::generate()?;
         let mut tries = ID_TRIES;

@@ -353,7 +353,7 @@ impl Binder<'_> {
             return self.allowed(id).map(Some);
         }
         let by_tolerance = matches!(self.unknown, Unknown::ByTolerance);
-        if by_tolerance && self.leeway.allow(Quirk::UnknownInFilter) {
+        if by_tolerance && self.leeway.allow(Quirk::UnknownFilterAttributes) {
             return Ok(None);
         }
         let problem = match self.inside {
@@ -362,7 +362,7 @@ impl Binder<'_> {
         };
         match self.unknown {
             Unknown::ByTolerance if problem.quirk().is_none() => {
-                Err(problem.with_quirk(Quirk::UnknownInFilter))
+                Err(problem.with_quirk(Quirk::UnknownFilterAttributes))
             }
             _ => Err(problem),
         }

@@ -14,8 +14,8 @@ use serde_json::{Map, Value};
 use self::document::shown;
 pub use self::{document::ChangedValue, text::TextEdit};
 use crate::{
-    Attr, AttrId, AttributeRole, Budget, EdgeChange, EdgeEdit, Key, QuirkPolicy, RequestError,
-    Resource, ResourceId, ResourceType, Scalar,
+    Attr, AttrId, AttrKeys, AttributeRole, Budget, EdgeChange, EdgeEdit, Key, QuirkPolicy,
+    RequestError, Resource, ResourceId, ResourceType, Scalar,
     budget::weight,
     edges::{combined, parse_edges},
     json_len::max_len,
@@ -337,11 +337,12 @@ impl Change {
     /// let bjensen = user.admit(body, &Tolerance::DEFAULT)?;
     /// let keys = Change::create(Arc::clone(user), bjensen).keys();
     /// let user_name = user.attribute_id("userName").unwrap();
-    /// assert_eq!(keys, [(user_name, vec![Scalar::Text("bjensen".into())])]);
+    /// assert_eq!((keys.len(), keys[0].attr), (1, user_name));
+    /// assert_eq!(keys[0].keys, [Scalar::Text("bjensen".into())]);
     /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
     #[must_use]
-    pub fn keys(&self) -> Vec<(AttrId, Vec<Key>)> {
+    pub fn keys(&self) -> Vec<AttrKeys> {
         let mut keys = Vec::new();
         for (id, value) in &self.set {
             self.collect_keys(*id, Some(value), &mut keys);
@@ -352,18 +353,24 @@ impl Change {
         keys
     }
 
-    fn collect_keys(&self, id: AttrId, value: Option<&Value>, keys: &mut Vec<(AttrId, Vec<Key>)>) {
+    fn collect_keys(&self, id: AttrId, value: Option<&Value>, keys: &mut Vec<AttrKeys>) {
         let attr = self.kind.attr(id);
         if attr.is_indexed() {
             let found: BTreeSet<_> = scalars(attr, value).collect();
-            keys.push((id, found.into_iter().collect()));
+            keys.push(AttrKeys {
+                attr: id,
+                keys: found.into_iter().collect(),
+            });
         }
         for sub in self.kind.children(id).filter(|sub| sub.is_indexed()) {
             let parts = elements(value)
                 .iter()
                 .map(|element| element.get(sub.name()));
             let found: BTreeSet<_> = parts.flat_map(|part| scalars(sub, part)).collect();
-            keys.push((sub.id(), found.into_iter().collect()));
+            keys.push(AttrKeys {
+                attr: sub.id(),
+                keys: found.into_iter().collect(),
+            });
         }
     }
 

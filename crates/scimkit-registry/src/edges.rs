@@ -66,6 +66,16 @@ pub struct Edge {
     pub kind_required: bool,
 }
 
+/// The edges of a resource under one attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a pair with names")]
+pub struct AttrEdges {
+    /// The attribute.
+    pub attr: AttrId,
+    /// The edges.
+    pub edges: Vec<Edge>,
+}
+
 impl Edge {
     /// Creates an edge to `id`.
     #[must_use]

@@ -6,7 +6,7 @@ use caseless::Caseless;
 use serde_json::Value;
 use unicode_normalization::{UnicodeNormalization, char::decompose_compatible};
 
-use crate::{Attr, node::Node};
+use crate::{Attr, AttrId, node::Node};
 
 /// Returns the text for comparisons and uniqueness that ignore case.
 ///
@@ -91,6 +91,16 @@ pub enum Scalar {
 
 /// A folded lookup key, which a store indexes and compares for uniqueness.
 pub type Key = Scalar;
+
+/// The keys of a resource under one attribute.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "a pair with names")]
+pub struct AttrKeys {
+    /// The attribute.
+    pub attr: AttrId,
+    /// The keys.
+    pub keys: Vec<Key>,
+}
 
 /// The value for databases: an instant as its microseconds.
 impl From<Scalar> for Value {

@@ -15,7 +15,7 @@ impl Tolerance {
     /// Every harmless tolerance: the profile for a public endpoint.
     pub const DEFAULT: Tolerance = Tolerance::STRICT
         .accepting(Quirk::ALL)
-        .refusing(&[Quirk::UnknownInFilter])
+        .refusing(&[Quirk::UnknownFilterAttributes])
         .called("default");
 
     /// The letter of RFC 7643 and RFC 7644, except for `schemas` inside an extension, which otherwise strict clients
@@ -198,9 +198,16 @@ impl<'de> Visitor<'de> for Reader {
     }
 }
 
+/// Returns the quirk of that name; stored settings may still use a former name.
 fn quirk_named(name: &str) -> Result<Quirk, String> {
+    let current = match name {
+        "blanks" => "extra_whitespace",
+        "remove_absent" => "remove_without_match",
+        "unknown_in_filter" => "unknown_filter_attributes",
+        _ => name,
+    };
     let mut quirks = Quirk::ALL.iter().copied();
-    quirks.find(|quirk| quirk.name() == name).ok_or_else(|| {
+    quirks.find(|quirk| quirk.name() == current).ok_or_else(|| {
         let known: Vec<_> = Quirk::ALL.iter().map(|quirk| quirk.name()).collect();
         let known = known.join(", ");
         format!("`{}` is not a tolerance; there are {known}", excerpt(name))

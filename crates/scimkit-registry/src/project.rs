@@ -39,7 +39,7 @@ impl Projection {
     /// [RFC 7643 section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7): such an attribute is
     /// returned by a POST, PUT or PATCH that specified it.
     #[must_use]
-    pub fn after_writing(mut self, kind: &ResourceType, written: &[AttrId]) -> Self {
+    pub fn with_written(mut self, kind: &ResourceType, written: &[AttrId]) -> Self {
         for id in written {
             let parent = kind.attr(*id).parent();
             let parts = kind.children(*id).map(Attr::id);
@@ -67,11 +67,11 @@ impl Projection {
     /// let registry = Registry::standard();
     /// let user = registry.resource_type("User").unwrap();
     /// let groups = user.attribute_id("groups").unwrap();
-    /// let projection = user.projection::<&str>(&[], &[]).without(user, groups);
+    /// let projection = user.projection::<&str>(&[], &[]).without_computed(user, groups);
     /// assert!(!projection.shows(groups) && projection.is_whole());
     /// ```
     #[must_use]
-    pub fn without(mut self, kind: &ResourceType, computed: AttrId) -> Self {
+    pub fn without_computed(mut self, kind: &ResourceType, computed: AttrId) -> Self {
         let parts = kind.children(computed).map(Attr::id);
         for id in parts.chain([computed]).filter(|id| kind.is_computed(*id)) {
             if let Some(keep) = self.keep.get_mut(id.index()) {

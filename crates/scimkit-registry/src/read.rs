@@ -85,7 +85,7 @@ fn asked_for<'l>(
 ) -> Option<(Quirk, &'l mut bool)> {
     match problem.leniency()? {
         "bare_words" => Some((Quirk::BareWords, &mut leniency.bare_words)),
-        "blanks" => Some((Quirk::Blanks, &mut leniency.blanks)),
+        "extra_whitespace" => Some((Quirk::ExtraWhitespace, &mut leniency.extra_whitespace)),
         "literal_case" => Some((Quirk::LiteralCase, &mut leniency.literal_case)),
         "sub_after_brackets" => Some((Quirk::SubAfterBrackets, &mut leniency.sub_after_brackets)),
         _ => None,

@@ -95,13 +95,13 @@ impl ResourceType {
     ///
     /// let registry = Registry::standard();
     /// let user = registry.resource_type("User").unwrap();
-    /// let check = |text: &[u8]| user.check_kept_required(&Resource::restore(text)?);
+    /// let check = |text: &[u8]| user.validate_stored_required(&Resource::restore(text)?);
     /// assert!(check(br#"{"userName": "bjensen"}"#).is_ok());
     /// let error = check(br#"{"title": "Dr"}"#).unwrap_err();
     /// assert_eq!(error.detail(), "`userName` is required but missing");
     /// # Ok::<(), scimkit_registry::RequestError>(())
     /// ```
-    pub fn check_kept_required(&self, document: &Resource) -> Result<(), RequestError> {
+    pub fn validate_stored_required(&self, document: &Resource) -> Result<(), RequestError> {
         let extensions = self.extensions().iter().enumerate();
         let known = extensions.filter(|(index, _)| document.holder(self, Some(*index)).is_some());
         let levels = [None]

@@ -103,12 +103,6 @@ quirks! {
     /// words: no number, no keyword, no word such as `undefined`. In the path of a PATCH such a word is always an
     /// error. Cost: a client that forgets the quotes gets no error.
     bare_words BareWords,
-    /// Several blanks or tabs in place of one space in a filter or path, and blanks at its ends and inside its
-    /// brackets.
-    ///
-    /// The grammar has one space (RFC 7644 section 3.4.2.2). People who type filters deviate from it; no identity
-    /// provider is known to. Cost: none.
-    blanks Blanks,
     /// `"True"` and `"False"`, in any case, for a boolean.
     ///
     /// A boolean is `true` or `false` in JSON (RFC 7643 section 2.3.2). Entra ID sends strings unless its
@@ -146,6 +140,12 @@ quirks! {
     /// 3.1). Feeds that write empty text for unknown values send this: `field/empty-text-for-a-manager`. Cost: a
     /// client that lost its value removes the reference.
     empty_references EmptyReferences,
+    /// Several blanks or tabs in place of one space in a filter or path, and blanks at its ends and inside its
+    /// brackets.
+    ///
+    /// The grammar has one space (RFC 7644 section 3.4.2.2). People who type filters deviate from it; no identity
+    /// provider is known to. Cost: none.
+    extra_whitespace ExtraWhitespace,
     /// JSON text in a string, in place of a complex value or an array of them.
     ///
     /// The RFC requires the object itself (RFC 7643 section 2.3.8). Expressions in the attribute mappings of Entra ID
@@ -182,11 +182,6 @@ quirks! {
     /// resource's own `id` (`okta/18`), which is always accepted, while any other `id` is always rejected. Cost: a
     /// client that tries to change one gets a success.
     read_only_in_patch ReadOnlyInPatch,
-    /// `remove` with a value path that selects nothing succeeds, so that a retry does not fail.
-    ///
-    /// The RFC requires `noTarget` (RFC 7644 section 3.12). On a membership it always succeeds (`entra/52`); no
-    /// identity provider is known to depend on it elsewhere. Cost: a wrong filter silently removes nothing.
-    remove_absent RemoveAbsent,
     /// `remove` of a multi-valued attribute with a `value` array removes only the listed elements.
     ///
     /// The RFC has no `value` in a `remove` (RFC 7644 section 3.5.2.2). Entra ID, JumpCloud and authentik remove
@@ -195,6 +190,11 @@ quirks! {
     /// request is an error, since no client plausibly means to remove all elements with it; `null` counts as no
     /// value.
     remove_values RemoveValues,
+    /// `remove` with a value path that selects nothing succeeds, so that a retry does not fail.
+    ///
+    /// The RFC requires `noTarget` (RFC 7644 section 3.12). On a membership it always succeeds (`entra/52`); no
+    /// identity provider is known to depend on it elsewhere. Cost: a wrong filter silently removes nothing.
+    remove_without_match RemoveWithoutMatch,
     /// `attr[value eq "x"]` on a multi-valued attribute of simple values, in filters and paths.
     ///
     /// A value filter compares sub-attributes (RFC 7644 section 3.4.2.2), and simple values have none; but no other
@@ -228,7 +228,7 @@ quirks! {
     /// The RFC requires `invalidFilter` (RFC 7644 section 3.4.2.2); in the filter of a PATCH path they are always
     /// rejected. No identity provider is known to send them, and no profile accepts them. Cost: a misspelt filter
     /// finds no user, and an identity provider creates every user twice.
-    unknown_in_filter UnknownInFilter,
+    unknown_filter_attributes UnknownFilterAttributes,
     /// The name of an extension's attribute without the extension's URN.
     ///
     /// The RFC requires the URN (RFC 7644 section 3.10). Entra ID sends the manager this way: `entra/19`, `entra/22`.
@@ -279,7 +279,7 @@ impl Tolerance {
     pub fn leniency(&self) -> Leniency {
         let mut leniency = Leniency::STRICT;
         leniency.bare_words = self.bare_words;
-        leniency.blanks = self.blanks;
+        leniency.extra_whitespace = self.extra_whitespace;
         leniency.literal_case = self.literal_case;
         leniency.sub_after_brackets = self.sub_after_brackets;
         leniency

@@ -16,7 +16,7 @@ use crate::attrs::memberships;
 /// ```
 /// use scimkit_server::{Access, AccessLevel};
 ///
-/// let access = Access::all(AccessLevel::Read).with("User", AccessLevel::Write);
+/// let access = Access::all(AccessLevel::Read).with_level("User", AccessLevel::Write);
 /// assert_eq!(access.level("user"), AccessLevel::Write);
 /// assert_eq!(access.level("Group"), AccessLevel::Read);
 /// ```
@@ -68,17 +68,17 @@ impl Access {
         let groups = level(rules.groups, scopes.groups);
         let users = level(rules.users, scopes.users);
         if groups != access.others {
-            access = access.with("Group", groups);
+            access = access.with_level("Group", groups);
         }
         if users != access.others {
-            access = access.with("User", users);
+            access = access.with_level("User", users);
         }
         access
     }
 
     /// Sets the level for the type with this name.
     #[must_use]
-    pub fn with(mut self, resource_type: impl Into<String>, level: AccessLevel) -> Self {
+    pub fn with_level(mut self, resource_type: impl Into<String>, level: AccessLevel) -> Self {
         self.types.insert(0, (resource_type.into(), level));
         self
     }

@@ -322,13 +322,13 @@ impl BearerTokens {
     #[must_use]
     pub fn new(digests: impl IntoIterator<Item = TokenDigest>) -> Self {
         digests.into_iter().fold(Self::default(), |all, one| {
-            all.with(one, TenantId::default())
+            all.with_token(one, TenantId::default())
         })
     }
 
     /// Adds a token of this tenant.
     #[must_use]
-    pub fn with(mut self, digest: TokenDigest, tenant: TenantId) -> Self {
+    pub fn with_token(mut self, digest: TokenDigest, tenant: TenantId) -> Self {
         self.known.push((digest, tenant));
         self
     }

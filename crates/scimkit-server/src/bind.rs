@@ -28,10 +28,10 @@ pub(crate) fn queries(
     search: &SearchRequest,
     writer: Writer<'_>,
 ) -> Result<Vec<Query>, HandlerError> {
-    let Writer { scope, .. } = writer;
+    let Writer { context, .. } = writer;
     let witness: &QuirkRecorder = writer.witness;
     let mut of_several = *witness.tolerance();
-    of_several.unknown_in_filter = true;
+    of_several.unknown_filter_attributes = true;
     let mut leeway: &dyn QuirkPolicy = witness;
     if shapes.len() > 1 {
         if let Some(filter) = filter {
@@ -43,7 +43,7 @@ pub(crate) fn queries(
     let mut queries = Vec::with_capacity(shapes.len());
     let mut sort_is_known = search.sort_by.is_none();
     for (kind, projection) in shapes {
-        let hidden = writer.access.hidden(&scope.settings.registry, kind);
+        let hidden = writer.access.hidden(&context.settings.registry, kind);
         let edges = shown_edges(kind, projection);
         let mut query = Query::new(Arc::clone(kind)).with_edges(edges);
         query = query.with_edge_limit(PAGE + 1);
@@ -109,7 +109,7 @@ fn known_somewhere(
     witness: &QuirkRecorder,
 ) -> Result<(), HandlerError> {
     let mut tolerance = *witness.tolerance();
-    tolerance.unknown_in_filter = false;
+    tolerance.unknown_filter_attributes = false;
     let of_one = QuirkRecorder::new(tolerance);
     for term in terms(filter) {
         let bound = shapes
@@ -119,7 +119,7 @@ fn known_somewhere(
         let unknown = bound
             .map(|b| b.map_err(|e| problems.push(e)))
             .all(|b| b.is_err());
-        if unknown && !witness.allow(Quirk::UnknownInFilter) {
+        if unknown && !witness.allow(Quirk::UnknownFilterAttributes) {
             let detail = problems.first().map_or("", |problem| problem.detail());
             let detail = format!(
                 "no resource type can answer `{}`: {detail}",

@@ -21,10 +21,10 @@
 //! operations are not undone. The operations of a cycle are carried out at once, so their failures may exceed that
 //! number.
 
-mod circle;
 mod order;
 mod plan;
-mod ready;
+mod prepared_operation;
+mod reference_cycle;
 mod references;
 mod run;
 mod schedule;
@@ -45,7 +45,7 @@ use self::{
     plan::{Plan, names},
     run::Run,
 };
-use crate::{answer::ResponseParts, error::HandlerError, work::BODY_BYTE, writer::Writer};
+use crate::{error::HandlerError, response::ResponseParts, work::BODY_BYTE, writer::Writer};
 
 /// Carries out the operations and returns their results.
 ///
@@ -57,7 +57,7 @@ pub(crate) async fn answer(
     body: Bytes,
     request_id: &str,
 ) -> Result<ResponseParts, HandlerError> {
-    let settings = &writer.scope.settings;
+    let settings = &writer.context.settings;
     let units = BODY_BYTE.saturating_mul(body.len() as u64);
     let bounds = bounds(settings);
     let registry = Arc::clone(&settings.registry);
@@ -72,7 +72,7 @@ pub(crate) async fn answer(
         let plan = Plan::of(operations, &names, &registry);
         Ok::<_, ErrorResponse>((request, names, echoes, plan))
     };
-    let planned = writer.work.run(writer.scope, units, plan).await?;
+    let planned = writer.work.run(writer.context, units, plan).await?;
     let (request, names, echoes, plan) = planned?;
     RequestError::check_message(
         request.schemas_mismatch,

@@ -31,16 +31,16 @@ pub(crate) struct Cursors {
 
 /// The position where a list continues.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Place {
+pub(crate) struct ListProgress {
     /// The maximum number of resources on a page.
     pub(crate) count: u32,
     /// The progress within each type.
-    pub(crate) marks: Vec<Mark>,
+    pub(crate) marks: Vec<TypeProgress>,
 }
 
 /// The progress of a list within one resource type.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Mark {
+pub(crate) enum TypeProgress {
     /// The list has reached this position.
     After(PagePosition),
     /// All resources were on a page.
@@ -99,7 +99,7 @@ impl Cursors {
     /// `invalidValue` if the sort key is too long for a cursor; a failure if the system provides no random bytes.
     pub(crate) fn seal(
         &self,
-        place: &Place,
+        place: &ListProgress,
         about: &str,
         now: DateTime<Utc>,
     ) -> Result<String, HandlerError> {
@@ -138,7 +138,7 @@ impl Cursors {
         cursor: &str,
         about: &str,
         (now, timeout): (DateTime<Utc>, std::time::Duration),
-    ) -> Result<Place, ErrorResponse> {
+    ) -> Result<ListProgress, ErrorResponse> {
         let content = self.content(cursor, about).ok_or_else(invalid)?;
         let made = DateTime::from_timestamp_millis(content.made).ok_or_else(invalid)?;
         let age = now.signed_duration_since(made);
@@ -150,9 +150,9 @@ impl Cursors {
             );
             return Err(ErrorResponse::new(400, detail).with_type(ScimType::ExpiredCursor));
         }
-        Ok(Place {
+        Ok(ListProgress {
             count: content.count,
-            marks: content.marks.into_iter().map(Mark::from).collect(),
+            marks: content.marks.into_iter().map(TypeProgress::from).collect(),
         })
     }
 
@@ -187,28 +187,28 @@ impl fmt::Debug for Cursors {
     }
 }
 
-impl From<&Mark> for Sealed {
-    fn from(mark: &Mark) -> Self {
+impl From<&TypeProgress> for Sealed {
+    fn from(mark: &TypeProgress) -> Self {
         match mark {
-            Mark::After(place) => Sealed::After {
+            TypeProgress::After(place) => Sealed::After {
                 id: place.id.as_str().to_owned(),
                 key: place.key.as_ref().map(Key::from),
             },
-            Mark::Done => Sealed::Done,
-            Mark::Start => Sealed::Start,
+            TypeProgress::Done => Sealed::Done,
+            TypeProgress::Start => Sealed::Start,
         }
     }
 }
 
-impl From<Sealed> for Mark {
+impl From<Sealed> for TypeProgress {
     fn from(sealed: Sealed) -> Self {
         match sealed {
-            Sealed::After { id, key } => Mark::After(PagePosition::new(
+            Sealed::After { id, key } => TypeProgress::After(PagePosition::new(
                 key.map(Scalar::from),
                 ResourceId::from(id),
             )),
-            Sealed::Done => Mark::Done,
-            Sealed::Start => Mark::Start,
+            Sealed::Done => TypeProgress::Done,
+            Sealed::Start => TypeProgress::Start,
         }
     }
 }

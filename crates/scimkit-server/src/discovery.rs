@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 
 use crate::{
     access::{Access, AccessLevel},
-    answer::ResponseParts,
     auth::Authenticate,
     error::HandlerError,
     list::supports_cursors,
     query::parameters,
+    response::ResponseParts,
     route::Discovery,
     url::encoded,
     writer::Writer,
@@ -34,7 +34,7 @@ pub(crate) fn answer(
     writer: Writer<'_>,
     authentication: &dyn Authenticate,
 ) -> Result<ResponseParts, HandlerError> {
-    let settings = &*writer.scope.settings;
+    let settings = &*writer.context.settings;
     let shown = Shown::to(writer.access, settings.described());
     let parameters = parameters(query, &[], writer.witness)?;
     if parameters
@@ -105,7 +105,7 @@ impl<'a> Shown<'a> {
 
 /// Builds the service provider configuration from the settings, the store and the authentication schemes.
 fn config(writer: Writer<'_>, authentication: &dyn Authenticate) -> Value {
-    let settings = &*writer.scope.settings;
+    let settings = &*writer.context.settings;
     let store = &**writer.store;
     let supports = |what: fn(&scimkit_store::Capabilities) -> bool| {
         settings

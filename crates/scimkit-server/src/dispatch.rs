@@ -16,7 +16,6 @@ use tracing::Instrument;
 
 use crate::{
     access::Access,
-    answer::ResponseParts,
     auth::{AuthError, Authenticate, Identity, Me},
     bulk,
     clock::Clock,
@@ -28,6 +27,7 @@ use crate::{
     list, negotiate,
     prefix::Prefix,
     query, resource,
+    response::ResponseParts,
     route::{Route, not_implemented},
     telemetry::{QUIRKS_TOTAL, SIGN_IN_DURATION_SECONDS, count, timed},
     work::{BODY_BYTE, Work},
@@ -68,7 +68,7 @@ struct Caller<'a> {
     access: Access,
     dropped: &'a Dropped,
     operation: &'a mut Option<&'static str>,
-    scope: RequestContext,
+    context: RequestContext,
     witness: &'a Arc<QuirkRecorder>,
 }
 
@@ -106,29 +106,29 @@ impl Inner {
         let settings = identity
             .settings
             .unwrap_or_else(|| Arc::clone(&self.settings));
-        let mut scope = RequestContext::new(identity.tenant, settings);
+        let mut context = RequestContext::new(identity.tenant, settings);
         notes.connection = Some(identity.connection.clone());
-        notes.tenant = Some(scope.tenant.clone());
+        notes.tenant = Some(context.tenant.clone());
         let actor = identity.actor;
         let actor = actor.or_else(|| Some(identity.me.as_ref()?.id.as_str().into()));
-        scope.cause.actor = actor;
-        scope.cause.connection = Some(identity.connection);
-        scope.cause.request = Some(request_id.into());
-        scope.extensions = identity.extensions;
+        context.cause.actor = actor;
+        context.cause.connection = Some(identity.connection);
+        context.cause.request = Some(request_id.into());
+        context.extensions = identity.extensions;
         let path = path.ok_or_else(|| ErrorResponse::not_found("there is no such endpoint"))?;
-        let alias = alias(path, identity.me.as_ref(), &scope.settings);
+        let alias = alias(path, identity.me.as_ref(), &context.settings);
         let (path, location) = alias.as_ref().map_or((path, None), |alias| {
             (alias.path.as_str(), Some(alias.location.as_str()))
         });
-        let base_url = scope.settings.base_url.as_str();
-        let witness = QuirkRecorder::new(scope.settings.tolerance).with_base_url(base_url);
+        let base_url = context.settings.base_url.as_str();
+        let witness = QuirkRecorder::new(context.settings.tolerance).with_base_url(base_url);
         let witness = Arc::new(witness);
         let dropped = Dropped::default();
         let caller = Caller {
             access: identity.access,
             dropped: &dropped,
             operation: &mut notes.operation,
-            scope,
+            context,
             witness: &witness,
         };
         let answer = self.routed((head, path), body, caller, request_id).await;
@@ -154,7 +154,7 @@ impl Inner {
         mut caller: Caller<'_>,
         request_id: &str,
     ) -> Result<ResponseParts, HandlerError> {
-        let settings = Arc::clone(&caller.scope.settings);
+        let settings = Arc::clone(&caller.context.settings);
         let limits = &settings.limits;
         let route = Route::find(&settings.registry, &head.method, path);
         let route = match route {
@@ -174,8 +174,8 @@ impl Inner {
         };
         let bytes = decode::without_byte_order_mark(bytes, caller.witness)?;
         // The deadline starts here: until now, the client determined how long reading took.
-        caller.scope.budget = budget(limits, &self.clock);
-        let cancellation = Cancellation::of(&caller.scope.budget);
+        caller.context.budget = budget(limits, &self.clock);
+        let cancellation = Cancellation::of(&caller.context.budget);
         let writer = Writer {
             access: &caller.access,
             clock: &self.clock,
@@ -183,7 +183,7 @@ impl Inner {
             cursors: &self.cursors,
             dropped: caller.dropped,
             hooks: &self.hooks,
-            scope: &caller.scope,
+            context: &caller.context,
             store: &self.store,
             witness: caller.witness,
             work: &Work::new(&self.lane),
@@ -210,7 +210,7 @@ impl Inner {
     ) -> Result<ResponseParts, HandlerError> {
         let Writer {
             access,
-            scope,
+            context,
             witness,
             ..
         } = writer;
@@ -218,13 +218,13 @@ impl Inner {
         let ask = resource::ResourceRequest { head, writer };
         let types = |kind| match kind {
             Some(kind) => Ok(vec![kind]),
-            None => access.readable(scope.settings.registry.resource_types()),
+            None => access.readable(context.settings.registry.resource_types()),
         };
         let json = async |bytes: Bytes| {
             let units = BODY_BYTE.saturating_mul(bytes.len() as u64);
-            let limits = scope.settings.limits;
+            let limits = context.settings.limits;
             let read = move || decode::body(&bytes, &limits);
-            Ok::<_, HandlerError>(writer.work.run(scope, units, read).await??)
+            Ok::<_, HandlerError>(writer.work.run(context, units, read).await??)
         };
         match route {
             Route::Bulk => bulk::answer(writer, bytes, request_id).await,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scimkit_core::{ErrorResponse, excerpt};
 use scimkit_patch::{CurrentState, Patch, Replacement};
 use scimkit_registry::{
-    AttrId, Budget, Change, Edge, EdgeChange, EdgeEdit, QuirkPolicy, RequestError, Resource,
+    AttrEdges, AttrId, Budget, Change, EdgeChange, EdgeEdit, QuirkPolicy, RequestError, Resource,
     ResourceId,
 };
 use scimkit_store::RequestLimits;
@@ -17,7 +17,7 @@ pub(crate) const BULK_ID: &str = "bulkId:";
 #[derive(Clone, Default)]
 pub(crate) struct Known {
     pub(crate) document: Option<Arc<Resource>>,
-    pub(crate) edges: Arc<[(AttrId, Vec<Edge>)]>,
+    pub(crate) edges: Arc<[AttrEdges]>,
 }
 
 /// A decoded request to change a resource.

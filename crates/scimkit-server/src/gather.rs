@@ -77,7 +77,7 @@ pub(crate) async fn page(
     if queries.len() > 1 && queries.iter().any(|query| query.sort.is_some()) {
         return merged(service, queries, (start, count)).await;
     }
-    let (scope, store, _) = service;
+    let (context, store, _) = service;
     let mut gathered = Gathered::default();
     for (at, query) in queries.iter().enumerate() {
         let skip = start.saturating_sub(gathered.total);
@@ -88,7 +88,7 @@ pub(crate) async fn page(
             query = query.with_max_bytes(gathered.room());
             query = query.with_overflow(Overflow::Name);
         }
-        let page = store.query(scope, &query).await?;
+        let page = store.query(context, &query).await?;
         gathered.extend(at, page);
     }
     Ok(gathered)
@@ -119,7 +119,7 @@ impl Source<'_> {
         if !self.more || !self.read.is_empty() {
             return Ok(0);
         }
-        let (scope, store, _) = service;
+        let (context, store, _) = service;
         let query = match self.position.take() {
             None => self.query.clone().with_page(0, count),
             Some(position) => self
@@ -133,7 +133,7 @@ impl Source<'_> {
         } else {
             query
         };
-        let page = store.query(scope, &query).await?;
+        let page = store.query(context, &query).await?;
         let keys = sort_keys(service, &query, &page.items).await?;
         self.read.extend(keys.into_iter().zip(page.items));
         self.position = page.next;

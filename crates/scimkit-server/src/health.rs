@@ -22,10 +22,10 @@ pub(crate) async fn store_answers(store: &dyn Store, settings: &Arc<Settings>) -
     let Some(kind) = settings.registry.resource_types().first() else {
         return true;
     };
-    let scope = RequestContext::new(TenantId::default(), Arc::clone(settings));
+    let context = RequestContext::new(TenantId::default(), Arc::clone(settings));
     let id = ResourceId::from("readiness");
     let options = ReadOptions::document();
-    let mut read = pin!(store.read(&scope, kind, &id, &options));
+    let mut read = pin!(store.read(&context, kind, &id, &options));
     let mut deadline = pin!(Delay::new(DEADLINE));
     let answer = poll_fn(|context| match read.as_mut().poll(context) {
         Poll::Ready(answer) => Poll::Ready(Some(answer)),

@@ -48,7 +48,7 @@ pub trait CreateGuard: fmt::Debug + Send + Sync + 'static {
     /// The error for the client. The identity provider shows its `detail` to the administrator.
     fn check<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         change: &'a Change,
     ) -> BoxFuture<'a, Result<(), ErrorResponse>>;
 }
@@ -75,7 +75,7 @@ pub trait SecretHandler: fmt::Debug + Send + Sync + 'static {
     /// is written in this case.
     fn take<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         secret: Secret<'a>,
     ) -> BoxFuture<'a, Result<Option<Value>, ErrorResponse>>;
 }

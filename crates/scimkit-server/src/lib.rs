@@ -36,7 +36,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod access;
-mod answer;
 mod attrs;
 mod auth;
 mod bind;
@@ -59,11 +58,13 @@ mod list;
 mod members;
 mod negotiate;
 mod observed_store;
+mod paging;
 mod policy;
 mod prefix;
 mod query;
 mod render;
 mod resource;
+mod response;
 mod route;
 mod server;
 mod sort;
@@ -71,7 +72,6 @@ mod stream;
 mod telemetry;
 mod url;
 #[cfg(feature = "cursors")]
-mod walk;
 mod work;
 mod write;
 mod writer;

@@ -11,12 +11,13 @@ use scimkit_registry::{QuirkRecorder, ResourceType, parse_filter};
 use scimkit_store::Store;
 
 use crate::{
-    answer::ResponseParts,
     bind::queries,
     body::Body,
     error::HandlerError,
     gather::{self, Gathered},
+    paging,
     render::Shape,
+    response::ResponseParts,
     stream::{ListBody, Resources, Shown},
     writer::Writer,
 };
@@ -26,16 +27,16 @@ use crate::{
 /// # Errors
 /// `invalidFilter` for a filter that can't be parsed or bound, and for a filter or sort by an attribute that is
 /// never returned or that the caller may not read; `invalidPath` for a sort by an unknown attribute; with a cursor,
-/// the errors of `walk::page`.
+/// the errors of `paging::page`.
 pub(crate) async fn answer(
     writer: Writer<'_>,
     types: Vec<Arc<ResourceType>>,
     search: SearchRequest,
 ) -> Result<ResponseParts, HandlerError> {
-    let Writer { scope, .. } = writer;
+    let Writer { context, .. } = writer;
     let witness: &QuirkRecorder = writer.witness;
     let store = &**writer.store;
-    let limits = &scope.settings.limits;
+    let limits = &context.settings.limits;
     let start = u64::try_from(search.start_index.unwrap_or(1).max(1) - 1).unwrap_or(0);
     let count = search.count.map(|count| u32::try_from(count.max(0)));
     let count = count.map_or(limits.page_default, |count| {
@@ -53,7 +54,7 @@ pub(crate) async fn answer(
     let shapes: Vec<Shape> = types.into_iter().map(shape).collect();
     let queries = queries(&shapes, filter.as_ref(), &search, writer)?;
     let rendering = writer.work.rendering();
-    let service = (scope, store, &rendering);
+    let service = (context, store, &rendering);
     let kinds = queries.iter().map(|query| &*query.kind);
     if search.cursor.is_some() && !supports_cursors(store, kinds) {
         return Err(no_cursors().into());
@@ -61,14 +62,13 @@ pub(crate) async fn answer(
     let (gathered, head) = match &search.cursor {
         #[cfg(feature = "cursors")]
         Some(cursor) => {
-            use crate::walk;
-
-            let walk = walk::Service {
+            let service = paging::Service {
                 clock: writer.clock,
                 cursors: writer.cursors,
                 service,
             };
-            let (items, total, next) = walk::page(walk, &queries, &search, (cursor, count)).await?;
+            let (items, total, next) =
+                paging::page(service, &queries, &search, (cursor, count)).await?;
             let head = Head {
                 next,
                 start: None,
@@ -88,7 +88,7 @@ pub(crate) async fn answer(
     };
     let shown = Shown {
         rendering: rendering.clone(),
-        scope: scope.clone(),
+        context: context.clone(),
         shapes,
         store: Arc::clone(writer.store),
     };

@@ -8,7 +8,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use scimkit_registry::{AttrId, Budget, Edge, Projection, QuirkRecorder, ResourceId, ResourceType};
+use scimkit_registry::{
+    AttrEdges, AttrId, Budget, Edge, Projection, QuirkRecorder, ResourceId, ResourceType,
+};
 use scimkit_store::{
     BoxFuture, EdgeQuery, RequestContext, ResourcePrinter, Store, StoreError, yield_now,
 };
@@ -32,7 +34,7 @@ pub(crate) struct Members {
     list: List,
     reading: Option<BoxFuture<'static, Result<Vec<Edge>, StoreError>>>,
     /// The memberships that are still to be sent, with their first page.
-    rest: VecDeque<(AttrId, Vec<Edge>)>,
+    rest: VecDeque<AttrEdges>,
     /// The text of the resource, until it is sent.
     text: Option<Vec<u8>>,
 }
@@ -42,7 +44,7 @@ pub(crate) struct List {
     pub(crate) id: ResourceId,
     pub(crate) kind: Arc<ResourceType>,
     pub(crate) projection: Projection,
-    pub(crate) scope: RequestContext,
+    pub(crate) context: RequestContext,
     pub(crate) store: Arc<dyn Store>,
 }
 
@@ -54,7 +56,7 @@ impl fmt::Debug for Members {
 
 impl Drop for Members {
     fn drop(&mut self) {
-        self.list.scope.budget.cancel();
+        self.list.context.budget.cancel();
     }
 }
 
@@ -63,8 +65,8 @@ impl Members {
     ///
     /// The remaining reads are limited by the size of the resource, and as slow as the client. They have their own
     /// budget, which is cancelled when the body is dropped.
-    pub(crate) fn new(mut list: List, mut text: Vec<u8>, first: Vec<(AttrId, Vec<Edge>)>) -> Self {
-        list.scope.budget = Budget::unlimited();
+    pub(crate) fn new(mut list: List, mut text: Vec<u8>, first: Vec<AttrEdges>) -> Self {
+        list.context.budget = Budget::unlimited();
         // The closing brace follows the memberships.
         text.pop();
         Members {
@@ -132,7 +134,7 @@ impl Pieces for Members {
         };
         match self.rest.pop_front() {
             None => text.push(b'}'),
-            Some((attr, edges)) => {
+            Some(AttrEdges { attr, edges }) => {
                 self.add(&mut text, attr, &edges, Place::First);
                 // The text that follows is produced after this part is sent.
                 self.text = Some(Vec::new());
@@ -157,20 +159,22 @@ impl List {
         after: ResourceId,
     ) -> BoxFuture<'static, Result<Vec<Edge>, StoreError>> {
         let query = EdgeQuery::new(Arc::clone(&self.kind), attr, vec![self.id.clone()]);
-        let query = query.after(Some(after)).with_edge_limit(PAGE + 1);
-        let scope = self.scope.clone();
+        let query = query
+            .with_start_after(Some(after))
+            .with_edge_limit(PAGE + 1);
+        let context = self.context.clone();
         let store = Arc::clone(&self.store);
         Box::pin(async move {
             // Other tasks get a turn between pages, however fast the client reads.
             yield_now().await;
-            let found = store.edges(&scope, &query).await?;
+            let found = store.edges(&context, &query).await?;
             Ok(found.into_iter().next().unwrap_or_default())
         })
     }
 
     /// Appends the elements of edges to a text; returns whether any of them is shown.
     fn print(&self, attr: AttrId, edges: &[Edge], text: &mut Vec<u8>) -> bool {
-        let printer = ResourcePrinter::new(&self.scope.settings, &self.kind, &self.projection);
+        let printer = ResourcePrinter::new(&self.context.settings, &self.kind, &self.projection);
         let start = text.len();
         printer.print_elements(attr, edges, text);
         text.len() > start

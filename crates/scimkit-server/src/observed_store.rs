@@ -22,40 +22,40 @@ impl Store for ObservedStore {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         let span = debug_span!("store", call = "edges");
-        observed("edges", span, self.0.edges(scope, query))
+        observed("edges", span, self.0.edges(context, query))
     }
 
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         let span = debug_span!("store", call = "query");
-        observed("query", span, self.0.query(scope, query))
+        observed("query", span, self.0.query(context, query))
     }
 
     fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
         want: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         let span = debug_span!("store", call = "read");
-        observed("read", span, self.0.read(scope, kind, id, want))
+        observed("read", span, self.0.read(context, kind, id, want))
     }
 
     fn write<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         let span = debug_span!("write");
-        observed("write", span, self.0.write(scope, batch))
+        observed("write", span, self.0.write(context, batch))
     }
 }
 

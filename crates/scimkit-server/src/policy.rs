@@ -38,26 +38,30 @@ impl Writer<'_> {
         change: Change,
     ) -> Result<WriteOp, HandlerError> {
         let change = self.plain(change, None);
-        let sent = self.claims(change.kind()).then(|| change.clone());
+        let sent = self.takes_existing(change.kind()).then(|| change.clone());
         let change = self.mapped(change, On::Create).await?;
         if let Some(guard) = &self.hooks.guard {
-            guard.check(self.scope, &open_part(&change)).await?;
+            guard.check(self.context, &open_part(&change)).await?;
         }
         let mut taken = HandledSecrets::default();
         let change = self.without_secrets(change, &id, &mut taken).await?;
-        self.scope.settings.limits.check_document(None, &change)?;
-        let claim = match sent {
+        self.context.settings.limits.check_document(None, &change)?;
+        let existing_match = match sent {
             None => None,
             // Match by the values as sent: the values that the mapping adds are the same for all resources.
-            Some(sent) => match self.claim(&sent) {
+            Some(sent) => match self.existing_match(&sent) {
                 None => None,
-                Some(claim) => {
+                Some(existing_match) => {
                     let sent = self.without_secrets(sent, &id, &mut taken).await?;
-                    Some(Box::new(claim.with_change(sent)))
+                    Some(Box::new(existing_match.with_change(sent)))
                 }
             },
         };
-        Ok(WriteOp::Create { change, claim, id })
+        Ok(WriteOp::Create {
+            change,
+            existing_match,
+            id,
+        })
     }
 
     /// Returns the change in the form that goes to the store.
@@ -78,7 +82,7 @@ impl Writer<'_> {
 
     /// Removes e-mail aliases if the settings drop them.
     fn plain(&self, change: Change, before: Option<&Resource>) -> Change {
-        match self.scope.settings.aliases {
+        match self.context.settings.aliases {
             AliasPolicy::Drop => self.without_aliases(change, before),
             _ => change,
         }
@@ -88,7 +92,7 @@ impl Writer<'_> {
     async fn mapped(&self, change: Change, on: On) -> Result<Change, HandlerError> {
         // The work that mapping rules may spend to read and copy each value.
         const RULES: u64 = 8;
-        let Some(mapping) = self.scope.settings.mapping() else {
+        let Some(mapping) = self.context.settings.mapping() else {
             return Ok(change);
         };
         if mapping.for_type(change.kind().name()).is_none() {
@@ -109,7 +113,7 @@ impl Writer<'_> {
                 }
             })
         };
-        let shaped = self.work.run(self.scope, units, shape).await?;
+        let shaped = self.work.run(self.context, units, shape).await?;
         let shaped = shaped.ok_or_else(lost)??;
         for path in &shaped.dropped {
             self.dropped.note("unmapped", path);
@@ -118,28 +122,28 @@ impl Writer<'_> {
     }
 
     fn mapping(&self, kind: &ResourceType) -> Option<&TypeMapping> {
-        self.scope.settings.mapping()?.for_type(kind.name())
+        self.context.settings.mapping()?.for_type(kind.name())
     }
 
     /// Returns whether a create of this type may adopt or restore an existing resource, so that its id is known
     /// only after the write.
-    pub(crate) fn claims(&self, kind: &Arc<ResourceType>) -> bool {
-        self.among().is_some() && !self.matching(kind).paths().is_empty()
+    pub(crate) fn takes_existing(&self, kind: &Arc<ResourceType>) -> bool {
+        self.match_scope().is_some() && !self.matching(kind).paths().is_empty()
     }
 
     /// Returns the match for the existing resource that a create may adopt or restore.
-    fn claim(&self, change: &Change) -> Option<ExistingMatch> {
-        let among = self.among()?;
+    fn existing_match(&self, change: &Change) -> Option<ExistingMatch> {
+        let scope = self.match_scope()?;
         let by = self.matching(change.kind()).predicate(change)?;
-        let dormant = (among != MatchScope::Live).then(|| switched_off(change.kind()));
-        Some(ExistingMatch::new(among, by).with_deactivated(dormant.flatten()))
+        let deactivated = (scope != MatchScope::Adoptable).then(|| switched_off(change.kind()));
+        Some(ExistingMatch::new(scope, by).with_deactivated(deactivated.flatten()))
     }
 
-    fn among(&self) -> Option<MatchScope> {
-        match self.scope.settings.create_policy {
-            CreatePolicy::Adopt => Some(MatchScope::Live),
+    fn match_scope(&self) -> Option<MatchScope> {
+        match self.context.settings.create_policy {
+            CreatePolicy::Adopt => Some(MatchScope::Adoptable),
             CreatePolicy::AdoptOrRestore => Some(MatchScope::Both),
-            CreatePolicy::Restore => Some(MatchScope::Retired),
+            CreatePolicy::Restore => Some(MatchScope::Restorable),
             _ => None,
         }
     }
@@ -207,7 +211,7 @@ impl Writer<'_> {
                         path,
                         value,
                     };
-                    hook.take(self.scope, secret).await?
+                    hook.take(self.context, secret).await?
                 }
             };
             taken.push((*attr, given));

@@ -40,7 +40,9 @@ impl Parameter<'_> {
     /// Returns the filter in the value. A plus is taken literally if the value also contains `%20`, the tolerance
     /// accepts that, and the filter can be parsed this way.
     fn filter(&self, writer: Writer<'_>) -> String {
-        let Writer { scope, witness, .. } = writer;
+        let Writer {
+            context, witness, ..
+        } = writer;
         let both = self.raw.contains('+') && self.raw.contains("%20");
         if !both || !witness.tolerance().raw_plus {
             return self.value.clone().into_owned();
@@ -48,7 +50,7 @@ impl Parameter<'_> {
         let text = percent_decode_str(self.raw).decode_utf8_lossy();
         // The quirks of this reading are recorded when the filter is parsed for real.
         let trial = QuirkRecorder::new(*witness.tolerance());
-        if parse_filter(&text, scope.settings.limits.filter, &trial).is_err() {
+        if parse_filter(&text, context.settings.limits.filter, &trial).is_err() {
             return self.value.clone().into_owned();
         }
         witness.record(Quirk::RawPlus);

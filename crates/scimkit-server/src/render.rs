@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use scimkit_registry::{
-    AttrId, AttributeRole, Budget, Edge, Operator, Predicate, Projection, ResourceId, ResourceType,
-    Scalar,
+    AttrEdges, AttrId, AttributeRole, Budget, Edge, Operator, Predicate, Projection, ResourceId,
+    ResourceType, Scalar,
 };
 use scimkit_store::{
     EdgeQuery, Overflow, Query, ReadOptions, RequestContext, ResourcePrinter, Store, StoreError,
@@ -78,11 +78,11 @@ async fn encode(
     mut items: Vec<Item>,
     out: &mut Vec<u8>,
 ) -> Result<(), HandlerError> {
-    let (scope, _, rendering) = service;
+    let (context, _, rendering) = service;
     for (query, shape) in shapes.iter().enumerate() {
         complete(service, (query, shape), &mut items).await?;
     }
-    let settings = &scope.settings;
+    let settings = &context.settings;
     let printers = shapes
         .iter()
         .map(|(kind, projection)| ResourcePrinter::new(settings, kind, projection));
@@ -110,7 +110,7 @@ async fn encode(
             ResourcePrinter::new(&settings, &kind, &projection).print(&stored, &mut text);
             text
         };
-        let text = rendering.apart(scope, render).await?;
+        let text = rendering.apart(context, render).await?;
         if out.is_empty() {
             *out = text
         } else {
@@ -125,7 +125,7 @@ const PRINTED: u64 = 512;
 
 /// Adds the shown edges to the resources that one query found, if the store did not return them.
 async fn complete(
-    (scope, store, _): Service<'_>,
+    (context, store, _): Service<'_>,
     (query, (kind, projection)): (usize, &Shape),
     items: &mut [Item],
 ) -> Result<(), HandlerError> {
@@ -134,7 +134,7 @@ async fn complete(
         .filter(|item| item.query == query)
         .map(|item| &item.stored)
         .collect();
-    let missing = missing_edges((scope, store), (kind, &own), projection).await?;
+    let missing = missing_edges((context, store), (kind, &own), projection).await?;
     if missing.is_empty() {
         return Ok(());
     }
@@ -145,7 +145,7 @@ async fn complete(
         .collect();
     for (at, attr, edges) in missing {
         if let Some(stored) = own.get_mut(at) {
-            stored.edges.push((attr, edges));
+            stored.edges.push(AttrEdges { attr, edges });
         }
     }
     Ok(())
@@ -168,7 +168,7 @@ impl Turn {
 
 /// Returns the approximate units that rendering a resource costs.
 fn units(item: &StoredResource, projection: &Projection) -> u64 {
-    let edges: usize = item.edges.iter().map(|(_, edges)| edges.len()).sum();
+    let edges: usize = item.edges.iter().map(|list| list.edges.len()).sum();
     let bytes = if item.document.is_exact() && projection.is_whole() {
         COPIED
     } else {
@@ -183,21 +183,21 @@ fn units(item: &StoredResource, projection: &Projection) -> u64 {
 /// # Errors
 /// The errors of the store.
 pub(crate) async fn missing_edges(
-    (scope, store): (&RequestContext, &dyn Store),
+    (context, store): (&RequestContext, &dyn Store),
     (kind, items): (&Arc<ResourceType>, &[&StoredResource]),
     projection: &Projection,
 ) -> Result<Vec<(usize, AttrId, Vec<Edge>)>, StoreError> {
     let mut missing = Vec::new();
     for attr in shown_edges(kind, projection) {
         // A resource that was just read has its edges; one that was just written may have none.
-        let is_known = |item: &&StoredResource| item.edges.iter().any(|(known, _)| *known == attr);
+        let is_known = |item: &&StoredResource| item.edges.iter().any(|list| list.attr == attr);
         if items.iter().all(is_known) {
             continue;
         }
         if kind.attr(attr).role() == AttributeRole::Reference {
             let referred = references_of(kind, attr, items);
             let ids = referred.iter().map(|(_, id)| id.as_str()).collect();
-            let found = targets_of((scope, store), (kind, attr), &ids).await?;
+            let found = targets_of((context, store), (kind, attr), &ids).await?;
             for (at, id) in &referred {
                 let edge = found.iter().find(|edge| edge.id == *id);
                 missing.extend(edge.map(|edge| (*at, attr, vec![edge.clone()])));
@@ -206,7 +206,7 @@ pub(crate) async fn missing_edges(
         }
         let owners = items.iter().map(|item| item.id.clone()).collect();
         let query = EdgeQuery::new(Arc::clone(kind), attr, owners);
-        let found = store.edges(scope, &query).await?;
+        let found = store.edges(context, &query).await?;
         let found = found.into_iter().enumerate();
         missing.extend(found.map(|(at, edges)| (at, attr, edges)));
     }
@@ -230,13 +230,13 @@ const AT_ONCE: usize = 50;
 
 /// Reads edges to the resources with these ids that a reference attribute can refer to, with their types and names.
 async fn targets_of(
-    (scope, store): (&RequestContext, &dyn Store),
+    (context, store): (&RequestContext, &dyn Store),
     (kind, attr): (&ResourceType, AttrId),
     ids: &BTreeSet<&str>,
 ) -> Result<Vec<Edge>, StoreError> {
     let mut found = Vec::new();
     let ids: Vec<&str> = ids.iter().copied().collect();
-    for target in target_types(&scope.settings.registry, kind, attr) {
+    for target in target_types(&context.settings.registry, kind, attr) {
         for ids in ids.chunks(AT_ONCE) {
             let same = |id: &&str| Predicate::Compare {
                 attr: AttrId::ID,
@@ -250,12 +250,12 @@ async fn targets_of(
                 .without_total()
                 .with_max_bytes(TOGETHER)
                 .with_overflow(Overflow::Name);
-            let page = store.query(scope, &query).await?;
+            let page = store.query(context, &query).await?;
             found.extend(page.items.iter().map(|stored| edge_to(target, stored)));
             drop(page.items);
             for id in &page.rest {
                 match store
-                    .read(scope, target, id, &ReadOptions::document())
+                    .read(context, target, id, &ReadOptions::document())
                     .await
                 {
                     Ok(stored) => found.push(edge_to(target, &stored)),

@@ -9,7 +9,7 @@ use http::{
     request::Parts,
 };
 use scimkit_core::{ETagList, message::SearchRequest};
-use scimkit_registry::{AttrId, Edge, Projection, ResourceId, ResourceType};
+use scimkit_registry::{AttrEdges, Projection, ResourceId, ResourceType};
 use scimkit_store::{
     EdgeQuery, ExpectedVersion, PatchResponse, ReadOptions, StoredResource, WriteOp, WriteOutcome,
     location,
@@ -17,7 +17,6 @@ use scimkit_store::{
 use serde_json::Value;
 
 use crate::{
-    answer::ResponseParts,
     attrs::{PAGE, edge_attrs, inverse_attrs, memberships, shown_edges},
     body::Body,
     decode,
@@ -26,6 +25,7 @@ use crate::{
     members::{List, Members, MembersPage},
     query,
     render::{self, Item},
+    response::ResponseParts,
     stream::take_long,
     write::{Conditions, check_barred},
     writer::Writer,
@@ -48,7 +48,7 @@ impl ResourceRequest<'_> {
     ) -> Result<ResponseParts, HandlerError> {
         let projection = self.projection(kind)?;
         let change = self.writer.decode_create(kind, body).await?;
-        let projection = projection.after_writing(kind, &written_by(&change));
+        let projection = projection.with_written(kind, &written_by(&change));
         let id = self.writer.clock.new_id();
         let creation = self.writer.creation(id, change).await?;
         let written = self
@@ -70,8 +70,8 @@ impl ResourceRequest<'_> {
         let projection = self.projection(kind)?;
         let known = decode::etags(&self.head.headers, &IF_NONE_MATCH)?;
         let want = self.want(kind, &projection);
-        let Writer { scope, store, .. } = self.writer;
-        let stored = store.read(scope, kind, id, &want).await?;
+        let Writer { context, store, .. } = self.writer;
+        let stored = store.read(context, kind, id, &want).await?;
         if known.is_some_and(|tags| tags.matches(&stored.version)) {
             let answer = ResponseParts::empty(StatusCode::NOT_MODIFIED).tagged(&stored.version);
             return Ok(answer.showing(&self.location(kind, &stored)));
@@ -94,7 +94,7 @@ impl ResourceRequest<'_> {
         let shown = inverse_attrs(kind, &projection);
         let edit = (&edit, shown.as_slice());
         let updated = self.writer.update(kind, id, edit, &conditions).await?;
-        let projection = projection.after_writing(kind, &updated.written);
+        let projection = projection.with_written(kind, &updated.written);
         self.show(StatusCode::OK, (kind, updated.stored), projection)
             .await
     }
@@ -105,7 +105,7 @@ impl ResourceRequest<'_> {
         id: &ResourceId,
         body: Value,
     ) -> Result<ResponseParts, HandlerError> {
-        let settings = &self.writer.scope.settings;
+        let settings = &self.writer.context.settings;
         let query = self.query()?;
         let asks = !query.attributes.is_empty();
         let projection = self.projected(kind, &query);
@@ -146,13 +146,13 @@ impl ResourceRequest<'_> {
         if in_brief {
             // These lists may have been cut short.
             let lists = &mut updated.stored.edges;
-            lists.retain(|(_, edges)| edges.len() <= BIG_GROUP as usize);
+            lists.retain(|list| list.edges.len() <= BIG_GROUP as usize);
         }
         if quiet {
             let version = &updated.stored.version;
             return Ok(ResponseParts::empty(StatusCode::NO_CONTENT).tagged(version));
         }
-        let projection = projection.after_writing(kind, &updated.written);
+        let projection = projection.with_written(kind, &updated.written);
         self.show(StatusCode::OK, (kind, updated.stored), projection)
             .await
     }
@@ -164,9 +164,9 @@ impl ResourceRequest<'_> {
     ) -> Result<ResponseParts, HandlerError> {
         let Conditions { barred, wanted, .. } = self.conditions(ReadOptions::version())?;
         if let Some(barred) = barred {
-            let Writer { scope, store, .. } = self.writer;
+            let Writer { context, store, .. } = self.writer;
             let before = store
-                .read(scope, &kind, &id, &ReadOptions::document())
+                .read(context, &kind, &id, &ReadOptions::document())
                 .await?;
             check_barred(&barred, &before)?;
         }
@@ -185,25 +185,27 @@ impl ResourceRequest<'_> {
         &self,
         kind: &Arc<ResourceType>,
         stored: &StoredResource,
-    ) -> Result<Option<Vec<(AttrId, Vec<Edge>)>>, HandlerError> {
+    ) -> Result<Option<Vec<AttrEdges>>, HandlerError> {
         let mut all = Vec::new();
         for attr in memberships(kind) {
-            if let Some((_, edges)) = stored.edges.iter().find(|(known, _)| *known == attr) {
+            if let Some(AttrEdges { edges, .. }) =
+                stored.edges.iter().find(|list| list.attr == attr)
+            {
                 if edges.len() > BIG_GROUP as usize {
                     return Ok(None);
                 }
                 continue;
             }
             let query = EdgeQuery::new(Arc::clone(kind), attr, vec![stored.id.clone()]);
-            let Writer { scope, store, .. } = self.writer;
+            let Writer { context, store, .. } = self.writer;
             let found = store
-                .edges(scope, &query.with_edge_limit(BIG_GROUP + 1))
+                .edges(context, &query.with_edge_limit(BIG_GROUP + 1))
                 .await?;
             let edges = found.into_iter().next().unwrap_or_default();
             if edges.len() > BIG_GROUP as usize {
                 return Ok(None);
             }
-            all.push((attr, edges));
+            all.push(AttrEdges { attr, edges });
         }
         Ok(Some(all))
     }
@@ -229,7 +231,7 @@ impl ResourceRequest<'_> {
     }
 
     fn location(&self, kind: &ResourceType, stored: &StoredResource) -> String {
-        location(&self.writer.scope.settings, kind, &stored.id)
+        location(&self.writer.context.settings, kind, &stored.id)
     }
 
     fn query(&self) -> Result<SearchRequest, HandlerError> {
@@ -258,12 +260,12 @@ impl ResourceRequest<'_> {
         let id = stored.id.clone();
         let version = stored.version.clone();
         let location = self.location(kind, &stored);
-        let Writer { scope, store, .. } = self.writer;
+        let Writer { context, store, .. } = self.writer;
         let rendering = self.writer.work.rendering();
         let shape = (Arc::clone(kind), projection);
         let mut text = Vec::new();
         let items = vec![Item { query: 0, stored }];
-        let service = (scope, &**store, &rendering);
+        let service = (context, &**store, &rendering);
         render::page(service, std::slice::from_ref(&shape), items, &mut text).await?;
         let body = if long.is_empty() {
             Body::from(Bytes::from(text))
@@ -273,7 +275,7 @@ impl ResourceRequest<'_> {
                     id,
                     kind: shape.0,
                     projection: shape.1,
-                    scope: self.writer.scope.clone(),
+                    context: self.writer.context.clone(),
                     store: Arc::clone(self.writer.store),
                 },
                 text,
@@ -291,24 +293,26 @@ impl ResourceRequest<'_> {
         kind: &Arc<ResourceType>,
         stored: &mut StoredResource,
         projection: &Projection,
-    ) -> Result<Vec<(AttrId, Vec<Edge>)>, HandlerError> {
-        let most = self.writer.scope.settings.limits.page_max;
+    ) -> Result<Vec<AttrEdges>, HandlerError> {
+        let most = self.writer.context.settings.limits.page_max;
         let asked = MembersPage::of(kind, self.head.uri.query(), most, self.writer.witness)?;
         for attr in edge_attrs(kind, projection) {
-            let is_known = stored.edges.iter().any(|(known, _)| *known == attr);
+            let is_known = stored.edges.iter().any(|list| list.attr == attr);
             let page = asked.iter().find(|page| page.attr == attr);
             if is_known && page.is_none() {
                 continue;
             }
             let query = EdgeQuery::new(Arc::clone(kind), attr, vec![stored.id.clone()]);
             let query = match page {
-                Some(page) => query.after(page.after.clone()).with_edge_limit(page.count),
+                Some(page) => query
+                    .with_start_after(page.after.clone())
+                    .with_edge_limit(page.count),
                 None => query.with_edge_limit(PAGE + 1),
             };
-            let found = self.writer.store.edges(self.writer.scope, &query).await?;
+            let found = self.writer.store.edges(self.writer.context, &query).await?;
             let edges = found.into_iter().next().unwrap_or_default();
-            stored.edges.retain(|(known, _)| *known != attr);
-            stored.edges.push((attr, edges));
+            stored.edges.retain(|list| list.attr != attr);
+            stored.edges.push(AttrEdges { attr, edges });
         }
         // A selected page is sent in one piece, whatever its size.
         Ok(take_long(stored, |attr| {

@@ -17,7 +17,6 @@ use scimkit_store::{ConnectionId, Lane, Settings, Store, TenantId};
 use tracing::{Instrument, Span, field::Empty};
 
 use crate::{
-    answer::ResponseParts,
     auth::{Authenticate, BearerTokens},
     body::Body,
     clock::Clock,
@@ -29,6 +28,7 @@ use crate::{
     negotiate,
     observed_store::ObservedStore,
     prefix::Prefix,
+    response::ResponseParts,
     telemetry::{REQUEST_DURATION_SECONDS, REQUESTS_TOTAL, count, record},
 };
 

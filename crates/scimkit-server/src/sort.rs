@@ -1,6 +1,6 @@
 //! The sort keys of the resources of a list.
 
-use scimkit_registry::{AttrId, ResourceView, Scalar};
+use scimkit_registry::{AttrEdges, AttrId, ResourceView, Scalar};
 use scimkit_store::{
     Query, RequestContext, ResourceFacts, Sort, Store, StoreError, StoredResource,
     computed_attributes, yield_now,
@@ -11,7 +11,7 @@ use crate::{error::HandlerError, render, work::Service};
 
 /// Returns the sort key of each resource of a page, as its store determined it.
 pub(crate) async fn sort_keys(
-    (scope, store, _): Service<'_>,
+    (context, store, _): Service<'_>,
     query: &Query,
     items: &[StoredResource],
 ) -> Result<Vec<Option<Scalar>>, HandlerError> {
@@ -19,13 +19,13 @@ pub(crate) async fn sort_keys(
         return Ok(vec![None; items.len()]);
     };
     let reader = query.kind.reader([attr]);
-    let meter = scope.budget.meter();
+    let meter = context.budget.meter();
     let mut keys = Vec::with_capacity(items.len());
     for part in render::parts(items) {
         if !keys.is_empty() {
             yield_now().await;
         }
-        let computed = computed_keys((scope, store), (query, attr), part).await?;
+        let computed = computed_keys((context, store), (query, attr), part).await?;
         let mut computed = computed.iter();
         for stored in part {
             let searched = meter.charge(stored.document.size() / render::PROJECTED);
@@ -55,7 +55,7 @@ async fn computed_keys(
     let mut edges: Vec<_> = part.iter().map(|stored| stored.edges.clone()).collect();
     for (at, attr, found) in missing {
         if let Some(own) = edges.get_mut(at) {
-            own.push((attr, found));
+            own.push(AttrEdges { attr, edges: found });
         }
     }
     let settings = &service.0.settings;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use scimkit_registry::{AttrId, Budget, Edge, ResourceId};
+use scimkit_registry::{AttrEdges, AttrId, Budget, ResourceId};
 use scimkit_store::{
     BoxFuture, ReadOptions, RequestContext, Store, StoreError, StoredResource, yield_now,
 };
@@ -32,7 +32,7 @@ pub(crate) struct Shown {
     /// The type and the projection of each query.
     pub(crate) shapes: Vec<Shape>,
     pub(crate) rendering: Rendering,
-    pub(crate) scope: RequestContext,
+    pub(crate) context: RequestContext,
     pub(crate) store: Arc<dyn Store>,
 }
 
@@ -100,7 +100,7 @@ impl Resources {
                 id,
                 projection,
                 kind,
-                scope: self.shown.scope.clone(),
+                context: self.shown.context.clone(),
                 store: Arc::clone(&self.shown.store),
             };
             return Ok(Piece::Long(Box::new(Members::new(list, text, long))));
@@ -157,8 +157,8 @@ impl Resources {
         };
         let (kind, projection) = self.shown.of(query)?;
         let want = ReadOptions::edges(shown_edges(kind, projection)).with_edge_limit(PAGE + 1);
-        let Shown { scope, store, .. } = &self.shown;
-        match store.read(scope, kind, &id, &want).await {
+        let Shown { context, store, .. } = &self.shown;
+        match store.read(context, kind, &id, &want).await {
             Ok(stored) => Ok(Some(Some(Item { query, stored }))),
             Err(StoreError::NotFound) => Ok(Some(None)),
             Err(error) => Err(error),
@@ -176,11 +176,11 @@ impl Resources {
         self.sent += batch.len() as u64;
         let Shown {
             rendering,
-            scope,
+            context,
             shapes,
             store,
         } = &self.shown;
-        render::page((scope, &**store, rendering), shapes, batch, out).await
+        render::page((context, &**store, rendering), shapes, batch, out).await
     }
 }
 
@@ -194,19 +194,21 @@ impl Shown {
 
 fn is_long(stored: &StoredResource) -> bool {
     let mut edges = stored.edges.iter();
-    edges.any(|(_, edges)| edges.len() > PAGE as usize)
+    edges.any(|list| list.edges.len() > PAGE as usize)
 }
 
 /// Takes out the memberships that exceed a page and are sent page by page.
 pub(crate) fn take_long(
     stored: &mut StoredResource,
     in_pages: impl Fn(AttrId) -> bool,
-) -> Vec<(AttrId, Vec<Edge>)> {
-    let long =
-        |(attr, edges): &&mut (AttrId, Vec<Edge>)| edges.len() > PAGE as usize && in_pages(*attr);
+) -> Vec<AttrEdges> {
+    let long = |list: &&mut AttrEdges| list.edges.len() > PAGE as usize && in_pages(list.attr);
     let taken = stored.edges.iter_mut().filter(long);
     taken
-        .map(|(attr, edges)| (*attr, std::mem::take(edges)))
+        .map(|list| AttrEdges {
+            attr: list.attr,
+            edges: std::mem::take(&mut list.edges),
+        })
         .collect()
 }
 
@@ -242,7 +244,7 @@ impl ListBody {
     /// The remaining reads are limited by the size of the page, and as slow as the client. They have their own
     /// budget.
     pub(crate) fn new(head: Vec<u8>, mut resources: Resources, counts: bool) -> Self {
-        resources.shown.scope.budget = Budget::unlimited();
+        resources.shown.context.budget = Budget::unlimited();
         resources.shown.rendering.when_full = WhenFull::Wait;
         let state = State {
             open: true,

@@ -45,7 +45,7 @@ impl Rendering {
     /// The budget is exhausted, or the lane is full.
     pub(crate) async fn apart<T: Send + 'static>(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, StoreError> {
         let work = Arc::new(Mutex::new(Some(work)));
@@ -55,7 +55,7 @@ impl Rendering {
                 let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
                 work.map(|work| work())
             };
-            match self.lane.run(&scope.tenant, &scope.budget, job).await {
+            match self.lane.run(&context.tenant, &context.budget, job).await {
                 Err(StoreError::Busy) if self.when_full == WhenFull::Wait => yield_now().await,
                 done => return done?.ok_or(StoreError::Busy),
             }
@@ -84,15 +84,15 @@ impl<'a> Work<'a> {
     /// The budget is exhausted, or the lane is full.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         units: u64,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HandlerError> {
-        scope.budget.charge(units).map_err(StoreError::from)?;
+        context.budget.charge(units).map_err(StoreError::from)?;
         if units >= AT_ONCE {
-            return self.away(scope, work).await;
+            return self.away(context, work).await;
         }
-        self.give_turn(&scope.budget).await;
+        self.give_turn(&context.budget).await;
         Ok(work())
     }
 
@@ -103,7 +103,7 @@ impl<'a> Work<'a> {
     /// The budget is exhausted, or the lane is full.
     pub(crate) async fn try_run<T, E>(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         is_exhausted: impl Fn(&E) -> Option<Exhausted>,
         work: impl Fn(&Budget) -> Result<T, E> + Send + 'static,
     ) -> Result<Result<T, E>, HandlerError>
@@ -111,17 +111,17 @@ impl<'a> Work<'a> {
         T: Send + 'static,
         E: Send + 'static,
     {
-        self.give_turn(&scope.budget).await;
+        self.give_turn(&context.budget).await;
         let little = Budget::new(AT_ONCE);
         let tried = work(&little);
-        scope
+        context
             .budget
             .charge(little.spent())
             .map_err(StoreError::from)?;
         match &tried {
             Err(error) if is_exhausted(error) == Some(Exhausted::Work) => {
-                let budget = scope.budget.clone();
-                self.away(scope, move || work(&budget)).await
+                let budget = context.budget.clone();
+                self.away(context, move || work(&budget)).await
             }
             _ => Ok(tried),
         }
@@ -146,11 +146,11 @@ impl<'a> Work<'a> {
 
     async fn away<T: Send + 'static>(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HandlerError> {
-        let done = self.lane.run(&scope.tenant, &scope.budget, work).await;
-        self.turn.store(scope.budget.spent(), Ordering::Relaxed);
+        let done = self.lane.run(&context.tenant, &context.budget, work).await;
+        self.turn.store(context.budget.spent(), Ordering::Relaxed);
         Ok(done?)
     }
 }

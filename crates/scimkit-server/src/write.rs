@@ -54,7 +54,7 @@ impl Writer<'_> {
         kind: &Arc<ResourceType>,
         body: Value,
     ) -> Result<Arc<Edit>, HandlerError> {
-        let limits = self.scope.settings.limits;
+        let limits = self.context.settings.limits;
         let decode = move |kind: &Arc<ResourceType>, body, witness: &QuirkRecorder| {
             let request = PatchRequest::from_value(body, limits.operations)?;
             let patch = Patch::decode(kind, request, limits.filter, witness)?;
@@ -88,7 +88,7 @@ impl Writer<'_> {
         // The body is checked, and partly copied.
         let units = weight(&body).saturating_mul(2);
         let decode = move || decode(&kind, body, &witness);
-        self.work.run(self.scope, units, decode).await?
+        self.work.run(self.context, units, decode).await?
     }
 
     /// Computes the change that an edit makes to a resource.
@@ -111,7 +111,7 @@ impl Writer<'_> {
             RequestErrorKind::Exhausted(reason) => Some(reason),
             _ => None,
         };
-        Ok(self.work.try_run(self.scope, reason, apply).await??)
+        Ok(self.work.try_run(self.context, reason, apply).await??)
     }
 
     /// Computes the change of an edit that does not depend on the resource. Returns `None` if the resource must be
@@ -142,7 +142,7 @@ impl Writer<'_> {
             Some(attrs) => document.part(&kind, attrs).map(Arc::new),
             None => document.shared_tree(),
         };
-        let tree = self.work.run(self.scope, units, read).await?;
+        let tree = self.work.run(self.context, units, read).await?;
         Ok(tree.map_err(StoreError::from)?)
     }
 
@@ -169,7 +169,7 @@ impl Writer<'_> {
                 {
                     tries += 1;
                     let tried_for = self.clock.elapsed().saturating_sub(started);
-                    if tries >= TRIES && tried_for > self.scope.settings.limits.deadline {
+                    if tries >= TRIES && tried_for > self.context.settings.limits.deadline {
                         return Err(HandlerError::Store(StoreError::Busy));
                     }
                 }
@@ -206,7 +206,7 @@ impl Writer<'_> {
             check_barred(barred, before)?;
         }
         // A mapping may read the whole document.
-        let attrs = match self.scope.settings.mapping() {
+        let attrs = match self.context.settings.mapping() {
             None => edit.attributes(),
             Some(_) => None,
         };
@@ -224,7 +224,7 @@ impl Writer<'_> {
         let document = known.document.clone();
         let change = self.change(edit, id, known).await?;
         let change = self.revised(id, change, document.clone(), taken).await?;
-        let limits = &self.scope.settings.limits;
+        let limits = &self.context.settings.limits;
         match &before {
             Some(before) if is_part => {
                 let most = before.document.size().saturating_add(change.max_growth());
@@ -248,7 +248,12 @@ impl Writer<'_> {
             stored.edges.append(&mut shown_edges);
             return Ok(Updated::unchanged(stored, edit.what()));
         }
-        shown_edges.retain(|(attr, _)| change.edge_changes().iter().all(|edit| edit.attr != *attr));
+        shown_edges.retain(|list| {
+            change
+                .edge_changes()
+                .iter()
+                .all(|edit| edit.attr != list.attr)
+        });
         let what = UpdateKind::of(&change);
         let written = written_by(&change);
         let expect = match (before, document) {
@@ -282,16 +287,16 @@ impl Writer<'_> {
         want: &ReadOptions,
         wanted: &ExpectedVersion,
     ) -> Result<StoredResource, HandlerError> {
-        let stored = self.store.read(self.scope, kind, id, want).await?;
+        let stored = self.store.read(self.context, kind, id, want).await?;
         wanted.check(&stored.version)?;
         Ok(stored)
     }
 
     /// Sends a batch to the store with the cause of the request, if the store supports the batch.
     pub(crate) async fn submit(&self, batch: Batch) -> BatchAnswer {
-        let batch = batch.with_cause(self.scope.cause.clone());
-        batch.check_support(&self.scope.settings, |kind| self.store.support(kind))?;
-        self.store.write(self.scope, batch).await
+        let batch = batch.with_cause(self.context.cause.clone());
+        batch.check_support(&self.context.settings, |kind| self.store.support(kind))?;
+        self.store.write(self.context, batch).await
     }
 
     /// Carries out one write. The result contains the requested edges only if the store returns edges after a
@@ -302,7 +307,7 @@ impl Writer<'_> {
         want: &ReadOptions,
     ) -> Result<Written, HandlerError> {
         if let WriteOp::Create { change, .. } | WriteOp::Update { change, .. } = &write {
-            check_edges(change, &self.scope.settings.limits)?;
+            check_edges(change, &self.context.settings.limits)?;
         }
         let want = if self.store.support(write.kind()).written_edges {
             want.clone()

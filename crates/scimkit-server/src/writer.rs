@@ -17,7 +17,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) cursors: &'a crate::cursor::Cursors,
     pub(crate) dropped: &'a Dropped,
     pub(crate) hooks: &'a Hooks,
-    pub(crate) scope: &'a RequestContext,
+    pub(crate) context: &'a RequestContext,
     pub(crate) store: &'a Arc<dyn Store>,
     pub(crate) witness: &'a Arc<QuirkRecorder>,
     pub(crate) work: &'a Work<'a>,
@@ -32,10 +32,10 @@ impl Writer<'_> {
         excluded: &[String],
     ) -> Projection {
         let projection = kind.projection(attributes, excluded);
-        let hidden = self.access.hidden(&self.scope.settings.registry, kind);
+        let hidden = self.access.hidden(&self.context.settings.registry, kind);
         hidden
             .into_iter()
-            .fold(projection, |shown, id| shown.without(kind, id))
+            .fold(projection, |shown, id| shown.without_computed(kind, id))
     }
 
     /// Returns the expected version for a request without a condition.
@@ -43,7 +43,7 @@ impl Writer<'_> {
     /// # Errors
     /// 428 if the settings require a condition.
     pub(crate) fn unconditional(&self) -> Result<ExpectedVersion, ErrorResponse> {
-        if !self.scope.settings.require_if_match {
+        if !self.context.settings.require_if_match {
             return Ok(ExpectedVersion::Any);
         }
         let detail = "this service changes a resource only under a condition: send the \

@@ -53,14 +53,14 @@
 mod alternatives;
 mod compile;
 mod dialect;
-mod host;
-mod host_rows;
 mod layout;
+mod mapped_rows;
+mod mapped_table;
 mod plan;
 pub mod reference;
 pub mod tables;
 
 pub use dialect::Dialect;
-pub use host::MappedTable;
 pub use layout::{ColumnSource, KeyTable, Layout};
+pub use mapped_table::MappedTable;
 pub use plan::{Condition, Lookup, Plan, plan};

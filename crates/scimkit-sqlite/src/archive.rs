@@ -1,11 +1,11 @@
 //! Export, import, purge and erasure of a tenant's data.
 
-mod dump;
 mod erase;
 mod export;
-mod forget;
+mod export_records;
 mod import;
-mod restore;
+mod import_records;
+mod purge;
 mod stop;
 
 use std::time::Duration;
@@ -70,11 +70,11 @@ impl Archive for SqliteStore {
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(async move {
             let mut count = 0;
-            for step in [forget::Step::Blank, forget::Step::Delete] {
+            for step in [purge::Step::Blank, purge::Step::Delete] {
                 let mut after = Some(String::new());
                 while let Some(from) = after {
                     let tenant = tenant.clone();
-                    let job = move |db: &mut Db| forget::some(db, &tenant, step, before, &from);
+                    let job = move |db: &mut Db| purge::some(db, &tenant, step, before, &from);
                     let forgotten = self.workers.alone(job).await??;
                     count += forgotten.count;
                     after = forgotten.up_to;
@@ -94,10 +94,10 @@ impl Archive for SqliteStore {
 
     fn import_records<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
-        Box::pin(import::import(self, scope, source))
+        Box::pin(import::import(self, context, source))
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use rusqlite::{Connection, Row};
-use scimkit_registry::{AttrId, AttributeRole, Edge, ResourceType};
+use scimkit_registry::{AttrEdges, AttrId, AttributeRole, Edge, ResourceType};
 use scimkit_sql::reference::{self, EdgeRange};
 use scimkit_store::{Document, ReadOptions, Settings, StoreError, StoredResource, target_types};
 
@@ -60,7 +60,7 @@ impl EdgeReader<'_> {
                 AttributeRole::Inverse if !is_member => Vec::new(),
                 _ => self.edges((kind, stored), *attr, range)?,
             };
-            stored.edges.push((*attr, edges));
+            stored.edges.push(AttrEdges { attr: *attr, edges });
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use scimkit_core::Uniqueness;
 use scimkit_registry::{
-    Attr, AttrId, Budget, Change, Document, Key, Meter, Operator, Predicate, Resource, ResourceId,
-    ResourceType, ResourceView, Scalar,
+    Attr, AttrKeys, Budget, Change, Document, Key, Meter, Operator, Predicate, Resource,
+    ResourceId, ResourceType, ResourceView, Scalar,
 };
 use scimkit_sql::reference::{self, KeyDefinitions, KeyRow, State};
 use scimkit_store::StoreError;
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The keys of changed attributes.
-type Keys = [(AttrId, Vec<Key>)];
+type Keys = [AttrKeys];
 
 /// Fails if another resource has a key of a unique attribute. Evaluating documents is charged to the budget.
 pub(crate) fn check_unique(
@@ -30,7 +30,7 @@ pub(crate) fn check_unique(
     own: &ResourceId,
     keys: &Keys,
 ) -> Outcome<()> {
-    let sole = keys.iter().map(|(id, keys)| (kind.attr(*id), keys));
+    let sole = keys.iter().map(|list| (kind.attr(list.attr), &list.keys));
     let sole =
         sole.filter(|(attr, keys)| kind.has_keys(attr.id()) && is_unique(attr) && !keys.is_empty());
     for (attr, keys) in sole {
@@ -143,7 +143,7 @@ pub(crate) fn shared(
 ) -> Outcome<Option<SchemaError>> {
     let keys = Change::create(Arc::clone(kind), document.clone()).keys();
     let any = KeyDefinitions::Except(&[]);
-    for (attr, keys) in &keys {
+    for AttrKeys { attr, keys } in &keys {
         let attr = kind.attr(*attr);
         if kind.has_keys(attr.id())
             && is_unique(attr)
@@ -166,11 +166,13 @@ pub(crate) fn insert(
     id: &ResourceId,
     keys: &Keys,
 ) -> Outcome<()> {
-    let stored = keys.iter().filter(|(attr, _)| kind.has_keys(*attr));
+    let stored = keys.iter().filter(|list| kind.has_keys(list.attr));
     let rows: Vec<_> = stored
-        .flat_map(|(attr, keys)| {
-            let attr = kind.attr(*attr);
-            keys.iter().map(move |key| key_row((kind, attr), id, key))
+        .flat_map(|list| {
+            let attr = kind.attr(list.attr);
+            list.keys
+                .iter()
+                .map(move |key| key_row((kind, attr), id, key))
         })
         .collect();
     let statements = reference::insert_keys(DIALECT, tenant, state, &rows);

@@ -38,7 +38,6 @@
 mod archive;
 mod compact;
 mod definitions;
-mod directory;
 mod edges;
 mod error;
 mod file;
@@ -54,6 +53,7 @@ mod row;
 mod sqlite;
 mod statement;
 mod tenancy;
+mod tenant_rows;
 mod watch;
 mod workers;
 mod write;

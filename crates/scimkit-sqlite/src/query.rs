@@ -6,7 +6,9 @@ mod sorted;
 #[cfg(test)]
 mod tests;
 
-use scimkit_registry::{AttrId, AttrReader, Budget, Edge, Meter, Predicate, ResourceView, Scalar};
+use scimkit_registry::{
+    AttrEdges, AttrId, AttrReader, Budget, Meter, Predicate, ResourceView, Scalar,
+};
 use scimkit_sql::{
     Condition, plan,
     reference::{
@@ -383,12 +385,15 @@ impl<'a> PageQuery<'a> {
             .copied()
             .filter(|id| kind.is_computed(*id))
             .collect();
-        let mut edges: Vec<(AttrId, Vec<Edge>)> = Vec::new();
+        let mut edges: Vec<AttrEdges> = Vec::new();
         for id in &wanted {
             let top = kind.attr(*id).parent().unwrap_or(*id);
-            if !edges.iter().any(|(known, _)| *known == top) {
+            if !edges.iter().any(|list| list.attr == top) {
                 let all = self.reader.edges((kind, stored), top, EdgeRange::ALL)?;
-                edges.push((top, all));
+                edges.push(AttrEdges {
+                    attr: top,
+                    edges: all,
+                });
             }
         }
         let facts = ResourceFacts::new(kind, stored, &edges);

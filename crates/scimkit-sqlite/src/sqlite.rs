@@ -79,14 +79,14 @@ const LOOKUP_EDGES: usize = 2_000;
 /// let store = SqliteStore::in_memory()?;
 /// let settings = Arc::new(Settings::new("https://example.com/scim/v2"));
 /// let user = Arc::clone(settings.registry.resource_type("User").unwrap());
-/// let scope = RequestContext::new(TenantId::default(), settings);
+/// let context = RequestContext::new(TenantId::default(), settings);
 /// let change = |name| {
 ///     let body = user.admit(json!({"userName": name}), &Tolerance::DEFAULT).unwrap();
 ///     Change::create(Arc::clone(&user), body)
 /// };
 /// let at = DateTime::UNIX_EPOCH;
-/// block_on(store.create(&scope, at, ResourceId::from("1"), change("bjensen"))).unwrap();
-/// let taken = block_on(store.create(&scope, at, ResourceId::from("2"), change("BJensen")));
+/// block_on(store.create(&context, at, ResourceId::from("1"), change("bjensen"))).unwrap();
+/// let taken = block_on(store.create(&context, at, ResourceId::from("2"), change("BJensen")));
 /// assert!(matches!(taken, Err(StoreError::Duplicate { attr }) if attr == "userName"));
 /// # Ok::<(), scimkit_sqlite::OpenError>(())
 /// ```
@@ -133,11 +133,11 @@ impl SqliteStore {
     /// Reads in one transaction.
     async fn read_with<T: Send + 'static>(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         lane: Lane,
         read: impl FnOnce(EdgeReader<'_>, &Budget) -> Outcome<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.read_untransacted(scope, lane, |reader, budget| {
+        self.read_untransacted(context, lane, |reader, budget| {
             let _moment = Moment::begin(reader.connection)?;
             imports::check_complete(reader.connection, reader.tenant)?;
             read(reader, budget)
@@ -148,12 +148,12 @@ impl SqliteStore {
     /// Reads without a transaction, through one statement and those that are executed before it ends.
     async fn read_untransacted<T: Send + 'static>(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         lane: Lane,
         read: impl FnOnce(EdgeReader<'_>, &Budget) -> Outcome<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let settings = Arc::clone(&scope.settings);
-        let tenant = scope.tenant.clone();
+        let settings = Arc::clone(&context.settings);
+        let tenant = context.tenant.clone();
         let place = (lane, Some(tenant.clone()));
         let job = move |connection: &mut Connection, budget: &Budget| {
             let reader = EdgeReader {
@@ -163,7 +163,7 @@ impl SqliteStore {
             };
             read(reader, budget)
         };
-        Ok(self.workers.read(place, &scope.budget, job).await??)
+        Ok(self.workers.read(place, &context.budget, job).await??)
     }
 }
 
@@ -171,7 +171,7 @@ impl SqliteStore {
 fn support() -> Capabilities {
     let mut support = Capabilities::full();
     (support.capacities, support.check) = (true, true);
-    (support.claim_pins, support.journal, support.owners) = (true, true, true);
+    (support.match_pins, support.journal, support.owners) = (true, true, true);
     support.written_edges = true;
     support
 }
@@ -183,7 +183,7 @@ impl Store for SqliteStore {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async move {
@@ -192,7 +192,7 @@ impl Store for SqliteStore {
                 _ => Lane::Query,
             };
             let query = query.clone();
-            self.read_with(scope, lane, move |reader, _| {
+            self.read_with(context, lane, move |reader, _| {
                 let owners: Vec<_> = query.owners.iter().map(ResourceId::as_str).collect();
                 let source = EdgeSource {
                     attr: query.attr,
@@ -213,16 +213,16 @@ impl Store for SqliteStore {
 
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
             let asked = query.clone();
             let read = move |reader: EdgeReader<'_>, budget: &Budget| page(reader, &asked, budget);
-            let read = self.read_untransacted(scope, Lane::Query, read);
+            let read = self.read_untransacted(context, Lane::Query, read);
             let (page, is_keyed) = read.await?;
             if !is_keyed {
-                self.reindex_some(&scope.tenant, &query.kind);
+                self.reindex_some(&context.tenant, &query.kind);
             }
             Ok(page)
         })
@@ -230,7 +230,7 @@ impl Store for SqliteStore {
 
     fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
         want: &'a ReadOptions,
@@ -246,7 +246,7 @@ impl Store for SqliteStore {
             let kind = Arc::clone(kind);
             let id = id.clone();
             let want = want.clone();
-            self.read_untransacted(scope, lane, move |reader, _| {
+            self.read_untransacted(context, lane, move |reader, _| {
                 let EdgeReader {
                     connection, tenant, ..
                 } = reader;
@@ -268,20 +268,20 @@ impl Store for SqliteStore {
 
     fn write<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {
-            support().check_batch(&scope.settings, &batch)?;
+            support().check_batch(&context.settings, &batch)?;
             let (answer, answered) = oneshot::channel();
-            let settings = Arc::clone(&scope.settings);
-            let cancelled = Cancelled(scope.budget.part());
+            let settings = Arc::clone(&context.settings);
+            let cancelled = Cancelled(context.budget.part());
             let work = Work {
                 answer,
                 batch,
                 budget: cancelled.0.clone(),
                 settings,
-                tenant: scope.tenant.clone(),
+                tenant: context.tenant.clone(),
             };
             self.workers.write(work)?;
             answered.await.unwrap_or_else(|_| Err(stopped()))

@@ -9,12 +9,13 @@ use scimkit_store::{
 };
 
 use crate::{
-    SqliteStore, directory,
+    SqliteStore,
     error::Outcome,
     imports,
     lanes::{Caller, Lane},
     row::micros,
     statement::Moment,
+    tenant_rows,
 };
 
 impl SqliteStore {
@@ -79,14 +80,14 @@ impl TenantStore for SqliteStore {
     ) -> BoxFuture<'a, Result<Option<(Tenant, Connection)>, StoreError>> {
         let tenant = tenant.clone();
         let id = id.clone();
-        Box::pin(self.look(move |db| directory::connection_of(db, &tenant, &id)))
+        Box::pin(self.look(move |db| tenant_rows::connection_of(db, &tenant, &id)))
     }
 
     fn connections<'a>(
         &'a self,
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<Connection>, StoreError>> {
-        Box::pin(self.look_at(Lane::Query, tenant, directory::connections))
+        Box::pin(self.look_at(Lane::Query, tenant, tenant_rows::connections))
     }
 
     fn find_token<'a>(
@@ -94,7 +95,7 @@ impl TenantStore for SqliteStore {
         digest: &'a [u8; 32],
     ) -> BoxFuture<'a, Result<Option<FoundToken>, StoreError>> {
         let digest = *digest;
-        Box::pin(self.look(move |db| directory::open(db, &digest)))
+        Box::pin(self.look(move |db| tenant_rows::open(db, &digest)))
     }
 
     fn put(
@@ -102,7 +103,7 @@ impl TenantStore for SqliteStore {
         entries: Vec<TenantEntry>,
         stamp: Stamp,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.alter(move |db| directory::put(db, entries, &stamp)))
+        Box::pin(self.alter(move |db| tenant_rows::put(db, entries, &stamp)))
     }
 
     fn remove_connection<'a>(
@@ -113,23 +114,23 @@ impl TenantStore for SqliteStore {
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         let tenant = tenant.clone();
         let id = id.clone();
-        let remove = move |db: &Db| directory::remove_connection(db, &tenant, &id, &stamp);
+        let remove = move |db: &Db| tenant_rows::remove_connection(db, &tenant, &id, &stamp);
         Box::pin(self.alter(remove))
     }
 
     fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>> {
-        Box::pin(self.look_at(Lane::Lookup, id, directory::tenant))
+        Box::pin(self.look_at(Lane::Lookup, id, tenant_rows::tenant))
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
-        Box::pin(self.look_in((Lane::Query, None), directory::tenants))
+        Box::pin(self.look_in((Lane::Query, None), tenant_rows::tenants))
     }
 
     fn tokens<'a>(
         &'a self,
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<TokenRecord>, StoreError>> {
-        Box::pin(self.look_at(Lane::Query, tenant, directory::tokens))
+        Box::pin(self.look_at(Lane::Query, tenant, tenant_rows::tokens))
     }
 
     fn record_token_use<'a>(
@@ -142,10 +143,11 @@ impl TenantStore for SqliteStore {
         Box::pin(async move {
             // If there is nothing to write, it does not wait for other writes.
             if self
-                .look(move |db| directory::is_news(db, &digest, at))
+                .look(move |db| tenant_rows::is_news(db, &digest, at))
                 .await?
             {
-                self.alter(move |db| directory::used(db, &digest, at)).await
+                self.alter(move |db| tenant_rows::used(db, &digest, at))
+                    .await
             } else {
                 Ok(())
             }

@@ -29,24 +29,24 @@
 //!
 //! let options = archive::ArchiveOptions::default();
 //! let (lines, _) = now(archive::export_to(&one, &acme, &options, Vec::new()))?;
-//! let scope = RequestContext::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
-//! now(archive::import_from(&other, &scope, &options, Cursor::new(lines.clone())))?;
+//! let context = RequestContext::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
+//! now(archive::import_from(&other, &context, &options, Cursor::new(lines.clone())))?;
 //! assert_eq!(now(other.tenants()).unwrap(), now(one.tenants()).unwrap());
 //!
 //! let cut = lines[..lines.len() - 9].to_vec();
-//! let cut = now(archive::import_from(&MemoryStore::new(), &scope, &options, Cursor::new(cut)));
+//! let cut = now(archive::import_from(&MemoryStore::new(), &context, &options, Cursor::new(cut)));
 //! assert!(cut.unwrap_err().to_string().starts_with("line 2: "));
 //! # Ok::<(), archive::ArchiveError>(())
 //! ```
 
 mod blocking;
-mod fit;
+mod importer;
 mod lines;
 mod parse;
 mod print;
 mod reader;
-mod restoring;
 mod validate;
+mod validate_document;
 
 use std::{fmt, io};
 
@@ -56,16 +56,16 @@ use scimkit_registry::ResourceId;
 
 pub use self::{
     blocking::{export_to, import_from},
-    fit::{ValidatedDocument, validate_document},
+    importer::{CheckedRecord, ImportQuery, ImportTarget, Importer},
     lines::{
         ArchiveLimits, ArchiveOptions, ExportLines, FORMAT, RecordCounts, TokenExport, export,
         import,
     },
-    restoring::{CheckedRecord, ImportQuery, ImportTarget, Importer},
+    validate_document::{ValidatedDocument, validate_document},
 };
 use crate::{
-    BoxFuture, BoxStream, Connection, ConnectionId, Document, RequestContext, StoreError, Tenant,
-    TenantId, TokenRecord, stream_from,
+    BoxFuture, BoxStream, Connection, ConnectionId, Document, RequestContext, ResourceRef,
+    StoreError, Tenant, TenantId, Timestamps, TokenRecord, stream_from,
 };
 
 /// The maximum number of targets of one [`MembershipRecord`], which splits a large group into small records.
@@ -107,9 +107,9 @@ pub struct NumberedRecord {
 ///
 /// let acme = TenantId::from("acme");
 /// let start = ArchiveRecord::Start(TenantHeader::new(acme.clone(), None, 7));
-/// let scope = RequestContext::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
+/// let context = RequestContext::new(acme, Arc::new(Settings::new("https://example.com/scim/v2")));
 /// let twice = numbered([start.clone(), start]);
-/// let problem = now(MemoryStore::new().import_records(&scope, twice)).unwrap_err();
+/// let problem = now(MemoryStore::new().import_records(&context, twice)).unwrap_err();
 /// assert!(problem.to_string().starts_with("line 2: "));
 /// ```
 pub fn numbered<'a>(
@@ -204,7 +204,7 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     /// - a [failure](StoreError::is_failure) of the store
     fn import_records<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>>;
 }
@@ -230,7 +230,7 @@ pub enum ArchiveRecord {
     /// A resource.
     Resource(ResourceRecord),
     /// A [soft-deleted](crate::DeletePolicy::Soft) resource.
-    Retired(DeletedRecord),
+    Deleted(DeletedRecord),
     /// The header, which is the first record and only that.
     Start(TenantHeader),
     /// A token of the connection of an earlier record.
@@ -288,16 +288,16 @@ impl ResourceRecord {
         kind: impl Into<String>,
         id: ResourceId,
         version: Version,
-        (created, last_modified): (DateTime<Utc>, DateTime<Utc>),
+        at: Timestamps,
         document: Document,
     ) -> Self {
         ResourceRecord {
             connection: None,
-            created,
+            created: at.created,
             document,
             id,
             kind: kind.into(),
-            last_modified,
+            last_modified: at.last_modified,
             version,
         }
     }
@@ -321,21 +321,27 @@ pub struct MembershipRecord {
     /// The id of the owner.
     pub owner: ResourceId,
     /// The members by id, each with the type from the client's request, if any; 1 to [`TARGETS`].
-    pub targets: Vec<(ResourceId, Option<String>)>,
+    pub targets: Vec<MemberRecord>,
+}
+
+/// A member in a [`MembershipRecord`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a pair with names")]
+pub struct MemberRecord {
+    /// The id of the member.
+    pub id: ResourceId,
+    /// The name of the member's type, if the client sent it.
+    pub kind: Option<String>,
 }
 
 impl MembershipRecord {
     /// Creates the record of some members of an owner, under one attribute.
     #[must_use]
-    pub fn new(
-        (kind, owner): (impl Into<String>, ResourceId),
-        attr: impl Into<String>,
-        targets: Vec<(ResourceId, Option<String>)>,
-    ) -> Self {
+    pub fn new(owner: ResourceRef, attr: impl Into<String>, targets: Vec<MemberRecord>) -> Self {
         MembershipRecord {
             attr: attr.into(),
-            kind: kind.into(),
-            owner,
+            kind: owner.kind,
+            owner: owner.id,
             targets,
         }
     }
@@ -356,7 +362,7 @@ pub struct DeletedRecord {
     /// The name of its type.
     pub kind: String,
     /// The time of its deletion.
-    pub retired: DateTime<Utc>,
+    pub deleted: DateTime<Utc>,
 }
 
 impl DeletedRecord {
@@ -365,7 +371,8 @@ impl DeletedRecord {
     pub fn new(
         kind: impl Into<String>,
         id: ResourceId,
-        (created, retired): (DateTime<Utc>, DateTime<Utc>),
+        created: DateTime<Utc>,
+        deleted: DateTime<Utc>,
         document: Document,
     ) -> Self {
         DeletedRecord {
@@ -373,8 +380,8 @@ impl DeletedRecord {
             created,
             document,
             id,
+            deleted,
             kind: kind.into(),
-            retired,
         }
     }
 

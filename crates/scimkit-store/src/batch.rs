@@ -157,7 +157,7 @@ pub enum WriteOp {
         /// All attributes and edges of the resource.
         change: Change,
         /// The existing resources that the create may adopt or restore; none if it always creates a new resource.
-        claim: Option<Box<ExistingMatch>>,
+        existing_match: Option<Box<ExistingMatch>>,
         /// An unused identifier. A store that assigns ids itself returns its own: see
         /// [`Capabilities::caller_assigned_ids`](crate::Capabilities::caller_assigned_ids).
         id: ResourceId,
@@ -342,7 +342,7 @@ pub enum WriteOutcome {
     /// A resource was deleted.
     Deleted,
     /// A create restored a soft-deleted resource, or took over a deactivated one.
-    Relinked,
+    Restored,
     /// The resource already has the requested content.
     Unchanged,
     /// A resource was changed.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use scimkit_core::{Version, format_instant};
 use scimkit_registry::{
-    Attr, AttrId, AttributeRole, Document, Edge, Registry, ResourceId, ResourceType,
+    Attr, AttrEdges, AttrId, AttributeRole, Document, Edge, Registry, ResourceId, ResourceType,
 };
 use serde_json::{Map, Value};
 
@@ -21,7 +21,7 @@ pub struct ResourceFacts<'a> {
     /// Its document.
     pub document: &'a Document,
     /// The edges of its membership, inverse and reference attributes, as far as they are needed.
-    pub edges: &'a [(AttrId, Vec<Edge>)],
+    pub edges: &'a [AttrEdges],
     /// Its identifier.
     pub id: &'a ResourceId,
     /// Its type.
@@ -35,11 +35,7 @@ pub struct ResourceFacts<'a> {
 impl<'a> ResourceFacts<'a> {
     /// Creates the facts of a stored resource of that type.
     #[must_use]
-    pub fn new(
-        kind: &'a ResourceType,
-        stored: &'a StoredResource,
-        edges: &'a [(AttrId, Vec<Edge>)],
-    ) -> Self {
+    pub fn new(kind: &'a ResourceType, stored: &'a StoredResource, edges: &'a [AttrEdges]) -> Self {
         ResourceFacts {
             created: stored.created,
             document: &stored.document,
@@ -222,8 +218,8 @@ fn edges<'a>(facts: &ResourceFacts<'a>, attr: AttrId) -> &'a [Edge] {
     facts
         .edges
         .iter()
-        .find(|(id, _)| *id == attr)
-        .map_or(&[], |(_, edges)| edges)
+        .find(|list| list.attr == attr)
+        .map_or(&[], |list| &list.edges)
 }
 
 fn target_location(settings: &Settings, edge: &Edge) -> Option<String> {

@@ -19,13 +19,12 @@
 mod answer_edges;
 mod answer_needs;
 mod answers;
-mod claims;
 mod counters;
 mod decide;
 mod decider;
 mod decision;
-mod directory;
 mod edited;
+mod existing_matches;
 mod facts;
 mod finish;
 mod journal;
@@ -40,10 +39,10 @@ mod predicate_text;
 mod queries;
 mod request;
 mod rows;
+mod tenant_changes;
 
 pub use self::{
     decision::{Decision, Step, write, write_blocking},
-    directory::{EntryFacts, connection_removed, decide_entry},
     facts::{
         AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CountRow, CounterRef,
         CounterRow, Facts, FoundRow, KeyHolder, KeyRef, Label, MemberList, Members, Needs,
@@ -55,5 +54,6 @@ pub use self::{
     policy::{Capacity, CyclePolicy, DeletePolicy, Policy, UnknownMemberPolicy},
     request::{BatchAnswer, Outcome, WriteRequest},
     rows::{Applied, Rejection, Rows, RowsError},
+    tenant_changes::{EntryFacts, connection_removed, decide_entry},
 };
 pub(crate) use self::{keys::has_keys, request::weight};

@@ -18,17 +18,17 @@ pub trait StoreExt: Store {
     /// As for [`StoreExt::write_one`].
     fn create<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         at: DateTime<Utc>,
         id: ResourceId,
         change: Change,
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
         self.write_one(
-            scope,
+            context,
             at,
             WriteOp::Create {
                 change,
-                claim: None,
+                existing_match: None,
                 id,
             },
         )
@@ -40,12 +40,12 @@ pub trait StoreExt: Store {
     /// As for [`StoreExt::write_one`].
     fn delete<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         at: DateTime<Utc>,
         (kind, id): (Arc<ResourceType>, ResourceId),
         expect: ExpectedVersion,
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
-        self.write_one(scope, at, WriteOp::Delete { expect, id, kind })
+        self.write_one(context, at, WriteOp::Delete { expect, id, kind })
     }
 
     /// Changes a resource.
@@ -54,13 +54,13 @@ pub trait StoreExt: Store {
     /// As for [`StoreExt::write_one`].
     fn update<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         at: DateTime<Utc>,
         id: ResourceId,
         change: Change,
         expect: ExpectedVersion,
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
-        self.write_one(scope, at, WriteOp::Update { change, expect, id })
+        self.write_one(context, at, WriteOp::Update { change, expect, id })
     }
 
     /// Carries out one write.
@@ -70,13 +70,13 @@ pub trait StoreExt: Store {
     /// no result.
     fn write_one<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         at: DateTime<Utc>,
         write: WriteOp,
     ) -> BoxFuture<'a, Result<Written, StoreError>> {
         Box::pin(async move {
-            let batch = Batch::new(at, vec![write]).with_cause(scope.cause.clone());
-            let answers = self.write(scope, batch).await?;
+            let batch = Batch::new(at, vec![write]).with_cause(context.cause.clone());
+            let answers = self.write(context, batch).await?;
             let none = || {
                 Err(StoreError::backend(
                     "the store returned no result for a write",

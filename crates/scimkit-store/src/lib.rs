@@ -50,13 +50,14 @@
 
 pub mod archive;
 mod batch;
+mod capabilities;
 mod cause;
-mod claim;
 mod computed;
 mod connection_settings;
 mod context;
 pub mod engine;
 mod error;
+mod existing_match;
 mod extension;
 mod fair;
 mod future;
@@ -67,31 +68,31 @@ mod memory;
 mod printer;
 mod query;
 mod queue_length;
+mod read_options;
 pub mod rows;
 mod settings;
 mod store;
 mod stored;
-mod support;
 mod tenancy;
 mod tenant_limits;
 pub mod validate;
-mod want;
 
 pub use archive::Archive;
 pub use batch::{Base, Batch, ExpectedVersion, Intent, OnFailure, WriteOp, WriteOutcome, Written};
 /// Bytes that are cheap to clone.
 #[doc(no_inline)]
 pub use bytes;
+pub use capabilities::Capabilities;
 pub use cause::Cause;
 /// Dates and times.
 #[doc(no_inline)]
 pub use chrono;
-pub use claim::{Candidate, ExistingMatch, MatchPin, MatchScope};
 pub use computed::{ResourceFacts, computed_attributes, element, location, meta, target_types};
 pub use connection_settings::{CapacitySetting, ConnectionSettings, ConnectionSettingsError};
 pub use context::RequestContext;
 pub use engine::{CyclePolicy, DeletePolicy, UnknownMemberPolicy};
 pub use error::StoreError;
+pub use existing_match::{Candidate, ExistingMatch, MatchPin, MatchScope};
 pub use extension::StoreExt;
 pub use fair::{FairQueue, QueueFull, Share};
 pub use future::{BoxFuture, BoxStream, next_item, stream_from, yield_now};
@@ -116,16 +117,15 @@ pub use query::{
     CountMode, Overflow, OwnerFilter, Page, PageBuilder, PagePosition, PageStart, Query, Room, Sort,
 };
 pub use queue_length::{QUEUE_LENGTH, report_queue_length};
+pub use read_options::{EdgeQuery, ReadOptions};
 pub use scimkit_registry::Document;
 /// JSON values.
 #[doc(no_inline)]
 pub use serde_json;
 pub use settings::{AliasPolicy, CreatePolicy, PatchResponse, RequestLimits, Settings};
 pub use store::Store;
-pub use stored::{StoredResource, Timestamps};
-pub use support::Capabilities;
+pub use stored::{ResourceRef, StoredResource, Timestamps};
 pub use tenancy::{
     Connection, FoundToken, Stamp, Tenant, TenantEntry, TenantStore, TokenRecord, TokenScopes,
 };
 pub use tenant_limits::{EntryKind, TenantLimits};
-pub use want::{EdgeQuery, ReadOptions};

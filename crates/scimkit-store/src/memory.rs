@@ -3,19 +3,19 @@
 mod admission;
 mod archive;
 mod batch;
-mod directory;
 mod edges;
 mod facts;
+mod id_index;
 mod index;
 mod journal;
 mod order;
 mod page;
-mod places;
 mod query;
 mod ring;
 mod rows;
 mod table;
 mod tenant;
+mod tenant_rows;
 mod walk;
 
 use std::{
@@ -31,17 +31,17 @@ use scimkit_registry::{Budget, Edge, ResourceId, ResourceType};
 use self::{
     admission::Admitted,
     batch::Writing,
-    directory::Directory,
-    edges::{Among, EdgeReader, EdgeTargets, FoundEdges, wanted},
+    edges::{EdgeFilter, EdgeReader, EdgeTargets, FoundEdges, wanted},
     page::PageRows,
     query::Asked,
     tenant::Tenant,
+    tenant_rows::Directory,
     walk::{Progress, Walk},
 };
 use crate::{
     Batch, BoxFuture, Capabilities, EdgeQuery, Lane, Page, Query, ReadOptions, RequestContext,
     Settings, Store, StoreError, StoredResource, TenantId, Written, engine::BatchAnswer,
-    want::most, yield_now,
+    read_options::most, yield_now,
 };
 
 /// A store in memory, for tests, examples and small directories, including tenants, connections and tokens
@@ -77,14 +77,14 @@ use crate::{
 /// let store = MemoryStore::new();
 /// let settings = Arc::new(Settings::new("https://example.com/scim/v2"));
 /// let user = Arc::clone(settings.registry.resource_type("User").unwrap());
-/// let scope = RequestContext::new(TenantId::default(), settings);
+/// let context = RequestContext::new(TenantId::default(), settings);
 /// let change = |name| {
 ///     let body = user.admit(json!({"userName": name}), &Tolerance::DEFAULT)?;
 ///     Ok::<_, scimkit_registry::RequestError>(Change::create(Arc::clone(&user), body))
 /// };
 /// let at = DateTime::UNIX_EPOCH;
-/// now(store.create(&scope, at, ResourceId::from("1"), change("bjensen")?)).unwrap();
-/// let taken = now(store.create(&scope, at, ResourceId::from("2"), change("BJensen")?));
+/// now(store.create(&context, at, ResourceId::from("1"), change("bjensen")?)).unwrap();
+/// let taken = now(store.create(&context, at, ResourceId::from("2"), change("BJensen")?));
 /// assert!(matches!(taken, Err(StoreError::Duplicate { attr }) if attr == "userName"));
 /// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
@@ -140,31 +140,31 @@ impl Store for MemoryStore {
     fn support(&self, _kind: &ResourceType) -> Capabilities {
         let mut support = Capabilities::full();
         (support.capacities, support.check) = (true, true);
-        (support.claim_pins, support.journal, support.owners) = (true, true, true);
+        (support.match_pins, support.journal, support.owners) = (true, true, true);
         support.written_edges = true;
         support
     }
 
     fn edges<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async move {
-            let Some(tenant) = self.tenant(&scope.tenant) else {
+            let Some(tenant) = self.tenant(&context.tenant) else {
                 return Ok(vec![Vec::new(); query.owners.len()]);
             };
-            let among = Among::First {
+            let filter = EdgeFilter::First {
                 after: query.after.as_ref(),
                 limit: most(query.limit),
             };
-            let reader = EdgeReader::new(&scope.settings, &query.kind, [query.attr]);
+            let reader = EdgeReader::new(&context.settings, &query.kind, [query.attr]);
             let mut targets = EdgeTargets::default();
             let found: Vec<_> = {
                 let tenant = shared_in_turn(&tenant).await;
                 tenant.check_complete()?;
                 let find = |id| match tenant.record(&query.kind, id) {
-                    Some(record) => reader.find(&tenant, (id, record), among, &mut targets),
+                    Some(record) => reader.find(&tenant, (id, record), filter, &mut targets),
                     None => FoundEdges::default(),
                 };
                 query.owners.iter().map(find).collect()
@@ -173,7 +173,7 @@ impl Store for MemoryStore {
                 reader
                     .build(found, &targets)
                     .into_iter()
-                    .flat_map(|(_, edges)| edges)
+                    .flat_map(|list| list.edges)
             };
             Ok(found.into_iter().map(|one| build(one).collect()).collect())
         })
@@ -181,13 +181,13 @@ impl Store for MemoryStore {
 
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
-            let tenant = self.tenant(&scope.tenant).unwrap_or_default();
-            let settings = &*scope.settings;
-            let budget = &scope.budget;
+            let tenant = self.tenant(&context.tenant).unwrap_or_default();
+            let settings = &*context.settings;
+            let budget = &context.budget;
             let admitted = admitted(&tenant, settings, query, budget).await?;
             let asked = {
                 let tenant = shared_in_turn(&tenant).await;
@@ -197,7 +197,7 @@ impl Store for MemoryStore {
             };
             let asked = match asked {
                 Some(asked) => asked,
-                None => self.asked_apart(&tenant, scope, query).await?,
+                None => self.asked_apart(&tenant, context, query).await?,
             };
             let mut walk = match asked {
                 Asked::Found(rows) => Walk::found(settings, query, rows),
@@ -218,7 +218,7 @@ impl Store for MemoryStore {
                     Progress::Pause => yield_now().await,
                     Progress::Long(row) => {
                         let (row, evaluate) = walk.long(row, budget);
-                        let holds = self.lane.run(&scope.tenant, budget, evaluate).await??;
+                        let holds = self.lane.run(&context.tenant, budget, evaluate).await??;
                         let is_enough = match (holds, needs_edges) {
                             (false, _) => false,
                             (true, false) => walk.add(row, None, &budget.meter())?,
@@ -249,14 +249,14 @@ impl Store for MemoryStore {
 
     fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
         want: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         Box::pin(async move {
-            let tenant = self.tenant(&scope.tenant).ok_or(StoreError::NotFound)?;
-            let edges = wanted(&scope.settings, kind, want);
+            let tenant = self.tenant(&context.tenant).ok_or(StoreError::NotFound)?;
+            let edges = wanted(&context.settings, kind, want);
             let mut targets = EdgeTargets::default();
             let (mut stored, found) = {
                 let tenant = shared_in_turn(&tenant).await;
@@ -272,17 +272,17 @@ impl Store for MemoryStore {
 
     fn write<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {
-            let tenant = self.tenant_to_write(&scope.tenant);
-            let mut writing = Writing::new(&*shared_in_turn(&tenant).await, scope, batch);
+            let tenant = self.tenant_to_write(&context.tenant);
+            let mut writing = Writing::new(&*shared_in_turn(&tenant).await, context, batch);
             if writing.is_long() {
-                return self.write_apart(&tenant, scope, writing).await;
+                return self.write_apart(&tenant, context, writing).await;
             }
             loop {
-                let is_done = writing.slice(&mut *exclusive_in_turn(&tenant).await, scope);
+                let is_done = writing.slice(&mut *exclusive_in_turn(&tenant).await, context);
                 if is_done {
                     return writing.take_answers();
                 }
@@ -297,39 +297,39 @@ impl MemoryStore {
     async fn asked_apart(
         &self,
         tenant: &Arc<RwLock<Tenant>>,
-        scope: &RequestContext,
+        context: &RequestContext,
         query: &Query,
     ) -> Result<Asked<'static>, StoreError> {
         let tenant = Arc::clone(tenant);
         let query = query.clone();
-        let settings = Arc::clone(&scope.settings);
+        let settings = Arc::clone(&context.settings);
         let ask = move || {
             let tenant = shared(&tenant);
             tenant.check_complete()?;
             Ok(tenant.rows(&settings, &query))
         };
-        self.lane.run(&scope.tenant, &scope.budget, ask).await?
+        self.lane.run(&context.tenant, &context.budget, ask).await?
     }
 
     /// Carries out a batch on the lane, and waits while the lane is full.
     async fn write_apart(
         &self,
         tenant: &Arc<RwLock<Tenant>>,
-        scope: &RequestContext,
+        context: &RequestContext,
         writing: Writing,
     ) -> BatchAnswer {
         let writing = Arc::new(Mutex::new(writing));
         loop {
             let tenant = Arc::clone(tenant);
             let writing = Arc::clone(&writing);
-            let own = scope.clone();
-            let budget = &scope.budget;
+            let own = context.clone();
+            let budget = &context.budget;
             let run = move || {
                 let mut writing = writing.lock().unwrap_or_else(PoisonError::into_inner);
                 while !writing.slice(&mut exclusive(&tenant), &own) {}
                 writing.take_answers()
             };
-            match self.lane.run(&scope.tenant, budget, run).await {
+            match self.lane.run(&context.tenant, budget, run).await {
                 Err(StoreError::Busy) => budget.check()?,
                 done => return done?,
             }
@@ -423,13 +423,13 @@ mod tests {
         let store = MemoryStore::new();
         let settings = Arc::new(Settings::new("https://example.com"));
         let user = Arc::clone(settings.registry.resource_type("User").unwrap());
-        let scope = RequestContext::new(TenantId::default(), settings);
+        let context = RequestContext::new(TenantId::default(), settings);
         let create = |n: usize| {
             let body = json!({"userName": format!("user{n}")});
             let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
             WriteOp::Create {
                 change: Change::create(Arc::clone(&user), body),
-                claim: None,
+                existing_match: None,
                 id: n.to_string().into(),
             }
         };
@@ -440,13 +440,13 @@ mod tests {
         let job = |_| {
             let gate = Arc::clone(&gate);
             let wait = move || drop(gate.lock().unwrap());
-            let run = store.lane.run(&scope.tenant, &scope.budget, wait);
+            let run = store.lane.run(&context.tenant, &context.budget, wait);
             let mut job: BoxFuture<'_, _> = Box::pin(run);
             (poll(&mut job).is_pending(), job)
         };
         let jobs: Vec<_> = (0..100).map(job).collect();
         assert!(jobs.iter().any(|(is_waiting, _)| !is_waiting));
-        let mut write = store.write(&scope, batch);
+        let mut write = store.write(&context, batch);
         assert!((0..1_000).all(|_| poll(&mut write).is_pending()));
         drop(closed);
         let since = Instant::now();

@@ -390,8 +390,8 @@ impl<'p> ResourcePrinter<'p> {
 fn edges(stored: &StoredResource, attr: AttrId) -> &[Edge] {
     let mut lists = stored.edges.iter();
     lists
-        .find(|(known, _)| *known == attr)
-        .map_or(&[], |(_, edges)| edges)
+        .find(|list| list.attr == attr)
+        .map_or(&[], |list| &list.edges)
 }
 
 /// Appends an id as the segment of a URL.

@@ -60,7 +60,7 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
     /// The database failed; [`RowsError::Lost`] if a retry may succeed.
     fn begin<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
     ) -> impl Future<Output = Result<Self::Transaction<'a>, RowsError>> + Send;
 
     /// Returns the edges of several owners: see [`Store::edges`].
@@ -69,7 +69,7 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
     /// As for [`Store::edges`].
     fn edges(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         query: &EdgeQuery,
     ) -> impl Future<Output = Result<Vec<Vec<Edge>>, StoreError>> + Send;
 
@@ -79,7 +79,7 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
     /// As for [`Store::query`].
     fn query(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         query: &Query,
     ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 
@@ -89,7 +89,7 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
     /// As for [`Store::read`].
     fn read(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         kind: &Arc<ResourceType>,
         id: &ResourceId,
         want: &ReadOptions,
@@ -141,18 +141,18 @@ impl<D: RowDatabase> RowStore<D> {
         &self.database
     }
 
-    async fn write_batch(&self, scope: &RequestContext, batch: Batch) -> BatchAnswer {
-        batch.check_support(&scope.settings, |kind| self.support(kind))?;
+    async fn write_batch(&self, context: &RequestContext, batch: Batch) -> BatchAnswer {
+        batch.check_support(&context.settings, |kind| self.support(kind))?;
         let intent = batch.intent;
         let writes = batch.writes.len();
-        let mut request = WriteRequest::in_scope(scope, batch);
+        let mut request = WriteRequest::in_context(context, batch);
         // A dry run applies its operations as well, but is not committed.
         request.batch.intent = Intent::Commit;
         let mut decision = Decision::new(request);
         let (mut lost, mut rejected) = (0, BTreeSet::new());
         for _ in 0..writes.saturating_mul(2).saturating_add(RACES) {
-            scope.budget.check()?;
-            match self.transact(scope, &mut decision, intent).await {
+            context.budget.check()?;
+            match self.transact(context, &mut decision, intent).await {
                 Ok(answer) => return answer,
                 Err(RowsError::Rejected(rejection)) => {
                     // Another transaction may have added the duplicate, so the first time the facts are loaded again.
@@ -177,11 +177,11 @@ impl<D: RowDatabase> RowStore<D> {
     /// Decides a batch in one transaction, and commits it unless it is only checked.
     async fn transact(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         decision: &mut Decision,
         intent: Intent,
     ) -> Result<BatchAnswer, RowsError> {
-        let mut transaction = self.database.begin(scope).await?;
+        let mut transaction = self.database.begin(context).await?;
         let mut answers = write(&mut transaction, decision).await?;
         if intent == Intent::Commit {
             transaction.commit().await?;
@@ -193,40 +193,44 @@ impl<D: RowDatabase> RowStore<D> {
 impl<D: RowDatabase> Store for RowStore<D> {
     fn support(&self, kind: &ResourceType) -> Capabilities {
         let mut support = self.database.support(kind);
-        (support.check, support.claim_pins) = (true, support.claims);
+        (support.check, support.match_pins) = (true, support.existing_matches);
         support
     }
 
     fn edges<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
-        Box::pin(self.database.edges(scope, query))
+        Box::pin(self.database.edges(context, query))
     }
 
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
             self.support(&query.kind).check_query(query)?;
-            self.database.query(scope, query).await
+            self.database.query(context, query).await
         })
     }
 
     fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
         want: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
-        Box::pin(self.database.read(scope, kind, id, want))
+        Box::pin(self.database.read(context, kind, id, want))
     }
 
-    fn write<'a>(&'a self, scope: &'a RequestContext, batch: Batch) -> BoxFuture<'a, BatchAnswer> {
-        Box::pin(self.write_batch(scope, batch))
+    fn write<'a>(
+        &'a self,
+        context: &'a RequestContext,
+        batch: Batch,
+    ) -> BoxFuture<'a, BatchAnswer> {
+        Box::pin(self.write_batch(context, batch))
     }
 }

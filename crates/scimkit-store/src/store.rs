@@ -40,7 +40,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// A [failure](StoreError::is_failure) of the store.
     fn edges<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>>;
 
@@ -62,7 +62,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// A [failure](StoreError::is_failure) of the store.
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>>;
 
@@ -73,7 +73,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError::NotFound`]: no resource of that type has the id, in this tenant.
     fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
         want: &'a ReadOptions,
@@ -114,7 +114,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// write of that part and of the parts after it.
     fn write<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>>;
 }

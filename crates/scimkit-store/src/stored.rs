@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{AttrId, Document, Edge, ResourceId};
+use scimkit_registry::{AttrEdges, Document, Edge, ResourceId};
 
 use crate::ConnectionId;
 
@@ -15,7 +15,7 @@ pub struct StoredResource {
     /// Its attributes, without `id`, `meta` and memberships.
     pub document: Document,
     /// Its edges in this version, under the requested attributes.
-    pub edges: Vec<(AttrId, Vec<Edge>)>,
+    pub edges: Vec<AttrEdges>,
     /// Its identifier.
     pub id: ResourceId,
     /// The time of its last change.
@@ -35,6 +35,16 @@ pub struct Timestamps {
     pub created: DateTime<Utc>,
     /// The time of its last change.
     pub last_modified: DateTime<Utc>,
+}
+
+/// The name of a resource's type, and its id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a pair with names")]
+pub struct ResourceRef {
+    /// The name of the type.
+    pub kind: String,
+    /// The id.
+    pub id: ResourceId,
 }
 
 impl StoredResource {
@@ -68,7 +78,7 @@ impl StoredResource {
     /// edges, that of id, type and name plus [`StoredResource::EDGE_SIZE`].
     #[must_use]
     pub fn size(&self) -> u64 {
-        let edges = self.edges.iter().flat_map(|(_, edges)| edges);
+        let edges = self.edges.iter().flat_map(|list| &list.edges);
         self.document.size() + edges.map(Self::edge_size).sum::<u64>()
     }
 

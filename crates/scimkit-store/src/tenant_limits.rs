@@ -81,6 +81,16 @@ pub enum EntryKind {
     Token,
 }
 
+impl fmt::Display for EntryKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            EntryKind::Connection => "connection",
+            EntryKind::Tenant => "tenant",
+            EntryKind::Token => "token",
+        })
+    }
+}
+
 impl TenantEntry {
     pub(crate) fn kind(&self) -> EntryKind {
         match self {

@@ -19,7 +19,7 @@ const LAST_REVISION: u64 = 1 << 62;
 pub enum InvalidEntry {
     /// The settings of a connection can't be read, or are too long.
     #[error(transparent)]
-    Rules(#[from] ConnectionSettingsError),
+    Settings(#[from] ConnectionSettingsError),
     /// A text is invalid.
     #[error("invalid {what} `{}`: {problem}", excerpt(text))]
     Text {

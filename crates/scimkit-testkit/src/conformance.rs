@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A [`Requirement`] is a sentence of the SCIM RFCs in our own words: see [`requirements`]. The [`cases`] are
-//! scenarios, each with the requirements that it proves ([`Scenario::ledger`]). They test only what the RFCs specify,
+//! scenarios, each with the requirements that it proves ([`Scenario::proves`]). They test only what the RFCs specify,
 //! create what they need under names of their own, and delete it afterwards. If a server declares that it does not
 //! support a feature, the cases of the feature are skipped. By default, a server may accept more than the RFCs require:
 //! see [`ConformanceCheck::with_modes`].
@@ -117,7 +117,7 @@ impl RequirementLevel {
 /// # Example
 /// ```
 /// let cases = scimkit_testkit::conformance::cases()?;
-/// assert!(cases.iter().all(|case| !case.ledger.is_empty()));
+/// assert!(cases.iter().all(|case| !case.proves.is_empty()));
 /// # Ok::<(), scimkit_testkit::replay::Error>(())
 /// ```
 pub fn cases() -> Result<Vec<Scenario>, replay::Error> {

@@ -22,13 +22,13 @@ pub mod archive;
 mod batches;
 mod bytes;
 mod calls;
-mod claims;
 mod clock;
 mod cursors;
 mod cycles;
 mod demands;
 mod driver;
-mod ground;
+mod existing_matches;
+mod fixture;
 pub mod journal;
 mod members;
 mod model;
@@ -39,8 +39,8 @@ mod parallel;
 mod queries;
 mod random;
 mod resources;
-mod rule;
 pub mod sql_driver;
+mod store_check;
 mod subject;
 pub mod tenancy;
 
@@ -50,7 +50,7 @@ use scimkit_store::Store;
 
 pub use self::{
     driver::{Driver, block_on},
-    rule::StoreCheck,
+    store_check::StoreCheck,
     subject::{CheckOutcome, ContractReport, Subject},
 };
 
@@ -96,7 +96,7 @@ pub fn checks() -> Vec<StoreCheck> {
         batches::CHECKS,
         demands::CHECKS,
         owners::CHECKS,
-        claims::CHECKS,
+        existing_matches::CHECKS,
         clock::CHECKS,
         members::CHECKS,
         cycles::CHECKS,

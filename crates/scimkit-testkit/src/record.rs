@@ -66,15 +66,15 @@
 //! An exchange is anonymised when the last frame of its response passes. That took 50 µs for a user of 600 bytes and 20
 //! ms for a group of 250 KB, each in a request and its response; hence the limit on bodies.
 
-mod answer;
 mod exchange;
-mod known;
+mod expected_response;
 mod placeholders;
+mod recorded_body;
+mod redacted_tree;
+mod retained_names;
 mod service;
 mod syntax;
-mod tee;
 mod tokens;
-mod tree;
 mod values;
 
 use std::{
@@ -89,10 +89,10 @@ use std::{
 };
 
 use exchange::Recording;
-use known::Known;
+pub use recorded_body::RecordedBody;
+use retained_names::RetainedNames;
 use scimkit_registry::Registry;
 pub use service::{Answering, Recorded};
-pub use tee::RecordedBody;
 
 use crate::replay::Scenario;
 
@@ -162,7 +162,7 @@ impl Recorder {
     /// custom schemas are replaced like any other text.
     #[must_use]
     pub fn with_registry(self, registry: &Registry) -> Self {
-        self.recording().set_known(Known::of(registry));
+        self.recording().set_known(RetainedNames::of(registry));
         self
     }
 

@@ -55,7 +55,7 @@ fn only(name: &str) -> Leniency {
     let mut leniency = Leniency::STRICT;
     match name {
         "bare_words" => leniency.bare_words = true,
-        "blanks" => leniency.blanks = true,
+        "extra_whitespace" => leniency.extra_whitespace = true,
         "literal_case" => leniency.literal_case = true,
         "sub_after_brackets" => leniency.sub_after_brackets = true,
         other => unreachable!("{other}"),

@@ -3,7 +3,7 @@
 use scimkit_filter::{Filter, Leniency, Literal, ParseLimits, ParseOptions, Path};
 
 const BARE_WORDS: fn(&mut Leniency) = |leniency| leniency.bare_words = true;
-const BLANKS: fn(&mut Leniency) = |leniency| leniency.blanks = true;
+const BLANKS: fn(&mut Leniency) = |leniency| leniency.extra_whitespace = true;
 const LITERAL_CASE: fn(&mut Leniency) = |leniency| leniency.literal_case = true;
 const SUB_AFTER_BRACKETS: fn(&mut Leniency) = |leniency| leniency.sub_after_brackets = true;
 
@@ -144,7 +144,7 @@ fn blanks() {
         ("a pr\tor\tb pr", "a pr or b pr"),
     ];
     for (text, meaning) in table {
-        lets_through("blanks", BLANKS, text, meaning);
+        lets_through("extra_whitespace", BLANKS, text, meaning);
     }
     for text in [
         "  ",

@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 use scimkit_core::{ErrorResponse as CoreError, message::PatchRequest};
 use scimkit_patch::{CurrentState, Patch, RequestError};
 use scimkit_registry::{
-    Budget, Change, Edge, EdgeEdit, Registry, RequestErrorKind, Resource, ResourceType, Tolerance,
+    AttrEdges, Budget, Change, Edge, EdgeEdit, Registry, RequestErrorKind, Resource, ResourceType,
+    Tolerance,
 };
 use serde_json::{Map, Value};
 
@@ -19,7 +20,7 @@ pub(crate) fn kind(name: &str) -> &'static Arc<ResourceType> {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct World {
     pub(crate) document: Resource,
-    pub(crate) edges: Vec<(scimkit_registry::AttrId, Vec<Edge>)>,
+    pub(crate) edges: Vec<AttrEdges>,
 }
 
 impl World {
@@ -37,12 +38,15 @@ impl World {
         assert!(Arc::ptr_eq(kind, change.kind()));
         change.apply(&mut self.document);
         for edit in change.edge_changes() {
-            let at = self.edges.iter().position(|(attr, _)| *attr == edit.attr);
+            let at = self.edges.iter().position(|list| list.attr == edit.attr);
             let at = at.unwrap_or_else(|| {
-                self.edges.push((edit.attr, Vec::new()));
+                self.edges.push(AttrEdges {
+                    attr: edit.attr,
+                    edges: Vec::new(),
+                });
                 self.edges.len() - 1
             });
-            let edges = &mut self.edges[at].1;
+            let edges = &mut self.edges[at].edges;
             match &edit.edit {
                 EdgeEdit::Delta { add, remove } => {
                     edges.retain(|edge| !remove.contains(&edge.id));
@@ -55,13 +59,13 @@ impl World {
                 EdgeEdit::Replace(new) => *edges = new.clone(),
             }
         }
-        self.edges.retain(|(_, edges)| !edges.is_empty());
+        self.edges.retain(|list| !list.edges.is_empty());
     }
 
     /// Returns the representation for a client.
     pub(crate) fn shown(&self, kind: &ResourceType) -> Value {
         let mut shown = self.document.as_map().clone();
-        for (attr, edges) in &self.edges {
+        for AttrEdges { attr, edges } in &self.edges {
             let member = |edge: &Edge| {
                 let mut member = Map::new();
                 member.insert("value".to_owned(), edge.id.as_str().into());
@@ -98,7 +102,7 @@ pub(crate) fn patch(
     let edges: Vec<_> = before
         .edges
         .iter()
-        .filter(|(attr, _)| wanted(attr))
+        .filter(|list| wanted(&list.attr))
         .cloned()
         .collect();
     let given = CurrentState {

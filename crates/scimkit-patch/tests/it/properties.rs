@@ -369,7 +369,7 @@ proptest! {
         let mut world = World::of(kind, group(&before));
         world.apply(kind, &diff(kind, &admit(&before), &admit(&after)));
         let ids = |world: &World| {
-            let edges = world.edges.iter().flat_map(|(_, edges)| edges);
+            let edges = world.edges.iter().flat_map(|list| &list.edges);
             edges.map(|edge| edge.id.to_string()).collect::<BTreeSet<_>>()
         };
         prop_assert_eq!(ids(&world), ids(&World::of(kind, group(&after))));
@@ -490,7 +490,7 @@ proptest! {
         let operations: Vec<Value> = operations.collect();
         let change = patch(kind, "1", &world, body(&operations), &t).unwrap();
         world.apply(kind, &change);
-        let left = world.edges.iter().flat_map(|(_, edges)| edges);
+        let left = world.edges.iter().flat_map(|list| &list.edges);
         let left: BTreeSet<u8> = left.map(|edge| edge.id.as_str().parse().unwrap()).collect();
         prop_assert_eq!(left, expected);
     }

@@ -66,7 +66,7 @@ fn put_replaces_members() {
             world
                 .edges
                 .iter()
-                .map(|(_, edges)| edges.len())
+                .map(|list| list.edges.len())
                 .sum::<usize>(),
             left
         );

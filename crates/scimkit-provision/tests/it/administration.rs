@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use scimkit_provision::{AdminError, ConnectionSettings, EntityKind, NewToken, Switch};
+use scimkit_provision::{AdminError, ConnectionSettings, EntryKind, NewToken};
 use scimkit_store::{ConnectionId, TenantId, TenantLimits, TokenScopes};
 
 use crate::world::{Mood, World};
@@ -37,11 +37,11 @@ async fn changes_name_what_was_seen() {
         .unwrap();
     assert_eq!(admin.connection(&acme.id, &seen.id).await.unwrap(), changed);
     let error = admin.change_connection(&seen, "", &rules).await;
-    let kind = EntityKind::Connection;
-    assert!(matches!(error, Err(AdminError::Stale { kind: k, .. }) if k == kind));
+    let kind = EntryKind::Connection;
+    assert!(matches!(error, Err(AdminError::VersionMismatch { kind: k, .. }) if k == kind));
 
-    // A switch does not lose what else was changed.
-    let off = admin.switch(&acme.id, &seen.id, Switch::Off).await.unwrap();
+    // Disabling does not lose what else was changed.
+    let off = admin.disable_connection(&acme.id, &seen.id).await.unwrap();
     rules.active = false;
     assert_eq!(ConnectionSettings::from_json(&off.settings).unwrap(), rules);
     assert_eq!(off.name, "Entra ID");
@@ -60,23 +60,23 @@ async fn limits_reject_new_entries_and_let_tokens_be_replaced() {
         (limits.tenants, limits.connections, limits.tokens) = (1, 1, 1);
         let admin = world.administration.clone().with_limits(limits);
         let rules = ConnectionSettings::default();
-        let too_many = |error: AdminError, expected: EntityKind| {
+        let too_many = |error: AdminError, expected: EntryKind| {
             let is_expected =
                 matches!(&error, AdminError::TooMany { kind, limit: 1, .. } if *kind == expected);
             assert!(is_expected, "{error:?}");
             assert!(error.to_string().ends_with("or raise the limit"));
         };
         let error = admin.create_tenant("other", "").await.unwrap_err();
-        too_many(error, EntityKind::Tenant);
+        too_many(error, EntryKind::Tenant);
         let okta = admin.create_connection(&acme, "okta", "", &rules).await;
-        too_many(okta.unwrap_err(), EntityKind::Connection);
+        too_many(okta.unwrap_err(), EntryKind::Connection);
         let new = NewToken::new("b");
         let error = admin.create_token(&acme, &entra, &new).await.unwrap_err();
-        too_many(error, EntityKind::Token);
+        too_many(error, EntryKind::Token);
 
         let seen = admin.tenant(&acme).await.unwrap();
         admin.rename_tenant(&seen, "Acme Inc.").await.unwrap();
-        admin.switch(&acme, &entra, Switch::Off).await.unwrap();
+        admin.disable_connection(&acme, &entra).await.unwrap();
         // While both are valid, and at once.
         let day = Duration::from_secs(86_400);
         let second = admin
@@ -89,7 +89,7 @@ async fn limits_reject_new_entries_and_let_tokens_be_replaced() {
             .await
             .unwrap();
         let error = admin.create_token(&acme, &entra, &new).await.unwrap_err();
-        too_many(error, EntityKind::Token);
+        too_many(error, EntryKind::Token);
         admin.revoke_token(&acme, &third.record.id).await.unwrap();
         admin.create_token(&acme, &entra, &new).await.unwrap();
     }
@@ -118,7 +118,7 @@ async fn what_is_there_is_not_made_again_and_what_is_not_there_is_named() {
         admin.connection(&nobody, &entra).await.unwrap_err(),
         admin.connection(&acme, &none).await.unwrap_err(),
         admin.remove_connection(&acme, &none).await.unwrap_err(),
-        admin.switch(&acme, &none, Switch::Off).await.unwrap_err(),
+        admin.disable_connection(&acme, &none).await.unwrap_err(),
         admin.tokens(&nobody).await.unwrap_err(),
         admin.revoke_token(&acme, "zzz").await.unwrap_err(),
         admin
@@ -149,7 +149,7 @@ async fn what_is_there_is_not_made_again_and_what_is_not_there_is_named() {
     assert!(matches!(
         error,
         Err(AdminError::NotFound {
-            kind: EntityKind::Token,
+            kind: EntryKind::Token,
             ..
         })
     ));

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use chrono::TimeDelta;
-use scimkit_provision::{AdminError, ConnectionSettings, NewToken, Switch};
+use scimkit_provision::{AdminError, ConnectionSettings, NewToken};
 use scimkit_store::{ConnectionId, TenantId};
 
 use crate::world::{Mood, World};
@@ -171,7 +171,10 @@ async fn a_rename_in_between_loses_neither_a_replacement_nor_a_revocation() {
     let third = world
         .administration
         .rotate_token(&acme, &second.record.id, Duration::ZERO);
-    assert!(matches!(third.await, Err(AdminError::Stale { .. })));
+    assert!(matches!(
+        third.await,
+        Err(AdminError::VersionMismatch { .. })
+    ));
 }
 
 #[tokio::test]
@@ -204,7 +207,7 @@ async fn a_token_expires_at_its_moment_and_is_replaced_by_one_that_lives_as_long
         let first = world.customer("acme").await;
         let (acme, entra) = (first.record.tenant, first.record.connection);
         let start = *world.hands.at();
-        let new = NewToken::new("short").expiring(start + TimeDelta::hours(8));
+        let new = NewToken::new("short").with_expiry(start + TimeDelta::hours(8));
         let short = world
             .administration
             .create_token(&acme, &entra, &new)
@@ -247,13 +250,10 @@ async fn what_another_process_does_holds_for_the_next_request() {
     let (acme, entra) = (issued.record.tenant, issued.record.connection);
     assert_eq!(here.status(&issued.token).await, 200);
 
-    let off = there
-        .administration
-        .switch(&acme, &entra, Switch::Off)
-        .await;
+    let off = there.administration.disable_connection(&acme, &entra).await;
     off.unwrap();
     assert_eq!(here.status(&issued.token).await, 403);
-    let on = there.administration.switch(&acme, &entra, Switch::On).await;
+    let on = there.administration.enable_connection(&acme, &entra).await;
     on.unwrap();
     assert_eq!(here.status(&issued.token).await, 200);
 

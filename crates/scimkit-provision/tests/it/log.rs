@@ -10,7 +10,7 @@ use std::{
 use chrono::TimeDelta;
 use http::Request;
 use http_body_util::Full;
-use scimkit_provision::{ConnectionSettings, NewToken, Switch};
+use scimkit_provision::{ConnectionSettings, NewToken};
 use scimkit_server::Token;
 use scimkit_store::{Connection, ConnectionId, TenantEntry, TenantId, TenantStore};
 use tracing::Instrument;
@@ -142,18 +142,14 @@ async fn reason_of_a_rejection_is_in_the_log_and_not_in_the_response() {
         .await
         .unwrap();
     let end = *world.hands.at() + TimeDelta::seconds(1);
-    let expired = create(NewToken::new("").expiring(end)).await;
+    let expired = create(NewToken::new("").with_expiry(end)).await;
     let replaced = create(NewToken::new("")).await;
     let rotated = admin.rotate_token(&tenant, &replaced.record.id, Duration::from_secs(1));
     rotated.await.unwrap();
     let theirs = world.customer("other").await;
     let disabled = world.customer("disabled").await;
-    let switched = admin.switch(
-        &disabled.record.tenant,
-        &disabled.record.connection,
-        Switch::Off,
-    );
-    switched.await.unwrap();
+    let done = admin.disable_connection(&disabled.record.tenant, &disabled.record.connection);
+    done.await.unwrap();
     world.hands.forward(TimeDelta::seconds(1));
     let here = "/t/acme/scim/v2/Users";
     let there = "/t/disabled/scim/v2/Users";

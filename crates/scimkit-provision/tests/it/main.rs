@@ -6,9 +6,9 @@
 )]
 
 mod administration;
-mod gate;
+mod connection_authenticator;
 mod lifecycle;
 mod log;
-mod places;
 mod rules;
+mod tenant_locations;
 mod world;

@@ -24,7 +24,7 @@ const ALL: &str = r#"{
     "mapping": "{}",
     "patch_response": "never",
     "require_if_match": true,
-    "tolerance": {"profile": "entra", "blanks": true},
+    "tolerance": {"profile": "entra", "extra_whitespace": true},
     "unknown_members": "accept",
     "users": false
 }"#;
@@ -85,7 +85,7 @@ fn every_rule_is_read_and_printed() {
     assert_eq!(settings.policy.delete_policy, DeletePolicy::Soft);
     assert_eq!(settings.policy.journal.level, JournalLevel::Full);
     assert_eq!(settings.patch_response, PatchResponse::Never);
-    assert!(settings.require_if_match && settings.tolerance.blanks);
+    assert!(settings.require_if_match && settings.tolerance.extra_whitespace);
     assert_eq!(settings.tolerance.profile(), "entra");
     assert_eq!(settings.policy.unknown_members, UnknownMemberPolicy::Accept);
 }

@@ -189,7 +189,7 @@ fn unfilterable_attributes_are_rejected() {
         let error = bind(&gadget, filter, &Tolerance::DEFAULT).unwrap_err();
         assert_eq!(error.kind(), RequestErrorKind::Filter, "{filter}");
         let unknown = detail.contains("is not a");
-        let quirk = unknown.then_some(Quirk::UnknownInFilter);
+        let quirk = unknown.then_some(Quirk::UnknownFilterAttributes);
         assert_eq!(error.quirk(), quirk, "{filter}");
         assert!(error.detail().starts_with(detail), "{filter}: {error}");
     }
@@ -309,34 +309,34 @@ fn filter_quirks_are_accepted_by_tolerance() {
     let always = Predicate::All(Vec::new());
     let cases = [
         (
-            "default unknown_in_filter",
+            "default unknown_filter_attributes",
             "nothing pr",
             Some(Predicate::Never),
         ),
         (
-            "default unknown_in_filter",
+            "default unknown_filter_attributes",
             "nothing eq 1",
             Some(Predicate::Never),
         ),
         (
-            "default unknown_in_filter",
+            "default unknown_filter_attributes",
             "nothing ne 1",
             Some(always.clone()),
         ),
         (
-            "default unknown_in_filter",
+            "default unknown_filter_attributes",
             "nothing[a pr]",
             Some(Predicate::Never),
         ),
         (
-            "default unknown_in_filter",
+            "default unknown_filter_attributes",
             "parts[nothing ne 1]",
             Some(Predicate::ElementMatches {
                 attr: id(&gadget, "parts"),
                 inner: Box::new(always),
             }),
         ),
-        ("default unknown_in_filter", "token pr", None),
+        ("default unknown_filter_attributes", "token pr", None),
         ("strict", "solo pr", None),
         (
             "strict unqualified_extensions",
@@ -473,7 +473,7 @@ fn paths() {
     let rejected = [
         ("solo", "strict"),
         ("note", "default"),
-        ("nothing", "default unknown_in_filter"),
+        ("nothing", "default unknown_filter_attributes"),
         ("place.nothing", "default"),
         ("parts[value pr].nothing", "default"),
         ("label[value pr]", "default"),
@@ -489,7 +489,7 @@ fn paths() {
     }
     // RFC 7644 section 3.12 treats filters in brackets like any other filter.
     let rejected = [
-        ("parts[nothing pr]", "default unknown_in_filter"),
+        ("parts[nothing pr]", "default unknown_filter_attributes"),
         ("parts[pin pr]", "default"),
         ("parts[value eq 5].type", "default"),
     ];

@@ -7,7 +7,8 @@ use std::{
 
 use proptest::prelude::*;
 use scimkit_registry::{
-    Change, Document, Edge, EdgeEdit, Resource, ResourceId, ResourceType, Scalar, parse_edges,
+    AttrKeys, Change, Document, Edge, EdgeEdit, Resource, ResourceId, ResourceType, Scalar,
+    parse_edges,
 };
 use serde_json::{Map, Value, json};
 
@@ -228,7 +229,7 @@ proptest! {
             let parts = parts.into_iter().flatten().filter_map(|part| part.get("value"));
             parts.flat_map(|part| texts(Some(part))).collect::<BTreeSet<_>>()
         };
-        let keys: BTreeMap<_, _> = change.keys().into_iter().collect();
+        let keys: BTreeMap<_, _> = change.keys().into_iter().map(|list| (list.attr, list.keys)).collect();
         let label = id(&kind, "label");
         let changed = before.get(&kind, label) != after.get(&kind, label);
         let expected = changed.then(|| texts(after.get(&kind, label)));
@@ -449,5 +450,6 @@ fn keys_of_several_values_are_distinct_and_folded() {
     let parts = json!([{"tags": ["A", "b"]}, {"tags": ["a"]}, {"value": "x"}]);
     let change = Change::create(gadget.clone(), admit(gadget, json!({"parts": parts})));
     let keys = ["a", "b"].map(|text| Scalar::Text(text.into())).to_vec();
-    assert_eq!(change.keys(), [(id(gadget, "parts.tags"), keys)]);
+    let attr = id(gadget, "parts.tags");
+    assert_eq!(change.keys(), [AttrKeys { attr, keys }]);
 }

@@ -27,10 +27,10 @@ fn invalid_tolerances_are_rejected() {
             "`profile` is given twice",
         ),
         (
-            r#"{"blanks": true, "blanks": true}"#,
-            "`blanks` is given twice",
+            r#"{"extra_whitespace": true, "extra_whitespace": true}"#,
+            "`extra_whitespace` is given twice",
         ),
-        (r#"{"blanks": "yes"}"#, "expected a boolean"),
+        (r#"{"extra_whitespace": "yes"}"#, "expected a boolean"),
         (
             r#"{"Blanks": true}"#,
             "`Blanks` is not a tolerance; there are any_schemas, ",
@@ -43,6 +43,32 @@ fn invalid_tolerances_are_rejected() {
             .to_string();
         assert!(error.contains(problem), "{text}: {error}");
     }
+}
+
+#[test]
+fn former_names_of_quirks_are_accepted_in_settings() {
+    let former = [
+        ("blanks", Quirk::ExtraWhitespace),
+        ("remove_absent", Quirk::RemoveWithoutMatch),
+        ("unknown_in_filter", Quirk::UnknownFilterAttributes),
+    ];
+    for (name, quirk) in former {
+        let text = format!(r#"{{"profile": "okta", "{name}": true}}"#);
+        let tolerance: Tolerance = serde_json::from_str(&text).unwrap();
+        assert!(tolerance.accepts(quirk), "{name}");
+        let text = serde_json::to_string(&tolerance).unwrap();
+        assert_eq!(
+            text,
+            format!(r#"{{"profile":"okta","{}":true}}"#, quirk.name())
+        );
+    }
+    let both = r#"{"blanks": true, "extra_whitespace": true}"#;
+    let error = serde_json::from_str::<Tolerance>(both).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("`extra_whitespace` is given twice")
+    );
 }
 
 /// The table in `docs/tolerances.md` has a row for each quirk and a column for each profile.

@@ -41,7 +41,7 @@ pub(super) struct Task {
 #[derive(Debug)]
 pub(super) struct InvalidOperation {
     /// The resource that the operation targets, as far as it is known.
-    pub(super) place: Option<Place>,
+    pub(super) resource: Option<ResourceRef>,
     pub(super) problem: HandlerError,
 }
 
@@ -54,7 +54,11 @@ pub(super) enum Act {
 }
 
 /// A resource by its type and id.
-pub(super) type Place = (Arc<ResourceType>, ResourceId);
+#[derive(Debug, Clone)]
+pub(super) struct ResourceRef {
+    pub(super) kind: Arc<ResourceType>,
+    pub(super) id: ResourceId,
+}
 
 /// The resource that an operation concerns.
 #[derive(Debug, Clone)]
@@ -86,8 +90,8 @@ impl Plan {
                 Err(error) => Err(error.into()),
             };
             let task = task.map_err(|problem| {
-                let place = place(operation.method.as_deref(), &path, registry);
-                InvalidOperation { place, problem }
+                let resource = resource_of(operation.method.as_deref(), &path, registry);
+                InvalidOperation { problem, resource }
             });
             // No operation waits for itself.
             waits_for.remove(&index);
@@ -99,11 +103,13 @@ impl Plan {
 }
 
 /// Returns the resource that an operation concerns, if its method and path identify one.
-fn place(method: Option<&str>, path: &str, registry: &Registry) -> Option<Place> {
+fn resource_of(method: Option<&str>, path: &str, registry: &Registry) -> Option<ResourceRef> {
     let method = BulkMethod::from_keyword(method?)?;
     match Route::find(registry, &of_http(method), check_path(path).ok()?).ok()? {
         Route::Delete(kind, id) | Route::Patch(kind, id) | Route::Replace(kind, id) => {
-            named(id.as_str()).is_none().then_some((kind, id))
+            named(id.as_str())
+                .is_none()
+                .then_some(ResourceRef { kind, id })
         }
         _ => None,
     }

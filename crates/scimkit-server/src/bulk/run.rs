@@ -9,9 +9,9 @@ use scimkit_store::{
 };
 
 use super::{
-    circle,
-    plan::{Act, InvalidOperation, Names, Place, Plan, Target, Task},
-    ready::{Created, PreparedOperation, ready},
+    plan::{Act, InvalidOperation, Names, Plan, ResourceRef, Target, Task},
+    prepared_operation::{Created, PreparedOperation, ready},
+    reference_cycle,
     schedule::Schedule,
     step::{Outcome, Prepared, Reason, Rules, Step},
 };
@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
         let count = tasks.len();
         let late = |task: &Task| {
             let given = writer.store.support(&task.kind).caller_assigned_ids;
-            matches!(task.act, Act::Create) && (!given || writer.claims(&task.kind))
+            matches!(task.act, Act::Create) && (!given || writer.takes_existing(&task.kind))
         };
         let all = tasks.iter().enumerate();
         let named_late = all.filter(|(_, task)| task.as_ref().is_ok_and(late));
@@ -131,8 +131,8 @@ impl<'a> Run<'a> {
     }
 
     async fn prepare(&mut self, index: usize) -> Prepared {
-        let place = self.place(index).map(|(_, id)| id);
-        let id = place.or_else(|| self.created.ids.get(index).cloned());
+        let known = self.resource(index).map(|resource| resource.id);
+        let id = known.or_else(|| self.created.ids.get(index).cloned());
         let task = self.tasks.get_mut(index).and_then(Option::take);
         let (Some(id), Some(task)) = (id, task) else {
             return Prepared::Invalid;
@@ -204,12 +204,13 @@ impl<'a> Run<'a> {
         for index in &operations {
             creates.extend(self.take_write(*index).map(|write| (*index, write)));
         }
-        let (owners, writes): (Vec<_>, Vec<_>) = circle::writes(creates).into_iter().unzip();
+        let (owners, writes): (Vec<_>, Vec<_>) =
+            reference_cycle::writes(creates).into_iter().unzip();
         let answers = self.write(writes, OnFailure::RollBack).await;
-        let mut answers = circle::outcomes(owners.into_iter().zip(answers));
+        let mut answers = reference_cycle::outcomes(owners.into_iter().zip(answers));
         for index in operations {
             let answer = answers.remove(&index);
-            let answer = answer.unwrap_or_else(|| Err(circle::not_all_made()));
+            let answer = answer.unwrap_or_else(|| Err(reference_cycle::not_all_made()));
             self.report(index, answer);
         }
     }
@@ -268,7 +269,7 @@ impl<'a> Run<'a> {
     fn settle(&mut self, index: usize, answer: Answer) {
         let status = self.slots.get(index).map_or(200, |slot| slot.status);
         let mut result = BulkResult::new(status);
-        let mut place = self.place(index);
+        let mut resource = self.resource(index);
         match answer {
             Ok(Some(stored)) => {
                 if let Some(known) = self.created.ids.get_mut(index) {
@@ -276,7 +277,10 @@ impl<'a> Run<'a> {
                 }
                 result.version = Some(stored.version);
                 let kind = self.created.kinds.get(index).cloned().flatten();
-                place = kind.map(|kind| (kind, stored.id));
+                resource = kind.map(|kind| ResourceRef {
+                    kind,
+                    id: stored.id,
+                });
             }
             Ok(None) => {}
             Err(problem) => {
@@ -286,28 +290,31 @@ impl<'a> Run<'a> {
                 result.response = Some(error);
             }
         }
-        let settings = &self.writer.scope.settings;
-        result.location = place.map(|(kind, id)| location(settings, &kind, &id));
+        let settings = &self.writer.context.settings;
+        result.location = resource.map(|ResourceRef { kind, id }| location(settings, &kind, &id));
         if let Some(slot) = self.results.get_mut(index) {
             *slot = Some(result);
         }
     }
 
     /// Returns the resource before an operation, as far as it is known.
-    fn place(&self, index: usize) -> Option<Place> {
+    fn resource(&self, index: usize) -> Option<ResourceRef> {
         let (kind, target) = self.slots.get(index)?.target.as_ref()?;
         let id = match target {
             Target::MadeBy(other) if self.schedule.has_failed(*other) => None,
             Target::MadeBy(other) => self.created.ids.get(*other),
             Target::There(id) => Some(id),
         };
-        Some((Arc::clone(kind), id?.clone()))
+        Some(ResourceRef {
+            kind: Arc::clone(kind),
+            id: id?.clone(),
+        })
     }
 
     /// Returns the reason why an operation is not carried out.
     fn problem(&mut self, index: usize, reason: Reason) -> HandlerError {
         match reason {
-            Reason::Circle => circle::not_all_made(),
+            Reason::Circle => reference_cycle::not_all_made(),
             Reason::Invalid => self.problems.remove(&index).unwrap_or_else(lost),
             Reason::NotCreated(other) => {
                 let what = "was not created: see the error of its own operation";
@@ -328,9 +335,14 @@ impl<'a> Run<'a> {
 
 impl Slot {
     fn of(task: &Result<Task, InvalidOperation>) -> Self {
-        let there = |(kind, id): &Place| (Arc::clone(kind), Target::There(id.clone()));
+        let target = |resource: &ResourceRef| {
+            (
+                Arc::clone(&resource.kind),
+                Target::There(resource.id.clone()),
+            )
+        };
         let (status, target) = match task {
-            Err(unfit) => (200, unfit.place.as_ref().map(there)),
+            Err(invalid) => (200, invalid.resource.as_ref().map(target)),
             Ok(Task { act, kind, .. }) => match act {
                 Act::Create => (201, None),
                 Act::Delete(target) => (204, Some((Arc::clone(kind), target.clone()))),

@@ -14,16 +14,19 @@ fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000)
 }
 
-fn place(keys: impl IntoIterator<Item = Option<Scalar>>) -> Place {
-    let after = |key| Mark::After(PagePosition::new(key, ResourceId::from("u\"1\u{1f600}")));
+fn place(keys: impl IntoIterator<Item = Option<Scalar>>) -> ListProgress {
+    let after =
+        |key| TypeProgress::After(PagePosition::new(key, ResourceId::from("u\"1\u{1f600}")));
     let marks = keys.into_iter().map(after);
-    Place {
+    ListProgress {
         count: 10,
-        marks: marks.chain([Mark::Start, Mark::Done]).collect(),
+        marks: marks
+            .chain([TypeProgress::Start, TypeProgress::Done])
+            .collect(),
     }
 }
 
-fn kind(opened: Result<Place, ErrorResponse>) -> ScimType {
+fn kind(opened: Result<ListProgress, ErrorResponse>) -> ScimType {
     let error = opened.unwrap_err();
     assert_eq!(error.status, 400);
     error.scim_type.unwrap()

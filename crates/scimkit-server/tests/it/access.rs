@@ -23,7 +23,8 @@ impl Authenticate for ByHeader {
             .flat_map(|l| l.split(','))
             .filter_map(|one| one.split_once('='))
         {
-            identity.access = std::mem::take(&mut identity.access).with(name, level_of(level));
+            identity.access =
+                std::mem::take(&mut identity.access).with_level(name, level_of(level));
         }
         if let Some(TenantInPath(tenant)) = head.extensions.get() {
             identity.tenant = TenantId::from(tenant.as_str());

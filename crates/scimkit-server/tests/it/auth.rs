@@ -78,7 +78,7 @@ async fn without_authentication_nobody_gets_in() {
 async fn a_token_opens_the_data_of_its_tenant_alone() {
     let other = Token::from_secret("the-other-token").unwrap();
     let tokens = BearerTokens::new([Token::from_secret(TOKEN).unwrap().digest()])
-        .with(other.digest(), TenantId::from("other"));
+        .with_token(other.digest(), TenantId::from("other"));
     let server = server().with_authentication(tokens);
     let theirs = [("authorization", "Bearer the-other-token")];
     let user = create(&server, "bjensen").await.json();

@@ -59,33 +59,33 @@ impl Store for Odd {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
-        self.memory.edges(scope, query)
+        self.memory.edges(context, query)
     }
 
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.memory.query(scope, query)
+        self.memory.query(context, query)
     }
 
     fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
         want: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
-        self.memory.read(scope, kind, id, want)
+        self.memory.read(context, kind, id, want)
     }
 
     fn write<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         mut batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         let count = batch.writes.len();
@@ -109,7 +109,7 @@ impl Store for Odd {
                 return Box::pin(async { Ok(answers) });
             }
         }
-        self.memory.write(scope, batch)
+        self.memory.write(context, batch)
     }
 }
 

@@ -29,21 +29,21 @@ const IDS: [&str; 14] = [
 #[tokio::test]
 async fn a_resource_is_where_its_location_says() {
     let store = Arc::new(MemoryStore::new());
-    let scope = RequestContext::new(
+    let context = RequestContext::new(
         TenantId::default(),
         Arc::new(Settings::new("https://app.example")),
     );
-    let kind = scope.settings.registry.resource_type("User").unwrap();
+    let kind = context.settings.registry.resource_type("User").unwrap();
     for id in IDS {
         let body = json!({ "userName": id });
         let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
         let write = WriteOp::Create {
-            claim: None,
+            existing_match: None,
             change,
             id: ResourceId::from(id),
         };
         let written = store
-            .write(&scope, Batch::new(DateTime::UNIX_EPOCH, vec![write]))
+            .write(&context, Batch::new(DateTime::UNIX_EPOCH, vec![write]))
             .await
             .unwrap();
         assert!(written[0].is_ok());

@@ -13,7 +13,7 @@ use scimkit_store::{
 };
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{dump, stop::Outcome};
+use super::{export_records, stop::Outcome};
 use crate::{SqliteStore, workers::stopped};
 
 /// The maximum number of records that are read before the caller takes them.
@@ -79,7 +79,7 @@ fn start(store: &SqliteStore, tenant: &TenantId) -> Result<mpsc::Receiver<Item>,
 fn read_all(db: &mut Db, tenant: &TenantId, hand: &mpsc::Sender<Item>) -> Outcome<()> {
     // Dropping the transaction rolls it back; nothing was written.
     let moment = db.transaction()?;
-    dump::dump(&moment, tenant, &mut |record| {
+    export_records::dump(&moment, tenant, &mut |record| {
         hand.blocking_send(Ok(Some(record)))
             .map_err(|_| stopped().into())
     })

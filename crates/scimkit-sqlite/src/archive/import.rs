@@ -18,7 +18,7 @@ use scimkit_store::{
 };
 use tokio::sync::oneshot;
 
-use super::{erase, restore::Copy, stop::Outcome};
+use super::{erase, import_records::Copy, stop::Outcome};
 use crate::{
     SqliteStore,
     imports::{self, Attempt},
@@ -51,12 +51,12 @@ struct Piece {
 /// Imports the records of a source. If the import fails, it removes what it has written.
 pub(super) async fn import(
     store: &SqliteStore,
-    scope: &RequestContext,
+    context: &RequestContext,
     source: RecordSource<'_>,
 ) -> Result<(), ArchiveError> {
-    let tenant = &scope.tenant;
+    let tenant = &context.tenant;
     let attempt = begin(store, tenant).await?;
-    let done = fill(store, scope, attempt, source).await;
+    let done = fill(store, context, attempt, source).await;
     if let Err(problem) = done {
         // What can't be removed remains for the next import or an erasure.
         drop(clear(store, tenant, attempt).await);
@@ -85,21 +85,21 @@ async fn begin(store: &SqliteStore, tenant: &TenantId) -> Result<Attempt, Archiv
 /// Stores each piece while the next one is read, so that at most two are in memory.
 async fn fill(
     store: &SqliteStore,
-    scope: &RequestContext,
+    context: &RequestContext,
     attempt: Attempt,
     mut source: RecordSource<'_>,
 ) -> Result<(), ArchiveError> {
-    let mut restoring = Importer::new(scope);
+    let mut restoring = Importer::new(context);
     let mut piece = read(&mut restoring, &mut source).await;
     loop {
-        let keep = keep(store, &scope.tenant, attempt, piece.records);
+        let keep = keep(store, &context.tenant, attempt, piece.records);
         let Some(end) = piece.end else {
             piece = both(keep, read(&mut restoring, &mut source)).await?;
             continue;
         };
         // A stored record may be rejected too, and earlier errors are reported first.
         keep.await?;
-        let tenant = scope.tenant.clone();
+        let tenant = context.tenant.clone();
         let versions = end?;
         return step(store, move |db| {
             check_turn(db, &tenant, attempt)?;
@@ -171,8 +171,8 @@ fn weight(checked: &CheckedRecord) -> usize {
     match checked {
         CheckedRecord::Connection(connection) => SMALL + connection.settings.len(),
         CheckedRecord::Edges(edges, _) => edges.targets.len() * SMALL,
-        CheckedRecord::Resource(_, fit) | CheckedRecord::Retired(_, fit) => {
-            SMALL + fit.kept.text().len()
+        CheckedRecord::Resource(_, fit) | CheckedRecord::Deleted(_, fit) => {
+            SMALL + fit.stored.text().len()
         }
         CheckedRecord::Tenant(_) | CheckedRecord::Token(_) => SMALL,
     }

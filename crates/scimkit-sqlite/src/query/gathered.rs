@@ -1,6 +1,6 @@
 //! The resources of a page before their edges are read in one statement per attribute.
 
-use scimkit_registry::ResourceId;
+use scimkit_registry::{AttrEdges, ResourceId};
 use scimkit_sql::reference::EdgeRange;
 use scimkit_store::{Overflow, PageBuilder, Query, Room, StoredResource};
 
@@ -146,7 +146,7 @@ impl<'q> Gathered<'q> {
         }
         for (attr, lists) in found {
             for (stored, edges) in self.documents.iter_mut().zip(lists) {
-                stored.edges.push((attr, edges));
+                stored.edges.push(AttrEdges { attr, edges });
             }
         }
         // The extra resource, which shows that others follow.

@@ -35,7 +35,7 @@ fn users(name: &str, count: usize) -> (Work, Answered) {
         let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
         let change = Change::create(Arc::clone(kind), body);
         WriteOp::Create {
-            claim: None,
+            existing_match: None,
             change,
             id: ResourceId::from(format!("{name}{n}")),
         }

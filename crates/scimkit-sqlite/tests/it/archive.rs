@@ -56,9 +56,9 @@ fn nothing_is_left_of_an_erased_tenant() {
     let store = SqliteStore::open(&path).unwrap();
     let tenants = [TenantId::from("acme"), TenantId::from("other")];
     for (n, tenant) in (0..).zip(&tenants) {
-        let mut scope = standard();
-        scope.tenant = tenant.clone();
-        let settings = Arc::make_mut(&mut scope.settings);
+        let mut context = standard();
+        context.tenant = tenant.clone();
+        let settings = Arc::make_mut(&mut context.settings);
         settings.policy.delete_policy = DeletePolicy::Soft;
         settings.policy.unknown_members = UnknownMemberPolicy::Accept;
         let entry = Tenant::new(tenant.clone(), "", second(0));
@@ -74,11 +74,11 @@ fn nothing_is_left_of_an_erased_tenant() {
         let member = |n: usize| json!({"value": format!("m{n}")});
         let members: Vec<_> = (0..5_001).map(member).collect();
         let group = json!({"displayName": "g", "members": members});
-        create(&store, &scope, ("Group", "g1"), group).unwrap();
+        create(&store, &context, ("Group", "g1"), group).unwrap();
         for id in ["u1", "u2"] {
-            create(&store, &scope, ("User", id), json!({"userName": id})).unwrap();
+            create(&store, &context, ("User", id), json!({"userName": id})).unwrap();
         }
-        delete(&store, &scope, ("User", "u2")).unwrap();
+        delete(&store, &context, ("User", "u2")).unwrap();
         // As in a file of an older release.
         let db = rusqlite::Connection::open(&path).unwrap();
         let sql = "INSERT INTO keys_before (tenant, kind, fingerprint) VALUES (?1, 'User', '0')";
@@ -127,22 +127,22 @@ fn rows(path: &Path, tenant: &TenantId) -> Vec<(String, i64)> {
 fn erasure_removes_everything_despite_concurrent_writers() {
     const WRITES: usize = 20_000;
     let (_directory, path) = file();
-    let scope = {
-        let mut scope = standard();
-        let settings = Arc::make_mut(&mut scope.settings);
+    let context = {
+        let mut context = standard();
+        let settings = Arc::make_mut(&mut context.settings);
         settings.policy.unknown_members = UnknownMemberPolicy::Accept;
-        scope
+        context
     };
     let store = SqliteStore::open(&path).unwrap();
     let other = SqliteStore::open(&path).unwrap();
-    let acme = &scope.tenant;
+    let acme = &context.tenant;
     for round in 0..3 {
         let entry = TenantEntry::Tenant(Tenant::new(acme.clone(), "", second(0)));
         wait(store.put(vec![entry], second(0).into())).unwrap();
         let member = |n: usize| json!({"value": format!("m{n}")});
         let members: Vec<_> = (0..12_000).map(member).collect();
         let group = json!({"displayName": "g", "members": members});
-        create(&store, &scope, ("Group", "g1"), group).unwrap();
+        create(&store, &context, ("Group", "g1"), group).unwrap();
         let is_erased = AtomicBool::new(false);
         let (going, started) = mpsc::channel();
         // Writes one user after another, and returns their number.
@@ -150,7 +150,7 @@ fn erasure_removes_everything_despite_concurrent_writers() {
             let mut n = 0;
             while n < WRITES && !is_erased.load(Ordering::Acquire) {
                 let id = format!("{name}{n:05}");
-                let user = || create(store, &scope, ("User", &id), json!({"userName": id}));
+                let user = || create(store, &context, ("User", &id), json!({"userName": id}));
                 while let Err(problem) = user() {
                     assert!(matches!(problem, StoreError::Busy), "{problem:?}");
                 }
@@ -182,7 +182,7 @@ fn erasure_removes_everything_despite_concurrent_writers() {
         // Only the last consecutive users of each writer are left, and none from before.
         for (name, written) in written {
             let filter = format!(r#"userName sw "{name}""#);
-            let ids = select(&store, &scope, "User", &filter).unwrap();
+            let ids = select(&store, &context, "User", &filter).unwrap();
             let last = written - ids.len()..written;
             let last: Vec<_> = last.map(|n| format!("{name}{n:05}")).collect();
             assert_eq!(ids, last, "round {round}");
@@ -198,27 +198,28 @@ fn purge_takes_more_than_one_step() {
     const RETIRED: usize = 12_000;
     let (_directory, path) = file();
     let store = SqliteStore::open(&path).unwrap();
-    let scope = standard();
-    let start = TenantHeader::new(scope.tenant.clone(), None, 1);
+    let context = standard();
+    let start = TenantHeader::new(context.tenant.clone(), None, 1);
     let retired = (0..RETIRED).map(|n| {
         let user = format!(r#"{{"userName":"u{n}"}}"#);
-        let at = (second(0), second(if n % 3 == 0 { 9 } else { 5 }));
+        let deleted = second(if n % 3 == 0 { 9 } else { 5 });
         let id = ResourceId::from(format!("u{n:05}"));
-        ArchiveRecord::Retired(DeletedRecord::new(
+        ArchiveRecord::Deleted(DeletedRecord::new(
             "User",
             id,
-            at,
+            second(0),
+            deleted,
             Document::from_text(user),
         ))
     });
     let records = [ArchiveRecord::Start(start)].into_iter().chain(retired);
-    wait(store.import_records(&scope, numbered(records))).unwrap();
-    let forgotten = wait(store.purge_deleted(&scope.tenant, second(9))).unwrap();
+    wait(store.import_records(&context, numbered(records))).unwrap();
+    let forgotten = wait(store.purge_deleted(&context.tenant, second(9))).unwrap();
     assert_eq!(forgotten, RETIRED as u64 * 2 / 3);
-    let left = rows(&path, &scope.tenant);
+    let left = rows(&path, &context.tenant);
     let left = |name: &str| left.iter().find(|(table, _)| table == name).unwrap().1;
     assert_eq!((left("retired"), left("retired_key")), (4_000, 4_000));
-    check_lenient_file(&path, &scope);
+    check_lenient_file(&path, &context);
 }
 
 #[test]
@@ -228,21 +229,21 @@ fn server_works_during_an_export() {
     let mut options = SqliteOptions::default();
     options.readers = 1;
     let store = Arc::new(SqliteStore::open_with(&path, &options).unwrap());
-    let scope = standard();
+    let context = standard();
     for n in 0..USERS {
         let id = format!("u{n}");
-        create(&store, &scope, ("User", &id), json!({"userName": id})).unwrap();
+        create(&store, &context, ("User", &id), json!({"userName": id})).unwrap();
     }
     // The consumer itself reads and writes in the middle of the export.
     let mut taken = 0;
-    let mut records = store.export_records(&scope.tenant);
+    let mut records = store.export_records(&context.tenant);
     while let Some(record) = wait(Box::pin(next_item(&mut records))) {
         record.unwrap();
         let id = format!("new{taken}");
-        create(&store, &scope, ("User", &id), json!({"userName": id})).unwrap();
+        create(&store, &context, ("User", &id), json!({"userName": id})).unwrap();
         taken += 1;
         let query = format!(r#"userName eq "{id}""#);
-        assert_eq!(select(&store, &scope, "User", &query).unwrap(), [id]);
+        assert_eq!(select(&store, &context, "User", &query).unwrap(), [id]);
     }
     // The tenant and the users that existed.
     assert_eq!(taken, USERS + 1);
@@ -252,14 +253,20 @@ fn server_works_during_an_export() {
 fn a_dropped_export_ends_its_transaction() {
     let (_directory, path) = file();
     let store = SqliteStore::open(&path).unwrap();
-    let scope = standard();
+    let context = standard();
     for n in 0..100 {
         let id = format!("u{n}");
-        create(&store, &scope, ("User", &id), json!({"userName": id})).unwrap();
+        create(&store, &context, ("User", &id), json!({"userName": id})).unwrap();
     }
-    let mut records = store.export_records(&scope.tenant);
+    let mut records = store.export_records(&context.tenant);
     wait(Box::pin(next_item(&mut records))).unwrap().unwrap();
-    create(&store, &scope, ("User", "new"), json!({"userName": "new"})).unwrap();
+    create(
+        &store,
+        &context,
+        ("User", "new"),
+        json!({"userName": "new"}),
+    )
+    .unwrap();
     // A reader of an older state prevents emptying the log.
     let is_busy = || {
         let db = rusqlite::Connection::open(&path).unwrap();

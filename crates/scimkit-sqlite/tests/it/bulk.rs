@@ -93,6 +93,6 @@ fn thousand_creates_take_few_commits() {
     reader.execute_batch("COMMIT").unwrap();
     assert_eq!(seen(), Ok(1_601));
     drop((reader, server));
-    let scope = RequestContext::new(TenantId::default(), Arc::new(Settings::new(URL)));
-    check_file(&path, &scope);
+    let context = RequestContext::new(TenantId::default(), Arc::new(Settings::new(URL)));
+    check_file(&path, &context);
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use rusqlite::{Connection, types::Value};
-use scimkit_registry::{Change, Resource, Scalar};
+use scimkit_registry::{AttrKeys, Change, Resource, Scalar};
 use scimkit_store::RequestContext;
 
 /// Tenant, type, attribute, value and id, as text.
@@ -11,8 +11,8 @@ type Key = (String, String, String, String, String);
 
 /// Fails unless every document has its keys, every key and edge its resource, and the file is intact. Members must
 /// exist, because the writes rejected unknown ones.
-pub(crate) fn check_file(path: &Path, scope: &RequestContext) {
-    check_lenient_file(path, scope);
+pub(crate) fn check_file(path: &Path, context: &RequestContext) {
+    check_lenient_file(path, context);
     let connection = Connection::open(path).unwrap();
     let sql = "SELECT count(*) FROM edge e WHERE NOT EXISTS (SELECT 1 FROM resource r
                WHERE r.tenant = e.tenant AND r.id = e.target)";
@@ -21,15 +21,15 @@ pub(crate) fn check_file(path: &Path, scope: &RequestContext) {
 }
 
 /// Checks a file with possibly unknown members.
-pub(crate) fn check_lenient_file(path: &Path, scope: &RequestContext) {
+pub(crate) fn check_lenient_file(path: &Path, context: &RequestContext) {
     let connection = Connection::open(path).unwrap();
     let sound: String = connection
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();
     assert_eq!(sound, "ok");
     assert_eq!(
-        stored_keys(&connection, scope),
-        expected_keys(&connection, scope)
+        stored_keys(&connection, context),
+        expected_keys(&connection, context)
     );
     for (what, sql) in RULES {
         let count: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
@@ -68,7 +68,7 @@ const RULES: [(&str, &str); 5] = [
 ];
 
 /// Returns the keys of the resources with keys of the current definition.
-fn stored_keys(connection: &Connection, scope: &RequestContext) -> BTreeSet<Key> {
+fn stored_keys(connection: &Connection, context: &RequestContext) -> BTreeSet<Key> {
     let sql = "SELECT k.tenant, k.kind, k.attr, k.value, k.id, r.keys
                FROM lookup_key k LEFT JOIN resource r
                    ON r.tenant = k.tenant AND r.kind = k.kind AND r.id = k.id";
@@ -85,20 +85,20 @@ fn stored_keys(connection: &Connection, scope: &RequestContext) -> BTreeSet<Key>
         };
         let definition: Option<String> = row.get(5).unwrap();
         let definition = definition.unwrap();
-        if definition == definition_of(scope, &text(1)) {
+        if definition == definition_of(context, &text(1)) {
             keys.insert((text(0), text(1), text(2), value, text(4)));
         }
     }
     keys
 }
 
-fn definition_of(scope: &RequestContext, kind: &str) -> String {
-    let kind = scope.settings.registry.resource_type(kind).unwrap();
+fn definition_of(context: &RequestContext, kind: &str) -> String {
+    let kind = context.settings.registry.resource_type(kind).unwrap();
     kind.key_fingerprint().to_string()
 }
 
 /// Returns the keys that follow from the documents, and checks `display`.
-fn expected_keys(connection: &Connection, scope: &RequestContext) -> BTreeSet<Key> {
+fn expected_keys(connection: &Connection, context: &RequestContext) -> BTreeSet<Key> {
     let sql = "SELECT tenant, kind, id, display, document, keys FROM resource";
     let mut statement = connection.prepare(sql).unwrap();
     let mut rows = statement.query([]).unwrap();
@@ -114,11 +114,11 @@ fn expected_keys(connection: &Connection, scope: &RequestContext) -> BTreeSet<Ke
             .get("displayName")
             .and_then(|name| name.as_str());
         assert_eq!(row.get::<_, Option<String>>(3).unwrap().as_deref(), display);
-        if text(5) != definition_of(scope, &name) {
+        if text(5) != definition_of(context, &name) {
             continue;
         }
-        let kind = scope.settings.registry.resource_type(&name).unwrap();
-        for (attr, values) in Change::create(kind.clone(), document).keys() {
+        let kind = context.settings.registry.resource_type(&name).unwrap();
+        for AttrKeys { attr, keys: values } in Change::create(kind.clone(), document).keys() {
             let attr = kind.attr(attr);
             for value in values {
                 let path = attr.path().to_owned();

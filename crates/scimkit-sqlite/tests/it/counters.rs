@@ -23,25 +23,25 @@ use crate::{
 const ACTIVE: &str = "active eq true";
 
 /// Returns the scope with a limit on the users that a filter selects.
-fn limited(scope: &RequestContext, filter: &str, limit: u64) -> RequestContext {
-    let mut scope = scope.clone();
-    let user = kind(&scope, "User");
+fn limited(context: &RequestContext, filter: &str, limit: u64) -> RequestContext {
+    let mut context = context.clone();
+    let user = kind(&context, "User");
     let predicate = Filter::parse(filter).unwrap();
     let predicate = user.bind_filter(&predicate, &Tolerance::DEFAULT).unwrap();
     let capacity = Capacity::new("seats", user, predicate, limit);
-    Arc::make_mut(&mut scope.settings)
+    Arc::make_mut(&mut context.settings)
         .policy
         .capacities
         .push(capacity);
-    scope
+    context
 }
 
 fn active(name: &str) -> Value {
     json!({"userName": name, "active": true})
 }
 
-fn total(store: &SqliteStore, scope: &RequestContext, name: &str) -> u64 {
-    let page = wait(store.query(scope, &Query::new(kind(scope, name)).with_page(0, 1)));
+fn total(store: &SqliteStore, context: &RequestContext, name: &str) -> u64 {
+    let page = wait(store.query(context, &Query::new(kind(context, name)).with_page(0, 1)));
     page.unwrap().total.unwrap()
 }
 
@@ -75,13 +75,13 @@ fn exceeded<T>(answer: &Result<T, StoreError>) -> bool {
 fn unfiltered_list_is_not_counted() {
     let (_directory, path) = file();
     let store = SqliteStore::open(&path).unwrap();
-    let scope = standard();
+    let context = standard();
     for id in ["u1", "u2", "u3"] {
-        create(&store, &scope, ("User", id), active(id)).unwrap();
+        create(&store, &context, ("User", id), active(id)).unwrap();
     }
     shift(&path, 1_000);
-    assert_eq!(total(&store, &scope, "User"), 1_003);
-    let user = kind(&scope, "User");
+    assert_eq!(total(&store, &context, "User"), 1_003);
+    let user = kind(&context, "User");
     for (filter, expected) in [
         ("meta.resourceType eq \"User\"", 1_003),
         ("not (meta.resourceType eq \"User\")", 0),
@@ -95,24 +95,24 @@ fn unfiltered_list_is_not_counted() {
         let parsed = Filter::parse(filter).unwrap();
         let predicate = user.bind_filter(&parsed, &Tolerance::DEFAULT).unwrap();
         let query = Query::new(Arc::clone(&user)).with_predicate(predicate);
-        let page = wait(store.query(&scope, &query)).unwrap();
+        let page = wait(store.query(&context, &query)).unwrap();
         assert_eq!(page.total, Some(expected), "{filter}");
     }
     // The counter is adjusted, and stored over a restart.
-    delete(&store, &scope, ("User", "u1")).unwrap();
+    delete(&store, &context, ("User", "u1")).unwrap();
     drop(store);
     let store = SqliteStore::open(&path).unwrap();
-    assert_eq!(total(&store, &scope, "User"), 1_002);
+    assert_eq!(total(&store, &context, "User"), 1_002);
 }
 
 #[test]
 fn capacity_is_counted_once_and_kept_over_a_restart() {
     let (_directory, path) = file();
-    let scope = standard();
+    let context = standard();
     let store = SqliteStore::open(&path).unwrap();
-    create(&store, &scope, ("User", "u1"), active("a")).unwrap();
-    create(&store, &scope, ("User", "u2"), json!({"userName": "b"})).unwrap();
-    let seats = limited(&scope, ACTIVE, 2);
+    create(&store, &context, ("User", "u1"), active("a")).unwrap();
+    create(&store, &context, ("User", "u2"), json!({"userName": "b"})).unwrap();
+    let seats = limited(&context, ACTIVE, 2);
     create(&store, &seats, ("User", "u3"), active("c")).unwrap();
     assert_eq!(counts(&path), [2, 3]);
     assert!(exceeded(&create(
@@ -121,7 +121,7 @@ fn capacity_is_counted_once_and_kept_over_a_restart() {
         ("User", "u4"),
         active("d")
     )));
-    let on = |scope| set(&store, scope, ("User", "u2"), ("active", json!(true)));
+    let on = |context| set(&store, context, ("User", "u2"), ("active", json!(true)));
     assert!(exceeded(&on(&seats)));
     shift(&path, 10);
     drop(store);
@@ -133,10 +133,10 @@ fn capacity_is_counted_once_and_kept_over_a_restart() {
 #[test]
 fn capacity_is_counted_even_if_the_first_write_fails() {
     let (_directory, path) = file();
-    let scope = standard();
+    let context = standard();
     let store = SqliteStore::open(&path).unwrap();
-    create(&store, &scope, ("User", "u1"), active("a")).unwrap();
-    let seats = limited(&scope, ACTIVE, 1);
+    create(&store, &context, ("User", "u1"), active("a")).unwrap();
+    let seats = limited(&context, ACTIVE, 1);
     assert!(exceeded(&create(
         &store,
         &seats,
@@ -144,24 +144,24 @@ fn capacity_is_counted_even_if_the_first_write_fails() {
         active("b")
     )));
     assert_eq!(counts(&path), [1, 1]);
-    check_file(&path, &scope);
+    check_file(&path, &context);
 }
 
 #[test]
 fn counters_are_adjusted_by_connections_without_the_capacity() {
     let (_directory, path) = file();
-    let scope = standard();
+    let context = standard();
     let stores = [
         SqliteStore::open(&path).unwrap(),
         SqliteStore::open(&path).unwrap(),
     ];
-    let seats = limited(&scope, ACTIVE, 1_000);
-    let doctors = limited(&scope, "title eq \"Dr\"", 1_000);
+    let seats = limited(&context, ACTIVE, 1_000);
+    let doctors = limited(&context, "title eq \"Dr\"", 1_000);
     create(&stores[0], &seats, ("User", "u1"), active("a")).unwrap();
     create(&stores[1], &doctors, ("User", "u2"), active("b")).unwrap();
     create(
         &stores[0],
-        &scope,
+        &context,
         ("Group", "g1"),
         json!({"displayName": "g"}),
     )
@@ -170,9 +170,9 @@ fn counters_are_adjusted_by_connections_without_the_capacity() {
     assert_eq!(before.len(), 3, "{before:?}");
     shift(&path, 100);
     // Neither a membership, nor another type, nor another policy causes a recount.
-    add_member(&stores[1], &scope, "g1", "u1").unwrap();
+    add_member(&stores[1], &context, "g1", "u1").unwrap();
     create(&stores[0], &doctors, ("User", "u3"), active("c")).unwrap();
-    set(&stores[1], &scope, ("User", "u3"), ("title", json!("Dr"))).unwrap();
+    set(&stores[1], &context, ("User", "u3"), ("title", json!("Dr"))).unwrap();
     delete(&stores[0], &seats, ("User", "u2")).unwrap();
     assert_eq!(counts(&path), [101, 102, 102]);
     create(&stores[1], &seats, ("User", "u4"), active("d")).unwrap();
@@ -182,9 +182,9 @@ fn counters_are_adjusted_by_connections_without_the_capacity() {
 #[test]
 fn write_of_an_older_release_causes_a_recount() {
     let (_directory, path) = file();
-    let scope = standard();
+    let context = standard();
     let store = SqliteStore::open(&path).unwrap();
-    let seats = limited(&scope, ACTIVE, 3);
+    let seats = limited(&context, ACTIVE, 3);
     create(&store, &seats, ("User", "u1"), active("a")).unwrap();
     // Like a process that does not know counters.
     let db = Db::open(&path).unwrap();
@@ -197,9 +197,15 @@ fn write_of_an_older_release_causes_a_recount() {
          COMMIT;",
     )
     .unwrap();
-    assert_eq!(total(&store, &scope, "User"), 2);
+    assert_eq!(total(&store, &context, "User"), 2);
     // A membership does not make an invalid counter valid.
-    create(&store, &scope, ("Group", "g1"), json!({"displayName": "g"})).unwrap();
+    create(
+        &store,
+        &context,
+        ("Group", "g1"),
+        json!({"displayName": "g"}),
+    )
+    .unwrap();
     assert_eq!(counts(&path), [0_i64; 0]);
     create(&store, &seats, ("User", "u3"), active("c")).unwrap();
     assert_eq!(counts(&path), [3, 3]);
@@ -214,10 +220,10 @@ fn write_of_an_older_release_causes_a_recount() {
 #[test]
 fn counter_that_a_schema_cannot_read_is_recounted() {
     let (_directory, path) = file();
-    let scope = standard();
+    let context = standard();
     let store = SqliteStore::open(&path).unwrap();
     let department = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
-    let sales = limited(&scope, &format!("{department} eq \"Sales\""), 2);
+    let sales = limited(&context, &format!("{department} eq \"Sales\""), 2);
     let sold = |name| {
         json!({"userName": name,
                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "sales"}})
@@ -236,7 +242,7 @@ fn counter_that_a_schema_cannot_read_is_recounted() {
                 "schema": "urn:ietf:params:scim:schemas:core:2.0:User"}"#,
         )
         .unwrap();
-    let bare = crate::support::scope(bare.build().unwrap());
+    let bare = crate::support::context(bare.build().unwrap());
     create(&store, &bare, ("User", "u2"), json!({"userName": "b"})).unwrap();
     assert_eq!(counts(&path), [2]);
     create(&store, &sales, ("User", "u3"), sold("c")).unwrap();
@@ -248,8 +254,8 @@ fn counter_that_a_schema_cannot_read_is_recounted() {
 fn capacity_is_exact_for_writers_of_several_processes() {
     const SEATS: u64 = 25;
     let (_directory, path) = file();
-    let scope = standard();
-    let seats = limited(&scope, ACTIVE, SEATS);
+    let context = standard();
+    let seats = limited(&context, ACTIVE, SEATS);
     drop(SqliteStore::open(&path).unwrap());
     let write = |writer: usize| {
         // A separate store, like in another process.
@@ -272,8 +278,8 @@ fn capacity_is_exact_for_writers_of_several_processes() {
     });
     assert_eq!(created, SEATS);
     let store = SqliteStore::open(&path).unwrap();
-    assert_eq!(total(&store, &scope, "User"), SEATS);
-    check_file(&path, &scope);
+    assert_eq!(total(&store, &context, "User"), SEATS);
+    check_file(&path, &context);
 }
 
 #[test]
@@ -295,45 +301,45 @@ fn file_of_an_older_format_is_counted_when_it_is_opened() {
     .unwrap();
     drop(db);
     let store = SqliteStore::open(&path).unwrap();
-    let scope = standard();
+    let context = standard();
     assert_eq!(counts(&path), [1]);
     shift(&path, 10);
-    assert_eq!(total(&store, &scope, "User"), 11);
-    assert_eq!(total(&store, &scope, "Group"), 11);
+    assert_eq!(total(&store, &context, "User"), 11);
+    assert_eq!(total(&store, &context, "Group"), 11);
 }
 
 #[test]
 fn imported_tenant_is_counted_and_erased_one_is_not() {
     let (_directory, path) = file();
     let store = SqliteStore::open(&path).unwrap();
-    let scope = standard();
-    let seats = limited(&scope, ACTIVE, 2);
+    let context = standard();
+    let seats = limited(&context, ACTIVE, 2);
     create(&store, &seats, ("User", "u1"), active("a")).unwrap();
     create(&store, &seats, ("User", "u2"), json!({"userName": "b"})).unwrap();
     let options = archive::ArchiveOptions::default();
     let (lines, _) = wait(archive::export_to(
         &store,
-        &scope.tenant,
+        &context.tenant,
         &options,
         Vec::new(),
     ))
     .unwrap();
-    wait(store.erase_tenant(&scope.tenant)).unwrap();
+    wait(store.erase_tenant(&context.tenant)).unwrap();
     assert_eq!(counts(&path), [0_i64; 0]);
-    assert_eq!(total(&store, &scope, "User"), 0);
+    assert_eq!(total(&store, &context, "User"), 0);
     create(&store, &seats, ("User", "u9"), active("z")).unwrap();
     assert_eq!(counts(&path), [1, 1]);
-    wait(store.erase_tenant(&scope.tenant)).unwrap();
+    wait(store.erase_tenant(&context.tenant)).unwrap();
     wait(archive::import_from(
         &store,
-        &scope,
+        &context,
         &options,
         Cursor::new(lines),
     ))
     .unwrap();
     assert_eq!(counts(&path), [2]);
     shift(&path, 10);
-    assert_eq!(total(&store, &scope, "User"), 12);
+    assert_eq!(total(&store, &context, "User"), 12);
     shift(&path, -10);
     create(&store, &seats, ("User", "u3"), active("c")).unwrap();
     assert!(exceeded(&create(
@@ -342,13 +348,13 @@ fn imported_tenant_is_counted_and_erased_one_is_not() {
         ("User", "u4"),
         active("d")
     )));
-    check_file(&path, &scope);
+    check_file(&path, &context);
 }
 
 /// The next action of one of two processes.
 #[derive(Debug, Clone)]
 enum Act {
-    Claim(usize),
+    Match(usize),
     Create(usize, bool),
     Delete(usize),
     Erase,
@@ -366,22 +372,22 @@ fn act() -> impl Strategy<Value = Act> {
         6 => (user.clone(), flag).prop_map(|(user, on)| Act::Create(user, on)),
         4 => (user.clone(), flag).prop_map(|(user, on)| Act::Set(user, on)),
         4 => user.clone().prop_map(Act::Delete),
-        3 => user.clone().prop_map(Act::Claim),
+        3 => user.clone().prop_map(Act::Match),
         1 => user.prop_map(Act::Undone),
         1 => one_of(vec![Act::Erase, Act::Forget, Act::Release]),
     ]
 }
 
-fn write(scope: &RequestContext, act: &Act) -> Batch {
-    let user = kind(scope, "User");
+fn write(context: &RequestContext, act: &Act) -> Batch {
+    let user = kind(context, "User");
     let id = |n: usize| ResourceId::from(format!("u{n}").as_str());
     let body = |n: usize, on| json!({"userName": format!("n{n}"), "active": on});
-    let create = |n, on, claim| WriteOp::Create {
+    let create = |n, on, existing_match| WriteOp::Create {
         change: Change::create(
             Arc::clone(&user),
             user.admit(body(n, on), &Tolerance::DEFAULT).unwrap(),
         ),
-        claim,
+        existing_match,
         id: id(n),
     };
     let remove = |n| WriteOp::Delete {
@@ -390,13 +396,13 @@ fn write(scope: &RequestContext, act: &Act) -> Batch {
         kind: Arc::clone(&user),
     };
     let writes = match act {
-        Act::Claim(n) => {
+        Act::Match(n) => {
             let by = Filter::parse("userName pr").unwrap();
             let by = user.bind_filter(&by, &Tolerance::DEFAULT).unwrap();
             vec![create(
                 *n,
                 true,
-                Some(Box::new(ExistingMatch::new(MatchScope::Retired, by))),
+                Some(Box::new(ExistingMatch::new(MatchScope::Restorable, by))),
             )]
         }
         Act::Create(n, on) => vec![create(*n, *on, None)],
@@ -453,29 +459,29 @@ proptest! {
     ) {
         let (_directory, path) = file();
         let stores = [SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap()];
-        let mut scope = standard();
-        scope.cause.connection = Some(ConnectionId::from("crm"));
-        let mut soft = limited(&scope, ACTIVE, 2);
+        let mut context = standard();
+        context.cause.connection = Some(ConnectionId::from("crm"));
+        let mut soft = limited(&context, ACTIVE, 2);
         Arc::make_mut(&mut soft.settings).policy.delete_policy = DeletePolicy::Soft;
-        let scopes = [scope.clone(), limited(&scope, ACTIVE, 3), soft];
+        let scopes = [context.clone(), limited(&context, ACTIVE, 3), soft];
         for (store, policy, act) in acts {
             let store = &stores[store];
-            let scope = &scopes[policy];
+            let context = &scopes[policy];
             match &act {
-                Act::Erase => drop(wait(store.erase_tenant(&scope.tenant))),
-                Act::Forget => drop(wait(store.purge_deleted(&scope.tenant, second(9)))),
+                Act::Erase => drop(wait(store.erase_tenant(&context.tenant))),
+                Act::Forget => drop(wait(store.purge_deleted(&context.tenant, second(9)))),
                 Act::Release => {
                     drop(wait(store.remove_connection(
-                        &scope.tenant,
+                        &context.tenant,
                         &"crm".into(),
                         chrono::DateTime::UNIX_EPOCH.into(),
                     )));
                 }
-                act => drop(wait(store.write(scope, write(scope, act)))),
+                act => drop(wait(store.write(context, write(context, act)))),
             }
             check_counters(&path);
-            let query = Query::new(kind(scope, "User"));
-            let page = wait(store.query(scope, &query)).unwrap();
+            let query = Query::new(kind(context, "User"));
+            let page = wait(store.query(context, &query)).unwrap();
             prop_assert_eq!(page.total, Some(page.items.len() as u64));
         }
     }

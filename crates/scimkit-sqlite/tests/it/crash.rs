@@ -33,7 +33,7 @@ const THREADS: u32 = 4;
 #[test]
 fn acknowledged_writes_survive_the_process() {
     let (_directory, path) = file();
-    let scope = standard();
+    let context = standard();
     let mut known = Known::default();
     for round in 0..ROUNDS {
         // Moments that are spread, and the same in every run.
@@ -44,10 +44,10 @@ fn acknowledged_writes_survive_the_process() {
             &mut known,
         );
         let store = SqliteStore::open(&path).unwrap();
-        known.check(&store, &scope);
-        known.check_journal(&store, &scope);
+        known.check(&store, &context);
+        known.check_journal(&store, &context);
         drop(store);
-        check_file(&path, &scope);
+        check_file(&path, &context);
     }
     assert!(
         known.users.len() > 50,
@@ -85,11 +85,11 @@ impl Known {
         }
     }
 
-    fn check(&self, store: &SqliteStore, scope: &RequestContext) {
-        let user = kind(scope, "User");
+    fn check(&self, store: &SqliteStore, context: &RequestContext) {
+        let user = kind(context, "User");
         for (id, title) in &self.users {
             let read = wait(store.read(
-                scope,
+                context,
                 &user,
                 &ResourceId::from(id.as_str()),
                 &ReadOptions::document(),
@@ -106,12 +106,12 @@ impl Known {
                 (other, expected) => panic!("{id}: {other:?} for {expected:?}"),
             }
         }
-        let group = kind(scope, "Group");
+        let group = kind(context, "Group");
         let members = group.attribute_id("members").unwrap();
         for (id, expected) in &self.members {
             let owners = vec![ResourceId::from(id.as_str())];
             let query = EdgeQuery::new(group.clone(), members, owners);
-            let edges = wait(store.edges(scope, &query)).unwrap().pop().unwrap();
+            let edges = wait(store.edges(context, &query)).unwrap().pop().unwrap();
             let found: BTreeSet<String> = edges.iter().map(|edge| edge.id.to_string()).collect();
             let gone: Vec<_> = expected.difference(&found).collect();
             let deleted = |id: &&&String| {
@@ -130,8 +130,8 @@ impl Known {
 
 impl Known {
     /// Checks that every acknowledged write has its entry, and that no number is missing.
-    fn check_journal(&self, store: &SqliteStore, scope: &RequestContext) {
-        let (entries, head) = journal(store, scope);
+    fn check_journal(&self, store: &SqliteStore, context: &RequestContext) {
+        let (entries, head) = journal(store, context);
         assert_eq!(verify(&entries).unwrap().last_digest, head.digest);
         let mut numbers: Vec<_> = entries.iter().map(|entry| entry.number).collect();
         numbers.dedup();
@@ -163,12 +163,12 @@ impl Known {
 }
 
 /// Returns all entries of the journal, and its end.
-fn journal(store: &SqliteStore, scope: &RequestContext) -> (Vec<JournalEntry>, ChainHead) {
+fn journal(store: &SqliteStore, context: &RequestContext) -> (Vec<JournalEntry>, ChainHead) {
     let mut entries = Vec::new();
     let mut position = JournalPosition::default();
     loop {
         let query = JournalQuery::after(position).with_limit(JournalQuery::MAX_LIMIT);
-        let page = wait(store.entries(&scope.tenant, &query)).unwrap().page();
+        let page = wait(store.entries(&context.tenant, &query)).unwrap().page();
         let page = page.unwrap();
         position = page.end().unwrap_or(position);
         entries.extend(page.entries);
@@ -222,20 +222,20 @@ fn child() {
     // The harness has begun a line.
     println!();
     let store = SqliteStore::open(path).unwrap();
-    let scope = standard();
+    let context = standard();
     thread::scope(|threads| {
         for thread in 0..THREADS {
-            let (store, scope, round) = (&store, &scope, &round);
-            threads.spawn(move || write_without_end(store, scope, &format!("{round}-{thread}")));
+            let (store, context, round) = (&store, &context, &round);
+            threads.spawn(move || write_without_end(store, context, &format!("{round}-{thread}")));
         }
     });
 }
 
-fn write_without_end(store: &SqliteStore, scope: &RequestContext, name: &str) {
+fn write_without_end(store: &SqliteStore, context: &RequestContext, name: &str) {
     let group = format!("g{name}");
     create(
         store,
-        scope,
+        context,
         ("Group", &group),
         json!({"displayName": group}),
     )
@@ -245,17 +245,17 @@ fn write_without_end(store: &SqliteStore, scope: &RequestContext, name: &str) {
         let id = format!("u{name}-{n}");
         let emails = json!([{"value": format!("{id}@x.test")}, {"value": "all@x.test"}]);
         let body = json!({"userName": id, "displayName": id, "title": "0", "emails": emails});
-        create(store, scope, ("User", &id), body).unwrap();
+        create(store, context, ("User", &id), body).unwrap();
         acknowledge(&format!("title {id} 0"));
-        add_member(store, scope, &group, &id).unwrap();
+        add_member(store, context, &group, &id).unwrap();
         acknowledge(&format!("member {group} {id}"));
         for title in 1..=LAST {
             let value = json!(title.to_string());
-            set(store, scope, ("User", &id), ("title", value)).unwrap();
+            set(store, context, ("User", &id), ("title", value)).unwrap();
             acknowledge(&format!("title {id} {title}"));
         }
         if n % 3 == 0 {
-            delete(store, scope, ("User", &id)).unwrap();
+            delete(store, context, ("User", &id)).unwrap();
             acknowledge(&format!("delete {id}"));
         }
     }

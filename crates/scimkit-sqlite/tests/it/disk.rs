@@ -52,23 +52,23 @@ fn failing_disk_makes_writes_unavailable_and_loses_none() {
     );
 
     let store = SqliteStore::open(&path).unwrap();
-    let scope = standard();
+    let context = standard();
     let mut kept = Vec::new();
     for name in &done {
         let filter = format!(r#"userName eq "{name}""#);
-        kept.extend(select(&store, &scope, "User", &filter).unwrap());
+        kept.extend(select(&store, &context, "User", &filter).unwrap());
     }
     assert_eq!(kept, done);
     // The failed write was not stored.
     create(
         &store,
-        &scope,
+        &context,
         ("User", "last"),
         json!({"userName": "failed0"}),
     )
     .unwrap();
     drop(store);
-    check_file(&path, &scope);
+    check_file(&path, &context);
 }
 
 #[test]
@@ -78,11 +78,11 @@ fn child() {
     };
     println!();
     let store = SqliteStore::open(path).unwrap();
-    let scope = standard();
+    let context = standard();
     let body = |name: &str| json!({"userName": name, "title": "x".repeat(500)});
     for n in 0.. {
         let id = format!("u{n}");
-        match create(&store, &scope, ("User", &id), body(&id)) {
+        match create(&store, &context, ("User", &id), body(&id)) {
             Ok(_) => println!("ack {id}"),
             Err(StoreError::StorageFull(_) | StoreError::Unavailable(_)) => break,
             Err(other) => panic!("{other:?}"),
@@ -90,7 +90,7 @@ fn child() {
     }
     for n in 0..20 {
         let id = format!("failed{n}");
-        let failed = create(&store, &scope, ("User", &id), body(&id)).unwrap_err();
+        let failed = create(&store, &context, ("User", &id), body(&id)).unwrap_err();
         let is_temporary = matches!(
             failed,
             StoreError::StorageFull(_) | StoreError::Unavailable(_)
@@ -98,7 +98,7 @@ fn child() {
         assert!(is_temporary, "{failed:?}");
         println!("failed");
         // Reads still work.
-        let found = select(&store, &scope, "User", r#"userName eq "u7""#).unwrap();
+        let found = select(&store, &context, "User", r#"userName eq "u7""#).unwrap();
         assert_eq!(found, ["u7"]);
     }
 }
@@ -150,11 +150,11 @@ impl<'w> MakeWriter<'w> for Log {
 fn renamed_and_replaced_file_is_logged_once_at_the_next_write() {
     let log = Log::shared();
     let (_directory, path) = file();
-    let scope = standard();
+    let context = standard();
     let store = SqliteStore::open(&path).unwrap();
     let write = |name: &str| {
-        create(&store, &scope, ("User", name), json!({"userName": name})).unwrap();
-        delete(&store, &scope, ("User", name)).unwrap();
+        create(&store, &context, ("User", name), json!({"userName": name})).unwrap();
+        delete(&store, &context, ("User", name)).unwrap();
     };
     let lines = || log.about(path.to_str().unwrap());
     write("a");

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::{
     consistent::check_file,
-    support::{file, kind, scope, second, select, set, wait},
+    support::{context, file, kind, second, select, set, wait},
 };
 
 /// A word in every name of the erased users.
@@ -29,12 +29,12 @@ const MARK: &str = "Zyxwvut";
 const OTHER: &str = "Remains";
 
 fn of(tenant: &str, deletes: DeletePolicy) -> RequestContext {
-    let mut scope = scope(Registry::standard());
-    scope.tenant = TenantId::from(tenant);
-    let mut settings = Settings::clone(&scope.settings);
+    let mut context = context(Registry::standard());
+    context.tenant = TenantId::from(tenant);
+    let mut settings = Settings::clone(&context.settings);
     settings.policy.delete_policy = deletes;
-    scope.settings = Arc::new(settings);
-    scope
+    context.settings = Arc::new(settings);
+    context
 }
 
 fn open(path: &Path) -> SqliteStore {
@@ -50,16 +50,20 @@ fn id_of(mark: &str, n: usize) -> String {
 }
 
 /// Creates users and a group of them, in many transactions, so that pages are split and moved.
-fn fill(store: &SqliteStore, scope: &RequestContext, mark: &str, users: std::ops::Range<usize>) {
-    let user = kind(scope, "User");
-    let group = kind(scope, "Group");
+fn fill(store: &SqliteStore, context: &RequestContext, mark: &str, users: std::ops::Range<usize>) {
+    let user = kind(context, "User");
+    let group = kind(context, "Group");
     let create = |id: String, body| {
         let kind = if id.starts_with('g') { &group } else { &user };
         let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
         let change = Change::create(Arc::clone(kind), body);
-        let claim = None;
+        let existing_match = None;
         let id = ResourceId::from(id);
-        WriteOp::Create { change, claim, id }
+        WriteOp::Create {
+            change,
+            existing_match,
+            id,
+        }
     };
     let ids: Vec<usize> = users.collect();
     for some in ids.chunks(50) {
@@ -75,14 +79,17 @@ fn fill(store: &SqliteStore, scope: &RequestContext, mark: &str, users: std::ops
             create(id_of(mark, n), body)
         };
         let writes = some.iter().map(|n| body(*n)).collect();
-        let written = wait(store.write(scope, Batch::new(second(0), writes))).unwrap();
+        let written = wait(store.write(context, Batch::new(second(0), writes))).unwrap();
         assert!(written.iter().all(Result::is_ok), "{written:?}");
     }
     let first = ids.first().copied().unwrap_or_default();
     let id = format!("g{}", id_of(mark, first));
     let body = json!({"displayName": format!("Group {mark} {first}")});
-    let made =
-        wait(store.write(scope, Batch::new(second(0), vec![create(id.clone(), body)]))).unwrap();
+    let made = wait(store.write(
+        context,
+        Batch::new(second(0), vec![create(id.clone(), body)]),
+    ))
+    .unwrap();
     assert!(made.iter().all(Result::is_ok), "{made:?}");
     let mut change = Change::empty(Arc::clone(&group));
     let add = ids.iter().map(|n| Edge::to(id_of(mark, *n)));
@@ -97,7 +104,7 @@ fn fill(store: &SqliteStore, scope: &RequestContext, mark: &str, users: std::ops
         expect: ExpectedVersion::Any,
         id: id.into(),
     };
-    let updated = wait(store.write(scope, Batch::new(second(1), vec![update]))).unwrap();
+    let updated = wait(store.write(context, Batch::new(second(1), vec![update]))).unwrap();
     assert!(updated.iter().all(Result::is_ok), "{updated:?}");
 }
 
@@ -134,27 +141,27 @@ fn wait_until_gone(path: &Path, text: &str, most: usize) {
     }
 }
 
-fn delete_all(store: &SqliteStore, scope: &RequestContext, mark: &str, path: &Path) {
+fn delete_all(store: &SqliteStore, context: &RequestContext, mark: &str, path: &Path) {
     for name in ["User", "Group"] {
         let db = Db::open(path).unwrap();
         let sql = "SELECT id FROM resource WHERE tenant = ?1 AND kind = ?2 AND document LIKE ?3";
         let mut statement = db.prepare(sql).unwrap();
         let like = format!("%{mark}%");
-        let ids = statement.query_map((scope.tenant.as_str(), name, like), |row| row.get(0));
+        let ids = statement.query_map((context.tenant.as_str(), name, like), |row| row.get(0));
         let ids: Vec<String> = ids.unwrap().map(Result::unwrap).collect();
         drop(statement);
         drop(db);
         // Every third one, so that pages keep some rows and are joined with others.
         for start in 0..3 {
             for id in ids.iter().skip(start).step_by(3) {
-                let kind = kind(scope, name);
+                let kind = kind(context, name);
                 let expect = ExpectedVersion::Any;
                 let write = WriteOp::Delete {
                     expect,
                     id: id.as_str().into(),
                     kind,
                 };
-                let done = wait(store.write(scope, Batch::new(second(2), vec![write]))).unwrap();
+                let done = wait(store.write(context, Batch::new(second(2), vec![write]))).unwrap();
                 assert!(done.iter().all(Result::is_ok), "{done:?}");
             }
         }
@@ -212,17 +219,17 @@ fn deleted_resources_are_overwritten_in_the_file() {
     for deletes in [DeletePolicy::Permanent, DeletePolicy::Soft] {
         let (_directory, path) = file();
         let store = open(&path);
-        let scope = of("default", deletes);
+        let context = of("default", deletes);
         for step in 0..3 {
-            fill(&store, &scope, MARK, step * 100..step * 100 + 100);
-            fill(&store, &scope, OTHER, step * 100..step * 100 + 100);
+            fill(&store, &context, MARK, step * 100..step * 100 + 100);
+            fill(&store, &context, OTHER, step * 100..step * 100 + 100);
         }
         let before = occurrences(&path, MARK);
         assert!(before > 1_000);
-        delete_all(&store, &scope, MARK, &path);
+        delete_all(&store, &context, MARK, &path);
         if deletes == DeletePolicy::Soft {
             assert!(occurrences(&path, MARK) > 300, "kept to come back");
-            let count = wait(store.purge_deleted(&scope.tenant, second(100))).unwrap();
+            let count = wait(store.purge_deleted(&context.tenant, second(100))).unwrap();
             assert_eq!(count, 303);
             // Without waiting for the log to be emptied.
             assert!(occurrences(&path, MARK) <= before / 1_000);
@@ -241,30 +248,30 @@ fn removed_names_are_overwritten_on_pages_with_other_rows() {
     for deletes in [DeletePolicy::Permanent, DeletePolicy::Soft] {
         let (_directory, path) = file();
         let store = open(&path);
-        let scope = of("default", deletes);
+        let context = of("default", deletes);
         for step in 0..3 {
-            fill(&store, &scope, MARK, step * 100..step * 100 + 100);
-            fill(&store, &scope, OTHER, step * 100..step * 100 + 100);
+            fill(&store, &context, MARK, step * 100..step * 100 + 100);
+            fill(&store, &context, OTHER, step * 100..step * 100 + 100);
             for n in (0..step * 100).step_by(7) {
                 // Documents grow and shrink, which moves their neighbours.
                 let title = json!("longer ".repeat(n % 60 + 1));
                 let user = id_of(MARK, n);
-                set(&store, &scope, ("User", &user), ("title", title)).unwrap();
+                set(&store, &context, ("User", &user), ("title", title)).unwrap();
                 let user = id_of(OTHER, n);
                 let title = json!("longer ".repeat((n * 3) % 60 + 1));
-                set(&store, &scope, ("User", &user), ("title", title)).unwrap();
+                set(&store, &context, ("User", &user), ("title", title)).unwrap();
             }
         }
-        delete_all(&store, &scope, MARK, &path);
+        delete_all(&store, &context, MARK, &path);
         if deletes == DeletePolicy::Soft {
-            wait(store.purge_deleted(&scope.tenant, second(100))).unwrap();
+            wait(store.purge_deleted(&context.tenant, second(100))).unwrap();
         }
         wait_until_gone(&path, MARK, 0);
         assert!(occurrences(&path, OTHER) > 1_000);
-        let found = select(&store, &scope, "User", r#"displayName eq "remains 7919""#).unwrap();
+        let found = select(&store, &context, "User", r#"displayName eq "remains 7919""#).unwrap();
         assert_eq!(found, [id_of(OTHER, 1)]);
         drop(store);
-        check_file(&path, &scope);
+        check_file(&path, &context);
     }
 }
 
@@ -272,10 +279,10 @@ fn removed_names_are_overwritten_on_pages_with_other_rows() {
 fn changed_values_and_tokens_leave_nothing_in_the_file() {
     let (_directory, path) = file();
     let store = open(&path);
-    let scope = of("default", DeletePolicy::Permanent);
-    fill(&store, &scope, OTHER, 0..50);
-    let tenant = Tenant::new(scope.tenant.clone(), "", second(0));
-    let connection = Connection::new(scope.tenant.clone(), "crm".into(), MARK, second(0));
+    let context = of("default", DeletePolicy::Permanent);
+    fill(&store, &context, OTHER, 0..50);
+    let tenant = Tenant::new(context.tenant.clone(), "", second(0));
+    let connection = Connection::new(context.tenant.clone(), "crm".into(), MARK, second(0));
     let mut token = TokenRecord::new(
         &connection,
         "1",
@@ -294,17 +301,17 @@ fn changed_values_and_tokens_leave_nothing_in_the_file() {
     for path in ["title", "displayName", "userName"] {
         set(
             &store,
-            &scope,
+            &context,
             user,
             (path, json!(format!("{MARK} {path}"))),
         )
         .unwrap();
     }
     for path in ["title", "displayName", "userName"] {
-        set(&store, &scope, user, (path, json!("x"))).unwrap();
+        set(&store, &context, user, (path, json!("x"))).unwrap();
     }
     wait(store.remove_connection(
-        &scope.tenant,
+        &context.tenant,
         &"crm".into(),
         chrono::DateTime::UNIX_EPOCH.into(),
     ))
@@ -340,18 +347,18 @@ fn another_process_writes_while_removed_rows_are_overwritten() {
     let mut options = SqliteOptions::default();
     options.busy_timeout = Duration::from_secs(1);
     let other = SqliteStore::open_with(&path, &options).unwrap();
-    let scope = of("default", DeletePolicy::Permanent);
+    let context = of("default", DeletePolicy::Permanent);
     for step in 0..3 {
-        fill(&store, &scope, MARK, step * 200..step * 200 + 200);
-        fill(&store, &scope, OTHER, step * 200..step * 200 + 200);
+        fill(&store, &context, MARK, step * 200..step * 200 + 200);
+        fill(&store, &context, OTHER, step * 200..step * 200 + 200);
     }
-    delete_all(&store, &scope, MARK, &path);
+    delete_all(&store, &context, MARK, &path);
     let since = Instant::now();
     let (mut written, mut busy) = (0, 0);
     for n in (0..600).cycle() {
         let id = id_of(OTHER, n);
         let title = json!(format!("title {n}"));
-        match set(&other, &scope, ("User", &id), ("title", title)) {
+        match set(&other, &context, ("User", &id), ("title", title)) {
             // On a busy machine, a turn may come late.
             Err(StoreError::Busy) => busy += 1,
             answer => {
@@ -373,10 +380,10 @@ fn another_process_writes_while_removed_rows_are_overwritten() {
 fn compacted_file_has_no_trace_of_deleted_rows() {
     let (_directory, path) = file();
     let store = open(&path);
-    let scope = of("default", DeletePolicy::Permanent);
+    let context = of("default", DeletePolicy::Permanent);
     for step in 0..3 {
-        fill(&store, &scope, MARK, step * 100..step * 100 + 100);
-        fill(&store, &scope, OTHER, step * 100..step * 100 + 100);
+        fill(&store, &context, MARK, step * 100..step * 100 + 100);
+        fill(&store, &context, OTHER, step * 100..step * 100 + 100);
     }
     let ids = |mark: &str| {
         let sql = "SELECT group_concat(id) FROM resource WHERE document LIKE ?1";
@@ -387,10 +394,10 @@ fn compacted_file_has_no_trace_of_deleted_rows() {
         ids
     };
     let deleted = ids(MARK);
-    delete_all(&store, &scope, MARK, &path);
+    delete_all(&store, &context, MARK, &path);
     // The journal contains the ids of deleted resources until it is trimmed.
     let until = chrono::DateTime::<chrono::Utc>::MAX_UTC;
-    wait(store.trim(&scope.tenant, until)).unwrap();
+    wait(store.trim(&context.tenant, until)).unwrap();
     let rest = ids(OTHER);
     assert!(matches!(SqliteStore::compact(&path), Err(OpenError::InUse)));
     drop(store);
@@ -402,10 +409,10 @@ fn compacted_file_has_no_trace_of_deleted_rows() {
     }
     let store = open(&path);
     assert_eq!(ids(OTHER), rest);
-    let found = select(&store, &scope, "User", r#"displayName eq "remains 7919""#).unwrap();
+    let found = select(&store, &context, "User", r#"displayName eq "remains 7919""#).unwrap();
     assert_eq!(found, [id_of(OTHER, 1)]);
     drop(store);
-    check_file(&path, &scope);
+    check_file(&path, &context);
     let missing = SqliteStore::compact(path.with_extension("none"));
     assert!(matches!(missing, Err(OpenError::Sqlite(_))));
 }
@@ -415,24 +422,24 @@ fn compacted_file_has_no_trace_of_deleted_rows() {
 fn entries_of_purged_resources_leave_no_name_in_the_file() {
     let (_directory, path) = file();
     let store = open(&path);
-    let mut scope = of("default", DeletePolicy::Soft);
-    Arc::make_mut(&mut scope.settings).policy.journal.level = JournalLevel::Full;
-    fill(&store, &scope, MARK, 0..300);
-    fill(&store, &scope, OTHER, 0..300);
-    delete_all(&store, &scope, MARK, &path);
+    let mut context = of("default", DeletePolicy::Soft);
+    Arc::make_mut(&mut context.settings).policy.journal.level = JournalLevel::Full;
+    fill(&store, &context, MARK, 0..300);
+    fill(&store, &context, OTHER, 0..300);
+    delete_all(&store, &context, MARK, &path);
     assert!(occurrences(&path, MARK) > 600);
-    wait(store.purge_deleted(&scope.tenant, second(9_999))).unwrap();
+    wait(store.purge_deleted(&context.tenant, second(9_999))).unwrap();
     // As after single deletes, a reorganised page may have left copies.
     wait_until_gone(&path, MARK, 20);
     let query = JournalQuery::latest().with_limit(JournalQuery::MAX_LIMIT);
-    let page = wait(store.entries(&scope.tenant, &query)).unwrap().page();
+    let page = wait(store.entries(&context.tenant, &query)).unwrap().page();
     assert!(
         page.unwrap()
             .entries
             .iter()
             .any(|entry| entry.body.is_none())
     );
-    wait(store.erase_tenant(&scope.tenant)).unwrap();
+    wait(store.erase_tenant(&context.tenant)).unwrap();
     wait_until_gone(&path, OTHER, 0);
 }
 
@@ -440,11 +447,11 @@ fn entries_of_purged_resources_leave_no_name_in_the_file() {
 fn trimmed_entries_leave_no_name_in_the_file() {
     let (_directory, path) = file();
     let store = open(&path);
-    let mut scope = of("default", DeletePolicy::Permanent);
-    Arc::make_mut(&mut scope.settings).policy.journal.level = JournalLevel::Full;
-    fill(&store, &scope, MARK, 0..300);
-    delete_all(&store, &scope, MARK, &path);
+    let mut context = of("default", DeletePolicy::Permanent);
+    Arc::make_mut(&mut context.settings).policy.journal.level = JournalLevel::Full;
+    fill(&store, &context, MARK, 0..300);
+    delete_all(&store, &context, MARK, &path);
     assert!(occurrences(&path, MARK) > 600);
-    wait(store.trim(&scope.tenant, second(9_999))).unwrap();
+    wait(store.trim(&context.tenant, second(9_999))).unwrap();
     wait_until_gone(&path, MARK, 20);
 }

@@ -22,47 +22,53 @@ const FORMAT: i64 = 7;
 #[test]
 fn data_are_unchanged_after_reopening() {
     let (_directory, path) = file();
-    let scope = standard();
+    let context = standard();
     let store = SqliteStore::open(&path).unwrap();
     create(
         &store,
-        &scope,
+        &context,
         ("User", "u1"),
         json!({"userName": "Ada", "title": "Dr"}),
     )
     .unwrap();
-    create(&store, &scope, ("User", "u2"), json!({"userName": "bo"})).unwrap();
-    create(&store, &scope, ("Group", "g1"), json!({"displayName": "g"})).unwrap();
-    let version = add_member(&store, &scope, "g1", "u1")
+    create(&store, &context, ("User", "u2"), json!({"userName": "bo"})).unwrap();
+    create(
+        &store,
+        &context,
+        ("Group", "g1"),
+        json!({"displayName": "g"}),
+    )
+    .unwrap();
+    let version = add_member(&store, &context, "g1", "u1")
         .unwrap()
         .stored
         .unwrap()
         .version;
-    delete(&store, &scope, ("User", "u2")).unwrap();
+    delete(&store, &context, ("User", "u2")).unwrap();
     drop(store);
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(
-        select(&store, &scope, "User", r#"userName eq "ADA""#).unwrap(),
+        select(&store, &context, "User", r#"userName eq "ADA""#).unwrap(),
         ["u1"]
     );
     assert_eq!(
-        select(&store, &scope, "Group", r#"members.value eq "u1""#).unwrap(),
+        select(&store, &context, "Group", r#"members.value eq "u1""#).unwrap(),
         ["g1"]
     );
     assert_eq!(
-        select(&store, &scope, "User", "userName pr").unwrap(),
+        select(&store, &context, "User", "userName pr").unwrap(),
         ["u1"]
     );
     let group = wait(store.read(
-        &scope,
-        &kind(&scope, "Group"),
+        &context,
+        &kind(&context, "Group"),
         &ResourceId::from("g1"),
         &ReadOptions::document(),
     ))
     .unwrap();
     assert_eq!(group.version, version);
     // The id existed before, so its versions continue.
-    let again = create(&store, &scope, ("User", "u2"), json!({"userName": "bo"})).unwrap();
+    let again = create(&store, &context, ("User", "u2"), json!({"userName": "bo"})).unwrap();
     assert!(
         again
             .stored
@@ -74,27 +80,27 @@ fn data_are_unchanged_after_reopening() {
             > 4
     );
     drop(store);
-    check_file(&path, &scope);
+    check_file(&path, &context);
 }
 
 #[test]
 fn two_stores_share_a_file() {
     let (_directory, path) = file();
-    let scope = standard();
+    let context = standard();
     let one = SqliteStore::open(&path).unwrap();
     let two = SqliteStore::open(&path).unwrap();
-    create(&one, &scope, ("User", "u0"), json!({"userName": "first"})).unwrap();
-    let taken = create(&two, &scope, ("User", "u1"), json!({"userName": "FIRST"}));
+    create(&one, &context, ("User", "u0"), json!({"userName": "first"})).unwrap();
+    let taken = create(&two, &context, ("User", "u1"), json!({"userName": "FIRST"}));
     assert!(matches!(taken, Err(StoreError::Duplicate { attr }) if attr == "userName"));
     std::thread::scope(|threads| {
         for (store, name) in [(&one, "one"), (&two, "two")] {
-            let scope = &scope;
+            let context = &context;
             threads.spawn(move || {
                 for n in 0..50 {
                     let id = format!("{name}{n}");
                     let body = json!({"userName": id});
-                    create(store, scope, ("User", &id), body).unwrap();
-                    let how = set(store, scope, ("User", "u0"), ("title", json!(id)))
+                    create(store, context, ("User", &id), body).unwrap();
+                    let how = set(store, context, ("User", "u0"), ("title", json!(id)))
                         .unwrap()
                         .outcome;
                     assert_eq!(how, WriteOutcome::Updated);
@@ -104,36 +110,36 @@ fn two_stores_share_a_file() {
     });
     for store in [&one, &two] {
         assert_eq!(
-            select(store, &scope, "User", r#"userName sw "one""#)
+            select(store, &context, "User", r#"userName sw "one""#)
                 .unwrap()
                 .len(),
             50
         );
         assert_eq!(
-            select(store, &scope, "User", r#"userName sw "two""#)
+            select(store, &context, "User", r#"userName sw "two""#)
                 .unwrap()
                 .len(),
             50
         );
     }
     drop((one, two));
-    check_file(&path, &scope);
+    check_file(&path, &context);
 }
 
 #[test]
 fn waiting_too_long_for_another_writer_is_busy() {
     let (_directory, path) = file();
-    let scope = standard();
+    let context = standard();
     let mut options = SqliteOptions::default();
     options.busy_timeout = std::time::Duration::from_millis(20);
     options.synchronous = Synchronous::Normal;
     let store = SqliteStore::open_with(&path, &options).unwrap();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let refused = create(&store, &scope, ("User", "u1"), json!({"userName": "a"}));
+    let refused = create(&store, &context, ("User", "u1"), json!({"userName": "a"}));
     assert!(matches!(refused, Err(StoreError::Busy)), "{refused:?}");
     other.execute_batch("ROLLBACK").unwrap();
-    create(&store, &scope, ("User", "u1"), json!({"userName": "a"})).unwrap();
+    create(&store, &context, ("User", "u1"), json!({"userName": "a"})).unwrap();
 }
 
 #[test]
@@ -321,13 +327,13 @@ fn tokens_of_the_first_format_are_of_the_default_connection() {
 #[test]
 fn unpolled_future_does_nothing() {
     let (_directory, path) = file();
-    let scope = standard();
+    let context = standard();
     let store = SqliteStore::open(&path).unwrap();
     drop(store.read(
-        &scope,
-        &kind(&scope, "User"),
+        &context,
+        &kind(&context, "User"),
         &ResourceId::from("u1"),
         &ReadOptions::document(),
     ));
-    create(&store, &scope, ("User", "u1"), json!({"userName": "a"})).unwrap();
+    create(&store, &context, ("User", "u1"), json!({"userName": "a"})).unwrap();
 }

@@ -9,7 +9,7 @@ use proptest::{
 };
 use scimkit_core::message::SortOrder;
 use scimkit_registry::{
-    AttrId, Edge, Meter, Operator, Predicate, Registry, Resource, ResourceId, ResourceType,
+    AttrEdges, AttrId, Meter, Operator, Predicate, Registry, Resource, ResourceId, ResourceType,
     ResourceView, Scalar, Tolerance,
 };
 use scimkit_sqlite::SqliteStore;
@@ -19,7 +19,7 @@ use scimkit_store::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::support::{scope, second, wait};
+use crate::support::{context, second, wait};
 
 /// Characters that are likely to break folding, prefix ranges and SQL's own functions.
 const WORDS: [&str; 16] = [
@@ -93,12 +93,12 @@ fn things() -> RequestContext {
     for path in indexed {
         builder = builder.index("Thing", path);
     }
-    let mut scope = scope(builder.build().unwrap());
-    let mut settings = scimkit_store::Settings::clone(&scope.settings);
+    let mut context = context(builder.build().unwrap());
+    let mut settings = scimkit_store::Settings::clone(&context.settings);
     settings.policy.cycles = scimkit_store::CyclePolicy::Accept;
     settings.policy.unknown_members = scimkit_store::UnknownMemberPolicy::Accept;
-    scope.settings = Arc::new(settings);
-    scope
+    context.settings = Arc::new(settings);
+    context
 }
 
 /// Mostly one of a few words, so that values coincide.
@@ -288,14 +288,14 @@ fn comparison(
 /// The resources of one case, with what the evaluator needs of each.
 struct Stocked {
     kind: Arc<ResourceType>,
-    scope: RequestContext,
+    context: RequestContext,
     store: SqliteStore,
     views: Vec<(String, Resource, Map<String, Value>)>,
 }
 
 fn stock(bodies: Vec<Value>) -> Stocked {
-    let scope = things();
-    let kind = Arc::clone(scope.settings.registry.resource_type("Thing").unwrap());
+    let context = things();
+    let kind = Arc::clone(context.settings.registry.resource_type("Thing").unwrap());
     let store = SqliteStore::in_memory().unwrap();
     for (n, body) in bodies.into_iter().enumerate() {
         let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
@@ -306,33 +306,33 @@ fn stock(bodies: Vec<Value>) -> Stocked {
             at,
             vec![WriteOp::Create {
                 change,
-                claim: None,
+                existing_match: None,
                 id,
             }],
         );
-        wait(store.write(&scope, batch))
+        wait(store.write(&context, batch))
             .unwrap()
             .pop()
             .unwrap()
             .unwrap();
     }
-    let page = wait(store.query(&scope, &Query::new(Arc::clone(&kind)))).unwrap();
+    let page = wait(store.query(&context, &Query::new(Arc::clone(&kind)))).unwrap();
     let all: Vec<_> = kind.attributes().iter().map(|attr| attr.id()).collect();
     let mut views = Vec::new();
     for stored in page.items {
         let document = stored.document.tree().unwrap().into_owned();
-        let edges: Vec<(AttrId, Vec<Edge>)> = ["members", "holders"]
+        let edges: Vec<AttrEdges> = ["members", "holders"]
             .map(|name| {
                 let attr = kind.attribute_id(name).unwrap();
                 let query = EdgeQuery::new(Arc::clone(&kind), attr, vec![stored.id.clone()]);
-                (
+                AttrEdges {
                     attr,
-                    wait(store.edges(&scope, &query)).unwrap().pop().unwrap(),
-                )
+                    edges: wait(store.edges(&context, &query)).unwrap().pop().unwrap(),
+                }
             })
             .into();
         let made = computed_attributes(
-            &scope.settings,
+            &context.settings,
             &ResourceFacts::new(&kind, &stored, &edges),
             &all,
         );
@@ -340,7 +340,7 @@ fn stock(bodies: Vec<Value>) -> Stocked {
     }
     Stocked {
         kind,
-        scope,
+        context,
         store,
         views,
     }
@@ -379,7 +379,7 @@ impl Stocked {
     }
 
     fn ask(&self, query: &Query) -> (Vec<String>, Option<u64>) {
-        let page = wait(self.store.query(&self.scope, query)).unwrap();
+        let page = wait(self.store.query(&self.context, query)).unwrap();
         (
             page.items
                 .iter()

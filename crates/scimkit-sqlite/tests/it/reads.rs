@@ -81,13 +81,13 @@ impl Gate {
 }
 
 fn tenant(name: &str) -> RequestContext {
-    let mut scope = standard();
-    scope.tenant = TenantId::from(name);
-    scope
+    let mut context = standard();
+    context.tenant = TenantId::from(name);
+    context
 }
 
-fn query(scope: &RequestContext, filter: &str, sort: Option<&str>) -> Query {
-    let kind = kind(scope, "User");
+fn query(context: &RequestContext, filter: &str, sort: Option<&str>) -> Query {
+    let kind = kind(context, "User");
     let filter = Filter::parse(filter).unwrap();
     let predicate = kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
     let sort = sort.map(|path| Sort::new(kind.attribute_id(path).unwrap(), SortOrder::Ascending));
@@ -103,21 +103,26 @@ fn poll<T>(future: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>) -> Poll<T>
 /// Starts a query that waits for a thread, or occupies one.
 fn begin<'a>(
     store: &'a SqliteStore,
-    scope: &'a RequestContext,
+    context: &'a RequestContext,
     query: &'a Query,
 ) -> BoxFuture<'a, Result<Page, StoreError>> {
-    let mut future = store.query(scope, query);
+    let mut future = store.query(context, query);
     assert!(poll(&mut future).is_pending());
     future
 }
 
 fn read(
     store: &SqliteStore,
-    scope: &RequestContext,
+    context: &RequestContext,
     id: &str,
 ) -> Result<StoredResource, StoreError> {
     let id = ResourceId::from(id);
-    wait(store.read(scope, &kind(scope, "User"), &id, &ReadOptions::document()))
+    wait(store.read(
+        context,
+        &kind(context, "User"),
+        &id,
+        &ReadOptions::document(),
+    ))
 }
 
 fn with_threads(readers: usize, queue: usize) -> (tempfile::TempDir, SqliteStore) {
@@ -129,10 +134,10 @@ fn with_threads(readers: usize, queue: usize) -> (tempfile::TempDir, SqliteStore
 }
 
 /// Creates enough users for any query to read the deadline of its budget while it works.
-fn fill(store: &SqliteStore, scope: &RequestContext) {
+fn fill(store: &SqliteStore, context: &RequestContext) {
     for n in 0..500 {
         let body = json!({"userName": format!("user{n}"), "title": "T".repeat(1_000)});
-        create(store, scope, ("User", &format!("u{n:03}")), body).unwrap();
+        create(store, context, ("User", &format!("u{n:03}")), body).unwrap();
     }
 }
 
@@ -164,9 +169,11 @@ fn lookups_are_answered_while_queries_hold_every_query_thread() {
     add_member(&store, &three, "g1", "u1").unwrap();
 
     let gate = Gate::default();
-    let held = [one, two].map(|scope| scope.with_budget(gate.budget(0)));
+    let held = [one, two].map(|context| context.with_budget(gate.budget(0)));
     let query = query(&three, "userName pr", None);
-    let futures = held.each_ref().map(|scope| begin(&store, scope, &query));
+    let futures = held
+        .each_ref()
+        .map(|context| begin(&store, context, &query));
     gate.wait_for(2);
     let mut queued = begin(&store, &three, &query);
 
@@ -251,7 +258,9 @@ fn reads_of_a_store_in_memory_take_turns() {
     let running = begin(&store, &held, &query);
     gate.wait_for(1);
     let scopes = ["a1", "a2", "b1", "a3"].map(noting);
-    let futures = scopes.each_ref().map(|scope| begin(&store, scope, &query));
+    let futures = scopes
+        .each_ref()
+        .map(|context| begin(&store, context, &query));
     let lookup = noting("c1");
     let user = kind(&lookup, "User");
     let id = ResourceId::from("u1");
@@ -271,10 +280,10 @@ fn reads_of_a_store_in_memory_take_turns() {
 #[test]
 fn dropped_query_stops_in_the_middle_of_its_work() {
     for (name, _directory, store) in stores() {
-        let scope = standard();
-        fill(&store, &scope);
+        let context = standard();
+        fill(&store, &context);
         for (filter, sort) in QUERIES {
-            let query = query(&scope, filter, sort);
+            let query = query(&context, filter, sort);
             let whole = standard().with_budget(Budget::unlimited());
             wait(store.query(&whole, &query)).unwrap();
 
@@ -286,7 +295,7 @@ fn dropped_query_stops_in_the_middle_of_its_work() {
             drop(future);
             gate.open();
             // The only thread is free again, and its connection is usable.
-            let few = select(&store, &scope, "User", r#"userName sw "user49""#);
+            let few = select(&store, &context, "User", r#"userName sw "user49""#);
             assert_eq!(few.unwrap().len(), 11);
             let spent = dropped.budget.spent();
             let all = whole.budget.spent();
@@ -303,10 +312,10 @@ fn dropped_query_stops_in_the_middle_of_its_work() {
 #[test]
 fn query_ends_with_its_budget_and_the_next_one_is_answered() {
     for (name, _directory, store) in stores() {
-        let scope = standard();
-        fill(&store, &scope);
+        let context = standard();
+        fill(&store, &context);
         for (filter, sort) in QUERIES {
-            let query = query(&scope, filter, sort);
+            let query = query(&context, filter, sort);
             let few = standard().with_budget(Budget::new(40_000));
             let ended = wait(store.query(&few, &query));
             let work = matches!(ended, Err(StoreError::Exhausted(Exhausted::Work)));
@@ -325,8 +334,8 @@ fn query_ends_with_its_budget_and_the_next_one_is_answered() {
             let is_cancelled = matches!(ended, Err(StoreError::Exhausted(Exhausted::Cancelled)));
             assert!(is_cancelled, "{name}: {filter}: {ended:?}");
 
-            assert!(wait(store.query(&scope, &query)).is_ok());
-            assert_eq!(read(&store, &scope, "u007").unwrap().id.as_str(), "u007");
+            assert!(wait(store.query(&context, &query)).is_ok());
+            assert_eq!(read(&store, &context, "u007").unwrap().id.as_str(), "u007");
         }
     }
 }
@@ -334,10 +343,14 @@ fn query_ends_with_its_budget_and_the_next_one_is_answered() {
 #[test]
 fn query_over_all_resources_is_rejected_early_if_it_will_not_fit() {
     for (name, _directory, store) in stores() {
-        let scope = standard();
-        fill(&store, &scope);
+        let context = standard();
+        fill(&store, &context);
         for sort in [None, Some("title")] {
-            let query = query(&scope, r#"title co "nobody" or nickName co "nobody""#, sort);
+            let query = query(
+                &context,
+                r#"title co "nobody" or nickName co "nobody""#,
+                sort,
+            );
             let whole = standard().with_budget(Budget::unlimited());
             wait(store.query(&whole, &query)).unwrap();
             let limit = whole.budget.spent() / 4;
@@ -354,25 +367,25 @@ fn query_over_all_resources_is_rejected_early_if_it_will_not_fit() {
 #[test]
 fn walk_along_memberships_ends_with_the_budget_of_the_write() {
     let store = SqliteStore::in_memory().unwrap();
-    let scope = standard();
-    let group = |id: &str| create(&store, &scope, ("Group", id), json!({"displayName": id}));
+    let context = standard();
+    let group = |id: &str| create(&store, &context, ("Group", id), json!({"displayName": id}));
     for n in 0..60 {
         group(&format!("g{n}")).unwrap();
     }
     for n in 1..60 {
-        add_member(&store, &scope, &format!("g{}", n - 1), &format!("g{n}")).unwrap();
+        add_member(&store, &context, &format!("g{}", n - 1), &format!("g{n}")).unwrap();
     }
     for id in ["one", "two"] {
         group(id).unwrap();
     }
-    add_member(&store, &scope, "one", "two").unwrap();
+    add_member(&store, &context, "one", "two").unwrap();
     let few = standard().with_budget(Budget::new(100_000));
     let ended = add_member(&store, &few, "g59", "one");
     let is_over = matches!(ended, Err(StoreError::Exhausted(Exhausted::Work)));
     assert!(is_over, "{ended:?}");
-    let members = |filter| select(&store, &scope, "Group", filter).unwrap();
+    let members = |filter| select(&store, &context, "Group", filter).unwrap();
     assert!(members(r#"members.value eq "one""#).is_empty());
-    add_member(&store, &scope, "g59", "one").unwrap();
+    add_member(&store, &context, "g59", "one").unwrap();
     assert_eq!(members(r#"members.value eq "one""#), ["g59"]);
 }
 
@@ -380,21 +393,27 @@ fn walk_along_memberships_ends_with_the_budget_of_the_write() {
 fn write_with_an_exhausted_budget_or_dropped_future_does_nothing() {
     let (_directory, path) = file();
     let store = SqliteStore::open(&path).unwrap();
-    let scope = standard();
-    create(&store, &scope, ("User", "u0"), json!({"userName": "zero"})).unwrap();
+    let context = standard();
+    create(
+        &store,
+        &context,
+        ("User", "u0"),
+        json!({"userName": "zero"}),
+    )
+    .unwrap();
     // Blocks the writing thread, so that the others wait in its queue.
     let other = Database::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let late = standard().with_budget(Budget::unlimited());
     let write =
-        |scope, id| -> BoxFuture<'_, Result<Vec<Result<Written, StoreError>>, StoreError>> {
-            let mut future = store.write(scope, creation(scope, id));
+        |context, id| -> BoxFuture<'_, Result<Vec<Result<Written, StoreError>>, StoreError>> {
+            let mut future = store.write(context, creation(context, id));
             assert!(poll(&mut future).is_pending());
             future
         };
-    let done = write(&scope, "u1");
+    let done = write(&context, "u1");
     let ended = write(&late, "u2");
-    let dropped = write(&scope, "u3");
+    let dropped = write(&context, "u3");
     late.budget.cancel();
     drop(dropped);
     other.execute_batch("ROLLBACK").unwrap();
@@ -403,7 +422,7 @@ fn write_with_an_exhausted_budget_or_dropped_future_does_nothing() {
     let is_cancelled = matches!(ended, Err(StoreError::Exhausted(Exhausted::Cancelled)));
     assert!(is_cancelled, "{ended:?}");
     assert_eq!(
-        select(&store, &scope, "User", "userName pr").unwrap(),
+        select(&store, &context, "User", "userName pr").unwrap(),
         ["u0", "u1"]
     );
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     consistent::check_file,
-    support::{create, file, kind, scope, select, set, wait},
+    support::{context, create, file, kind, select, set, wait},
 };
 
 /// Returns a resource type whose attribute `code` has these characteristics.
@@ -23,7 +23,7 @@ pub(crate) fn badges(code: &str, indexed: bool) -> RequestContext {
     if indexed {
         builder = builder.index("Badge", "code");
     }
-    scope(builder.build().unwrap())
+    context(builder.build().unwrap())
 }
 
 pub(crate) const FOLDED: &str = r#""type": "string""#;
@@ -31,8 +31,8 @@ pub(crate) const EXACT: &str = r#""type": "string", "caseExact": true"#;
 pub(crate) const UNIQUE: &str = r#""type": "string", "uniqueness": "server""#;
 pub(crate) const NUMBER: &str = r#""type": "integer""#;
 
-fn reindex(store: &SqliteStore, scope: &RequestContext) -> Reindexed {
-    wait(store.reindex(&scope.tenant, &kind(scope, "Badge"))).unwrap()
+fn reindex(store: &SqliteStore, context: &RequestContext) -> Reindexed {
+    wait(store.reindex(&context.tenant, &kind(context, "Badge"))).unwrap()
 }
 
 #[test]
@@ -43,22 +43,23 @@ fn filters_are_right_under_every_schema() {
     for (id, code) in [("1", "Aa"), ("2", "aA"), ("3", "b")] {
         create(&store, &first, ("Badge", id), json!({"code": code})).unwrap();
     }
-    let ask = |scope: &RequestContext| select(&store, scope, "Badge", r#"code eq "aA""#).unwrap();
+    let ask =
+        |context: &RequestContext| select(&store, context, "Badge", r#"code eq "aA""#).unwrap();
     let schemas = [
         (badges(FOLDED, true), vec!["1", "2"]),
         (badges(EXACT, true), vec!["2"]),
         (first, vec!["1", "2"]),
         (badges(EXACT, true), vec!["2"]),
     ];
-    for (scope, expected) in &schemas {
-        assert_eq!(ask(scope), *expected);
-        check_file(&path, scope);
+    for (context, expected) in &schemas {
+        assert_eq!(ask(context), *expected);
+        check_file(&path, context);
     }
-    for (scope, expected) in &schemas {
-        assert_eq!(reindex(&store, scope).resources, 3);
-        assert_eq!(reindex(&store, scope).resources, 0);
-        assert_eq!(ask(scope), *expected);
-        check_file(&path, scope);
+    for (context, expected) in &schemas {
+        assert_eq!(reindex(&store, context).resources, 3);
+        assert_eq!(reindex(&store, context).resources, 0);
+        assert_eq!(ask(context), *expected);
+        check_file(&path, context);
     }
     drop(store);
     let store = SqliteStore::open(&path).unwrap();
@@ -140,10 +141,10 @@ fn hidden_values_are_not_sent_as_stored_text() {
     let store = SqliteStore::open(&path).unwrap();
     create(&store, &shown, ("Badge", "1"), json!({"code": "a"})).unwrap();
     create(&store, &shown, ("Badge", "2"), json!({"displayName": "b"})).unwrap();
-    let is_text = |scope: &RequestContext, id: &str| {
-        let kind = kind(scope, "Badge");
+    let is_text = |context: &RequestContext, id: &str| {
+        let kind = kind(context, "Badge");
         let id = ResourceId::from(id);
-        let read = wait(store.read(scope, &kind, &id, &ReadOptions::document())).unwrap();
+        let read = wait(store.read(context, &kind, &id, &ReadOptions::document())).unwrap();
         read.document.is_exact()
     };
     assert!(is_text(&shown, "1") && is_text(&shown, "2"));

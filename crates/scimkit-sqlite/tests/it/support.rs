@@ -35,39 +35,39 @@ pub(crate) fn second(n: i64) -> DateTime<Utc> {
 }
 
 pub(crate) fn standard() -> RequestContext {
-    scope(Registry::standard())
+    context(Registry::standard())
 }
 
-pub(crate) fn scope(registry: Registry) -> RequestContext {
+pub(crate) fn context(registry: Registry) -> RequestContext {
     let mut settings = Settings::new("https://sqlite.test/v2");
     settings.registry = Arc::new(registry);
     RequestContext::new(TenantId::default(), Arc::new(settings))
 }
 
-pub(crate) fn kind(scope: &RequestContext, name: &str) -> Arc<ResourceType> {
-    Arc::clone(scope.settings.registry.resource_type(name).unwrap())
+pub(crate) fn kind(context: &RequestContext, name: &str) -> Arc<ResourceType> {
+    Arc::clone(context.settings.registry.resource_type(name).unwrap())
 }
 
 pub(crate) fn create(
     store: &SqliteStore,
-    scope: &RequestContext,
+    context: &RequestContext,
     (name, id): (&str, &str),
     body: Value,
 ) -> Result<Written, StoreError> {
-    let kind = kind(scope, name);
+    let kind = kind(context, name);
     let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
     let change = Change::create(kind, body);
-    wait(store.create(scope, second(0), ResourceId::from(id), change))
+    wait(store.create(context, second(0), ResourceId::from(id), change))
 }
 
 /// Returns the creation of a user with its id as its name.
-pub(crate) fn creation(scope: &RequestContext, id: &str) -> Batch {
-    let kind = kind(scope, "User");
+pub(crate) fn creation(context: &RequestContext, id: &str) -> Batch {
+    let kind = kind(context, "User");
     let body = serde_json::json!({"userName": id});
     let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
     let create = WriteOp::Create {
         change: Change::create(kind, body),
-        claim: None,
+        existing_match: None,
         id: ResourceId::from(id),
     };
     Batch::new(second(0), vec![create])
@@ -76,16 +76,16 @@ pub(crate) fn creation(scope: &RequestContext, id: &str) -> Batch {
 /// Sets one attribute.
 pub(crate) fn set(
     store: &SqliteStore,
-    scope: &RequestContext,
+    context: &RequestContext,
     (name, id): (&str, &str),
     (path, value): (&str, Value),
 ) -> Result<Written, StoreError> {
-    let kind = kind(scope, name);
+    let kind = kind(context, name);
     let attr = kind.attribute_id(path).unwrap();
     let mut change = Change::empty(kind);
     change.difference(attr, Some(&Value::Null), Some(value));
     wait(store.update(
-        scope,
+        context,
         second(1),
         ResourceId::from(id),
         change,
@@ -95,11 +95,11 @@ pub(crate) fn set(
 
 pub(crate) fn add_member(
     store: &SqliteStore,
-    scope: &RequestContext,
+    context: &RequestContext,
     group: &str,
     member: &str,
 ) -> Result<Written, StoreError> {
-    let kind = kind(scope, "Group");
+    let kind = kind(context, "Group");
     let attr = kind.attribute_id("members").unwrap();
     let mut change = Change::empty(kind);
     let add = vec![Edge::to(member)];
@@ -111,7 +111,7 @@ pub(crate) fn add_member(
         },
     );
     wait(store.update(
-        scope,
+        context,
         second(1),
         ResourceId::from(group),
         change,
@@ -121,27 +121,27 @@ pub(crate) fn add_member(
 
 pub(crate) fn delete(
     store: &SqliteStore,
-    scope: &RequestContext,
+    context: &RequestContext,
     (name, id): (&str, &str),
 ) -> Result<Written, StoreError> {
-    let which = (kind(scope, name), ResourceId::from(id));
-    wait(store.delete(scope, second(2), which, ExpectedVersion::Any))
+    let which = (kind(context, name), ResourceId::from(id));
+    wait(store.delete(context, second(2), which, ExpectedVersion::Any))
 }
 
 /// Returns the ids of the resources that a filter selects.
 pub(crate) fn select(
     store: &SqliteStore,
-    scope: &RequestContext,
+    context: &RequestContext,
     name: &str,
     filter: &str,
 ) -> Result<Vec<String>, StoreError> {
-    let kind = kind(scope, name);
+    let kind = kind(context, name);
     let filter = Filter::parse(filter).unwrap();
     let predicate = kind.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
     let query = Query::new(kind)
         .with_predicate(predicate)
         .with_page(0, u32::MAX);
-    let page = wait(store.query(scope, &query))?;
+    let page = wait(store.query(context, &query))?;
     assert_eq!(page.total, Some(page.items.len() as u64));
     Ok(page
         .items

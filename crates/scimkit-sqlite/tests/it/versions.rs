@@ -28,7 +28,7 @@ use serde_json::json;
 use crate::{
     consistent::check_file,
     schema::{EXACT, FOLDED, UNIQUE, badges},
-    support::{create, delete, file, kind, scope, second, select, set, wait},
+    support::{context, create, delete, file, kind, second, select, set, wait},
 };
 
 const EXACT_UNIQUE: &str = r#""type": "string", "uniqueness": "server", "caseExact": true"#;
@@ -52,7 +52,7 @@ fn with_attribute() -> RequestContext {
              "required": false},
             {"schema": "urn:example:2.0:More", "required": false}]}"#;
     let builder = Registry::builder().schemas_json(extension).unwrap();
-    scope(builder.resource_types_json(user).unwrap().build().unwrap())
+    context(builder.resource_types_json(user).unwrap().build().unwrap())
 }
 
 /// Counts changes of lookup keys from now on.
@@ -74,7 +74,7 @@ fn count(path: &Path, sql: &str) -> i64 {
 #[test]
 fn added_attribute_rebuilds_no_keys_and_texts_stay_sendable() {
     let (_directory, path) = file();
-    let old = scope(Registry::standard());
+    let old = context(Registry::standard());
     let new = with_attribute();
     let first = open(&path);
     let second = open(&path);
@@ -85,15 +85,15 @@ fn added_attribute_rebuilds_no_keys_and_texts_stay_sendable() {
     count_keys(&path);
     let users = [(&first, &old), (&second, &new)];
     for round in 0..6 {
-        for (store, scope) in users {
+        for (store, context) in users {
             let filter = format!(r#"userName eq "u{round}""#);
-            assert_eq!(select(store, scope, "User", &filter).unwrap().len(), 1);
-            let page = wait(store.query(scope, &Query::new(kind(scope, "User")))).unwrap();
+            assert_eq!(select(store, context, "User", &filter).unwrap().len(), 1);
+            let page = wait(store.query(context, &Query::new(kind(context, "User")))).unwrap();
             assert_eq!(page.items.len(), 100);
             assert!(page.items.iter().all(|item| item.document.is_exact()));
             set(
                 store,
-                scope,
+                context,
                 ("User", "007"),
                 ("title", json!(round.to_string())),
             )
@@ -105,11 +105,11 @@ fn added_attribute_rebuilds_no_keys_and_texts_stay_sendable() {
     let badge = ("urn:example:2.0:More:badge", json!("b1"));
     set(&second, &new, ("User", "007"), badge).unwrap();
     set(&first, &old, ("User", "007"), ("title", json!("last"))).unwrap();
-    let shown = |store: &SqliteStore, scope: &RequestContext| {
+    let shown = |store: &SqliteStore, context: &RequestContext| {
         let filter = Filter::parse(r#"title eq "last""#).unwrap();
-        let user = kind(scope, "User");
+        let user = kind(context, "User");
         let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
-        let page = wait(store.query(scope, &Query::new(user).with_predicate(predicate))).unwrap();
+        let page = wait(store.query(context, &Query::new(user).with_predicate(predicate))).unwrap();
         let [item] = &*page.items else {
             panic!("{page:?}")
         };
@@ -154,7 +154,7 @@ fn seen(code: &str, is_exact: bool) -> String {
 /// Compares every answer of one store with the codes.
 fn check(
     store: &SqliteStore,
-    scope: &RequestContext,
+    context: &RequestContext,
     is_exact: bool,
     codes: &BTreeMap<String, Option<&str>>,
 ) {
@@ -167,20 +167,20 @@ fn check(
         let filter = format!(r#"code eq "{code}""#);
         let equal = ids(&|code| seen(code, is_exact) == wanted);
         assert_eq!(
-            select(store, scope, "Badge", &filter).unwrap(),
+            select(store, context, "Badge", &filter).unwrap(),
             equal,
             "{filter}"
         );
         let filter = format!(r#"not (code sw "{code}") and code pr"#);
         let others = ids(&|code| !seen(code, is_exact).starts_with(&wanted));
         assert_eq!(
-            select(store, scope, "Badge", &filter).unwrap(),
+            select(store, context, "Badge", &filter).unwrap(),
             others,
             "{filter}"
         );
     }
     for order in [SortOrder::Ascending, SortOrder::Descending] {
-        let badge = kind(scope, "Badge");
+        let badge = kind(context, "Badge");
         let code = badge.attribute_id("code").unwrap();
         let mut query = Query::new(badge).with_sort(Some(Sort::new(code, order)));
         query.count = 3;
@@ -197,7 +197,7 @@ fn check(
         let expected: Vec<_> = expected.into_iter().map(|(id, _)| id.clone()).collect();
         let mut found = Vec::new();
         loop {
-            let page = wait(store.query(scope, &query)).unwrap();
+            let page = wait(store.query(context, &query)).unwrap();
             assert_eq!(page.total, Some(codes.len() as u64));
             found.extend(page.items.iter().map(|item| item.id.to_string()));
             match page.next {
@@ -222,7 +222,7 @@ fn different_indexes_lead_to_right_results() {
         let mut random = Random(seed);
         let mut codes: BTreeMap<String, Option<&str>> = BTreeMap::new();
         for step in 0..60 {
-            let (store, scope, _) = &versions[usize::try_from(random.below(3)).unwrap()];
+            let (store, context, _) = &versions[usize::try_from(random.below(3)).unwrap()];
             let code = CODES
                 .get(usize::try_from(random.below(8)).unwrap())
                 .copied();
@@ -233,31 +233,31 @@ fn different_indexes_lead_to_right_results() {
             });
             match (random.below(4), id) {
                 (0, Some(id)) => {
-                    delete(store, scope, ("Badge", &id)).unwrap();
+                    delete(store, context, ("Badge", &id)).unwrap();
                     codes.remove(&id);
                 }
                 (1, Some(id)) => {
                     let value = code.map_or(json!(null), |code| json!(code));
-                    set(store, scope, ("Badge", &id), ("code", value)).unwrap();
+                    set(store, context, ("Badge", &id), ("code", value)).unwrap();
                     codes.insert(id, code);
                 }
                 _ => {
                     let id = format!("{step:02}");
                     let body = code.map_or(json!({}), |code| json!({"code": code}));
-                    create(store, scope, ("Badge", &id), body).unwrap();
+                    create(store, context, ("Badge", &id), body).unwrap();
                     codes.insert(id, code);
                 }
             }
             if step % 5 == 4 {
-                for (store, scope, is_exact) in &versions {
-                    check(store, scope, *is_exact, &codes);
+                for (store, context, is_exact) in &versions {
+                    check(store, context, *is_exact, &codes);
                 }
             }
         }
-        for (store, scope, is_exact) in &versions {
-            wait(store.reindex(&scope.tenant, &kind(scope, "Badge"))).unwrap();
-            check(store, scope, *is_exact, &codes);
-            check_file(&path, scope);
+        for (store, context, is_exact) in &versions {
+            wait(store.reindex(&context.tenant, &kind(context, "Badge"))).unwrap();
+            check(store, context, *is_exact, &codes);
+            check_file(&path, context);
         }
     }
 }
@@ -275,13 +275,13 @@ fn unique_values_stay_unique_whichever_schema_wrote_them() {
             r#"{"name": "Badge", "endpoint": "/Badges", "schema": "urn:example:2.0:Badge"}"#;
         let builder = Registry::builder().schemas_json(schema).unwrap();
         let builder = builder.resource_types_json(badge).unwrap();
-        scope(builder.index("Badge", "displayName").build().unwrap())
+        context(builder.index("Badge", "displayName").build().unwrap())
     };
     let one = open(&path);
     let two = open(&path);
-    let put = |store: &SqliteStore, scope: &RequestContext, id: &str, code: &str| match create(
+    let put = |store: &SqliteStore, context: &RequestContext, id: &str, code: &str| match create(
         store,
-        scope,
+        context,
         ("Badge", id),
         json!({"code": code}),
     ) {
@@ -308,11 +308,11 @@ fn unique_values_stay_unique_whichever_schema_wrote_them() {
 #[test]
 fn deleted_resources_are_found_again_under_another_schema() {
     let (_directory, path) = file();
-    let retiring = |mut scope: RequestContext| {
-        let mut settings = Settings::clone(&scope.settings);
+    let retiring = |mut context: RequestContext| {
+        let mut settings = Settings::clone(&context.settings);
         settings.policy.delete_policy = DeletePolicy::Soft;
-        scope.settings = Arc::new(settings);
-        scope
+        context.settings = Arc::new(settings);
+        context
     };
     let old = retiring(badges(FOLDED, true));
     let new = retiring(badges(EXACT, true));
@@ -322,8 +322,8 @@ fn deleted_resources_are_found_again_under_another_schema() {
         create(&first, &old, ("Badge", id), json!({"code": code})).unwrap();
         delete(&first, &old, ("Badge", id)).unwrap();
     }
-    let claim = |scope: &RequestContext| {
-        let badge = kind(scope, "Badge");
+    let existing_match = |context: &RequestContext| {
+        let badge = kind(context, "Badge");
         let filter = Filter::parse(r#"code eq "Ada""#).unwrap();
         let by = badge.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
         let body = badge
@@ -331,14 +331,14 @@ fn deleted_resources_are_found_again_under_another_schema() {
             .unwrap();
         let write = WriteOp::Create {
             change: Change::create(badge, body),
-            claim: Some(Box::new(ExistingMatch::new(MatchScope::Retired, by))),
+            existing_match: Some(Box::new(ExistingMatch::new(MatchScope::Restorable, by))),
             id: ResourceId::from("9"),
         };
         Batch::new(second(9), vec![write])
     };
-    let mut written = wait(second_store.write(&new, claim(&new))).unwrap();
+    let mut written = wait(second_store.write(&new, existing_match(&new))).unwrap();
     let written = written.pop().unwrap().unwrap();
-    assert_eq!(written.outcome, WriteOutcome::Relinked);
+    assert_eq!(written.outcome, WriteOutcome::Restored);
     let ids = "SELECT group_concat(id) FROM retired";
     let left: String = Connection::open(&path)
         .unwrap()
@@ -436,7 +436,7 @@ fn fill(store: &SqliteStore, resources: usize) {
                 Arc::clone(&badge),
                 badge.admit(body, &Tolerance::DEFAULT).unwrap(),
             ),
-            claim: None,
+            existing_match: None,
             id: ResourceId::from(format!("{n:05}")),
         }
     };

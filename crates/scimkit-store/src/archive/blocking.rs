@@ -48,12 +48,12 @@ pub async fn export_to<W: Write>(
 /// See the [module](crate::archive).
 pub async fn import_from<R: Read + Send>(
     archive: &dyn Archive,
-    scope: &RequestContext,
+    context: &RequestContext,
     options: &ArchiveOptions,
     mut input: R,
 ) -> Result<RecordCounts, ArchiveError> {
     let chunks = stream_from(iter::from_fn(move || chunk(&mut input).transpose()));
-    import(archive, scope, options, chunks).await
+    import(archive, context, options, chunks).await
 }
 
 /// Returns the next bytes, or none at the end.

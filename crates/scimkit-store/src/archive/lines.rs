@@ -69,7 +69,7 @@ pub struct RecordCounts {
     /// The number of resources.
     pub resources: u64,
     /// The number of soft-deleted resources.
-    pub retired: u64,
+    pub deleted: u64,
     /// The number of tokens.
     pub tokens: u64,
 }
@@ -81,7 +81,7 @@ impl RecordCounts {
             ("tokens", self.tokens),
             ("resources", self.resources),
             ("members", self.members),
-            ("retired", self.retired),
+            ("retired", self.deleted),
         ]
     }
 
@@ -91,7 +91,7 @@ impl RecordCounts {
             ("tokens", &mut self.tokens),
             ("resources", &mut self.resources),
             ("members", &mut self.members),
-            ("retired", &mut self.retired),
+            ("retired", &mut self.deleted),
         ]
     }
 
@@ -100,7 +100,7 @@ impl RecordCounts {
             ArchiveRecord::Connection(_) => self.connections += 1,
             ArchiveRecord::Edges(edges) => self.members += edges.targets.len() as u64,
             ArchiveRecord::Resource(_) => self.resources += 1,
-            ArchiveRecord::Retired(_) => self.retired += 1,
+            ArchiveRecord::Deleted(_) => self.deleted += 1,
             ArchiveRecord::Start(_) => {}
             ArchiveRecord::Token(_) => self.tokens += 1,
         }
@@ -110,7 +110,7 @@ impl RecordCounts {
 /// Exports a tenant as a stream of JSON lines, each with its line break.
 ///
 /// - Each line is an object with one member, whose name is the kind of the record: first `tenant`, then `connection`,
-///   `token`, `resource`, `edges` (up to [`TARGETS`](super::TARGETS) members of the resource before) and `retired`. The
+///   `token`, `resource`, `edges` (up to [`TARGETS`](super::TARGETS) members of the resource before) and `deleted`. The
 ///   last is `end`, with [`RecordCounts`].
 /// - Documents are the text that the store has, on one line. Times are in milliseconds, as in responses.
 /// - The lines contain personal data, and the digests of tokens unless the options omit tokens.
@@ -222,20 +222,22 @@ impl Stream for ExportLines<'_> {
 /// # }
 /// use scimkit_store::{MemoryStore, RequestContext, Settings, TenantId, archive, stream_from};
 ///
-/// let scope = RequestContext::new(TenantId::from("acme"), Arc::new(Settings::new("https://example.com/scim/v2")));
+/// let context = RequestContext::new(TenantId::from("acme"), Arc::new(Settings::new("https://example.com/scim/v2")));
 /// let chunks = stream_from([Ok("{\"tenant\":{\"form".into()), Ok("at\":2}}\n".into())]);
 /// let (store, options) = (MemoryStore::new(), archive::ArchiveOptions::default());
-/// let imported = now(archive::import(&store, &scope, &options, chunks));
+/// let imported = now(archive::import(&store, &context, &options, chunks));
 /// let problem = imported.unwrap_err().to_string();
 /// assert_eq!(problem, "line 1: unsupported format 2: expected 1");
 /// ```
 pub async fn import<S: Stream<Item = io::Result<Bytes>> + Send>(
     archive: &dyn Archive,
-    scope: &RequestContext,
+    context: &RequestContext,
     options: &ArchiveOptions,
     input: S,
 ) -> Result<RecordCounts, ArchiveError> {
     let mut reader = LineReader::new(input, options);
-    archive.import_records(scope, Box::pin(&mut reader)).await?;
+    archive
+        .import_records(context, Box::pin(&mut reader))
+        .await?;
     Ok(reader.handed())
 }

@@ -6,10 +6,13 @@ use scimkit_registry::{ResourceId, to_json_text};
 use serde_json::{Map, Value};
 
 use super::{
-    ArchiveLimits, ArchiveRecord, DeletedRecord, FORMAT, MembershipRecord, RecordCounts,
-    ResourceRecord, TARGETS, TenantHeader,
+    ArchiveLimits, ArchiveRecord, DeletedRecord, FORMAT, MemberRecord, MembershipRecord,
+    RecordCounts, ResourceRecord, TARGETS, TenantHeader,
 };
-use crate::{Connection, ConnectionId, Document, Tenant, TenantId, TokenRecord, TokenScopes};
+use crate::{
+    Connection, ConnectionId, Document, ResourceRef, Tenant, TenantId, Timestamps, TokenRecord,
+    TokenScopes,
+};
 
 /// A result whose error is the reason why a line is invalid.
 type Outcome<T> = Result<T, String>;
@@ -48,7 +51,7 @@ pub(super) fn line(
             return members.end().map(|()| Line::End(counts));
         }
         ("resource", _) => ArchiveRecord::Resource(resource(&mut members)?),
-        ("retired", _) => ArchiveRecord::Retired(retired(&mut members)?),
+        ("retired", _) => ArchiveRecord::Deleted(deleted(&mut members)?),
         ("token", Some(tenant)) => ArchiveRecord::Token(token(&mut members, tenant)?),
         (other, _) => return Err(format!("unknown kind of line `{}`", excerpt(other))),
     };
@@ -127,25 +130,27 @@ fn resource(members: &mut Members) -> Outcome<ResourceRecord> {
     let (kind, id) = members.identity()?;
     let version = Version::new(members.text("version")?);
     let version = version.map_err(|problem| format!("`version`: {problem}"))?;
-    let at = (
-        members.instant("created")?,
-        members.instant("lastModified")?,
-    );
+    let at = Timestamps {
+        created: members.instant("created")?,
+        last_modified: members.instant("lastModified")?,
+    };
     let by = members.optional_text("connection")?;
     let resource = ResourceRecord::new(kind, id, version, at, members.document()?);
     Ok(resource.with_connection(by.as_deref().map(ConnectionId::from)))
 }
 
-fn retired(members: &mut Members) -> Outcome<DeletedRecord> {
+fn deleted(members: &mut Members) -> Outcome<DeletedRecord> {
     let (kind, id) = members.identity()?;
-    let at = (members.instant("created")?, members.instant("retired")?);
+    let created = members.instant("created")?;
+    let deleted = members.instant("retired")?;
     let by = members.optional_text("connection")?;
-    let retired = DeletedRecord::new(kind, id, at, members.document()?);
-    Ok(retired.with_connection(by.as_deref().map(ConnectionId::from)))
+    let deleted = DeletedRecord::new(kind, id, created, deleted, members.document()?);
+    Ok(deleted.with_connection(by.as_deref().map(ConnectionId::from)))
 }
 
 fn edges(members: &mut Members) -> Outcome<MembershipRecord> {
-    let owner = members.identity()?;
+    let (kind, id) = members.identity()?;
+    let owner = ResourceRef { kind, id };
     let attr = members.text("attribute")?;
     let elements = members.array("targets")?;
     if elements.is_empty() || elements.len() > TARGETS {
@@ -155,7 +160,8 @@ fn edges(members: &mut Members) -> Outcome<MembershipRecord> {
     for element in elements {
         let mut target = Members::of(element, "targets")?;
         let id = ResourceId::from(target.text("value")?);
-        targets.push((id, target.optional_text("type")?));
+        let kind = target.optional_text("type")?;
+        targets.push(MemberRecord { id, kind });
         target.end()?;
     }
     Ok(MembershipRecord::new(owner, attr, targets))

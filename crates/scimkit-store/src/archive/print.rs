@@ -8,8 +8,8 @@ use scimkit_registry::{Resource, ResourceId};
 use serde_json::Value;
 
 use super::{
-    ArchiveRecord, DeletedRecord, FORMAT, MembershipRecord, RecordCounts, ResourceRecord,
-    TenantHeader,
+    ArchiveRecord, DeletedRecord, FORMAT, MemberRecord, MembershipRecord, RecordCounts,
+    ResourceRecord, TenantHeader,
 };
 use crate::{Connection, ConnectionId, Document, StoreError, TokenRecord};
 
@@ -19,7 +19,7 @@ pub(super) fn line(record: &ArchiveRecord) -> Result<String, StoreError> {
         ArchiveRecord::Connection(connection) => of_connection(connection),
         ArchiveRecord::Edges(edges) => of_edges(edges),
         ArchiveRecord::Resource(resource) => of_resource(resource)?,
-        ArchiveRecord::Retired(retired) => of_retired(retired)?,
+        ArchiveRecord::Deleted(deleted) => of_deleted(deleted)?,
         ArchiveRecord::Start(start) => of_start(start),
         ArchiveRecord::Token(token) => of_token(token),
     })
@@ -96,13 +96,13 @@ fn of_resource(resource: &ResourceRecord) -> Result<String, StoreError> {
     Ok(line.document(&resource.document)?.end())
 }
 
-fn of_retired(retired: &DeletedRecord) -> Result<String, StoreError> {
+fn of_deleted(deleted: &DeletedRecord) -> Result<String, StoreError> {
     let line = Line::of("retired")
-        .identity(&retired.kind, &retired.id)
-        .instant("created", retired.created)
-        .instant("retired", retired.retired)
-        .connection(retired.connection.as_ref());
-    Ok(line.document(&retired.document)?.end())
+        .identity(&deleted.kind, &deleted.id)
+        .instant("created", deleted.created)
+        .instant("retired", deleted.deleted)
+        .connection(deleted.connection.as_ref());
+    Ok(line.document(&deleted.document)?.end())
 }
 
 fn of_edges(edges: &MembershipRecord) -> String {
@@ -111,7 +111,7 @@ fn of_edges(edges: &MembershipRecord) -> String {
     line = line.text("attribute", &edges.attr);
     line.name("targets");
     line.text.push('[');
-    for (n, (id, kind)) in edges.targets.iter().enumerate() {
+    for (n, MemberRecord { id, kind }) in edges.targets.iter().enumerate() {
         line.text.push_str(if n == 0 { "" } else { "," });
         let _ = write!(line.text, r#"{{"value":{}"#, Value::from(id.as_str()));
         if let Some(kind) = kind {

@@ -46,7 +46,7 @@ enum Stage {
     Connections,
     Tokens,
     Resources,
-    Retired,
+    Deleted,
     /// The last line was read.
     End,
     /// The input ended, or there was an error.
@@ -58,7 +58,7 @@ impl Stage {
         match record {
             ArchiveRecord::Connection(_) => Stage::Connections,
             ArchiveRecord::Edges(_) | ArchiveRecord::Resource(_) => Stage::Resources,
-            ArchiveRecord::Retired(_) => Stage::Retired,
+            ArchiveRecord::Deleted(_) => Stage::Deleted,
             ArchiveRecord::Start(_) => Stage::Start,
             ArchiveRecord::Token(_) => Stage::Tokens,
         }

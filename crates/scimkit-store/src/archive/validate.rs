@@ -1,6 +1,6 @@
 //! The rules of administration for imported tenants, connections, tokens and owners.
 
-use super::fit::{check_id, refused};
+use super::validate_document::{check_id, refused};
 use crate::{
     Connection, ConnectionId, StoreError, Tenant, TokenRecord,
     validate::{self, InvalidEntry},

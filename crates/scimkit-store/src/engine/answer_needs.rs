@@ -6,7 +6,7 @@ use scimkit_registry::{AttrId, Change, Edge, EdgeEdit, Resource, ResourceId, Res
 
 use super::{
     answer_edges::{AnswerEdges, EdgeSource, ShownAttr, owner_list},
-    claims::adoption_change,
+    existing_matches::adoption_change,
     facts::{FoundRow, Needs, RowState},
     known::Known,
     queries::{list, queries},
@@ -115,16 +115,20 @@ impl Collector<'_> {
         let shows_owners = |attr: &ShownAttr| matches!(attr.source, EdgeSource::Owners(_));
         let is_shown = write.kind().name() == self.edges.kind.name();
         match write {
-            WriteOp::Create { change, claim, id } => {
+            WriteOp::Create {
+                change,
+                existing_match,
+                id,
+            } => {
                 if !is_shown {
                     return;
                 }
                 self.created(request, change, id);
-                if let Some(claim) = claim {
-                    if let Some(sent) = &claim.sent {
+                if let Some(existing_match) = existing_match {
+                    if let Some(sent) = &existing_match.sent {
                         self.created(request, sent, id);
                     }
-                    self.claimed(number, request, (change, claim));
+                    self.found_match(number, request, (change, existing_match));
                 }
             }
             WriteOp::Delete { .. } => {}
@@ -146,15 +150,15 @@ impl Collector<'_> {
     }
 
     /// Adds the facts about the candidates of a match.
-    fn claimed(
+    fn found_match(
         &mut self,
         number: usize,
         request: &Request,
-        (change, claim): (&Change, &ExistingMatch),
+        (change, existing_match): (&Change, &ExistingMatch),
     ) {
         let kind = change.kind();
         let mut seen = BTreeSet::new();
-        for query in queries(number, kind, claim) {
+        for query in queries(number, kind, existing_match) {
             let rows: &[FoundRow] = self.known.candidates(query.number).unwrap_or_default();
             for row in rows.iter().filter(|row| seen.insert(&row.head.id)) {
                 let id = &row.head.id;
@@ -164,7 +168,8 @@ impl Collector<'_> {
                 }
                 // If this fails, the write fails, too.
                 let sent = row.document.tree().map_err(StoreError::from);
-                let sent = sent.and_then(|tree| adoption_change(request, change, claim, &tree));
+                let sent =
+                    sent.and_then(|tree| adoption_change(request, change, existing_match, &tree));
                 if let Ok(sent) = sent {
                     self.existing((id, Some(Before::Document(&row.document))), &sent);
                 }

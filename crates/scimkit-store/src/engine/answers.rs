@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use scimkit_registry::{Budget, Edge, ResourceId, ResourceType};
+use scimkit_registry::{AttrEdges, Budget, Edge, ResourceId, ResourceType};
 
 use super::{
     answer_edges::{AnswerEdges, EdgeSource, ShownAttr, owner_list},
@@ -43,7 +43,10 @@ impl Decider<'_> {
             if head.is_some_and(|head| head.version == stored.version) {
                 for attr in &edges.attrs {
                     if let Some(shown) = self.shown(request, edges, attr, stored)? {
-                        stored.edges.push((attr.id, shown));
+                        stored.edges.push(AttrEdges {
+                            attr: attr.id,
+                            edges: shown,
+                        });
                     }
                 }
             }

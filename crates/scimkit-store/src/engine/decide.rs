@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use scimkit_core::Version;
-use scimkit_registry::{Budget, Change, Resource, ResourceId, ResourceType};
+use scimkit_registry::{AttrKeys, Budget, Change, Resource, ResourceId, ResourceType};
 
 use super::{
-    claims::{Claimed, adoption_change},
     counters::Moves,
     decider::Decider,
     edited::{Edit, EditedBody, key_edits},
+    existing_matches::{FoundMatch, adoption_change},
     facts::{FoundRow, RowHead, RowState},
     journal::{RecorderMark, action},
     keys::{self, KeyEdit, KeyEdits},
@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{
     DeletePolicy, Document, ExistingMatch, ExpectedVersion, Intent, JournalAction, JournalLevel,
-    OnFailure, StoreError, StoredResource, WriteOp, WriteOutcome, Written, support::FULL_JOURNAL,
+    OnFailure, StoreError, StoredResource, WriteOp, WriteOutcome, Written,
+    capabilities::FULL_JOURNAL,
 };
 
 /// An earlier state of a decider, for a rollback.
@@ -95,7 +96,11 @@ impl Decider<'_> {
     fn write(&mut self, request: &Request, prepared: &Prepared) -> Result<Written, StoreError> {
         request.budget.charge(weight(&prepared.write))?;
         match &prepared.write {
-            WriteOp::Create { change, claim, id } => {
+            WriteOp::Create {
+                change,
+                existing_match,
+                id,
+            } => {
                 let keys = &prepared.keys;
                 let edit = Edit {
                     base: None,
@@ -103,8 +108,8 @@ impl Decider<'_> {
                     id,
                     keys,
                 };
-                let claim = claim.as_deref();
-                self.create_or_claim(request, (prepared.number, edit), claim)
+                let existing_match = existing_match.as_deref();
+                self.create_or_claim(request, (prepared.number, edit), existing_match)
             }
             WriteOp::Delete { expect, id, kind } => self.delete(request, (kind, id), expect),
             WriteOp::Update { change, expect, id } => {
@@ -127,15 +132,18 @@ impl Decider<'_> {
         &mut self,
         request: &Request,
         (number, edit): (usize, Edit<'_>),
-        claim: Option<&ExistingMatch>,
+        existing_match: Option<&ExistingMatch>,
     ) -> Result<Written, StoreError> {
-        if let Some(claim) = claim {
-            let claimed = self.claimed(request, (number, edit.change.kind()), claim)?;
-            if let Some((claimed, candidate)) = claimed {
-                self.set_subject(request, number, claimed.id());
-                let mut written = match claimed {
-                    Claimed::Live(id, how) => self.adopt(request, (&id, how), (edit.change, claim)),
-                    Claimed::Deleted(head) => {
+        if let Some(existing_match) = existing_match {
+            let found_match =
+                self.found_match(request, (number, edit.change.kind()), existing_match)?;
+            if let Some((found_match, candidate)) = found_match {
+                self.set_subject(request, number, found_match.id());
+                let mut written = match found_match {
+                    FoundMatch::Live(id, how) => {
+                        self.adopt(request, (&id, how), (edit.change, existing_match))
+                    }
+                    FoundMatch::Deleted(head) => {
                         let id = &head.id;
                         self.create(request, Edit { id, ..edit }, Some(&head))
                     }
@@ -175,7 +183,7 @@ impl Decider<'_> {
         let members = self.member_edits(request, id, edit.change)?;
         let nothing = Resource::default();
         // A later match may read the document, too.
-        let (moves, document) = if self.counters.read_documents(kind) || self.has_claims {
+        let (moves, document) = if self.counters.read_documents(kind) || self.has_existing_matches {
             let mut document = nothing;
             edit.change.apply(&mut document);
             let moves = self.counted(request, kind, (None, Some(&document)))?;
@@ -204,7 +212,7 @@ impl Decider<'_> {
         self.counters.apply(moves);
         self.edit_members(members);
         let how = match deleted {
-            Some(_) => WriteOutcome::Relinked,
+            Some(_) => WriteOutcome::Restored,
             None => WriteOutcome::Created,
         };
         self.record(request, action(how), (kind.name().into(), id), details);
@@ -257,13 +265,13 @@ impl Decider<'_> {
         &mut self,
         request: &Request,
         (id, how): (&ResourceId, WriteOutcome),
-        (change, claim): (&Change, &ExistingMatch),
+        (change, existing_match): (&Change, &ExistingMatch),
     ) -> Result<Written, StoreError> {
         let kind = change.kind();
         let head = self.live(kind, id)?.clone();
         let before = self.body(kind, id)?;
         let tree = before.document.tree()?;
-        let change = &adoption_change(request, change, claim, &tree)?;
+        let change = &adoption_change(request, change, existing_match, &tree)?;
         let keys = &keys::of_change(change);
         let edit = Edit {
             base: None,
@@ -391,9 +399,9 @@ impl Decider<'_> {
         }
         let row = self.stored_row(id)?;
         let mut keys = KeyEdits::new();
-        if self.has_claims {
+        if self.has_existing_matches {
             // Matches of later writes search by keys.
-            for (attr, before) in keys::of_document(kind, &row.document)? {
+            for AttrKeys { attr, keys: before } in keys::of_document(kind, &row.document)? {
                 let after = before.clone();
                 keys.insert(attr, KeyEdit { after, before });
             }

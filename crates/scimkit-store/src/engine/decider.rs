@@ -10,7 +10,7 @@ use super::{
 pub(super) struct Decider<'d> {
     pub(super) counters: Counters<'d>,
     /// Whether the match of a create may search for values that other writes change.
-    pub(super) has_claims: bool,
+    pub(super) has_existing_matches: bool,
     pub(super) journal: Recorder,
     pub(super) known: &'d Known,
     /// The number of the last change.

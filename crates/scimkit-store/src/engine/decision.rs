@@ -14,7 +14,7 @@ use super::{
     decider::Decider,
     facts::{Facts, Needs},
     journal::Recorder,
-    keys::{self, AttrKeys},
+    keys,
     known::Known,
     needs,
     operations::Operations,
@@ -53,7 +53,7 @@ pub enum Step {
 /// let user = registry.resource_type("User").unwrap();
 /// let body = user.admit(json!({"userName": "bjensen"}), &Tolerance::DEFAULT)?;
 /// let change = Change::create(Arc::clone(user), body);
-/// let write = WriteOp::Create { change, claim: None, id: ResourceId::from("1") };
+/// let write = WriteOp::Create { change, existing_match: None, id: ResourceId::from("1") };
 /// let batch = Batch::new(DateTime::UNIX_EPOCH, vec![write]);
 /// let mut decision = Decision::new(WriteRequest::new(registry.clone(), batch));
 ///
@@ -107,7 +107,7 @@ impl Decision {
                 WriteOp::Create { change, .. } | WriteOp::Update { change, .. } => {
                     keys::of_change(change)
                 }
-                WriteOp::Delete { .. } => AttrKeys::new(),
+                WriteOp::Delete { .. } => Vec::new(),
             };
             let number = first.saturating_add(index);
             Prepared {
@@ -168,17 +168,24 @@ impl Decision {
     }
 
     fn decide(&self) -> Outcome {
-        let claims =
-            |prepared: &Prepared| matches!(&prepared.write, WriteOp::Create { claim: Some(_), .. });
+        let existing_matches = |prepared: &Prepared| {
+            matches!(
+                &prepared.write,
+                WriteOp::Create {
+                    existing_match: Some(_),
+                    ..
+                }
+            )
+        };
         let mut writes = self.requests.iter().flat_map(|request| &request.writes);
-        let has_claims = self.writes > 1 && writes.any(claims);
+        let has_existing_matches = self.writes > 1 && writes.any(existing_matches);
         let mut decider = Decider {
             counters: Counters::new(&self.requests, &self.known),
-            has_claims,
+            has_existing_matches,
             journal: Recorder::new(self.known.journal().is_some()),
             known: &self.known,
             last: self.known.version().unwrap_or(0),
-            overlay: Overlay::new(self.writes, has_claims),
+            overlay: Overlay::new(self.writes, has_existing_matches),
             rejections: &self.rejections,
             subjects: Vec::with_capacity(self.requests.len()),
         };

@@ -2,13 +2,13 @@
 
 use std::{borrow::Cow, collections::btree_map, sync::Arc};
 
-use scimkit_registry::{Change, Key, Resource, ResourceId};
+use scimkit_registry::{AttrKeys, Change, Key, Resource, ResourceId};
 
 use super::{
     counters::Moves,
     decider::Decider,
     facts::KeyRef,
-    keys::{self, AttrKeys, KeyEdits},
+    keys::{self, KeyEdits},
     overlay::Body,
     request::Request,
     rows::Rejection,
@@ -30,7 +30,7 @@ pub(super) struct Edit<'w> {
     pub(super) change: &'w Change,
     pub(super) id: &'w ResourceId,
     /// The new keys of the attributes that the change sets.
-    pub(super) keys: &'w AttrKeys,
+    pub(super) keys: &'w [AttrKeys],
 }
 
 impl Decider<'_> {
@@ -186,16 +186,16 @@ fn edited_text<'d>(
 }
 
 /// Returns the keys of the attributes that a change touches, before and after it.
-pub(super) fn key_edits(before: Option<(&Resource, &Change)>, after: &AttrKeys) -> KeyEdits {
+pub(super) fn key_edits(before: Option<(&Resource, &Change)>, after: &[AttrKeys]) -> KeyEdits {
     let mut edits = KeyEdits::new();
     if let Some((document, change)) = before {
         let ids = keys::touched(change);
-        for (attr, before) in keys::of_attributes(change.kind(), document, ids) {
-            edits.entry(attr).or_default().before = before;
+        for AttrKeys { attr, keys } in keys::of_attributes(change.kind(), document, ids) {
+            edits.entry(attr).or_default().before = keys;
         }
     }
-    for (attr, after) in after {
-        edits.entry(*attr).or_default().after.clone_from(after);
+    for AttrKeys { attr, keys } in after {
+        edits.entry(*attr).or_default().after.clone_from(keys);
     }
     edits
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use scimkit_registry::{AttrId, Key, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, AttrKeys, Key, ResourceId, ResourceType};
 
 use super::{
     decider::Decider,
@@ -74,7 +74,7 @@ impl Decider<'_> {
     ) -> Result<(), StoreError> {
         let row = self.known.row(&head.id)?;
         let row = row.ok_or_else(|| missing("a removed row"))?;
-        for (attr, keys) in keys::of_document(kind, &row.document)? {
+        for AttrKeys { attr, keys } in keys::of_document(kind, &row.document)? {
             let rows = key_rows((kind, attr), &head.id, head.state, &keys);
             operations.removed_keys.extend(rows);
         }
@@ -150,7 +150,7 @@ fn insert(operations: &mut Operations, head: &RowHead, body: &Body) -> Result<()
             .for_each(|(attr, edit)| add(*attr, &edit.after)),
         RowState::Deleted => {
             let keys = keys::of_document(&body.kind, &body.document)?;
-            keys.iter().for_each(|(attr, keys)| add(*attr, keys));
+            keys.iter().for_each(|list| add(list.attr, &list.keys));
         }
     }
     operations.inserted_rows.push(row(head, body));

@@ -192,7 +192,7 @@ pub(super) fn action(how: WriteOutcome) -> JournalAction {
         WriteOutcome::Adopted => JournalAction::Adopted,
         WriteOutcome::Created => JournalAction::Created,
         WriteOutcome::Deleted => JournalAction::Deleted,
-        WriteOutcome::Relinked => JournalAction::Restored,
+        WriteOutcome::Restored => JournalAction::Restored,
         WriteOutcome::Unchanged | WriteOutcome::Updated => JournalAction::Updated,
     }
 }

@@ -7,7 +7,8 @@ use std::{
 
 use scimkit_core::{DataType, Uniqueness};
 use scimkit_registry::{
-    Attr, AttrId, AttributeRole, Change, Document, InvalidDocument, Key, Resource, ResourceType,
+    Attr, AttrId, AttrKeys, AttributeRole, Change, Document, InvalidDocument, Key, Resource,
+    ResourceType,
 };
 
 /// The keys of one attribute before a decision and after it.
@@ -41,8 +42,6 @@ fn missing<'k>(keys: &'k [Key], others: &'k [Key]) -> impl Iterator<Item = &'k K
 
 /// The keys of the attributes that a decision touches.
 pub(super) type KeyEdits = BTreeMap<AttrId, KeyEdit>;
-/// Keys by attribute.
-pub(super) type AttrKeys = Vec<(AttrId, Vec<Key>)>;
 
 /// Returns whether stores have keys of an attribute: it is indexed, simple, and stored in documents.
 pub(crate) fn has_keys(kind: &ResourceType, attr: &Attr) -> bool {
@@ -59,10 +58,10 @@ pub(super) fn is_unique(attr: &Attr) -> bool {
 }
 
 /// Returns the new keys of the attributes that a change touches.
-pub(super) fn of_change(change: &Change) -> AttrKeys {
+pub(super) fn of_change(change: &Change) -> Vec<AttrKeys> {
     let kind = change.kind();
     let mut keys = change.keys();
-    keys.retain(|(id, _)| has_keys(kind, kind.attr(*id)));
+    keys.retain(|list| has_keys(kind, kind.attr(list.attr)));
     keys
 }
 
@@ -71,7 +70,7 @@ pub(super) fn of_attributes(
     kind: &Arc<ResourceType>,
     document: &Resource,
     ids: impl Iterator<Item = AttrId>,
-) -> AttrKeys {
+) -> Vec<AttrKeys> {
     let mut change = Change::empty(Arc::clone(kind));
     for id in ids {
         change.difference(id, None, document.get(kind, id).cloned());
@@ -86,7 +85,7 @@ pub(super) fn of_attributes(
 pub(super) fn of_document(
     kind: &Arc<ResourceType>,
     document: &Document,
-) -> Result<AttrKeys, InvalidDocument> {
+) -> Result<Vec<AttrKeys>, InvalidDocument> {
     let keyed = kind.attributes().iter().filter(|attr| has_keys(kind, attr));
     let part = document.part(kind, keyed.map(Attr::id))?;
     Ok(of_change(&Change::create(Arc::clone(kind), part)))

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use scimkit_registry::{Change, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType};
+use scimkit_registry::{AttrKeys, Change, Edge, EdgeChange, EdgeEdit, ResourceId, ResourceType};
 
 use super::{
     answer_needs, counters,
@@ -28,7 +28,7 @@ pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
         ..Needs::default()
     };
     let mut number = 0;
-    let mut claimed = BTreeSet::new();
+    let mut found_match = BTreeSet::new();
     let mut touched = BTreeMap::new();
     let refuses_cycles = requests
         .iter()
@@ -36,7 +36,7 @@ pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
     for request in requests {
         for prepared in &request.writes {
             let mut collector = Collector {
-                claimed: &mut claimed,
+                found_match: &mut found_match,
                 known,
                 needs: &mut needs,
                 refuses_cycles,
@@ -48,9 +48,9 @@ pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
         }
     }
     for (id, kind) in &touched {
-        let lists = claimed.iter().filter(|(name, _)| name == kind.name());
+        let lists = found_match.iter().filter(|(name, _)| name == kind.name());
         for (_, attr) in lists {
-            claimable(list((kind, id), attr), known, &mut needs);
+            matchable(list((kind, id), attr), known, &mut needs);
         }
     }
     answer_needs::add(requests, known, &mut needs);
@@ -86,10 +86,10 @@ fn counters_of(requests: &[Request], known: &Known, needs: &mut Needs) {
 }
 
 /// A type and a membership attribute that creates with a match change.
-type ClaimedList = (String, Arc<str>);
+type MatchList = (String, Arc<str>);
 
 /// Adds the members of a resource that an earlier write changes, since a later create may adopt or restore it.
-fn claimable(list: MemberList, known: &Known, needs: &mut Needs) {
+fn matchable(list: MemberList, known: &Known, needs: &mut Needs) {
     let query = AncestorQuery {
         attr: Arc::clone(&list.attr),
         start: list.owner.clone(),
@@ -103,7 +103,7 @@ fn claimable(list: MemberList, known: &Known, needs: &mut Needs) {
 }
 
 struct Collector<'a> {
-    claimed: &'a mut BTreeSet<ClaimedList>,
+    found_match: &'a mut BTreeSet<MatchList>,
     known: &'a Known,
     needs: &'a mut Needs,
     refuses_cycles: bool,
@@ -115,12 +115,16 @@ struct Collector<'a> {
 impl Collector<'_> {
     fn write(&mut self, number: usize, prepared: &Prepared) {
         match &prepared.write {
-            WriteOp::Create { change, claim, id } => {
+            WriteOp::Create {
+                change,
+                existing_match,
+                id,
+            } => {
                 self.head(id);
                 self.keys(change.kind(), &prepared.keys);
                 self.edges((change.kind(), id), change, Members::None);
-                if let Some(claim) = claim {
-                    self.claim(number, change, claim);
+                if let Some(existing_match) = existing_match {
+                    self.existing_match(number, change, existing_match);
                 }
             }
             WriteOp::Delete { id, .. } => {
@@ -144,14 +148,14 @@ impl Collector<'_> {
     }
 
     /// Adds the queries of a match, and for its known candidates the facts that a write of them needs.
-    fn claim(&mut self, number: usize, change: &Change, claim: &ExistingMatch) {
+    fn existing_match(&mut self, number: usize, change: &Change, existing_match: &ExistingMatch) {
         let kind = change.kind();
-        let sent = claim.sent.as_ref().unwrap_or(change);
-        if claim.sent.is_some() {
+        let sent = existing_match.sent.as_ref().unwrap_or(change);
+        if existing_match.sent.is_some() {
             self.keys(kind, &keys::of_change(sent));
         }
         let mut taken = BTreeSet::new();
-        for query in queries(number, kind, claim) {
+        for query in queries(number, kind, existing_match) {
             match self.known.candidates(query.number) {
                 Ok(rows) => taken.extend(rows.iter().map(|row| row.head.id.clone())),
                 Err(_) => self.needs.candidates.push(query),
@@ -165,7 +169,7 @@ impl Collector<'_> {
         self.touched.extend(taken);
         for edges in change.edge_changes().iter().chain(sent.edge_changes()) {
             let attr = kind.attr(edges.attr).path().into();
-            self.claimed.insert((kind.name().to_owned(), attr));
+            self.found_match.insert((kind.name().to_owned(), attr));
         }
     }
 
@@ -181,8 +185,8 @@ impl Collector<'_> {
         }
     }
 
-    fn keys(&mut self, kind: &Arc<ResourceType>, keys: &keys::AttrKeys) {
-        for (attr, keys) in keys {
+    fn keys(&mut self, kind: &Arc<ResourceType>, keys: &[AttrKeys]) {
+        for AttrKeys { attr, keys } in keys {
             if !keys::is_unique(kind.attr(*attr)) {
                 continue;
             }

@@ -21,7 +21,7 @@ pub(super) struct Overlay {
     // key is unique or there are matches.
     above: HashMap<ResourceId, BTreeSet<(ResourceId, Arc<str>)>>,
     /// Whether the match of a create may search for values that other writes change.
-    has_claims: bool,
+    has_existing_matches: bool,
     /// Whether there is only one write, so that no later write looks up its changes. `above`, `keys` and `log` stay
     /// empty then.
     is_single: bool,
@@ -81,9 +81,9 @@ pub(super) struct Mark(usize);
 
 impl Overlay {
     /// Creates an overlay for that number of writes.
-    pub(super) fn new(writes: usize, has_claims: bool) -> Self {
+    pub(super) fn new(writes: usize, has_existing_matches: bool) -> Self {
         Overlay {
-            has_claims,
+            has_existing_matches,
             is_single: writes <= 1,
             ..Overlay::default()
         }
@@ -96,7 +96,7 @@ impl Overlay {
     /// Undoes the changes since the mark.
     pub(super) fn roll_back(&mut self, mark: Mark) {
         if self.is_single {
-            *self = Overlay::new(1, self.has_claims);
+            *self = Overlay::new(1, self.has_existing_matches);
         }
         while self.log.len() > mark.0 {
             match self.log.pop() {
@@ -131,7 +131,7 @@ impl Overlay {
             return self.rows.insert(id.clone(), entry?);
         }
         if let Some(before) = self.rows.get(id).cloned() {
-            for key in before.live_keys(self.has_claims) {
+            for key in before.live_keys(self.has_existing_matches) {
                 if let Some(ids) = self.keys.get_mut(&key) {
                     ids.remove(id);
                 }
@@ -140,7 +140,7 @@ impl Overlay {
         let Some(entry) = entry else {
             return self.rows.remove(id);
         };
-        for key in entry.live_keys(self.has_claims) {
+        for key in entry.live_keys(self.has_existing_matches) {
             self.keys.entry(key).or_default().insert(id.clone());
         }
         self.rows.insert(id.clone(), entry)
@@ -285,13 +285,13 @@ impl Entry {
     }
 
     /// Returns the keys that later writes look up: the unique ones, or all if there are matches.
-    fn live_keys(&self, has_claims: bool) -> impl Iterator<Item = KeyRef> {
+    fn live_keys(&self, has_existing_matches: bool) -> impl Iterator<Item = KeyRef> {
         let body = self.body.as_ref().filter(|_| self.is_live());
         body.into_iter().flat_map(move |body| {
             let looked_for = body
                 .keys
                 .iter()
-                .filter(move |(attr, _)| has_claims || is_unique(body.kind.attr(**attr)));
+                .filter(move |(attr, _)| has_existing_matches || is_unique(body.kind.attr(**attr)));
             looked_for.flat_map(|(attr, edit)| {
                 edit.after.iter().map(|key| KeyRef {
                     attr: *attr,

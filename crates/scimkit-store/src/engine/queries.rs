@@ -26,7 +26,7 @@ pub(super) fn list((kind, owner): Owner<'_>, attr: &str) -> MemberList {
 pub(super) fn queries(
     number: usize,
     kind: &Arc<ResourceType>,
-    claim: &ExistingMatch,
+    existing_match: &ExistingMatch,
 ) -> Vec<CandidateQuery> {
     let first = number.saturating_mul(QUERIES);
     let query = |at: usize, state, owner, predicate: Predicate| CandidateQuery {
@@ -39,20 +39,20 @@ pub(super) fn queries(
         state,
     };
     let mut queries = Vec::new();
-    if claim.scope != MatchScope::Retired {
-        let by = claim.by.clone();
+    if existing_match.scope != MatchScope::Restorable {
+        let by = existing_match.predicate.clone();
         queries.push(query(0, RowState::Live, OwnerFilter::Unowned, by));
     }
-    if let Some(dormant) = claim
+    if let Some(deactivated) = existing_match
         .deactivated
         .as_ref()
-        .filter(|_| claim.scope != MatchScope::Live)
+        .filter(|_| existing_match.scope != MatchScope::Adoptable)
     {
-        let both = Predicate::All(vec![claim.by.clone(), dormant.clone()]);
+        let both = Predicate::All(vec![existing_match.predicate.clone(), deactivated.clone()]);
         queries.push(query(1, RowState::Live, OwnerFilter::Any, both));
     }
-    if claim.scope != MatchScope::Live {
-        for (at, term) in claim.terms().iter().enumerate() {
+    if existing_match.scope != MatchScope::Adoptable {
+        for (at, term) in existing_match.terms().iter().enumerate() {
             let at = at.saturating_add(DELETED);
             queries.push(query(at, RowState::Deleted, OwnerFilter::Any, term.clone()));
         }

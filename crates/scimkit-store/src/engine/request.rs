@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use scimkit_mapping::Mapping;
-use scimkit_registry::{Budget, Registry, ResourceId};
+use scimkit_registry::{AttrKeys, Budget, Registry, ResourceId};
 
-use super::{answer_edges::AnswerEdges, keys::AttrKeys, operations::Operations, policy::Policy};
+use super::{answer_edges::AnswerEdges, operations::Operations, policy::Policy};
 use crate::{
     Batch, Cause, Intent, OnFailure, RequestContext, RequestLimits, Settings, StoreError, WriteOp,
     Written,
@@ -57,8 +57,8 @@ impl WriteRequest {
 
     /// Creates a request with the settings and the budget of a scope.
     #[must_use]
-    pub fn in_scope(scope: &RequestContext, batch: Batch) -> Self {
-        WriteRequest::with_settings(&scope.settings, batch).with_budget(scope.budget.clone())
+    pub fn in_context(context: &RequestContext, batch: Batch) -> Self {
+        WriteRequest::with_settings(&context.settings, batch).with_budget(context.budget.clone())
     }
 
     /// Sets the rules for the writes.
@@ -97,7 +97,7 @@ pub(super) struct Request {
 /// A write with its number and its new keys.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    pub(super) keys: AttrKeys,
+    pub(super) keys: Vec<AttrKeys>,
     pub(super) number: usize,
     pub(super) write: WriteOp,
 }

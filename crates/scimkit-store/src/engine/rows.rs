@@ -7,7 +7,7 @@ use std::{
 };
 
 use scimkit_core::Version;
-use scimkit_registry::{InvalidDocument, Registry, ResourceId};
+use scimkit_registry::{AttrEdges, InvalidDocument, Registry, ResourceId};
 
 use super::{
     facts::{Facts, FoundRow, Needs, RowHead, RowState},
@@ -227,7 +227,7 @@ impl Applied {
 impl Applied {
     /// Sets the ids and display names of the database in edges to rows that were written.
     fn complete_edges(&self, registry: &Registry, stored: &mut StoredResource) {
-        for (_, edges) in &mut stored.edges {
+        for AttrEdges { edges, .. } in &mut stored.edges {
             let mut has_new_ids = false;
             for edge in &mut *edges {
                 let Some(row) = self.rows.get(&edge.id) else {

@@ -4,6 +4,8 @@ use scimkit_registry::ResourceId;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::ResourceRef;
+
 /// The details of a change.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -14,7 +16,7 @@ pub struct JournalDetails {
     /// resource.
     pub members: Vec<MemberChange>,
     /// The resources that lost their owner, as pairs of type name and id.
-    pub released: Vec<(String, ResourceId)>,
+    pub released: Vec<ResourceRef>,
 }
 
 /// The change of one attribute.
@@ -102,7 +104,10 @@ impl JournalDetails {
             released: stored
                 .released
                 .into_iter()
-                .map(|(kind, id)| (kind, ResourceId::from(id)))
+                .map(|(kind, id)| ResourceRef {
+                    kind,
+                    id: ResourceId::from(id),
+                })
                 .collect(),
         })
     }

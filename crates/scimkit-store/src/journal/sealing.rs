@@ -2,12 +2,11 @@
 
 use blake2::{Blake2b256, Digest as _};
 use chrono::{DateTime, SubsecRound as _, Utc};
-use scimkit_registry::ResourceId;
 
 use super::{
     JournalAction, JournalBody, JournalDigest, JournalEntry, JournalSubject, PartPrinter, Values,
 };
-use crate::{Cause, Stamp};
+use crate::{Cause, ResourceRef, Stamp};
 
 /// The data that a store supplies for new entries of a journal.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -135,7 +134,7 @@ pub struct DirectoryChange {
     /// The names of the changed fields.
     pub fields: Vec<&'static str>,
     /// The resources that lost their owner, as pairs of type name and id.
-    pub released: Vec<(String, ResourceId)>,
+    pub released: Vec<ResourceRef>,
     /// The tenant, connection or token that was changed.
     pub subject: JournalSubject,
     /// The ids of the tokens that were removed with the connection.
@@ -164,7 +163,7 @@ impl DirectoryChange {
 
     /// Sets the resources that lose their owner.
     #[must_use]
-    pub fn with_released(mut self, released: Vec<(String, ResourceId)>) -> Self {
+    pub fn with_released(mut self, released: Vec<ResourceRef>) -> Self {
         self.released = released;
         self
     }
@@ -198,7 +197,7 @@ impl DirectoryChange {
         }
         if !self.released.is_empty() {
             let mut printer = PartPrinter::new(Values::Omit);
-            for (kind, id) in &self.released {
+            for ResourceRef { kind, id } in &self.released {
                 printer.released(kind, id);
             }
             drafts.push(draft(JournalAction::Released, subject, printer));

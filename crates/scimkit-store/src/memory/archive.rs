@@ -11,18 +11,17 @@ use scimkit_core::Version;
 use scimkit_registry::{Budget, Change, ResourceId};
 
 use super::{
-    MemoryStore,
-    directory::{Directory, Removal},
-    exclusive, shared,
+    MemoryStore, exclusive, shared,
     table::{Record, Table, exact_text},
     tenant::Tenant,
+    tenant_rows::{Directory, Removal},
 };
 use crate::{
-    Archive, BoxFuture, Document, RequestContext, StoreError, TenantId,
+    Archive, BoxFuture, Document, RequestContext, ResourceRef, StoreError, TenantId, Timestamps,
     archive::{
         self, ArchiveError, CheckedRecord, DeletedRecord, Erased, ImportQuery, ImportTarget,
-        Importer, MembershipRecord, NumberedRecord, RecordSource, RecordStream, ResourceRecord,
-        TARGETS, TenantHeader, ValidatedDocument,
+        Importer, MemberRecord, MembershipRecord, NumberedRecord, RecordSource, RecordStream,
+        ResourceRecord, TARGETS, TenantHeader, ValidatedDocument,
     },
     engine::{MemberList, NewMember, NewMembers},
     next_item, stream_from, yield_now,
@@ -119,16 +118,16 @@ impl Archive for MemoryStore {
 
     fn import_records<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         mut source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
         Box::pin(async move {
-            let import = Import::begin(self, &scope.tenant)?;
+            let import = Import::begin(self, &context.tenant)?;
             let mut copy = Copy {
                 import: &import,
                 tenant: Tenant::default(),
             };
-            let mut restoring = Importer::new(scope);
+            let mut restoring = Importer::new(context);
             // Without a lock, since the source may be slow.
             let mut kept = 0;
             while let Some(next) = next_item(&mut source).await {
@@ -235,17 +234,17 @@ impl MemoryStore {
         records.extend(tokens.map(archive::ArchiveRecord::Token));
         let rows = |tables: fn(&Tenant) -> &Tables| resources.as_deref().map(tables).map(by_id);
         let live = rows(|tenant| &tenant.tables).unwrap_or_default();
-        let retired = rows(|tenant| &tenant.retired).unwrap_or_default();
+        let deleted = rows(|tenant| &tenant.deleted).unwrap_or_default();
         // Rows are shared, not copied. Each record is created from its row when it is polled, after the locks.
         let live = live.into_iter().flat_map(|(kind, id, record)| {
-            let resource = archive::ArchiveRecord::Resource(kept(&kind, &id, &record));
+            let resource = archive::ArchiveRecord::Resource(resource_record(&kind, &id, &record));
             let edges: Vec<_> = edges(&kind, &id, &record).collect();
             iter::once(resource).chain(edges.into_iter().map(archive::ArchiveRecord::Edges))
         });
-        let retired = retired.into_iter().map(|(kind, id, record)| {
-            archive::ArchiveRecord::Retired(retired_as(&kind, &id, &record))
+        let deleted = deleted.into_iter().map(|(kind, id, record)| {
+            archive::ArchiveRecord::Deleted(deleted_record(&kind, &id, &record))
         });
-        let records = records.into_iter().chain(live).chain(retired);
+        let records = records.into_iter().chain(live).chain(deleted);
         Ok(Box::new(records.map(Ok)))
     }
 }
@@ -265,18 +264,26 @@ fn by_id(tables: &Tables) -> Vec<(Arc<str>, ResourceId, Arc<Record>)> {
     all
 }
 
-fn kept(kind: &str, id: &ResourceId, record: &Record) -> ResourceRecord {
-    let at = (record.created, record.last_modified);
+fn resource_record(kind: &str, id: &ResourceId, record: &Record) -> ResourceRecord {
+    let at = Timestamps {
+        created: record.created,
+        last_modified: record.last_modified,
+    };
     let document = Document::from_text(record.text.clone());
-    let kept = ResourceRecord::new(kind, id.clone(), record.version.clone(), at, document);
-    kept.with_connection(record.connection.clone())
+    let resource = ResourceRecord::new(kind, id.clone(), record.version.clone(), at, document);
+    resource.with_connection(record.connection.clone())
 }
 
-fn retired_as(kind: &str, id: &ResourceId, record: &Record) -> DeletedRecord {
-    let at = (record.created, record.last_modified);
+fn deleted_record(kind: &str, id: &ResourceId, record: &Record) -> DeletedRecord {
     let document = Document::from_text(record.text.clone());
-    let retired = DeletedRecord::new(kind, id.clone(), at, document);
-    retired.with_connection(record.connection.clone())
+    let deleted = DeletedRecord::new(
+        kind,
+        id.clone(),
+        record.created,
+        record.last_modified,
+        document,
+    );
+    deleted.with_connection(record.connection.clone())
 }
 
 fn edges<'r>(
@@ -289,11 +296,16 @@ fn edges<'r>(
         let pieces: Vec<_> = targets
             .chunks(TARGETS)
             .map(|piece| {
-                let owned = |(id, kind): &(&ResourceId, &Option<Arc<str>>)| {
-                    (ResourceId::clone(id), kind.as_deref().map(str::to_owned))
+                let owned = |(id, kind): &(&ResourceId, &Option<Arc<str>>)| MemberRecord {
+                    id: ResourceId::clone(id),
+                    kind: kind.as_deref().map(str::to_owned),
                 };
                 let targets = piece.iter().map(owned).collect();
-                MembershipRecord::new((kind, id.clone()), &**attr, targets)
+                let owner = ResourceRef {
+                    kind: kind.to_owned(),
+                    id: id.clone(),
+                };
+                MembershipRecord::new(owner, &**attr, targets)
             })
             .collect();
         pieces
@@ -315,7 +327,7 @@ impl ImportTarget for Copy<'_> {
         Ok(match what {
             ImportQuery::Connection(id) => directory().connection(of, id).is_some(),
             ImportQuery::Id(id) => {
-                tenant.places.kind(id.as_str()).is_some() || tenant.is_retired(id)
+                tenant.places.kind(id.as_str()).is_some() || tenant.is_deleted(id)
             }
             ImportQuery::Resource(kind, id) => tenant.places.kind(id.as_str()) == Some(kind),
             ImportQuery::Tenant => directory().tenant(of).is_some(),
@@ -330,7 +342,7 @@ impl ImportTarget for Copy<'_> {
             }
             CheckedRecord::Edges(edges, change) => self.keep_edges(&edges, &change)?,
             CheckedRecord::Resource(resource, fit) => self.keep_resource(resource, fit)?,
-            CheckedRecord::Retired(retired, fit) => self.keep_retired(retired, fit)?,
+            CheckedRecord::Deleted(deleted, fit) => self.insert_deleted(deleted, fit)?,
             CheckedRecord::Tenant(entry) => {
                 let mut entries = self.entries()?;
                 entries.import_has_entry(self.import.tenant);
@@ -375,7 +387,7 @@ impl Copy<'_> {
             edges: BTreeMap::new(),
             last_modified: resource.last_modified,
             schema: fit.is_shown.then(|| fit.kind.fingerprint()),
-            text: exact_text(&fit.kept),
+            text: exact_text(&fit.stored),
             version: resource.version,
         };
         table.insert(id.clone(), record, fit.keys);
@@ -384,22 +396,22 @@ impl Copy<'_> {
         Ok(())
     }
 
-    fn keep_retired(
+    fn insert_deleted(
         &mut self,
-        retired: DeletedRecord,
+        deleted: DeletedRecord,
         fit: ValidatedDocument,
     ) -> Result<(), StoreError> {
         let record = Record {
-            connection: retired.connection,
-            created: retired.created,
+            connection: deleted.connection,
+            created: deleted.created,
             edges: BTreeMap::new(),
-            last_modified: retired.retired,
+            last_modified: deleted.deleted,
             schema: fit.is_shown.then(|| fit.kind.fingerprint()),
-            text: exact_text(&fit.kept),
+            text: exact_text(&fit.stored),
             version: Version::new("0").map_err(StoreError::backend)?,
         };
-        let table = self.tenant.retired_of(&fit.kind);
-        table.insert(retired.id, record, fit.keys);
+        let table = self.tenant.deleted_of(&fit.kind);
+        table.insert(deleted.id, record, fit.keys);
         Ok(())
     }
 
@@ -407,15 +419,15 @@ impl Copy<'_> {
         let record = self.tenant.record(change.kind(), &edges.owner);
         let there = record.and_then(|record| record.edges.get(edges.attr.as_str()));
         let is_there = |id| there.is_some_and(|there| there.contains_key(id));
-        if edges.targets.iter().any(|(id, _)| is_there(id)) {
+        if edges.targets.iter().any(|member| is_there(&member.id)) {
             return Err(MembershipRecord::twice());
         }
         let kind = self.tenant.name(change.kind());
         let owner = edges.owner.clone();
         let attr = edges.attr.as_str().into();
-        let member = |(id, kind): &(ResourceId, Option<String>)| NewMember {
-            id: id.clone(),
-            kind: kind.clone(),
+        let member = |member: &MemberRecord| NewMember {
+            id: member.id.clone(),
+            kind: member.kind.clone(),
         };
         self.tenant.insert_edges(NewMembers {
             list: MemberList { attr, kind, owner },

@@ -36,9 +36,9 @@ pub(super) struct Writing {
 
 impl Writing {
     /// Prepares a batch, with the approximate units of each write for the current resources.
-    pub(super) fn new(tenant: &Tenant, scope: &RequestContext, batch: Batch) -> Self {
+    pub(super) fn new(tenant: &Tenant, context: &RequestContext, batch: Batch) -> Self {
         let with_weight = |write| {
-            let weight = tenant.weight(scope, &write);
+            let weight = tenant.weight(context, &write);
             (write, weight)
         };
         let writes: Vec<_> = batch.writes.into_iter().map(with_weight).collect();
@@ -63,7 +63,7 @@ impl Writing {
     }
 
     /// Carries out the next writes under the batch's [`OnFailure`], and returns whether they were the last ones.
-    pub(super) fn slice(&mut self, tenant: &mut Tenant, scope: &RequestContext) -> bool {
+    pub(super) fn slice(&mut self, tenant: &mut Tenant, context: &RequestContext) -> bool {
         let writes = self.next_writes();
         let count = writes.len();
         if self.on_failure.stops(self.failures) {
@@ -81,7 +81,7 @@ impl Writing {
                 .with_on_failure(rule);
             batch.intent = self.intent;
             batch.read_options = self.want.clone();
-            let answers = match tenant.write(scope, batch) {
+            let answers = match tenant.write(context, batch) {
                 Ok(answers) => answers,
                 Err(problem) => return self.fail(count, problem),
             };
@@ -136,14 +136,14 @@ impl Writing {
 
 impl Tenant {
     /// Writes a batch that the engine decides.
-    fn write(&mut self, scope: &RequestContext, batch: Batch) -> BatchAnswer {
+    fn write(&mut self, context: &RequestContext, batch: Batch) -> BatchAnswer {
         self.check_complete()?;
         for write in &batch.writes {
             self.keep_up_with(write);
         }
-        let mut decision = Decision::new(WriteRequest::in_scope(scope, batch));
+        let mut decision = Decision::new(WriteRequest::in_context(context, batch));
         let mut rows = TenantRows {
-            scope,
+            context,
             tenant: self,
         };
         let mut answers = engine::write_blocking(&mut rows, &mut decision)?;
@@ -154,8 +154,8 @@ impl Tenant {
     fn keep_up_with(&mut self, write: &WriteOp) {
         let kind = write.kind();
         self.table(kind);
-        if self.retired.contains_key(kind.name()) {
-            self.retired_of(kind);
+        if self.deleted.contains_key(kind.name()) {
+            self.deleted_of(kind);
         }
     }
 }

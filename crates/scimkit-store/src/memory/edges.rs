@@ -12,18 +12,19 @@ use std::{
 
 use bytes::Bytes;
 use scimkit_registry::{
-    Attr, AttrId, AttributeRole, Budget, Document, Edge, Registry, ResourceId, ResourceType, Scalar,
+    Attr, AttrEdges, AttrId, AttributeRole, Budget, Document, Edge, Registry, ResourceId,
+    ResourceType, Scalar,
 };
 
 use super::{table::Record, tenant::Tenant};
-use crate::{ReadOptions, Settings, StoredResource, computed::target_types, want::most};
+use crate::{ReadOptions, Settings, StoredResource, computed::target_types, read_options::most};
 
 /// The units of work for looking up and copying an edge.
 pub(super) const EDGE: u64 = 16 * Budget::COMPARISON;
 
 /// A selection of an owner's edges.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Among<'a> {
+pub(super) enum EdgeFilter<'a> {
     /// The first `limit` edges, or the first ones after a target.
     First {
         after: Option<&'a ResourceId>,
@@ -33,15 +34,15 @@ pub(super) enum Among<'a> {
     Targets(&'a BTreeSet<ResourceId>),
 }
 
-impl Among<'_> {
+impl EdgeFilter<'_> {
     /// All edges.
-    pub(super) const ALL: Among<'static> = Among::First {
+    pub(super) const ALL: EdgeFilter<'static> = EdgeFilter::First {
         after: None,
         limit: usize::MAX,
     };
 
     fn up_to(limit: Option<u32>) -> Self {
-        Among::First {
+        EdgeFilter::First {
             after: None,
             limit: most(limit),
         }
@@ -167,7 +168,7 @@ impl<'s> EdgeReader<'s> {
         &self,
         tenant: &Tenant,
         (owner, record): (&ResourceId, &Record),
-        among: Among<'_>,
+        filter: EdgeFilter<'_>,
         targets: &mut EdgeTargets<'s>,
     ) -> FoundEdges {
         let mut found = FoundEdges::default();
@@ -193,12 +194,12 @@ impl<'s> EdgeReader<'s> {
             };
             match attr.role() {
                 AttributeRole::Inverse => {
-                    let owners = tenant.owners_of(target_kinds, owner, among);
+                    let owners = tenant.owners_of(target_kinds, owner, filter);
                     all.extend(owners.into_iter().map(|id| edge((id, None))));
                 }
                 AttributeRole::Membership => {
-                    all.reserve(record.most_members(attr.path(), among));
-                    let members = record.members(attr.path(), among);
+                    all.reserve(record.most_members(attr.path(), filter));
+                    let members = record.members(attr.path(), filter);
                     all.extend(members.map(edge));
                 }
                 AttributeRole::Reference => {
@@ -219,25 +220,24 @@ impl<'s> EdgeReader<'s> {
         limit: Option<u32>,
         targets: &mut EdgeTargets<'s>,
     ) -> FoundEdges {
-        self.find(tenant, owner, Among::up_to(limit), targets)
+        self.find(tenant, owner, EdgeFilter::up_to(limit), targets)
     }
 
     /// Builds the edges of each attribute.
-    pub(super) fn build(
-        &self,
-        found: FoundEdges,
-        targets: &EdgeTargets<'s>,
-    ) -> Vec<(AttrId, Vec<Edge>)> {
+    pub(super) fn build(&self, found: FoundEdges, targets: &EdgeTargets<'s>) -> Vec<AttrEdges> {
         let count = |attr| found.all.iter().filter(|(of, _)| *of == attr).count();
         let attrs = self.attrs.iter().enumerate();
-        let attrs = attrs.map(|(at, one)| (one.attr.id(), Vec::with_capacity(count(at))));
-        let mut built: Vec<(AttrId, Vec<Edge>)> = attrs.collect();
+        let attrs = attrs.map(|(at, one)| AttrEdges {
+            attr: one.attr.id(),
+            edges: Vec::with_capacity(count(at)),
+        });
+        let mut built: Vec<AttrEdges> = attrs.collect();
         for (attr, edge) in found.all {
             let edge = match edge {
                 FoundEdge::Known(at) => targets.live.get(at).map(|target| target.edge().clone()),
                 FoundEdge::Unknown(edge) => Some(edge),
             };
-            if let Some((_, edges)) = built.get_mut(attr) {
+            if let Some(AttrEdges { edges, .. }) = built.get_mut(attr) {
                 edges.extend(edge);
             }
         }
@@ -258,12 +258,12 @@ impl FoundEdges {
 
 impl Record {
     /// Returns the maximum number of members that [`Record::members`] returns, but at most a small number.
-    fn most_members(&self, path: &str, among: Among<'_>) -> usize {
+    fn most_members(&self, path: &str, filter: EdgeFilter<'_>) -> usize {
         const SMALL: usize = 256;
         let all = self.edges.get(path).map_or(0, BTreeMap::len);
-        match among {
-            Among::First { limit, .. } => all.min(limit).min(SMALL),
-            Among::Targets(ids) => all.min(ids.len()).min(SMALL),
+        match filter {
+            EdgeFilter::First { limit, .. } => all.min(limit).min(SMALL),
+            EdgeFilter::Targets(ids) => all.min(ids.len()).min(SMALL),
         }
     }
 
@@ -271,11 +271,11 @@ impl Record {
     fn members<'r>(
         &'r self,
         path: &str,
-        among: Among<'r>,
+        filter: EdgeFilter<'r>,
     ) -> impl Iterator<Item = (&'r ResourceId, Option<&'r Arc<str>>)> {
         let all = self.edges.get(path);
-        let (first, named) = match among {
-            Among::First { after, limit } => {
+        let (first, named) = match filter {
+            EdgeFilter::First { after, limit } => {
                 let start = after.map_or(Bound::Unbounded, Bound::Excluded);
                 let rest = all
                     .map(|targets| targets.range::<ResourceId, _>((start, Bound::Unbounded)))
@@ -283,7 +283,7 @@ impl Record {
                     .flatten();
                 (Some(rest.take(limit)), None)
             }
-            Among::Targets(ids) => {
+            EdgeFilter::Targets(ids) => {
                 let known = move |id| all?.get_key_value(id);
                 (None, Some(ids.iter().filter_map(known)))
             }
@@ -302,11 +302,11 @@ impl Tenant {
         &'t self,
         kinds: &[&Arc<ResourceType>],
         target: &ResourceId,
-        among: Among<'_>,
+        filter: EdgeFilter<'_>,
     ) -> Vec<&'t ResourceId> {
-        let (after, limit) = match among {
-            Among::First { after, limit } => (after, limit),
-            Among::Targets(_) => (None, usize::MAX),
+        let (after, limit) = match filter {
+            EdgeFilter::First { after, limit } => (after, limit),
+            EdgeFilter::Targets(_) => (None, usize::MAX),
         };
         let is_of = |owner: &Arc<str>| kinds.iter().any(|kind| kind.name() == &**owner);
         let mut ids = Vec::new();
@@ -383,15 +383,15 @@ mod tests {
     fn target_of_many_edges_is_looked_up_once() {
         let store = MemoryStore::new();
         let settings = Settings::new("https://example.com");
-        let scope = RequestContext::new(TenantId::default(), settings.into());
+        let context = RequestContext::new(TenantId::default(), settings.into());
         let kinds =
-            ["Group", "User"].map(|name| scope.settings.registry.resource_type(name).unwrap());
+            ["Group", "User"].map(|name| context.settings.registry.resource_type(name).unwrap());
         let [group, user] = kinds;
         let create = |kind: &Arc<ResourceType>, id: &str, body| {
             let body = kind.admit(body, &Tolerance::DEFAULT).unwrap();
             WriteOp::Create {
                 change: Change::create(Arc::clone(kind), body),
-                claim: None,
+                existing_match: None,
                 id: id.into(),
             }
         };
@@ -402,14 +402,14 @@ mod tests {
             create(group, "g", json!({"displayName": "G", "members": members})),
             create(group, "h", json!({"displayName": "H", "members": members})),
         ];
-        let mut write = store.write(&scope, Batch::new(DateTime::UNIX_EPOCH, writes));
+        let mut write = store.write(&context, Batch::new(DateTime::UNIX_EPOCH, writes));
         let answers = write.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(matches!(answers, Poll::Ready(Ok(all)) if all.iter().all(Result::is_ok)));
 
-        let tenant = store.tenant(&scope.tenant).unwrap();
+        let tenant = store.tenant(&context.tenant).unwrap();
         let tenant = shared(&tenant);
         let groups = user.attribute_id("groups").unwrap();
-        let reader = EdgeReader::new(&scope.settings, user, [groups]);
+        let reader = EdgeReader::new(&context.settings, user, [groups]);
         let mut targets = EdgeTargets::default();
         let find = |id: &str| {
             let (id, record) = tenant.tables["User"].records.get_key_value(id).unwrap();
@@ -418,7 +418,7 @@ mod tests {
         let found = ["1", "2"].map(find);
         assert_eq!(targets.live.len(), 2);
         for found in found {
-            let edges = reader.build(found, &targets).remove(0).1;
+            let edges = reader.build(found, &targets).remove(0).edges;
             let names: Vec<_> = edges.iter().map(|edge| edge.display.as_deref()).collect();
             assert_eq!(names, [Some("G"), Some("H")]);
             assert!(

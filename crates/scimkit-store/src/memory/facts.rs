@@ -80,8 +80,12 @@ impl Tenant {
     ///
     /// # Errors
     /// The budget ran out.
-    pub(super) fn facts(&self, scope: &RequestContext, needs: &Needs) -> Result<Facts, StoreError> {
-        let registry = &scope.settings.registry;
+    pub(super) fn facts(
+        &self,
+        context: &RequestContext,
+        needs: &Needs,
+    ) -> Result<Facts, StoreError> {
+        let registry = &context.settings.registry;
         let rows = needs.rows.iter().filter_map(|id| self.found(id));
         let heads = needs.heads.iter().filter_map(|id| self.found(id));
         let holders = needs.holders.iter().flat_map(|key| {
@@ -94,13 +98,13 @@ impl Tenant {
         });
         let mut candidates = Vec::with_capacity(needs.candidates.len());
         for query in &needs.candidates {
-            candidates.push(self.candidate_rows(scope, query)?);
+            candidates.push(self.candidate_rows(context, query)?);
         }
         let counters = self.counters.values();
         let counters = counters.filter(|row| needs.counters.contains(&row.counter.kind));
         let mut counts = Vec::with_capacity(needs.counts.len());
         for (counter, query) in &needs.counts {
-            let count = self.count(scope, query)?;
+            let count = self.count(context, query)?;
             let counter = counter.clone();
             counts.push(CountRow { count, counter });
         }
@@ -113,7 +117,7 @@ impl Tenant {
             .map(|(list, limit)| self.shown_owners(list, *limit))
             .collect();
         Ok(Facts {
-            ancestors: self.ancestors(needs.ancestors.iter(), &scope.budget.meter())?,
+            ancestors: self.ancestors(needs.ancestors.iter(), &context.budget.meter())?,
             candidates,
             counters: Some(counters.cloned().collect()),
             counts,
@@ -125,7 +129,7 @@ impl Tenant {
             heads: heads.map(Found::head).collect(),
             holders: holders.collect(),
             journal: needs.version.then(|| self.journal.seed()),
-            labels: self.labels(scope, needs, &shown_members, &shown_owners),
+            labels: self.labels(context, needs, &shown_members, &shown_owners),
             member_kinds: needs
                 .member_kinds
                 .iter()
@@ -147,7 +151,7 @@ impl Tenant {
     /// Returns the types and display names of resources for results.
     fn labels(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         needs: &Needs,
         members: &[ShownMembers],
         owners: &[ShownOwners],
@@ -156,7 +160,7 @@ impl Tenant {
         let members_of = members_of.map(|member| &member.id);
         let owners = owners.iter().flat_map(|shown| &shown.owners);
         let ids = needs.labels.iter().chain(members_of).chain(owners);
-        let registry = &scope.settings.registry;
+        let registry = &context.settings.registry;
         let label = |id: &ResourceId| {
             let found = self.found(id)?;
             let is_live = found.state == RowState::Live;
@@ -179,39 +183,39 @@ impl Tenant {
             let entry = self.tables.get_key_value(kind)?;
             return Found::among(entry, id, RowState::Live);
         }
-        let mut retired = self.retired.iter();
-        retired.find_map(|entry| Found::among(entry, id, RowState::Deleted))
+        let mut deleted = self.deleted.iter();
+        deleted.find_map(|entry| Found::among(entry, id, RowState::Deleted))
     }
 
-    fn count(&self, scope: &RequestContext, query: &CountQuery) -> Result<u64, StoreError> {
+    fn count(&self, context: &RequestContext, query: &CountQuery) -> Result<u64, StoreError> {
         let Some(table) = self.tables.get(query.kind.name()) else {
             return Ok(0);
         };
         let Some(predicate) = &query.predicate else {
             return Ok(table.records.len() as u64);
         };
-        let among = (&query.kind, table);
-        let found = self.matching(&scope.settings, among, predicate, &Meter::unlimited())?;
+        let table = (&query.kind, table);
+        let found = self.matching(&context.settings, table, predicate, &Meter::unlimited())?;
         Ok(found.len() as u64)
     }
 
     fn candidate_rows(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         query: &CandidateQuery,
     ) -> Result<Candidates, StoreError> {
         let tables = match query.state {
             RowState::Live => &self.tables,
-            RowState::Deleted => &self.retired,
+            RowState::Deleted => &self.deleted,
         };
         let number = query.number;
         let Some((kind, table)) = tables.get_key_value(query.kind.name()) else {
             let rows = Vec::new();
             return Ok(Candidates { number, rows });
         };
-        let meter = scope.budget.meter();
-        let among = (&query.kind, table);
-        let mut found = self.matching(&scope.settings, among, &query.predicate, &meter)?;
+        let meter = context.budget.meter();
+        let table = (&query.kind, table);
+        let mut found = self.matching(&context.settings, table, &query.predicate, &meter)?;
         found.retain(|(_, record)| query.owner.selects(record.connection.as_ref()));
         if query.state == RowState::Deleted {
             found.sort_by_key(|(id, record)| std::cmp::Reverse((record.last_modified, *id)));
@@ -224,7 +228,7 @@ impl Tenant {
                 record,
                 state,
             }
-            .row(&scope.settings.registry)
+            .row(&context.settings.registry)
         };
         let rows = found.into_iter().take(query.limit).map(row).collect();
         Ok(Candidates { number, rows })

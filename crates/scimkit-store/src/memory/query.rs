@@ -77,7 +77,7 @@ impl Tenant {
             settings,
             tenant: self,
         };
-        let tables = [&self.tables, &self.retired];
+        let tables = [&self.tables, &self.deleted];
         let tables = tables.into_iter().filter_map(|all| all.get(kind.name()));
         let most = tables.map(|table| {
             let all = table.records.len();

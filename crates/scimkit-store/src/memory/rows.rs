@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    places::Owner,
+    id_index::Owner,
     table::{Record, Table, exact_text},
     tenant::Tenant,
 };
@@ -21,7 +21,7 @@ use crate::{
 
 /// The rows of a tenant, under its lock.
 pub(super) struct TenantRows<'t> {
-    pub(super) scope: &'t RequestContext,
+    pub(super) context: &'t RequestContext,
     pub(super) tenant: &'t mut Tenant,
 }
 
@@ -29,7 +29,7 @@ impl Rows for TenantRows<'_> {
     fn load(&mut self, needs: &Needs) -> impl Future<Output = Result<Facts, RowsError>> + Send {
         ready(
             self.tenant
-                .facts(self.scope, needs)
+                .facts(self.context, needs)
                 .map_err(RowsError::from),
         )
     }
@@ -150,7 +150,7 @@ impl Tenant {
     fn table_of(&mut self, row: &KeyRow) -> Option<&mut Table> {
         let tables = match row.state {
             RowState::Live => &mut self.tables,
-            RowState::Deleted => &mut self.retired,
+            RowState::Deleted => &mut self.deleted,
         };
         tables.get_mut(row.key.kind.name())
     }
@@ -166,7 +166,7 @@ impl Tenant {
     fn remove_row(&mut self, RowRef { id, kind, state }: &RowRef) {
         let tables = match state {
             RowState::Live => &mut self.tables,
-            RowState::Deleted => &mut self.retired,
+            RowState::Deleted => &mut self.deleted,
         };
         if let Some(table) = tables.get_mut(kind) {
             table.records.remove(id);
@@ -188,7 +188,7 @@ impl Tenant {
         };
         let table = match row.state {
             RowState::Live => self.table(&row.kind),
-            RowState::Deleted => self.retired_of(&row.kind),
+            RowState::Deleted => self.deleted_of(&row.kind),
         };
         table.records.insert(row.id.clone(), Arc::new(record));
         if row.state == RowState::Live {

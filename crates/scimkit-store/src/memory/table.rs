@@ -9,7 +9,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use scimkit_core::{Uniqueness, Version};
 use scimkit_registry::{
-    AttrId, Change, Fingerprint, Key, Resource, ResourceId, ResourceType, Scalar,
+    AttrId, AttrKeys, Change, Fingerprint, Resource, ResourceId, ResourceType, Scalar,
 };
 
 use super::index::Index;
@@ -148,9 +148,9 @@ impl Table {
         &self,
         kind: &ResourceType,
         own: &ResourceId,
-        keys: &[(AttrId, Vec<Key>)],
+        keys: &[AttrKeys],
     ) -> Result<(), StoreError> {
-        for (id, keys) in keys {
+        for AttrKeys { attr: id, keys } in keys {
             let attr = kind.attr(*id);
             if attr.definition().uniqueness == Uniqueness::None {
                 continue;
@@ -169,7 +169,7 @@ impl Table {
     }
 
     /// Adds a new resource.
-    pub(super) fn insert(&mut self, id: ResourceId, record: Record, keys: Vec<(AttrId, Vec<Key>)>) {
+    pub(super) fn insert(&mut self, id: ResourceId, record: Record, keys: Vec<AttrKeys>) {
         insert_keys(&mut self.index, &id, keys);
         self.records.insert(id, Arc::new(record));
     }
@@ -197,8 +197,8 @@ pub(super) fn exact_text(document: &Document) -> Bytes {
     Bytes::copy_from_slice(document.text())
 }
 
-fn insert_keys(index: &mut Index, id: &ResourceId, keys: Vec<(AttrId, Vec<Key>)>) {
-    for (attr, keys) in keys {
+fn insert_keys(index: &mut Index, id: &ResourceId, keys: Vec<AttrKeys>) {
+    for AttrKeys { attr, keys } in keys {
         keys.into_iter()
             .for_each(|key| index.insert(id.clone(), attr, key));
     }

@@ -10,12 +10,12 @@ use scimkit_registry::{Budget, ResourceId, ResourceType};
 
 use super::{
     admission::LongQueries,
-    places::Places,
+    id_index::Places,
     ring::Ring,
     table::{Record, Table},
 };
 use crate::{
-    ConnectionId, RequestContext, Stamp, StoreError, WriteOp,
+    ConnectionId, RequestContext, ResourceRef, Stamp, StoreError, WriteOp,
     engine::{self, CounterRef, CounterRow},
     journal::{DirectoryChange, seal_directory_changes},
 };
@@ -31,7 +31,7 @@ pub(super) struct Tenant {
     pub(super) long_queries: Arc<LongQueries>,
     pub(super) places: Places,
     /// The soft-deleted resources, by type. Their ids are in no other table.
-    pub(super) retired: BTreeMap<Arc<str>, Table>,
+    pub(super) deleted: BTreeMap<Arc<str>, Table>,
     /// The live resources, by type.
     pub(super) tables: BTreeMap<Arc<str>, Table>,
     /// The last version. All resources share this count, so that the versions of an id never repeat.
@@ -61,7 +61,7 @@ impl Tenant {
     }
 
     /// Returns the approximate units of a write, including the edges and resources that it reads.
-    pub(super) fn weight(&self, scope: &RequestContext, write: &WriteOp) -> u64 {
+    pub(super) fn weight(&self, context: &RequestContext, write: &WriteOp) -> u64 {
         const EDGE: u64 = 64 * Budget::COMPARISON;
         const ROW: u64 = 16 * Budget::COMPARISON;
         let kind = write.kind();
@@ -81,30 +81,34 @@ impl Tenant {
                 replaced.unwrap_or(0) + followed.unwrap_or(0)
             }
         };
-        let claimed = match write {
+        let found_match = match write {
             WriteOp::Create {
-                claim: Some(claim), ..
-            } => self.count_candidates(&scope.settings, kind, &claim.by),
+                existing_match: Some(existing_match),
+                ..
+            } => self.count_candidates(&context.settings, kind, &existing_match.predicate),
             _ => 0,
         };
-        let capacities = scope.settings.policy.capacities.iter();
+        let capacities = context.settings.policy.capacities.iter();
         let capacities = capacities.filter(|one| one.kind().name() == kind.name());
         let uncounted = capacities.filter(|one| !self.counters.contains_key(one.counter()));
         let counted = uncounted
-            .map(|one| self.count_candidates(&scope.settings, one.kind(), one.predicate()));
-        let rows = claimed + counted.sum::<usize>();
+            .map(|one| self.count_candidates(&context.settings, one.kind(), one.predicate()));
+        let rows = found_match + counted.sum::<usize>();
         let looked_at = EDGE.saturating_mul(edges as u64) + ROW.saturating_mul(rows as u64);
         engine::weight(write).saturating_add(looked_at)
     }
 
     /// Removes the owner of a connection's resources, and returns their types and ids in order.
-    pub(super) fn release(&mut self, connection: &ConnectionId) -> Vec<(String, ResourceId)> {
+    pub(super) fn release(&mut self, connection: &ConnectionId) -> Vec<ResourceRef> {
         let mut released = Vec::new();
-        for (kind, table) in self.tables.iter_mut().chain(&mut self.retired) {
+        for (kind, table) in self.tables.iter_mut().chain(&mut self.deleted) {
             for (id, record) in &mut table.records {
                 if record.connection.as_ref() == Some(connection) {
                     Arc::make_mut(record).connection = None;
-                    released.push((kind.to_string(), id.clone()));
+                    released.push(ResourceRef {
+                        kind: kind.to_string(),
+                        id: id.clone(),
+                    });
                 }
             }
         }
@@ -135,7 +139,7 @@ impl Tenant {
     /// Purges the resources that were soft-deleted before the time `before`, and returns their number.
     pub(super) fn forget(&mut self, before: DateTime<Utc>) -> u64 {
         let (mut count, mut purged) = (0, BTreeSet::new());
-        for table in self.retired.values_mut() {
+        for table in self.deleted.values_mut() {
             let records = table.records.iter();
             let old = records.filter(|(_, record)| record.last_modified < before);
             let old: BTreeSet<_> = old.map(|(id, _)| id.clone()).collect();
@@ -155,19 +159,19 @@ impl Tenant {
 
     /// Returns whether there are no resources, soft-deleted ones included.
     pub(super) fn is_empty(&self) -> bool {
-        let mut tables = self.tables.values().chain(self.retired.values());
+        let mut tables = self.tables.values().chain(self.deleted.values());
         tables.all(|table| table.records.is_empty())
     }
 
-    pub(super) fn retired_of(&mut self, kind: &Arc<ResourceType>) -> &mut Table {
-        let table = self.retired.entry(kind.name().into()).or_default();
+    pub(super) fn deleted_of(&mut self, kind: &Arc<ResourceType>) -> &mut Table {
+        let table = self.deleted.entry(kind.name().into()).or_default();
         table.keep_up_with(kind);
         table
     }
 
     /// Returns whether a soft-deleted resource has the id.
-    pub(super) fn is_retired(&self, id: &ResourceId) -> bool {
-        let mut tables = self.retired.values();
+    pub(super) fn is_deleted(&self, id: &ResourceId) -> bool {
+        let mut tables = self.deleted.values();
         tables.any(|table| table.records.contains_key(id))
     }
 }

@@ -9,7 +9,7 @@ use scimkit_registry::{
 use serde_json::{Map, Value};
 
 use super::{
-    edges::{Among, EDGE, EdgeReader, EdgeTargets, id_in},
+    edges::{EDGE, EdgeFilter, EdgeReader, EdgeTargets, id_in},
     table::Record,
     tenant::Tenant,
 };
@@ -324,9 +324,10 @@ impl<'q> Walk<'q> {
             ..
         } in wanted
         {
-            let among = only.as_ref().map_or(Among::ALL, Among::Targets);
+            let filter = only.as_ref().map_or(EdgeFilter::ALL, EdgeFilter::Targets);
             let mut targets = EdgeTargets::default();
-            let found = tenant.map(|tenant| reader.find(tenant, (id, record), among, &mut targets));
+            let found =
+                tenant.map(|tenant| reader.find(tenant, (id, record), filter, &mut targets));
             let found = found.unwrap_or_default();
             meter.charge(EDGE.saturating_mul(found.len() as u64 + 1))?;
             edges.append(&mut reader.build(found, &targets));

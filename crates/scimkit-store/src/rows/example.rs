@@ -77,13 +77,13 @@ let store = RowStore::new(Simple::new(People::default()));
 # }
 # let settings = Arc::new(Settings::new("https://example.com/scim/v2"));
 # let user = Arc::clone(settings.registry.resource_type("User").unwrap());
-# let scope = RequestContext::new(TenantId::default(), settings);
+# let context = RequestContext::new(TenantId::default(), settings);
 # let at = chrono::DateTime::UNIX_EPOCH;
 # let change = |name: &str| {
 #     let body = user.admit(serde_json::json!({ "userName": name }), &Tolerance::DEFAULT);
 #     Change::create(Arc::clone(&user), body.unwrap())
 # };
-let made = now(store.create(&scope, at, ResourceId::from("1"), change("bjensen"))).unwrap();
+let made = now(store.create(&context, at, ResourceId::from("1"), change("bjensen"))).unwrap();
 assert_eq!(made.version.unwrap().as_str().len(), 32); // a hash
-let again = now(store.create(&scope, at, ResourceId::from("2"), change("BJensen")));
+let again = now(store.create(&context, at, ResourceId::from("2"), change("BJensen")));
 assert!(matches!(again, Err(StoreError::Duplicate { attr }) if attr == "userName"));

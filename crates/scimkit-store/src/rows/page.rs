@@ -12,7 +12,7 @@ use crate::{
     StoredResource,
     computed::{ResourceFacts, computed_attributes},
     engine::FoundRow,
-    want::most,
+    read_options::most,
 };
 
 /// Returns the rows that satisfy a predicate on attributes that documents contain. The budget is charged for all rows.
@@ -20,12 +20,12 @@ use crate::{
 /// # Errors
 /// [`StoreError::Exhausted`]: the budget ran out.
 pub fn satisfying(
-    scope: &RequestContext,
+    context: &RequestContext,
     kind: &Arc<ResourceType>,
     predicate: &Predicate,
     rows: Vec<FoundRow>,
 ) -> Result<Vec<FoundRow>, StoreError> {
-    let meter = scope.budget.meter();
+    let meter = context.budget.meter();
     let reader = kind.reader(predicate.attributes());
     let mut left = Vec::new();
     for row in rows {
@@ -50,11 +50,11 @@ pub fn satisfying(
 /// # Errors
 /// [`StoreError::Exhausted`]: the budget ran out.
 pub fn page(
-    scope: &RequestContext,
+    context: &RequestContext,
     query: &Query,
     resources: Vec<StoredResource>,
 ) -> Result<Page, StoreError> {
-    let meter = scope.budget.meter();
+    let meter = context.budget.meter();
     let wanted = wanted(query);
     let reader = query.kind.reader(asked(query));
     let mut found = Vec::new();
@@ -65,7 +65,7 @@ pub fn page(
         }
         let (holds, key) = {
             let values = reader.read(stored.document.text());
-            let made = made(scope, query, &stored, &wanted);
+            let made = made(context, query, &stored, &wanted);
             let view = ResourceView::of_values(&values).with_computed(Some(&made));
             let holds = match &query.predicate {
                 Some(predicate) => query.kind.matches(predicate, view, &meter)?,
@@ -105,9 +105,9 @@ fn cut(query: &Query, found: Vec<(Option<Scalar>, StoredResource)>) -> Page {
         if !has_begun {
             continue;
         }
-        stored.edges.retain(|(attr, _)| query.edges.contains(attr));
+        stored.edges.retain(|list| query.edges.contains(&list.attr));
         let lists = stored.edges.iter_mut();
-        lists.for_each(|(_, edges)| edges.truncate(most(query.edge_limit)));
+        lists.for_each(|list| list.edges.truncate(most(query.edge_limit)));
         let id = stored.id.clone();
         page.push(stored);
         if page.is_over() {
@@ -133,7 +133,7 @@ fn wanted(query: &Query) -> Vec<AttrId> {
 }
 
 fn made(
-    scope: &RequestContext,
+    context: &RequestContext,
     query: &Query,
     stored: &StoredResource,
     wanted: &[AttrId],
@@ -142,7 +142,7 @@ fn made(
         Map::new()
     } else {
         let facts = ResourceFacts::new(&query.kind, stored, &stored.edges);
-        computed_attributes(&scope.settings, &facts, wanted)
+        computed_attributes(&context.settings, &facts, wanted)
     }
 }
 

@@ -54,7 +54,7 @@ pub trait SimpleDatabase: fmt::Debug + Send + Sync + 'static {
     /// The database failed; [`RowsError::Lost`] if a retry may succeed.
     fn begin<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         access: Access,
     ) -> impl Future<Output = Result<Self::Transaction<'a>, RowsError>> + Send;
 
@@ -187,17 +187,20 @@ impl<D: SimpleDatabase> Simple<D> {
 
     async fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
     ) -> Result<SimpleRows<'a, D::Transaction<'a>>, StoreError> {
-        let transaction = self.database.begin(scope, Access::Read).await?;
-        Ok(SimpleRows { scope, transaction })
+        let transaction = self.database.begin(context, Access::Read).await?;
+        Ok(SimpleRows {
+            context,
+            transaction,
+        })
     }
 }
 
 /// The rows of a [`SimpleTransaction`].
 #[derive(Debug)]
 pub struct SimpleRows<'a, T> {
-    scope: &'a RequestContext,
+    context: &'a RequestContext,
     transaction: T,
 }
 
@@ -216,7 +219,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
                 state,
             } => {
                 rows.retain(|row| row.head.state == *state && *row.head.kind == *kind.name());
-                Ok(satisfying(self.scope, kind, predicate, rows)?)
+                Ok(satisfying(self.context, kind, predicate, rows)?)
             }
         }
     }
@@ -225,7 +228,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
     async fn bumped(&mut self, bump: &RowBump) -> Result<ResourceRow, RowsError> {
         let row = self.live(BTreeSet::from([bump.id.clone()])).await?;
         let row = row.into_values().next().ok_or(StoreError::NotFound)?;
-        let kind = self.scope.settings.registry.resource_type(&row.head.kind);
+        let kind = self.context.settings.registry.resource_type(&row.head.kind);
         Ok(ResourceRow {
             connection: row.connection,
             created: row.head.created,
@@ -306,29 +309,32 @@ impl<D: SimpleDatabase> RowDatabase for Simple<D> {
 
     async fn begin<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
     ) -> Result<Self::Transaction<'a>, RowsError> {
-        let transaction = self.database.begin(scope, Access::Write).await?;
-        Ok(SimpleRows { scope, transaction })
+        let transaction = self.database.begin(context, Access::Write).await?;
+        Ok(SimpleRows {
+            context,
+            transaction,
+        })
     }
 
     async fn edges(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         query: &EdgeQuery,
     ) -> Result<Vec<Vec<Edge>>, StoreError> {
-        let mut rows = self.read(scope).await?;
+        let mut rows = self.read(context).await?;
         Ok(rows.edges_of_owners(query).await?)
     }
 
-    async fn query(&self, scope: &RequestContext, query: &Query) -> Result<Page, StoreError> {
+    async fn query(&self, context: &RequestContext, query: &Query) -> Result<Page, StoreError> {
         let all = || Predicate::All(Vec::new());
         let by = LookupBy::Predicate {
             kind: Arc::clone(&query.kind),
             predicate: query.predicate.clone().unwrap_or_else(all),
             state: RowState::Live,
         };
-        let mut rows = self.read(scope).await?;
+        let mut rows = self.read(context).await?;
         let mut found = rows.transaction.find(&by).await?;
         found
             .retain(|row| row.head.state == RowState::Live && *row.head.kind == *query.kind.name());
@@ -336,17 +342,17 @@ impl<D: SimpleDatabase> RowDatabase for Simple<D> {
         let mut found = found.map(FoundRow::into_stored).collect::<Vec<_>>();
         rows.add_edges_to(&query.kind, &mut found, (&query.needed_edges(), None))
             .await?;
-        page(scope, query, found)
+        page(context, query, found)
     }
 
     async fn read(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         kind: &Arc<ResourceType>,
         id: &ResourceId,
         want: &ReadOptions,
     ) -> Result<StoredResource, StoreError> {
-        let mut rows = Simple::read(self, scope).await?;
+        let mut rows = Simple::read(self, context).await?;
         let mut found = rows.live(BTreeSet::from([id.clone()])).await?;
         let row = found
             .remove(id)

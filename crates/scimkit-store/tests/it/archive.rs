@@ -19,7 +19,7 @@ const LINES: &str = r#"{"tenant":{"format":1,"id":"acme","versions":9,"name":"Ac
 {"end":{"connections":1,"tokens":1,"resources":1,"members":2,"retired":1}}
 "#;
 
-fn scope() -> RequestContext {
+fn context() -> RequestContext {
     let settings = Settings::new("https://example.com/v2");
     RequestContext::new(TenantId::from("acme"), Arc::new(settings))
 }
@@ -31,7 +31,7 @@ fn take(
 ) -> Result<RecordCounts, ArchiveError> {
     now(import_from(
         store,
-        &scope(),
+        &context(),
         options,
         Cursor::new(lines.to_vec()),
     ))

@@ -18,35 +18,35 @@ use scimkit_store::{
 };
 use serde_json::json;
 
-use crate::{kind, now, scope};
+use crate::{context, kind, now};
 
 const USERS: usize = 3_000;
 
 struct World {
-    scope: RequestContext,
+    context: RequestContext,
     store: MemoryStore,
 }
 
 impl World {
     fn new() -> Self {
         let world = World {
-            scope: scope(Registry::standard()),
+            context: context(Registry::standard()),
             store: MemoryStore::new(),
         };
-        let answers = now(world.store.write(&world.scope, world.creates())).unwrap();
+        let answers = now(world.store.write(&world.context, world.creates())).unwrap();
         assert!(answers.iter().all(Result::is_ok));
         world
     }
 
     fn creates(&self) -> Batch {
-        let user = kind(&self.scope, "User");
+        let user = kind(&self.context, "User");
         let create = |n: usize| {
             let body =
                 json!({"userName": format!("u{n}"), "title": format!("t{}", (n * 7) % USERS)});
             let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
             WriteOp::Create {
                 change: Change::create(Arc::clone(&user), body),
-                claim: None,
+                existing_match: None,
                 id: ResourceId::from(format!("{n:05}")),
             }
         };
@@ -54,7 +54,7 @@ impl World {
     }
 
     fn query(&self, terms: usize) -> Query {
-        let user = kind(&self.scope, "User");
+        let user = kind(&self.context, "User");
         let text = vec![r#"title co "zz""#; terms].join(" or ") + r#" or title sw "t""#;
         let options = scimkit_filter::ParseOptions::default().with_limits(ParseLimits::default());
         let filter = Filter::parse_with(&text, &options).unwrap();
@@ -63,7 +63,7 @@ impl World {
     }
 
     fn limited(&self, budget: &Budget) -> RequestContext {
-        self.scope.clone().with_budget(budget.clone())
+        self.context.clone().with_budget(budget.clone())
     }
 }
 
@@ -76,15 +76,15 @@ fn polled(
 #[test]
 fn query_beyond_the_budget_is_exhausted() {
     let world = World::new();
-    let title = kind(&world.scope, "User").attribute_id("title").unwrap();
+    let title = kind(&world.context, "User").attribute_id("title").unwrap();
     let sort = Some(Sort::new(title, SortOrder::Ascending));
-    let sorted = Query::new(kind(&world.scope, "User")).with_sort(sort);
+    let sorted = Query::new(kind(&world.context, "User")).with_sort(sort);
     for query in [world.query(20), sorted] {
-        let scope = world.limited(&Budget::new(50_000));
-        let answer = now(world.store.query(&scope, &query));
+        let context = world.limited(&Budget::new(50_000));
+        let answer = now(world.store.query(&context, &query));
         let ran_out = matches!(answer, Err(StoreError::Exhausted(Exhausted::Work)));
         assert!(ran_out, "{answer:?}");
-        assert!(now(world.store.query(&world.scope, &query)).is_ok());
+        assert!(now(world.store.query(&world.context, &query)).is_ok());
     }
 }
 
@@ -93,8 +93,8 @@ fn long_query_yields_and_stops_when_dropped() {
     let world = World::new();
     let budget = Budget::unlimited();
     let query = world.query(100);
-    let scope = world.limited(&budget);
-    let mut running = pin!(world.store.query(&scope, &query));
+    let context = world.limited(&budget);
+    let mut running = pin!(world.store.query(&context, &query));
     assert!(polled(running.as_mut()).is_pending());
     let after_one = budget.spent();
     while budget.spent() == after_one {
@@ -115,12 +115,12 @@ fn long_query_yields_and_stops_when_dropped() {
 fn query_sees_the_resources_as_of_its_start() {
     let world = World::new();
     let query = world.query(100);
-    let mut running = pin!(world.store.query(&world.scope, &query));
+    let mut running = pin!(world.store.query(&world.context, &query));
     assert!(polled(running.as_mut()).is_pending());
     let last = ResourceId::from(format!("{:05}", USERS - 1));
-    let user = kind(&world.scope, "User");
+    let user = kind(&world.context, "User");
     let delete = world.store.delete(
-        &world.scope,
+        &world.context,
         DateTime::UNIX_EPOCH,
         (user, last),
         ExpectedVersion::Any,
@@ -128,41 +128,43 @@ fn query_sees_the_resources_as_of_its_start() {
     assert!(now(delete).is_ok());
     let page = now(running).unwrap();
     assert_eq!(page.total, Some(USERS as u64));
-    let later = now(world.store.query(&world.scope, &query)).unwrap();
+    let later = now(world.store.query(&world.context, &query)).unwrap();
     assert_eq!(later.total, Some(USERS as u64 - 1));
 }
 
 #[test]
 fn batch_yields_between_its_writes() {
     let world = World {
-        scope: scope(Registry::standard()),
+        context: context(Registry::standard()),
         store: MemoryStore::new(),
     };
-    let mut running = pin!(world.store.write(&world.scope, world.creates()));
+    let mut running = pin!(world.store.write(&world.context, world.creates()));
     let context = &mut Context::from_waker(Waker::noop());
     assert!(running.as_mut().poll(context).is_pending());
-    let all = Query::new(kind(&world.scope, "User"));
-    let some = now(world.store.query(&world.scope, &all)).unwrap().total;
+    let all = Query::new(kind(&world.context, "User"));
+    let some = now(world.store.query(&world.context, &all)).unwrap().total;
     assert!((1..USERS as u64).contains(&some.unwrap()), "{some:?}");
     assert!(now(running).unwrap().iter().all(Result::is_ok));
-    let total = now(world.store.query(&world.scope, &all)).unwrap().total;
+    let total = now(world.store.query(&world.context, &all)).unwrap().total;
     assert_eq!(total, Some(USERS as u64));
 }
 
 #[test]
 fn write_beyond_the_budget_has_no_effect() {
     let world = World::new();
-    let user = kind(&world.scope, "User");
+    let user = kind(&world.context, "User");
     let body = json!({"userName": "new", "title": "x".repeat(10_000)});
     let body = user.admit(body, &Tolerance::DEFAULT).unwrap();
     let change = Change::create(user, body);
-    let scope = world.limited(&Budget::new(5_000));
+    let context = world.limited(&Budget::new(5_000));
     let id = ResourceId::from("new");
-    let answer = now(world.store.create(&scope, DateTime::UNIX_EPOCH, id, change));
+    let answer = now(world
+        .store
+        .create(&context, DateTime::UNIX_EPOCH, id, change));
     let ran_out = matches!(answer, Err(StoreError::Exhausted(Exhausted::Work)));
     assert!(ran_out, "{answer:?}");
-    let all = Query::new(kind(&world.scope, "User"));
-    let total = now(world.store.query(&world.scope, &all)).unwrap().total;
+    let all = Query::new(kind(&world.context, "User"));
+    let total = now(world.store.query(&world.context, &all)).unwrap().total;
     assert_eq!(total, Some(USERS as u64));
 }
 
@@ -171,46 +173,46 @@ fn waiting_queries_charge_no_budget_and_delay_no_lookup() {
     let world = World::new();
     let query = world.query(100);
     let mut running: Vec<_> = (0..16)
-        .map(|_| world.store.query(&world.scope, &query))
+        .map(|_| world.store.query(&world.context, &query))
         .collect();
     for query in &mut running {
         assert!(polled(query.as_mut()).is_pending());
     }
     let budget = Budget::unlimited();
-    let scope = world.limited(&budget);
-    let mut waiting = pin!(world.store.query(&scope, &query));
+    let context = world.limited(&budget);
+    let mut waiting = pin!(world.store.query(&context, &query));
     for _ in 0..3 {
         assert!(polled(waiting.as_mut()).is_pending());
     }
     assert_eq!(budget.spent(), 0);
 
-    let user = kind(&world.scope, "User");
+    let user = kind(&world.context, "User");
     let filter = Filter::parse(r#"userName eq "u7""#).unwrap();
     let predicate = user.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
     let found = now(world
         .store
-        .query(&world.scope, &Query::new(user).with_predicate(predicate)));
+        .query(&world.context, &Query::new(user).with_predicate(predicate)));
     assert_eq!(found.unwrap().total, Some(1));
 
     drop(running.pop());
     assert!(now(waiting).is_ok());
     let given_up = Budget::unlimited();
     given_up.cancel();
-    let scope = world.limited(&given_up);
-    running.push(world.store.query(&world.scope, &query));
+    let context = world.limited(&given_up);
+    running.push(world.store.query(&world.context, &query));
     assert!(
         running
             .iter_mut()
             .all(|query| polled(query.as_mut()).is_pending())
     );
-    assert!(now(world.store.query(&scope, &query)).is_err());
+    assert!(now(world.store.query(&context, &query)).is_err());
 }
 
 #[test]
 fn writes_of_a_member_of_many_groups_beyond_the_budget_are_exhausted() {
     let store = MemoryStore::new();
-    let scope = scope(Registry::standard());
-    let group = kind(&scope, "Group");
+    let context = context(Registry::standard());
+    let group = kind(&context, "Group");
     let members = group.attribute_id("members").unwrap();
     let body = group.admit(json!({"displayName": "group"}), &Tolerance::DEFAULT);
     let with_member = |mut change: Change, member: &str| {
@@ -220,13 +222,13 @@ fn writes_of_a_member_of_many_groups_beyond_the_budget_are_exhausted() {
     let new = Change::create(Arc::clone(&group), body.unwrap());
     let create = |id: String, change| WriteOp::Create {
         change,
-        claim: None,
+        existing_match: None,
         id: id.into(),
     };
     let outer = (0..1_000).map(|n| create(n.to_string(), with_member(new.clone(), "inner")));
     let ends = ["inner", "leaf"].map(|id| create(id.to_owned(), new.clone()));
     let writes = ends.into_iter().chain(outer).collect();
-    let answers = now(store.write(&scope, Batch::new(DateTime::UNIX_EPOCH, writes)));
+    let answers = now(store.write(&context, Batch::new(DateTime::UNIX_EPOCH, writes)));
     assert!(answers.unwrap().iter().all(Result::is_ok));
     let update = WriteOp::Update {
         change: with_member(Change::empty(Arc::clone(&group)), "leaf"),
@@ -240,11 +242,11 @@ fn writes_of_a_member_of_many_groups_beyond_the_budget_are_exhausted() {
     };
     for (write, units) in [(update, 100_000), (delete, 10_000)] {
         let batch = Batch::new(DateTime::UNIX_EPOCH, vec![write]);
-        let limited = scope.clone().with_budget(Budget::new(units));
+        let limited = context.clone().with_budget(Budget::new(units));
         let answer = now(store.write(&limited, batch.clone()));
         let ran_out = matches!(answer, Err(StoreError::Exhausted(Exhausted::Work)));
         assert!(ran_out, "{answer:?}");
-        let answers = now(store.write(&scope, batch)).unwrap();
+        let answers = now(store.write(&context, batch)).unwrap();
         assert!(answers.iter().all(Result::is_ok));
     }
 }

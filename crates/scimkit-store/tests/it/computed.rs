@@ -1,23 +1,23 @@
 use chrono::DateTime;
 use scimkit_core::Version;
-use scimkit_registry::{AttrId, Edge, Registry, ResourceId, Tolerance};
+use scimkit_registry::{AttrEdges, AttrId, Edge, Registry, ResourceId, Tolerance};
 use scimkit_store::{
     Document, RequestContext, ResourceFacts, StoredResource, Timestamps, computed_attributes,
     element, target_types,
 };
 use serde_json::{Value, json};
 
-use crate::{kind, scope};
+use crate::{context, kind};
 
 /// Returns the computed attributes of a resource with that id and body.
 fn of(
-    scope: &RequestContext,
+    context: &RequestContext,
     name: &str,
     id: &str,
     body: Value,
     edges: &[(&str, Vec<Edge>)],
 ) -> Value {
-    let kind = kind(scope, name);
+    let kind = kind(context, name);
     let document = kind.admit(body, &Tolerance::DEFAULT).unwrap();
     let at = DateTime::from_timestamp(1_305_261_754, 123_456_789).unwrap();
     let stored = StoredResource::new(
@@ -29,12 +29,14 @@ fn of(
         },
         Document::from(document),
     );
-    let named =
-        |(path, edges): &(&str, Vec<Edge>)| (kind.attribute_id(path).unwrap(), edges.clone());
-    let edges: Vec<(AttrId, Vec<Edge>)> = edges.iter().map(named).collect();
+    let named = |(path, edges): &(&str, Vec<Edge>)| AttrEdges {
+        attr: kind.attribute_id(path).unwrap(),
+        edges: edges.clone(),
+    };
+    let edges: Vec<AttrEdges> = edges.iter().map(named).collect();
     let wanted: Vec<AttrId> = kind.attributes().iter().map(|attr| attr.id()).collect();
     Value::Object(computed_attributes(
-        &scope.settings,
+        &context.settings,
         &ResourceFacts::new(&kind, &stored, &edges),
         &wanted,
     ))
@@ -48,9 +50,9 @@ fn user(id: &str, display: Option<&str>) -> Edge {
 
 #[test]
 fn computed_members_are_those_of_the_group() {
-    let scope = scope(Registry::standard());
+    let context = context(Registry::standard());
     let edges = [("members", vec![user("a/b?", Some("A")), Edge::to("gone")])];
-    let made = of(&scope, "Group", "g", json!({"displayName": "G"}), &edges);
+    let made = of(&context, "Group", "g", json!({"displayName": "G"}), &edges);
     assert_eq!(
         made,
         json!({
@@ -78,7 +80,7 @@ fn computed_members_are_those_of_the_group() {
 #[test]
 fn computed_groups_and_manager_are_those_of_the_user() {
     const ENTERPRISE: &str = scimkit_core::builtin::ENTERPRISE_USER;
-    let scope = scope(Registry::standard());
+    let context = context(Registry::standard());
     let group = Edge::to("g")
         .with_kind(Some("Group"))
         .with_display(Some("G"));
@@ -88,7 +90,7 @@ fn computed_groups_and_manager_are_those_of_the_user() {
         (&*manager, vec![user("m", Some("M"))]),
     ];
     let body = json!({"userName": "u", ENTERPRISE: {"manager": {"value": "m"}}});
-    let made = of(&scope, "User", "u", body.clone(), &edges);
+    let made = of(&context, "User", "u", body.clone(), &edges);
     assert_eq!(
         made["groups"],
         json!([{
@@ -103,7 +105,7 @@ fn computed_groups_and_manager_are_those_of_the_user() {
         json!({"$ref": "https://example.com/v2/Users/m", "displayName": "M", "value": "m"})
     );
     let made = of(
-        &scope,
+        &context,
         "User",
         "u",
         body,
@@ -111,17 +113,17 @@ fn computed_groups_and_manager_are_those_of_the_user() {
     );
     assert_eq!(made[&manager], json!({"value": "m"}));
     assert!(made.get("groups").is_none());
-    let made = of(&scope, "User", "u", json!({"userName": "u"}), &[]);
+    let made = of(&context, "User", "u", json!({"userName": "u"}), &[]);
     assert!(made.get(&manager).is_none());
 }
 
 #[test]
 fn target_types_are_the_reference_types() {
-    let scope = scope(Registry::standard());
+    let context = context(Registry::standard());
     let names = |name: &str, path: &str| {
-        let kind = kind(&scope, name);
+        let kind = kind(&context, name);
         let targets = target_types(
-            &scope.settings.registry,
+            &context.settings.registry,
             &kind,
             kind.attribute_id(path).unwrap(),
         );
@@ -131,10 +133,10 @@ fn target_types_are_the_reference_types() {
             .collect::<Vec<_>>()
     };
     assert_eq!(names("Group", "members"), ["User", "Group"]);
-    let group = kind(&scope, "Group");
+    let group = kind(&context, "Group");
     let unknown = Edge::to("x").with_kind(Some("Printer"));
     let shown = element(
-        &scope.settings,
+        &context.settings,
         &group,
         group.attribute_id("members").unwrap(),
         &unknown,

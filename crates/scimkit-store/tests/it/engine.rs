@@ -64,7 +64,7 @@ impl World {
     fn create(&self, id: &str, body: Value) -> WriteOp {
         WriteOp::Create {
             change: self.body(id, body),
-            claim: None,
+            existing_match: None,
             id: ResourceId::from(id),
         }
     }

@@ -37,14 +37,14 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-fn scope(registry: Registry) -> RequestContext {
+fn context(registry: Registry) -> RequestContext {
     let mut settings = Settings::new("https://example.com/v2");
     settings.registry = Arc::new(registry);
     RequestContext::new(TenantId::default(), Arc::new(settings))
 }
 
-fn kind(scope: &RequestContext, name: &str) -> Arc<ResourceType> {
-    Arc::clone(scope.settings.registry.resource_type(name).unwrap())
+fn kind(context: &RequestContext, name: &str) -> Arc<ResourceType> {
+    Arc::clone(context.settings.registry.resource_type(name).unwrap())
 }
 
 fn body(kind: &Arc<ResourceType>, body: Value) -> Change {

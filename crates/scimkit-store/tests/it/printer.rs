@@ -6,7 +6,8 @@ use chrono::DateTime;
 use proptest::prelude::*;
 use scimkit_core::{DataType, Version, parse_json};
 use scimkit_registry::{
-    Attr, AttrId, AttributeRole, Edge, Projection, Registry, ResourceId, ResourceType, to_json_text,
+    Attr, AttrEdges, AttrId, AttributeRole, Edge, Projection, Registry, ResourceId, ResourceType,
+    to_json_text,
 };
 use scimkit_store::{
     Document, ResourceFacts, ResourcePrinter, Settings, StoredResource, Timestamps,
@@ -206,7 +207,7 @@ fn object(
 }
 
 /// Returns edges under all attributes with edges, more than one only if an attribute has several values.
-fn edges(choices: &mut Choices, kind: &ResourceType) -> Vec<(AttrId, Vec<Edge>)> {
+fn edges(choices: &mut Choices, kind: &ResourceType) -> Vec<AttrEdges> {
     let attrs = kind
         .attributes()
         .iter()
@@ -238,7 +239,10 @@ fn edges(choices: &mut Choices, kind: &ResourceType) -> Vec<(AttrId, Vec<Edge>)>
                 .with_kind(kind)
                 .with_display(display)
         });
-        all.push((attr.id(), found.collect()));
+        all.push(AttrEdges {
+            attr: attr.id(),
+            edges: found.collect(),
+        });
     }
     all
 }
@@ -265,7 +269,7 @@ fn projection(choices: &mut Choices, kind: &ResourceType) -> Projection {
             let projection = kind.projection(&all, &[]);
             let hidden = kind.attribute_id("seenBy").unwrap();
             if choices.once_in(2) {
-                projection.without(kind, hidden)
+                projection.without_computed(kind, hidden)
             } else {
                 projection
             }
@@ -373,10 +377,10 @@ fn printed(text: &'static str) -> String {
         Document::from_text(text),
     );
     let manager = format!("{}:manager", scimkit_core::builtin::ENTERPRISE_USER);
-    stored.edges.push((
-        user.attribute_id(&manager).unwrap(),
-        vec![Edge::to("1").with_display(Some("M"))],
-    ));
+    stored.edges.push(AttrEdges {
+        attr: user.attribute_id(&manager).unwrap(),
+        edges: vec![Edge::to("1").with_display(Some("M"))],
+    });
     let projection = user.projection(&[], &["meta"]);
     let mut out = Vec::new();
     ResourcePrinter::new(&settings, user, &projection).print(&stored, &mut out);

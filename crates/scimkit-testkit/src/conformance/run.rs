@@ -112,7 +112,7 @@ fn outcome(
 ) -> RequirementResult {
     let (mut findings, mut passed, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for (case, outcome) in judged {
-        if !case.ledger.contains(&requirement.id) {
+        if !case.proves.contains(&requirement.id) {
             continue;
         }
         match &outcome.verdict {

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     StoreCheck,
     batches::any_write,
-    ground::{Ground, ensure, ensure_eq, said, second},
+    fixture::{Fixture, ensure, ensure_eq, said, second},
     random::Random,
 };
 
@@ -20,31 +20,31 @@ pub(super) const CHECKS: &[StoreCheck] = &[StoreCheck {
     run: checks_and_commits,
 }];
 
-fn checks_and_commits(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_groups()?;
-    ground.needs_ids("random batches can't be compared")?;
-    let support = ground.store.support(&ground.user);
-    ground.needs(support.check, "the store does not check batches")?;
-    compared_under(ground, 31)?;
-    let accepting = ground.tenant("accepting").accepting().accepting_cycles();
+fn checks_and_commits(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_groups()?;
+    fixture.needs_ids("random batches can't be compared")?;
+    let support = fixture.store.support(&fixture.user);
+    fixture.needs(support.check, "the store does not check batches")?;
+    compared_under(fixture, 31)?;
+    let accepting = fixture.tenant("accepting").accepting().accepting_cycles();
     compared_under(&accepting, 32)
 }
 
 /// Checks and then commits random batches: both answers are equal, and contain the edges that a read returns.
-fn compared_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
+fn compared_under(fixture: &Fixture<'_>, seed: u64) -> Result<(), String> {
     const BATCHES: i64 = 60;
     let mut random = Random::new(seed);
     let mut ids = Vec::new();
     for n in 0..BATCHES {
         let count = 1 + random.below(5);
         let writes: Result<Vec<_>, _> = (0..count)
-            .map(|_| next_write(ground, &mut ids, &mut random))
+            .map(|_| next_write(fixture, &mut ids, &mut random))
             .collect();
         let batch = Batch::new(second(n), writes?);
         let Some(kind) = batch.writes.first().map(|write| write.kind().clone()) else {
             continue;
         };
-        let mut want = if ground.store.support(&kind).written_edges {
+        let mut want = if fixture.store.support(&kind).written_edges {
             ReadOptions::edges(shown_attributes(&kind))
         } else {
             ReadOptions::document()
@@ -55,8 +55,8 @@ fn compared_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
             .flatten();
         let batch = batch.with_read_options(want.clone());
         let kinds: Vec<_> = batch.writes.iter().map(|w| w.kind().clone()).collect();
-        let checked = ground.carry_out(batch.clone().check_only())?;
-        let committed = ground.carry_out(batch)?;
+        let checked = fixture.carry_out(batch.clone().check_only())?;
+        let committed = fixture.carry_out(batch)?;
         let texts = |answers: &[_]| answers.iter().map(text).collect::<Result<Vec<_>, _>>();
         ensure_eq!(
             texts(&checked)?,
@@ -70,7 +70,7 @@ fn compared_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
                 continue;
             };
             if of.name() == kind.name() {
-                compare(ground, (&of, stored), &want)
+                compare(fixture, (&of, stored), &want)
                     .map_err(|error| format!("after batch {n}: {error}"))?;
             }
         }
@@ -80,7 +80,7 @@ fn compared_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
 
 /// Returns a random write for a batch, preferring those that change edges.
 fn next_write(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     ids: &mut Vec<String>,
     random: &mut Random,
 ) -> Result<WriteOp, String> {
@@ -92,19 +92,22 @@ fn next_write(
     let user = some(random, 'u');
     let other = some(random, 'u');
     let (Some(user), Some(other), Some(group)) = (user, other, some(random, 'g')) else {
-        return any_write(ground, ids, random);
+        return any_write(fixture, ids, random);
     };
     let (id, change) = match random.below(7) {
         0 => {
             let name = json!(random.word());
-            (user, ground.setting(&ground.user, [("displayName", name)])?)
+            (
+                user,
+                fixture.setting(&fixture.user, [("displayName", name)])?,
+            )
         }
         1 => {
             let manager = json!({ "value": other });
-            (user, ground.setting(&ground.user, [(MANAGER, manager)])?)
+            (user, fixture.setting(&fixture.user, [(MANAGER, manager)])?)
         }
-        2 => (group, ground.only_members(&[&user, &other])?),
-        _ => return any_write(ground, ids, random),
+        2 => (group, fixture.only_members(&[&user, &other])?),
+        _ => return any_write(fixture, ids, random),
     };
     Ok(WriteOp::Update {
         change,
@@ -115,12 +118,12 @@ fn next_write(
 
 /// Compares the last answer about a resource with a subsequent read.
 fn compare(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     (kind, stored): (&Arc<ResourceType>, &StoredResource),
     want: &ReadOptions,
 ) -> Result<(), String> {
-    let reading = ground.store.read(&ground.scope, kind, &stored.id, want);
-    match ground.run(reading)? {
+    let reading = fixture.store.read(&fixture.context, kind, &stored.id, want);
+    match fixture.run(reading)? {
         Ok(read) if read.version == stored.version => {
             ensure_eq!(stored.edges, read.edges, "the edges of `{}`", stored.id);
         }
@@ -140,7 +143,7 @@ fn text(answer: &Result<Written, StoreError>) -> Result<String, String> {
         Err(error) => return Ok(said(error)),
     };
     let stored = written.stored.as_ref();
-    let document = stored.map(super::ground::document).transpose()?;
+    let document = stored.map(super::fixture::document).transpose()?;
     let edges = stored.map(|stored| &stored.edges);
     let version = written.version.as_ref().map(|version| version.as_str());
     Ok(format!(

@@ -10,19 +10,19 @@
 //! # Ok::<(), String>(())
 //! ```
 
-mod forget;
-mod ground;
 mod lines;
 mod moments;
 mod progress;
+mod purge;
 mod removal;
-mod whole;
+mod store_pair;
+mod whole_tenant;
 
 use std::{fmt, sync::Arc};
 
 use scimkit_store::{Archive, Store, TenantStore};
 
-use self::ground::Pair;
+use self::store_pair::Pair;
 use super::Driver;
 
 /// A store of whole tenants that can be archived.
@@ -88,11 +88,11 @@ pub fn check(from: &Make<'_>, to: &Make<'_>, drive: &Driver<'_>) -> Result<(), S
 #[must_use]
 pub fn checks() -> Vec<ArchiveCheck> {
     let all = [
-        whole::CHECKS,
+        whole_tenant::CHECKS,
         lines::CHECKS,
         moments::CHECKS,
         progress::CHECKS,
-        forget::CHECKS,
+        purge::CHECKS,
         removal::CHECKS,
     ];
     all.concat()

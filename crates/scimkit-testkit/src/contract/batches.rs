@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     StoreCheck,
-    ground::{Ground, document, ensure_eq, ids_of, said, second},
+    fixture::{Fixture, document, ensure_eq, ids_of, said, second},
     random::Random,
     resources::same,
 };
@@ -28,14 +28,14 @@ pub(super) const CHECKS: &[StoreCheck] = &[
     },
 ];
 
-fn stops(ground: &Ground<'_>) -> Result<(), String> {
+fn stops(fixture: &Fixture<'_>) -> Result<(), String> {
     let writes = |run: &str| {
-        let user = |n: usize, name: &str| create_user(ground, &format!("{run}{n}"), name);
+        let user = |n: usize, name: &str| create_user(fixture, &format!("{run}{n}"), name);
         Ok::<_, String>(vec![
             user(1, &format!("{run}ada"))?,
             user(2, &format!("{run}ADA"))?,
             user(3, &format!("{run}bo"))?,
-            delete(&ground.user, "nobody"),
+            delete(&fixture.user, "nobody"),
             user(4, &format!("{run}cy"))?,
         ])
     };
@@ -55,82 +55,82 @@ fn stops(ground: &Ground<'_>) -> Result<(), String> {
         ),
     ] {
         let rule = OnFailure::StopAfter(limit);
-        let outcomes = carry_out(ground, rule, writes(run)?)?;
+        let outcomes = carry_out(fixture, rule, writes(run)?)?;
         ensure_eq!(outcomes, expected, "the answers of a batch under {rule:?}");
         for (n, outcome) in [(3, expected[2]), (4, expected[4])] {
             match outcome {
-                "Created" => drop(ground.read(&ground.user, &format!("{run}{n}"))?),
-                _ => ground.absent(&ground.user, &format!("{run}{n}"))?,
+                "Created" => drop(fixture.read(&fixture.user, &format!("{run}{n}"))?),
+                _ => fixture.absent(&fixture.user, &format!("{run}{n}"))?,
             }
         }
     }
     Ok(())
 }
 
-fn undone(ground: &Ground<'_>) -> Result<(), String> {
-    let (user, group) = (&ground.user, &ground.group);
-    let ada = ground.create(second(1), user, "u1", json!({"userName": "ada"}))?;
+fn undone(fixture: &Fixture<'_>) -> Result<(), String> {
+    let (user, group) = (&fixture.user, &fixture.group);
+    let ada = fixture.create(second(1), user, "u1", json!({"userName": "ada"}))?;
     let members = json!([{"value": "u1"}]);
     let crew = json!({"displayName": "crew", "members": members});
-    let crew = ground.create(second(1), group, "g1", crew)?;
+    let crew = fixture.create(second(1), group, "g1", crew)?;
     let writes = |last| {
         Ok::<_, String>(vec![
-            create_user(ground, "u2", "bo")?,
-            rename(ground, "u1", "eve")?,
-            create_user(ground, "u3", "ada")?,
-            join(ground, "g1", "u3")?,
+            create_user(fixture, "u2", "bo")?,
+            rename(fixture, "u1", "eve")?,
+            create_user(fixture, "u3", "ada")?,
+            join(fixture, "g1", "u3")?,
             delete(user, "u1"),
             last,
-            create_user(ground, "u4", "cy")?,
+            create_user(fixture, "u4", "cy")?,
         ])
     };
     let outcomes = carry_out(
-        ground,
+        fixture,
         OnFailure::RollBack,
-        writes(create_user(ground, "u5", "BO")?)?,
+        writes(create_user(fixture, "u5", "BO")?)?,
     )?;
     let mut expected = ["NotRun"; 7];
     expected[5] = "Taken";
     ensure_eq!(outcomes, expected, "the answers of a batch that fails");
-    same(&ground.read(user, "u1")?, &ada)?;
-    same(&ground.read(group, "g1")?, &crew)?;
-    ensure_eq!(ids_of(&ground.members_of("g1")?), ["u1"], "the members");
-    ensure_eq!(ids_of(&ground.groups_of("u1")?), ["g1"], "the groups");
+    same(&fixture.read(user, "u1")?, &ada)?;
+    same(&fixture.read(group, "g1")?, &crew)?;
+    ensure_eq!(ids_of(&fixture.members_of("g1")?), ["u1"], "the members");
+    ensure_eq!(ids_of(&fixture.groups_of("u1")?), ["g1"], "the groups");
     for id in ["u2", "u3", "u4", "u5"] {
-        ground.absent(user, id)?;
+        fixture.absent(user, id)?;
     }
-    let named = ground.filter(user, r#"userName eq "ada""#)?;
-    let found = ground.ids(&scimkit_store::Query::new(user.clone()).with_predicate(named))?;
+    let named = fixture.filter(user, r#"userName eq "ada""#)?;
+    let found = fixture.ids(&scimkit_store::Query::new(user.clone()).with_predicate(named))?;
     ensure_eq!(found, ["u1"], "the user with the freed name");
 
     let outcomes = carry_out(
-        ground,
+        fixture,
         OnFailure::RollBack,
-        writes(create_user(ground, "u5", "di")?)?,
+        writes(create_user(fixture, "u5", "di")?)?,
     )?;
     let expected = [
         "Created", "Updated", "Created", "Updated", "Deleted", "Created", "Created",
     ];
     ensure_eq!(outcomes, expected, "the answers of a batch that succeeds");
-    ensure_eq!(ids_of(&ground.members_of("g1")?), ["u3"], "the members");
+    ensure_eq!(ids_of(&fixture.members_of("g1")?), ["u3"], "the members");
     Ok(())
 }
 
-fn random_batches(ground: &Ground<'_>) -> Result<(), String> {
-    batches_under(ground, &ground.tenant("alone"), 21)?;
-    let accepting = ground.tenant("accepting").accepting().accepting_cycles();
+fn random_batches(fixture: &Fixture<'_>) -> Result<(), String> {
+    batches_under(fixture, &fixture.tenant("alone"), 21)?;
+    let accepting = fixture.tenant("accepting").accepting().accepting_cycles();
     batches_under(&accepting, &accepting.tenant("accepting alone"), 22)
 }
 
 /// Compares each batch with its writes one by one in another tenant, under the rule of the batch.
-fn batches_under(ground: &Ground<'_>, alone: &Ground<'_>, seed: u64) -> Result<(), String> {
+fn batches_under(fixture: &Fixture<'_>, alone: &Fixture<'_>, seed: u64) -> Result<(), String> {
     const BATCHES: i64 = 60;
     let mut random = Random::new(seed);
     let mut ids = Vec::new();
     for n in 0..BATCHES {
         let count = 1 + random.below(6);
         let writes: Result<Vec<_>, _> = (0..count)
-            .map(|_| any_write(ground, &mut ids, &mut random))
+            .map(|_| any_write(fixture, &mut ids, &mut random))
             .collect();
         let writes = writes?;
         let rule = match random.below(3) {
@@ -138,13 +138,13 @@ fn batches_under(ground: &Ground<'_>, alone: &Ground<'_>, seed: u64) -> Result<(
             1 => OnFailure::RollBack,
             _ => OnFailure::StopAfter(1 + u32::from(random.once_in(2))),
         };
-        let before = state(ground, &ids)?;
-        let answers = carry_out(ground, rule, writes.clone())?;
+        let before = state(fixture, &ids)?;
+        let answers = carry_out(fixture, rule, writes.clone())?;
         let failed = |answers: &[String]| answers.iter().any(|answer| is_failure(answer));
         if rule == OnFailure::RollBack && failed(&answers) {
             let done = answers.iter().filter(|answer| !is_failure(answer));
             ensure_eq!(done.count(), 0, "the writes of a batch that is rolled back");
-            let after = state(ground, &ids)?;
+            let after = state(fixture, &ids)?;
             ensure_eq!(after.len(), before.len(), "the resources after batch {n}");
             for ((now, ends), (then, ends_then)) in after.iter().zip(&before) {
                 same(now, then)?;
@@ -166,7 +166,7 @@ fn batches_under(ground: &Ground<'_>, alone: &Ground<'_>, seed: u64) -> Result<(
             );
             failures += u32::from(is_failure(answer));
         }
-        let together = state(ground, &ids)?;
+        let together = state(fixture, &ids)?;
         let one_by_one = state(alone, &ids)?;
         ensure_eq!(together.len(), one_by_one.len(), "the resources");
         for ((a, members), (b, others)) in together.iter().zip(&one_by_one) {
@@ -179,7 +179,7 @@ fn batches_under(ground: &Ground<'_>, alone: &Ground<'_>, seed: u64) -> Result<(
 }
 
 pub(super) fn any_write(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     ids: &mut Vec<String>,
     random: &mut Random,
 ) -> Result<WriteOp, String> {
@@ -194,29 +194,29 @@ pub(super) fn any_write(
         _ => user.to_owned(),
     };
     match random.below(8) {
-        0 => rename(ground, user, random.word()),
-        1 => Ok(delete(&ground.user, user)),
-        2 => Ok(delete(&ground.group, group)),
+        0 => rename(fixture, user, random.word()),
+        1 => Ok(delete(&fixture.user, user)),
+        2 => Ok(delete(&fixture.group, group)),
         3 => Ok(WriteOp::Update {
-            change: ground.members(&[], &[&member])?,
+            change: fixture.members(&[], &[&member])?,
             expect: ExpectedVersion::Any,
             id: ResourceId::from(group),
         }),
-        4 => join(ground, group, &member),
+        4 => join(fixture, group, &member),
         5 => {
             let id = format!("g{}", ids.len());
             let body = json!({"displayName": random.word(), "members": [{"value": member}]});
-            let change = ground.body(&ground.group, body)?;
+            let change = fixture.body(&fixture.group, body)?;
             ids.push(id.clone());
             Ok(WriteOp::Create {
-                claim: None,
+                existing_match: None,
                 change,
                 id: ResourceId::from(id),
             })
         }
         _ => {
             let id = format!("u{}", ids.len());
-            let write = create_user(ground, &id, random.word())?;
+            let write = create_user(fixture, &id, random.word())?;
             ids.push(id);
             Ok(write)
         }
@@ -225,39 +225,39 @@ pub(super) fn any_write(
 
 /// Returns those of the resources that exist, with their members or groups.
 fn state(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     ids: &[String],
 ) -> Result<Vec<(StoredResource, Vec<String>)>, String> {
     let mut found = Vec::new();
     for id in ids {
         let kind = if id.starts_with('g') {
-            &ground.group
+            &fixture.group
         } else {
-            &ground.user
+            &fixture.user
         };
-        if ground.absent(kind, id).is_ok() {
+        if fixture.absent(kind, id).is_ok() {
             continue;
         }
         let ends = if id.starts_with('g') {
-            ground.members_of(id)?
+            fixture.members_of(id)?
         } else {
-            ground.groups_of(id)?
+            fixture.groups_of(id)?
         };
         let ends = ids_of(&ends).into_iter().map(str::to_owned).collect();
-        found.push((ground.read(kind, id)?, ends));
+        found.push((fixture.read(kind, id)?, ends));
     }
     Ok(found)
 }
 
 /// Writes a batch, and returns each answer as a word.
 fn carry_out(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     rule: OnFailure,
     writes: Vec<WriteOp>,
 ) -> Result<Vec<String>, String> {
     let batch = Batch::new(second(2), writes).with_on_failure(rule);
     let count = batch.writes.len();
-    let answers = ground.carry_out(batch)?;
+    let answers = fixture.carry_out(batch)?;
     ensure_eq!(answers.len(), count, "answers to a batch");
     let word = |answer| match answer {
         Ok(scimkit_store::Written { outcome: how, .. }) => format!("{how:?}"),
@@ -275,17 +275,17 @@ fn is_failure(answer: &str) -> bool {
     !["Created", "Deleted", "Unchanged", "Updated"].contains(&answer)
 }
 
-fn create_user(ground: &Ground<'_>, id: &str, name: &str) -> Result<WriteOp, String> {
-    let change = ground.body(&ground.user, json!({"userName": name}))?;
+fn create_user(fixture: &Fixture<'_>, id: &str, name: &str) -> Result<WriteOp, String> {
+    let change = fixture.body(&fixture.user, json!({"userName": name}))?;
     Ok(WriteOp::Create {
-        claim: None,
+        existing_match: None,
         change,
         id: ResourceId::from(id),
     })
 }
 
-fn rename(ground: &Ground<'_>, id: &str, name: &str) -> Result<WriteOp, String> {
-    let change = ground.setting(&ground.user, [("userName", json!(name))])?;
+fn rename(fixture: &Fixture<'_>, id: &str, name: &str) -> Result<WriteOp, String> {
+    let change = fixture.setting(&fixture.user, [("userName", json!(name))])?;
     Ok(WriteOp::Update {
         change,
         expect: ExpectedVersion::Any,
@@ -293,9 +293,9 @@ fn rename(ground: &Ground<'_>, id: &str, name: &str) -> Result<WriteOp, String> 
     })
 }
 
-fn join(ground: &Ground<'_>, group: &str, user: &str) -> Result<WriteOp, String> {
+fn join(fixture: &Fixture<'_>, group: &str, user: &str) -> Result<WriteOp, String> {
     Ok(WriteOp::Update {
-        change: ground.members(&[user], &[])?,
+        change: fixture.members(&[user], &[])?,
         expect: ExpectedVersion::Any,
         id: ResourceId::from(group),
     })

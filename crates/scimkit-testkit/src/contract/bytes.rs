@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     StoreCheck,
     cursors::{populate, walks, what},
-    ground::{Ground, ensure, ensure_eq, ids_of, second},
+    fixture::{Fixture, ensure, ensure_eq, ids_of, second},
     random::Random,
 };
 
@@ -50,15 +50,15 @@ fn checked(page: &Page, most: u64) -> Result<Vec<String>, String> {
     Ok(page.items.iter().map(|s| s.id.to_string()).collect())
 }
 
-fn ended(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_cursor()?;
-    populate(ground, &mut Random::new(31), USERS)?;
-    for walk in walks(ground)? {
-        let whole = ground.ids(&walk)?;
+fn ended(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_cursor()?;
+    populate(fixture, &mut Random::new(31), USERS)?;
+    for walk in walks(fixture)? {
+        let whole = fixture.ids(&walk)?;
         for most in SIZES {
             for count in [5, 100] {
                 let walk = walk.clone().with_max_bytes(most);
-                let mut page = ground.query(&walk.clone().with_page(0, count))?;
+                let mut page = fixture.query(&walk.clone().with_page(0, count))?;
                 let mut found = Vec::new();
                 loop {
                     ensure!(!page.items.is_empty(), "an empty page");
@@ -71,26 +71,26 @@ fn ended(ground: &Ground<'_>) -> Result<(), String> {
                     found.extend(checked(&page, most)?);
                     ensure!(found.len() <= USERS, "the pages do not end");
                     let Some(next) = page.next else { break };
-                    page = ground.query(&walk.clone().with_page_after(next, count))?;
+                    page = fixture.query(&walk.clone().with_page_after(next, count))?;
                 }
-                ensure_eq!(found, whole, "{most} bytes of {}", what(ground, &walk));
+                ensure_eq!(found, whole, "{most} bytes of {}", what(fixture, &walk));
             }
         }
     }
     Ok(())
 }
 
-fn named(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_cursor()?;
-    ground.needs_ids("the order of ids is not known")?;
-    populate(ground, &mut Random::new(32), USERS)?;
-    for walk in walks(ground)? {
-        let whole = ground.ids(&walk)?;
+fn named(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_cursor()?;
+    fixture.needs_ids("the order of ids is not known")?;
+    populate(fixture, &mut Random::new(32), USERS)?;
+    for walk in walks(fixture)? {
+        let whole = fixture.ids(&walk)?;
         for most in SIZES {
             for (start, count) in [(0, 100), (0, 5), (3, 10), (20, 10), (30, 5), (3, 0)] {
                 let walk = walk.clone().with_max_bytes(most);
                 let query = walk.with_overflow(Overflow::Name).with_page(start, count);
-                let page = ground.query(&query)?;
+                let page = fixture.query(&query)?;
                 let mut found = checked(&page, most)?;
                 if found.is_empty() {
                     ensure!(page.rest.is_empty(), "only named");
@@ -101,7 +101,7 @@ fn named(ground: &Ground<'_>) -> Result<(), String> {
                 found.extend(page.rest.iter().map(ToString::to_string));
                 let skip = usize::try_from(start).unwrap_or(usize::MAX);
                 let wanted: Vec<_> = whole.iter().skip(skip).take(count as usize).collect();
-                let what = what(ground, &query);
+                let what = what(fixture, &query);
                 ensure_eq!(found.iter().collect::<Vec<_>>(), wanted, "{what}");
                 ensure_eq!(page.total, Some(USERS as u64), "the total of {what}");
             }
@@ -111,50 +111,50 @@ fn named(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 /// Creates groups with many members each, whose documents alone are small.
-fn crews(ground: &Ground<'_>, groups: usize, members: usize) -> Result<Query, String> {
+fn crews(fixture: &Fixture<'_>, groups: usize, members: usize) -> Result<Query, String> {
     let mut ids = Vec::new();
     for n in 0..members {
         let id = format!("u{n:02}");
-        ground.create(second(0), &ground.user, &id, json!({"userName": id}))?;
+        fixture.create(second(0), &fixture.user, &id, json!({"userName": id}))?;
         ids.push(json!({ "value": id }));
     }
     for n in 0..groups {
         let body = json!({"displayName": format!("crew {n}"), "members": ids});
-        ground.create(second(0), &ground.group, &format!("g{n}"), body)?;
+        fixture.create(second(0), &fixture.group, &format!("g{n}"), body)?;
     }
-    let members = ground.attr(&ground.group, "members")?;
-    Ok(Query::new(Arc::clone(&ground.group)).with_edges(vec![members]))
+    let members = fixture.attr(&fixture.group, "members")?;
+    Ok(Query::new(Arc::clone(&fixture.group)).with_edges(vec![members]))
 }
 
-fn edges(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_cursor()?;
-    ground.needs_groups()?;
-    let query = crews(ground, 4, 20)?.with_max_bytes(2_000);
-    let page = ground.query(&query)?;
+fn edges(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_cursor()?;
+    fixture.needs_groups()?;
+    let query = crews(fixture, 4, 20)?.with_max_bytes(2_000);
+    let page = fixture.query(&query)?;
     ensure_eq!(page.items.len(), 1, "groups of 20 members in 2,000 bytes");
     let next = page.next.ok_or("the page has no end position")?;
-    let page = ground.query(&query.clone().with_page_after(next, 100))?;
+    let page = fixture.query(&query.clone().with_page_after(next, 100))?;
     ensure_eq!(page.items.len(), 1, "groups on the second page");
-    let page = ground.query(&query.with_overflow(Overflow::Name))?;
+    let page = fixture.query(&query.with_overflow(Overflow::Name))?;
     ensure_eq!(page.rest.len(), 3, "groups that are named");
     Ok(())
 }
 
-fn limited(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_cursor()?;
-    ground.needs_groups()?;
-    ground.needs_ids("the order of edges is not known")?;
-    let page = ground.query(&crews(ground, 2, 9)?.with_edge_limit(4))?;
+fn limited(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_cursor()?;
+    fixture.needs_groups()?;
+    fixture.needs_ids("the order of edges is not known")?;
+    let page = fixture.query(&crews(fixture, 2, 9)?.with_edge_limit(4))?;
     ensure_eq!(page.items.len(), 2, "groups");
     for stored in &page.items {
-        let edges = stored.edges.first().map_or(&[][..], |(_, edges)| edges);
+        let edges = stored.edges.first().map_or(&[][..], |list| &list.edges);
         ensure_eq!(ids_of(edges), ["u00", "u01", "u02", "u03"], "first members");
     }
-    let groups = ground.attr(&ground.user, "groups")?;
-    let query = Query::new(Arc::clone(&ground.user)).with_edges(vec![groups]);
-    let page = ground.query(&query.with_edge_limit(1))?;
+    let groups = fixture.attr(&fixture.user, "groups")?;
+    let query = Query::new(Arc::clone(&fixture.user)).with_edges(vec![groups]);
+    let page = fixture.query(&query.with_edge_limit(1))?;
     for stored in &page.items {
-        let edges = stored.edges.first().map_or(&[][..], |(_, edges)| edges);
+        let edges = stored.edges.first().map_or(&[][..], |list| &list.edges);
         ensure_eq!(ids_of(edges), ["g0"], "the first group");
     }
     Ok(())

@@ -14,9 +14,9 @@ use scimkit_store::{
 };
 use serde_json::Value;
 
-use super::ground::{Ground, ensure, ensure_eq, said};
+use super::fixture::{Fixture, ensure, ensure_eq, said};
 
-impl Ground<'_> {
+impl Fixture<'_> {
     /// Writes a batch, and repeats the call while the store is busy.
     pub(super) fn write(
         &self,
@@ -42,8 +42,8 @@ impl Ground<'_> {
         if refers_to_itself(&batch.writes) {
             self.needs_ids("a batch can't refer to what it creates")?;
         }
-        let batch = batch.with_cause(self.scope.cause.clone());
-        self.run(self.store.write(&self.scope, batch))
+        let batch = batch.with_cause(self.context.cause.clone());
+        self.run(self.store.write(&self.context, batch))
     }
 
     /// Writes one change, and repeats the call while the store is busy.
@@ -78,7 +78,7 @@ impl Ground<'_> {
         let answer = self.attempt(
             at,
             &WriteOp::Create {
-                claim: None,
+                existing_match: None,
                 change,
                 id: ResourceId::from(id),
             },
@@ -162,7 +162,7 @@ impl Ground<'_> {
         let stored =
             self.run(
                 self.store
-                    .read(&self.scope, kind, &key, &ReadOptions::document()),
+                    .read(&self.context, kind, &key, &ReadOptions::document()),
             )?;
         let stored = stored.map_err(|e| format!("read `{id}`: {}", said(&e)))?;
         ensure_eq!(stored.id.as_str(), id, "the id of what was read");
@@ -173,7 +173,7 @@ impl Ground<'_> {
     pub(super) fn absent(&self, kind: &Arc<ResourceType>, id: &str) -> Result<(), String> {
         self.needs_kind(kind)?;
         match self.run(self.store.read(
-            &self.scope,
+            &self.context,
             kind,
             &ResourceId::from(id),
             &ReadOptions::document(),
@@ -194,7 +194,7 @@ impl Ground<'_> {
         let owners: Vec<_> = owners.iter().map(|id| ResourceId::from(*id)).collect();
         let count = owners.len();
         let query = EdgeQuery::new(Arc::clone(kind), attr, owners);
-        let edges = self.run(self.store.edges(&self.scope, &query))?;
+        let edges = self.run(self.store.edges(&self.context, &query))?;
         let edges = edges.map_err(|e| format!("edges: {}", said(&e)))?;
         ensure_eq!(edges.len(), count, "owners in an edge query");
         for (owner, edges) in query.owners.iter().zip(&edges) {
@@ -211,14 +211,14 @@ impl Ground<'_> {
         edges: &[Edge],
     ) -> Result<(), String> {
         let want = ReadOptions::edges([asked.attr]);
-        let read = match self.run(self.store.read(&self.scope, &asked.kind, id, &want))? {
+        let read = match self.run(self.store.read(&self.context, &asked.kind, id, &want))? {
             Err(StoreError::NotFound) => return Ok(()),
             other => other.map_err(|e| format!("read `{id}` with edges: {}", said(&e)))?,
         };
         let few = ReadOptions::edges([asked.attr]).with_edge_limit(1);
-        let first = self.run(self.store.read(&self.scope, &asked.kind, id, &few))?;
+        let first = self.run(self.store.read(&self.context, &asked.kind, id, &few))?;
         let first = first.map_err(|e| format!("read `{id}` with one edge: {}", said(&e)))?;
-        let first = first.edges.first().map_or(&[][..], |(_, edges)| edges);
+        let first = first.edges.first().map_or(&[][..], |list| &list.edges);
         // The first edge is known only if the ids are.
         if self.store.support(&self.user).caller_assigned_ids {
             ensure_eq!(
@@ -234,11 +234,11 @@ impl Ground<'_> {
         };
         let query = Query::new(Arc::clone(&asked.kind)).with_predicate(same);
         let query = query.with_edges(want.edges);
-        let page = self.run(self.store.query(&self.scope, &query))?;
+        let page = self.run(self.store.query(&self.context, &query))?;
         let page = page.map_err(|e| format!("query of `{id}` with edges: {}", said(&e)))?;
         for stored in page.items.iter().chain([&read]) {
-            let beside = stored.edges.iter().find(|(attr, _)| *attr == asked.attr);
-            let beside = beside.map_or(&[][..], |(_, edges)| edges);
+            let beside = stored.edges.iter().find(|list| list.attr == asked.attr);
+            let beside = beside.map_or(&[][..], |list| &list.edges);
             ensure_eq!(beside, edges, "the edges of a resource");
         }
         Ok(())
@@ -248,7 +248,7 @@ impl Ground<'_> {
     pub(super) fn edge_pages(&self, query: &EdgeQuery) -> Result<Vec<Vec<Edge>>, String> {
         self.needs_groups()?;
         self.needs_ids("the order of edges is not known")?;
-        let found = self.run(self.store.edges(&self.scope, query))?;
+        let found = self.run(self.store.edges(&self.context, query))?;
         found.map_err(|e| format!("edges: {}", said(&e)))
     }
 
@@ -283,7 +283,7 @@ impl Ground<'_> {
         if matches!(query.start, PageStart::After(_)) {
             self.needs_cursor()?;
         }
-        let page = self.run(self.store.query(&self.scope, query))?;
+        let page = self.run(self.store.query(&self.context, query))?;
         let page = page.map_err(|e| format!("query: {}", said(&e)))?;
         let part = !matches!(query.start, PageStart::Index(0)) || page.next.is_some();
         if query.count > 0 && part {
@@ -294,7 +294,7 @@ impl Ground<'_> {
 
     /// Returns the store's answer to a query, which may be an error.
     pub(super) fn query_as_it_is(&self, query: &Query) -> Result<Result<Page, StoreError>, String> {
-        self.run(self.store.query(&self.scope, query))
+        self.run(self.store.query(&self.context, query))
     }
 
     /// Reads the number of resources of the type.

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     StoreCheck,
-    ground::{Ground, ensure, ensure_eq, said, second},
+    fixture::{Fixture, ensure, ensure_eq, said, second},
 };
 
 pub(super) const CHECKS: &[StoreCheck] = &[
@@ -53,72 +53,72 @@ fn timed(
     Ok(())
 }
 
-fn update(ground: &Ground<'_>) -> Result<(), String> {
-    let user = &ground.user;
-    let created = ground.create(second(10), user, "u1", json!({"userName": "a"}))?;
-    let title = ground.setting(user, [("title", json!("b"))])?;
-    let updated = ground.update(second(5), "u1", title, WriteOutcome::Updated)?;
+fn update(fixture: &Fixture<'_>) -> Result<(), String> {
+    let user = &fixture.user;
+    let created = fixture.create(second(10), user, "u1", json!({"userName": "a"}))?;
+    let title = fixture.setting(user, [("title", json!("b"))])?;
+    let updated = fixture.update(second(5), "u1", title, WriteOutcome::Updated)?;
     ensure!(
         updated.version != created.version,
         "an update has no new version"
     );
     timed(&updated, second(10), second(10))?;
-    timed(&ground.read(user, "u1")?, second(10), second(10))?;
-    let title = ground.setting(user, [("title", json!("c"))])?;
-    let updated = ground.update(second(20), "u1", title, WriteOutcome::Updated)?;
+    timed(&fixture.read(user, "u1")?, second(10), second(10))?;
+    let title = fixture.setting(user, [("title", json!("c"))])?;
+    let updated = fixture.update(second(20), "u1", title, WriteOutcome::Updated)?;
     timed(&updated, second(10), second(20))?;
-    let title = ground.setting(user, [("title", json!("d"))])?;
-    let updated = ground.update(second(15), "u1", title, WriteOutcome::Updated)?;
+    let title = fixture.setting(user, [("title", json!("d"))])?;
+    let updated = fixture.update(second(15), "u1", title, WriteOutcome::Updated)?;
     timed(&updated, second(10), second(20))
 }
 
-fn membership(ground: &Ground<'_>) -> Result<(), String> {
-    let (group, user) = (&ground.group, &ground.user);
-    ground.create(second(10), user, "u1", json!({"userName": "a"}))?;
-    ground.create(second(10), group, "g1", json!({"displayName": "g"}))?;
+fn membership(fixture: &Fixture<'_>) -> Result<(), String> {
+    let (group, user) = (&fixture.group, &fixture.user);
+    fixture.create(second(10), user, "u1", json!({"userName": "a"}))?;
+    fixture.create(second(10), group, "g1", json!({"displayName": "g"}))?;
     for change in [
-        ground.members(&["u1"], &[])?,
-        ground.members(&[], &["u1"])?,
-        ground.only_members(&["u1"])?,
+        fixture.members(&["u1"], &[])?,
+        fixture.members(&[], &["u1"])?,
+        fixture.only_members(&["u1"])?,
     ] {
-        let updated = ground.update(second(5), "g1", change, WriteOutcome::Updated)?;
+        let updated = fixture.update(second(5), "g1", change, WriteOutcome::Updated)?;
         timed(&updated, second(10), second(10))?;
-        timed(&ground.read(group, "g1")?, second(10), second(10))?;
+        timed(&fixture.read(group, "g1")?, second(10), second(10))?;
     }
     Ok(())
 }
 
-fn cascade(ground: &Ground<'_>) -> Result<(), String> {
-    let (group, user) = (&ground.group, &ground.user);
+fn cascade(fixture: &Fixture<'_>) -> Result<(), String> {
+    let (group, user) = (&fixture.group, &fixture.user);
     for id in ["u1", "u2"] {
-        ground.create(second(1), user, id, json!({"userName": id}))?;
+        fixture.create(second(1), user, id, json!({"userName": id}))?;
     }
     let body = json!({"displayName": "g", "members": [{"value": "u1"}, {"value": "u2"}]});
-    let created = ground.create(second(10), group, "g1", body)?;
-    ground.delete(second(5), user, "u1")?;
-    let left = ground.read(group, "g1")?;
+    let created = fixture.create(second(10), group, "g1", body)?;
+    fixture.delete(second(5), user, "u1")?;
+    let left = fixture.read(group, "g1")?;
     ensure!(
         left.version != created.version,
         "the group has no new version"
     );
     timed(&left, second(10), second(10))?;
-    ground.retiring().delete(second(6), user, "u2")?;
-    timed(&ground.read(group, "g1")?, second(10), second(10))
+    fixture.retiring().delete(second(6), user, "u2")?;
+    timed(&fixture.read(group, "g1")?, second(10), second(10))
 }
 
 /// Creates a user that takes over the user with that name.
 fn take(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     at: i64,
-    among: MatchScope,
+    scope: MatchScope,
 ) -> Result<(WriteOutcome, StoredResource), String> {
-    let by = ground.filter(&ground.user, r#"userName eq "a""#)?;
+    let by = fixture.filter(&fixture.user, r#"userName eq "a""#)?;
     let write = WriteOp::Create {
-        change: ground.body(&ground.user, json!({"userName": "a"}))?,
-        claim: Some(Box::new(ExistingMatch::new(among, by))),
+        change: fixture.body(&fixture.user, json!({"userName": "a"}))?,
+        existing_match: Some(Box::new(ExistingMatch::new(scope, by))),
         id: ResourceId::from("n1"),
     };
-    let written = ground.attempt(second(at), &write)?;
+    let written = fixture.attempt(second(at), &write)?;
     let written = written.map_err(|e| format!("a create: {}", said(&e)))?;
     let stored = written
         .stored
@@ -126,37 +126,37 @@ fn take(
     Ok((written.outcome, stored))
 }
 
-fn adoption(ground: &Ground<'_>) -> Result<(), String> {
-    ground.create(second(10), &ground.user, "u1", json!({"userName": "a"}))?;
-    let (how, adopted) = take(&ground.through("entra"), 5, MatchScope::Live)?;
+fn adoption(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.create(second(10), &fixture.user, "u1", json!({"userName": "a"}))?;
+    let (how, adopted) = take(&fixture.through("entra"), 5, MatchScope::Adoptable)?;
     ensure_eq!(how, WriteOutcome::Adopted, "the outcome of a create");
     timed(&adopted, second(10), second(10))?;
-    timed(&ground.read(&ground.user, "u1")?, second(10), second(10))
+    timed(&fixture.read(&fixture.user, "u1")?, second(10), second(10))
 }
 
-fn restore(ground: &Ground<'_>) -> Result<(), String> {
-    let user = &ground.user;
-    ground.create(second(10), user, "u1", json!({"userName": "a"}))?;
-    let title = ground.setting(user, [("title", json!("b"))])?;
-    ground.update(second(20), "u1", title, WriteOutcome::Updated)?;
-    ground.retiring().delete(second(5), user, "u1")?;
-    let (how, restored) = take(&ground.through("entra"), 7, MatchScope::Retired)?;
-    ensure_eq!(how, WriteOutcome::Relinked, "the outcome of a create");
+fn restore(fixture: &Fixture<'_>) -> Result<(), String> {
+    let user = &fixture.user;
+    fixture.create(second(10), user, "u1", json!({"userName": "a"}))?;
+    let title = fixture.setting(user, [("title", json!("b"))])?;
+    fixture.update(second(20), "u1", title, WriteOutcome::Updated)?;
+    fixture.retiring().delete(second(5), user, "u1")?;
+    let (how, restored) = take(&fixture.through("entra"), 7, MatchScope::Restorable)?;
+    ensure_eq!(how, WriteOutcome::Restored, "the outcome of a create");
     timed(&restored, second(10), second(20))?;
-    timed(&ground.read(user, "u1")?, second(10), second(20))
+    timed(&fixture.read(user, "u1")?, second(10), second(20))
 }
 
-fn before_1970(ground: &Ground<'_>) -> Result<(), String> {
+fn before_1970(fixture: &Fixture<'_>) -> Result<(), String> {
     let at = second(-2_000_000_000);
     ensure!(at < DateTime::UNIX_EPOCH, "{at} is not before 1970");
-    let user = &ground.user;
-    let created = ground.create(at, user, "u1", json!({"userName": "a"}))?;
+    let user = &fixture.user;
+    let created = fixture.create(at, user, "u1", json!({"userName": "a"}))?;
     timed(&created, at, at)?;
-    timed(&ground.read(user, "u1")?, at, at)?;
-    let title = ground.setting(user, [("title", json!("b"))])?;
+    timed(&fixture.read(user, "u1")?, at, at)?;
+    let title = fixture.setting(user, [("title", json!("b"))])?;
     let later = second(-1_900_000_000);
     timed(
-        &ground.update(later, "u1", title, WriteOutcome::Updated)?,
+        &fixture.update(later, "u1", title, WriteOutcome::Updated)?,
         at,
         later,
     )

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     StoreCheck,
-    ground::{Ground, ensure, ensure_eq, said, second},
+    fixture::{Fixture, ensure, ensure_eq, said, second},
     random::Random,
 };
 
@@ -62,16 +62,16 @@ const FILTERS: [Option<&str>; 3] = [
 ];
 
 /// Returns every kind of walk over the users.
-pub(super) fn walks(ground: &Ground<'_>) -> Result<Vec<Query>, String> {
-    let support = ground.store.support(&ground.user);
+pub(super) fn walks(fixture: &Fixture<'_>) -> Result<Vec<Query>, String> {
+    let support = fixture.store.support(&fixture.user);
     let mut walks = Vec::new();
     for filter in FILTERS
         .into_iter()
         .filter(|f| f.is_none() || support.filter)
     {
-        let mut all = Query::new(Arc::clone(&ground.user));
+        let mut all = Query::new(Arc::clone(&fixture.user));
         if let Some(filter) = filter {
-            all = all.with_predicate(ground.filter(&ground.user, filter)?);
+            all = all.with_predicate(fixture.filter(&fixture.user, filter)?);
         }
         for path in PATHS.into_iter().filter(|p| p.is_none() || support.sort) {
             let orders = if path.is_some() {
@@ -81,7 +81,7 @@ pub(super) fn walks(ground: &Ground<'_>) -> Result<Vec<Query>, String> {
             };
             for order in orders {
                 let by =
-                    |path| Ok::<_, String>(Sort::new(ground.attr(&ground.user, path)?, *order));
+                    |path| Ok::<_, String>(Sort::new(fixture.attr(&fixture.user, path)?, *order));
                 walks.push(all.clone().with_sort(path.map(by).transpose()?));
             }
         }
@@ -89,10 +89,10 @@ pub(super) fn walks(ground: &Ground<'_>) -> Result<Vec<Query>, String> {
     Ok(walks)
 }
 
-pub(super) fn what(ground: &Ground<'_>, query: &Query) -> String {
+pub(super) fn what(fixture: &Fixture<'_>, query: &Query) -> String {
     let sort = query
         .sort
-        .map(|sort| (ground.user.attr(sort.attr).path(), sort.order));
+        .map(|sort| (fixture.user.attr(sort.attr).path(), sort.order));
     format!("users where {:?} by {sort:?}", query.predicate)
 }
 
@@ -113,13 +113,13 @@ fn body(random: &mut Random, name: &str) -> Value {
 }
 
 pub(super) fn populate(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     random: &mut Random,
     count: usize,
 ) -> Result<(), String> {
     for n in 0..count {
         let body = body(random, &format!("{}{n}", random_name(n)));
-        ground.create(random.instant(), &ground.user, &format!("u{n:02}"), body)?;
+        fixture.create(random.instant(), &fixture.user, &format!("u{n:02}"), body)?;
     }
     Ok(())
 }
@@ -129,22 +129,22 @@ fn random_name(n: usize) -> char {
     char::from(b'a' + u8::try_from(n * 7 % 26).unwrap_or(0))
 }
 
-fn continued(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_cursor()?;
+fn continued(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_cursor()?;
     const USERS: usize = 24;
-    populate(ground, &mut Random::new(21), USERS)?;
-    for walk in walks(ground)? {
-        let whole = ground.query(&walk)?;
+    populate(fixture, &mut Random::new(21), USERS)?;
+    for walk in walks(fixture)? {
+        let whole = fixture.query(&walk)?;
         ensure_eq!(
             whole.next,
             None,
             "the end position of all {}",
-            what(ground, &walk)
+            what(fixture, &walk)
         );
         let whole: Vec<_> = whole.items.into_iter().map(|stored| stored.id).collect();
-        ensure_eq!(whole.len(), USERS, "{}", what(ground, &walk));
+        ensure_eq!(whole.len(), USERS, "{}", what(fixture, &walk));
         for count in [1, 5, 8, 23, 24, 25] {
-            let mut page = ground.query(&walk.clone().with_page(0, count))?;
+            let mut page = fixture.query(&walk.clone().with_page(0, count))?;
             let mut found = Vec::new();
             loop {
                 ensure_eq!(page.total, Some(USERS as u64), "the total of any page");
@@ -152,34 +152,39 @@ fn continued(ground: &Ground<'_>) -> Result<(), String> {
                 ensure!(
                     found.len() <= USERS,
                     "a walk over {} goes on",
-                    what(ground, &walk)
+                    what(fixture, &walk)
                 );
                 let Some(next) = page.next else { break };
-                page = ground.query(&walk.clone().with_page_after(next, count))?;
+                page = fixture.query(&walk.clone().with_page_after(next, count))?;
                 ensure!(!page.items.is_empty(), "the last page is missing");
             }
-            ensure_eq!(found, whole, "{count} at a time of {}", what(ground, &walk));
+            ensure_eq!(
+                found,
+                whole,
+                "{count} at a time of {}",
+                what(fixture, &walk)
+            );
         }
-        let none = ground.query(&walk.with_page(3, 0))?;
+        let none = fixture.query(&walk.with_page(3, 0))?;
         ensure_eq!(none.next, None, "the end position of an empty page");
     }
     Ok(())
 }
 
-fn outlived(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_cursor()?;
+fn outlived(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_cursor()?;
     for id in ["u1", "u2", "u4", "u5"] {
-        ground.create(second(1), &ground.user, id, json!({"userName": id}))?;
+        fixture.create(second(1), &fixture.user, id, json!({"userName": id}))?;
     }
-    let all = Query::new(Arc::clone(&ground.user));
-    let ids = |query| ground.ids(&query);
+    let all = Query::new(Arc::clone(&fixture.user));
+    let ids = |query| fixture.ids(&query);
     let place = |id: &str| PagePosition::new(None, ResourceId::from(id));
     ensure_eq!(
         ids(all.clone().with_page_after(place("u2"), 9))?,
         ["u4", "u5"],
         "after the second"
     );
-    ground.delete(second(2), &ground.user, "u2")?;
+    fixture.delete(second(2), &fixture.user, "u2")?;
     ensure_eq!(
         ids(all.clone().with_page_after(place("u2"), 9))?,
         ["u4", "u5"],
@@ -200,15 +205,15 @@ fn outlived(ground: &Ground<'_>) -> Result<(), String> {
         [""; 0],
         "after the last"
     );
-    ground.needs_sort()?;
-    let name = ground.attr(&ground.user, "userName")?;
+    fixture.needs_sort()?;
+    let name = fixture.attr(&fixture.user, "userName")?;
     let place = |name: &str, id: &str| {
         let key = Some(Scalar::Text(name.to_owned()));
         PagePosition::new(key, ResourceId::from(id))
     };
     // The resource has another name by now, but the position remains the old one.
-    let change = ground.setting(&ground.user, [("userName", json!("u9"))])?;
-    ground.update(
+    let change = fixture.setting(&fixture.user, [("userName", json!("u9"))])?;
+    fixture.update(
         second(3),
         "u4",
         change,
@@ -233,25 +238,25 @@ const MOST_WRITES: usize = 50_000;
 /// The number of users whose sort keys never change.
 const STABLE: usize = 40;
 
-fn beside_writes(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_cursor()?;
+fn beside_writes(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_cursor()?;
     let mut random = Random::new(22);
-    populate(ground, &mut random, STABLE)?;
+    populate(fixture, &mut random, STABLE)?;
     let mut guests = Guests::default();
-    for walk in walks(ground)? {
+    for walk in walks(fixture)? {
         let count = u32::try_from(1 + random.below(9)).unwrap_or(1);
-        let found = walked(ground, &walk, count, || {
-            (0..random.below(4)).try_for_each(|_| guests.write(ground, &mut random))
+        let found = walked(fixture, &walk, count, || {
+            (0..random.below(4)).try_for_each(|_| guests.write(fixture, &mut random))
         })?;
-        complete(ground, &walk, &found)?;
+        complete(fixture, &walk, &found)?;
     }
     Ok(())
 }
 
-fn beside_a_writer(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_cursor()?;
+fn beside_a_writer(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_cursor()?;
     let mut random = Random::new(23);
-    populate(ground, &mut random, STABLE)?;
+    populate(fixture, &mut random, STABLE)?;
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
@@ -260,15 +265,15 @@ fn beside_a_writer(ground: &Ground<'_>) -> Result<(), String> {
                 if done.load(Ordering::Relaxed) {
                     break;
                 }
-                guests.write(ground, &mut random)?;
+                guests.write(fixture, &mut random)?;
             }
             Ok::<_, String>(())
         });
         let walk = |(walk, count): (&Query, u32)| {
-            let found = walked(ground, walk, count, || Ok(()))?;
-            complete(ground, walk, &found)
+            let found = walked(fixture, walk, count, || Ok(()))?;
+            complete(fixture, walk, &found)
         };
-        let read = walks(ground).and_then(|all| all.iter().zip((1..9).cycle()).try_for_each(walk));
+        let read = walks(fixture).and_then(|all| all.iter().zip((1..9).cycle()).try_for_each(walk));
         done.store(true, Ordering::Relaxed);
         let wrote = writer
             .join()
@@ -279,13 +284,13 @@ fn beside_a_writer(ground: &Ground<'_>) -> Result<(), String> {
 
 /// Collects everything that a walk returns, page by page, with other work in between.
 fn walked(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     walk: &Query,
     count: u32,
     mut between: impl FnMut() -> Result<(), String>,
 ) -> Result<Vec<String>, String> {
     let walk = walk.clone().without_total();
-    let mut page = ground.query(&walk.clone().with_page(0, count))?;
+    let mut page = fixture.query(&walk.clone().with_page(0, count))?;
     let mut found = Vec::new();
     loop {
         let id = |stored: &StoredResource| stored.id.to_string();
@@ -298,14 +303,14 @@ fn walked(
             return Ok(found);
         };
         between()?;
-        page = ground.query(&walk.clone().with_page_after(next, count))?;
+        page = fixture.query(&walk.clone().with_page_after(next, count))?;
     }
 }
 
 /// Fails unless a walk returned each permanent user once, in order.
-fn complete(ground: &Ground<'_>, walk: &Query, found: &[String]) -> Result<(), String> {
+fn complete(fixture: &Fixture<'_>, walk: &Query, found: &[String]) -> Result<(), String> {
     let stable = |id: &&String| !is_guest(id);
-    let all = ground.ids(&walk.clone().with_page(0, 10_000))?;
+    let all = fixture.ids(&walk.clone().with_page(0, 10_000))?;
     let expected: Vec<_> = all.iter().filter(stable).collect();
     let met: Vec<_> = found.iter().filter(stable).collect();
     ensure_eq!(expected.len(), STABLE, "permanent users");
@@ -313,7 +318,7 @@ fn complete(ground: &Ground<'_>, walk: &Query, found: &[String]) -> Result<(), S
         met,
         expected,
         "the permanent users of {}",
-        what(ground, walk)
+        what(fixture, walk)
     );
     Ok(())
 }
@@ -328,13 +333,13 @@ struct Guests {
 impl Guests {
     /// Writes once: creates or deletes a guest, changes its sort keys, or changes another attribute of a permanent
     /// user.
-    fn write(&mut self, ground: &Ground<'_>, random: &mut Random) -> Result<(), String> {
+    fn write(&mut self, fixture: &Fixture<'_>, random: &mut Random) -> Result<(), String> {
         let here: Vec<_> = self.here.iter().cloned().collect();
         let guest = random.pick(&here).cloned();
         let write = match (random.below(4), guest) {
             (0, Some(guest)) if here.len() > 5 => {
                 self.here.remove(&guest);
-                let kind = Arc::clone(&ground.user);
+                let kind = Arc::clone(&fixture.user);
                 let expect = ExpectedVersion::Any;
                 let id = ResourceId::from(guest);
                 WriteOp::Delete { expect, id, kind }
@@ -345,12 +350,12 @@ impl Guests {
                     ("emails", json!([{"value": random.word()}])),
                     ("title", json!(random.word())),
                 ];
-                update(&guest, ground.setting(&ground.user, values)?)
+                update(&guest, fixture.setting(&fixture.user, values)?)
             }
             (2, _) => {
                 let stays = format!("u{:02}", random.below(STABLE));
                 let values = [("nickName", json!(random.word()))];
-                update(&stays, ground.setting(&ground.user, values)?)
+                update(&stays, fixture.setting(&fixture.user, values)?)
             }
             _ if here.len() > 40 => return Ok(()),
             _ => {
@@ -362,15 +367,15 @@ impl Guests {
                 let name = format!("{}-{}", random.word(), self.made);
                 let body = body(random, &name);
                 self.here.insert(id.clone());
-                let change = ground.body(&ground.user, body)?;
+                let change = fixture.body(&fixture.user, body)?;
                 WriteOp::Create {
-                    claim: None,
+                    existing_match: None,
                     change,
                     id: ResourceId::from(id),
                 }
             }
         };
-        match ground.attempt(random.instant(), &write)? {
+        match fixture.attempt(random.instant(), &write)? {
             Ok(_) | Err(StoreError::Duplicate { .. }) => Ok(()),
             Err(error) => Err(said(&error)),
         }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     StoreCheck,
-    ground::{Ground, ensure, ensure_eq, said, second},
+    fixture::{Fixture, ensure, ensure_eq, said, second},
     members::{group, groups, members, update, users},
     resources::same,
 };
@@ -42,235 +42,240 @@ pub(super) const CHECKS: &[StoreCheck] = &[
     },
 ];
 
-fn itself(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
+fn itself(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
     let body = json!({"displayName": "g", "members": [{"value": "u1"}, {"value": "g1"}]});
-    let change = ground.body(&ground.group, body)?;
+    let change = fixture.body(&fixture.group, body)?;
     let id = ResourceId::from("g1");
     closes(
-        ground,
+        fixture,
         &WriteOp::Create {
             change,
-            claim: None,
+            existing_match: None,
             id,
         },
         ("g1", "g1"),
     )?;
-    ground.absent(&ground.group, "g1")?;
-    groups(ground, "u1", &[])?;
-    group(ground, "g1", &["u1"])?;
+    fixture.absent(&fixture.group, "g1")?;
+    groups(fixture, "u1", &[])?;
+    group(fixture, "g1", &["u1"])?;
     let ids = ["u2", "g1"];
-    let changes = [ground.members(&ids, &["u1"])?, ground.only_members(&ids)?];
-    refused(ground, "g1", changes, &["g1"])?;
-    members(ground, "g1", &["u1"])
+    let changes = [fixture.members(&ids, &["u1"])?, fixture.only_members(&ids)?];
+    refused(fixture, "g1", changes, &["g1"])?;
+    members(fixture, "g1", &["u1"])
 }
 
-fn rings(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
-    group(ground, "g4", &["u1"])?;
-    group(ground, "g3", &["u1", "g4"])?;
-    group(ground, "g2", &["g3"])?;
-    group(ground, "g1", &["u2", "g2"])?;
+fn rings(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
+    group(fixture, "g4", &["u1"])?;
+    group(fixture, "g3", &["u1", "g4"])?;
+    group(fixture, "g2", &["g3"])?;
+    group(fixture, "g1", &["u2", "g2"])?;
     for above in ["g1", "g2", "g3"] {
         let ids = ["u3", above, "u4"];
-        let changes = [ground.members(&ids, &["u1"])?, ground.only_members(&ids)?];
-        refused(ground, "g4", changes, &[above])?;
+        let changes = [fixture.members(&ids, &["u1"])?, fixture.only_members(&ids)?];
+        refused(fixture, "g4", changes, &[above])?;
     }
     // One of several cycles is reported.
-    let change = ground.members(&["g3", "g1"], &[])?;
-    refused(ground, "g4", [change], &["g1", "g3"])?;
-    members(ground, "g4", &["u1"])?;
+    let change = fixture.members(&["g3", "g1"], &[])?;
+    refused(fixture, "g4", [change], &["g1", "g3"])?;
+    members(fixture, "g4", &["u1"])?;
     // Once it is opened elsewhere, the cycle may be closed here.
-    let change = ground.members(&["g1"], &[])?;
-    ground.update(
+    let change = fixture.members(&["g1"], &[])?;
+    fixture.update(
         second(3),
         "g2",
-        ground.members(&[], &["g3"])?,
+        fixture.members(&[], &["g3"])?,
         WriteOutcome::Updated,
     )?;
-    ground.update(second(4), "g3", change, WriteOutcome::Updated)?;
-    members(ground, "g3", &["g1", "g4", "u1"])
+    fixture.update(second(4), "g3", change, WriteOutcome::Updated)?;
+    members(fixture, "g3", &["g1", "g4", "u1"])
 }
 
-fn diamonds(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
-    group(ground, "g4", &["u1"])?;
-    group(ground, "g2", &["g4"])?;
-    group(ground, "g3", &["g4", "u1"])?;
-    group(ground, "g1", &["g2", "g3", "g4"])?;
-    ground.update(
+fn diamonds(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
+    group(fixture, "g4", &["u1"])?;
+    group(fixture, "g2", &["g4"])?;
+    group(fixture, "g3", &["g4", "u1"])?;
+    group(fixture, "g1", &["g2", "g3", "g4"])?;
+    fixture.update(
         second(2),
         "g2",
-        ground.members(&["g3"], &[])?,
+        fixture.members(&["g3"], &[])?,
         WriteOutcome::Updated,
     )?;
-    let again = ground.members(&["g3", "g4"], &[])?;
-    ground.update(second(3), "g2", again, WriteOutcome::Unchanged)?;
-    ground.update(
+    let again = fixture.members(&["g3", "g4"], &[])?;
+    fixture.update(second(3), "g2", again, WriteOutcome::Unchanged)?;
+    fixture.update(
         second(4),
         "g4",
-        ground.members(&["u2"], &[])?,
+        fixture.members(&["u2"], &[])?,
         WriteOutcome::Updated,
     )?;
-    members(ground, "g1", &["g2", "g3", "g4"])?;
-    members(ground, "g2", &["g3", "g4"])?;
-    groups(ground, "u1", &["g3", "g4"])
+    members(fixture, "g1", &["g2", "g3", "g4"])?;
+    members(fixture, "g2", &["g3", "g4"])?;
+    groups(fixture, "u1", &["g3", "g4"])
 }
 
-fn later(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_ids("a member can't be added before it is created")?;
-    let ground = ground.accepting();
-    group(&ground, "g1", &["g2", "g3"])?;
+fn later(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_ids("a member can't be added before it is created")?;
+    let fixture = fixture.accepting();
+    group(&fixture, "g1", &["g2", "g3"])?;
     for body in [
         json!([{"value": "g1"}]),
         json!([{"value": "g4"}, {"value": "g1"}]),
     ] {
         let body = json!({"displayName": "g2", "members": body});
-        let change = ground.body(&ground.group, body)?;
+        let change = fixture.body(&fixture.group, body)?;
         let id = ResourceId::from("g2");
         closes(
-            &ground,
+            &fixture,
             &WriteOp::Create {
                 change,
-                claim: None,
+                existing_match: None,
                 id,
             },
             ("g1", "g2"),
         )?;
-        ground.absent(&ground.group, "g2")?;
+        fixture.absent(&fixture.group, "g2")?;
     }
-    group(&ground, "g2", &["g4"])?;
-    let change = ground.members(&["g1"], &[])?;
-    refused(&ground, "g2", [change], &["g1"])?;
+    group(&fixture, "g2", &["g4"])?;
+    let change = fixture.members(&["g1"], &[])?;
+    refused(&fixture, "g2", [change], &["g1"])?;
     let body = json!({"displayName": "g4", "members": [{"value": "g1"}]});
-    let change = ground.body(&ground.group, body)?;
+    let change = fixture.body(&fixture.group, body)?;
     let id = ResourceId::from("g4");
     closes(
-        &ground,
+        &fixture,
         &WriteOp::Create {
             change,
-            claim: None,
+            existing_match: None,
             id,
         },
         ("g1", "g4"),
     )?;
-    group(&ground, "g4", &["g3"])
+    group(&fixture, "g4", &["g3"])
 }
 
 /// Creates a cycle of three groups, and a group that is its own member.
-fn ring(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
-    group(ground, "g1", &["u1"])?;
-    group(ground, "g2", &["g1", "u1"])?;
-    group(ground, "g3", &["g2"])?;
-    group(ground, "g4", &["g4", "g1"])?;
-    ground.update(
+fn ring(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
+    group(fixture, "g1", &["u1"])?;
+    group(fixture, "g2", &["g1", "u1"])?;
+    group(fixture, "g3", &["g2"])?;
+    group(fixture, "g4", &["g4", "g1"])?;
+    fixture.update(
         second(2),
         "g1",
-        ground.members(&["g3"], &[])?,
+        fixture.members(&["g3"], &[])?,
         WriteOutcome::Updated,
     )?;
     Ok(())
 }
 
-fn accepted(ground: &Ground<'_>) -> Result<(), String> {
-    let ground = ground.accepting_cycles();
-    ring(&ground)?;
-    members(&ground, "g1", &["g3", "u1"])?;
-    members(&ground, "g4", &["g1", "g4"])?;
-    groups(&ground, "u1", &["g1", "g2"])?;
-    if ground.store.support(&ground.group).filter {
-        let filter = ground.filter(&ground.group, r#"members[value eq "g3" or value eq "g4"]"#)?;
-        let query = Query::new(ground.group.clone()).with_predicate(filter);
-        ensure_eq!(ground.ids(&query)?, ["g1", "g4"], "groups of a group");
+fn accepted(fixture: &Fixture<'_>) -> Result<(), String> {
+    let fixture = fixture.accepting_cycles();
+    ring(&fixture)?;
+    members(&fixture, "g1", &["g3", "u1"])?;
+    members(&fixture, "g4", &["g1", "g4"])?;
+    groups(&fixture, "u1", &["g1", "g2"])?;
+    if fixture.store.support(&fixture.group).filter {
+        let filter =
+            fixture.filter(&fixture.group, r#"members[value eq "g3" or value eq "g4"]"#)?;
+        let query = Query::new(fixture.group.clone()).with_predicate(filter);
+        ensure_eq!(fixture.ids(&query)?, ["g1", "g4"], "groups of a group");
     }
-    ground.delete(second(3), &ground.group, "g4")?;
-    ground.update(
+    fixture.delete(second(3), &fixture.group, "g4")?;
+    fixture.update(
         second(4),
         "g2",
-        ground.members(&[], &["g1"])?,
+        fixture.members(&[], &["g1"])?,
         WriteOutcome::Updated,
     )?;
-    ground.update(
+    fixture.update(
         second(5),
         "g1",
-        ground.members(&["g2"], &[])?,
+        fixture.members(&["g2"], &[])?,
         WriteOutcome::Updated,
     )?;
-    members(&ground, "g1", &["g2", "g3", "u1"])
+    members(&fixture, "g1", &["g2", "g3", "u1"])
 }
 
-fn in_nobodys_way(ground: &Ground<'_>) -> Result<(), String> {
-    ring(&ground.accepting_cycles())?;
+fn in_nobodys_way(fixture: &Fixture<'_>) -> Result<(), String> {
+    ring(&fixture.accepting_cycles())?;
     let steps: [(&str, Change, &[&str]); 6] = [
-        ("g1", ground.members(&["u2"], &[])?, &["g3", "u1", "u2"]),
+        ("g1", fixture.members(&["u2"], &[])?, &["g3", "u1", "u2"]),
         (
             "g1",
-            ground.members(&["u3", "g3"], &["u2"])?,
+            fixture.members(&["u3", "g3"], &["u2"])?,
             &["g3", "u1", "u3"],
         ),
-        ("g1", ground.only_members(&["g3", "u4"])?, &["g3", "u4"]),
-        ("g4", ground.only_members(&["g4", "u4"])?, &["g4", "u4"]),
-        ("g4", ground.members(&["g2"], &[])?, &["g2", "g4", "u4"]),
-        ("g2", ground.members(&["u5"], &["g1"])?, &["u1", "u5"]),
+        ("g1", fixture.only_members(&["g3", "u4"])?, &["g3", "u4"]),
+        ("g4", fixture.only_members(&["g4", "u4"])?, &["g4", "u4"]),
+        ("g4", fixture.members(&["g2"], &[])?, &["g2", "g4", "u4"]),
+        ("g2", fixture.members(&["u5"], &["g1"])?, &["u1", "u5"]),
     ];
     for (id, change, expected) in steps {
-        ground.update(second(3), id, change, WriteOutcome::Updated)?;
-        members(ground, id, expected)?;
+        fixture.update(second(3), id, change, WriteOutcome::Updated)?;
+        members(fixture, id, expected)?;
     }
-    let kept = ground.members(&["g3"], &[])?;
-    ground.update(second(4), "g1", kept, WriteOutcome::Unchanged)?;
-    let change = ground.members(&["g1"], &[])?;
-    refused(ground, "g2", [change], &["g1"])
+    let kept = fixture.members(&["g3"], &[])?;
+    fixture.update(second(4), "g1", kept, WriteOutcome::Unchanged)?;
+    let change = fixture.members(&["g1"], &[])?;
+    refused(fixture, "g2", [change], &["g1"])
 }
 
-fn opened(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
-    group(ground, "g3", &["u1"])?;
-    group(ground, "g2", &["g3"])?;
-    group(ground, "g1", &["g2"])?;
-    let change = ground.members(&["g1"], &[])?;
-    refused(ground, "g3", [change.clone()], &["g1"])?;
-    ground.delete(second(3), &ground.group, "g2")?;
-    members(ground, "g1", &[])?;
-    ground.update(second(4), "g3", change, WriteOutcome::Updated)?;
-    members(ground, "g3", &["g1", "u1"])?;
+fn opened(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
+    group(fixture, "g3", &["u1"])?;
+    group(fixture, "g2", &["g3"])?;
+    group(fixture, "g1", &["g2"])?;
+    let change = fixture.members(&["g1"], &[])?;
+    refused(fixture, "g3", [change.clone()], &["g1"])?;
+    fixture.delete(second(3), &fixture.group, "g2")?;
+    members(fixture, "g1", &[])?;
+    fixture.update(second(4), "g3", change, WriteOutcome::Updated)?;
+    members(fixture, "g3", &["g1", "u1"])?;
     // A recreated id has none of its former members.
-    group(ground, "g2", &[])?;
-    ground.update(
+    group(fixture, "g2", &[])?;
+    fixture.update(
         second(5),
         "g1",
-        ground.members(&["g2"], &[])?,
+        fixture.members(&["g2"], &[])?,
         WriteOutcome::Updated,
     )?;
-    let change = ground.members(&["g3"], &[])?;
-    refused(ground, "g2", [change], &["g3"])
+    let change = fixture.members(&["g3"], &[])?;
+    refused(fixture, "g2", [change], &["g3"])
 }
 
 /// Checks that each change of the group closes a cycle with one of these members, and changes nothing.
 fn refused<const N: usize>(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     owner: &str,
     changes: [Change; N],
     members: &[&str],
 ) -> Result<(), String> {
-    let before = ground.read(&ground.group, owner)?;
-    let edges = ground.members_of(owner)?;
+    let before = fixture.read(&fixture.group, owner)?;
+    let edges = fixture.members_of(owner)?;
     for change in changes {
-        let named = cycle(ground, &update(owner, change), owner)?;
+        let named = cycle(fixture, &update(owner, change), owner)?;
         ensure!(
             members.contains(&named.as_str()),
             "`{named}` closes no cycle"
         );
-        same(&ground.read(&ground.group, owner)?, &before)?;
-        ensure_eq!(ground.members_of(owner)?, edges, "the members of `{owner}`");
+        same(&fixture.read(&fixture.group, owner)?, &before)?;
+        ensure_eq!(
+            fixture.members_of(owner)?,
+            edges,
+            "the members of `{owner}`"
+        );
     }
     Ok(())
 }
 
-fn closes(ground: &Ground<'_>, write: &WriteOp, (id, owner): (&str, &str)) -> Result<(), String> {
+fn closes(fixture: &Fixture<'_>, write: &WriteOp, (id, owner): (&str, &str)) -> Result<(), String> {
     ensure_eq!(
-        cycle(ground, write, owner)?.as_str(),
+        cycle(fixture, write, owner)?.as_str(),
         id,
         "the member that closes the cycle"
     );
@@ -278,8 +283,8 @@ fn closes(ground: &Ground<'_>, write: &WriteOp, (id, owner): (&str, &str)) -> Re
 }
 
 /// Returns the member with which a write would make its owner a member of itself.
-fn cycle(ground: &Ground<'_>, write: &WriteOp, expected: &str) -> Result<ResourceId, String> {
-    match ground.attempt(second(2), write)? {
+fn cycle(fixture: &Fixture<'_>, write: &WriteOp, expected: &str) -> Result<ResourceId, String> {
+    match fixture.attempt(second(2), write)? {
         Err(StoreError::Cycle { attr, id, owner }) => {
             ensure_eq!(attr, "members", "the attribute in the error");
             ensure_eq!(owner.as_str(), expected, "the owner in the error");

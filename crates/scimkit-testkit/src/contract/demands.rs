@@ -1,4 +1,4 @@
-//! The optional capabilities of a store: checks, capacities and pinned claims.
+//! The optional capabilities of a store: checks, capacities and pinned matches.
 
 use scimkit_registry::ResourceId;
 use scimkit_store::{
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     StoreCheck,
-    ground::{Ground, ensure_eq, said, second},
+    fixture::{Fixture, ensure_eq, said, second},
 };
 
 pub(super) const CHECKS: &[StoreCheck] = &[
@@ -36,26 +36,26 @@ pub(super) const CHECKS: &[StoreCheck] = &[
     },
 ];
 
-fn checked(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_ids("a batch can't refer to what it creates")?;
-    ground.create(second(1), &ground.user, "u1", json!({"userName": "ada"}))?;
-    let before = ground.read(&ground.user, "u1")?.version;
+fn checked(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_ids("a batch can't refer to what it creates")?;
+    fixture.create(second(1), &fixture.user, "u1", json!({"userName": "ada"}))?;
+    let before = fixture.read(&fixture.user, "u1")?.version;
     let writes = || {
         Ok::<_, String>(vec![
-            user(ground, "u2", "ADA", true)?,
+            user(fixture, "u2", "ADA", true)?,
             WriteOp::Delete {
                 expect: ExpectedVersion::Any,
                 id: ResourceId::from("u1"),
-                kind: ground.user.clone(),
+                kind: fixture.user.clone(),
             },
-            user(ground, "u2", "ADA", true)?,
+            user(fixture, "u2", "ADA", true)?,
         ])
     };
-    let is_supported = ground.store.support(&ground.user).check;
+    let is_supported = fixture.store.support(&fixture.user).check;
     let answers = |intent| {
         let mut batch = Batch::new(second(2), writes()?);
         batch.intent = intent;
-        Ok::<_, String>(words(&ground.submit(batch)?))
+        Ok::<_, String>(words(&fixture.submit(batch)?))
     };
     let expected: &[&str] = if is_supported {
         &["Taken", "Deleted", "Created"]
@@ -63,66 +63,66 @@ fn checked(ground: &Ground<'_>) -> Result<(), String> {
         &["Unsupported"]
     };
     ensure_eq!(answers(Intent::Check)?, expected, "the answers to a check");
-    let now = ground.read(&ground.user, "u1")?.version;
+    let now = fixture.read(&fixture.user, "u1")?.version;
     ensure_eq!(now, before, "the version after a check");
-    ground.absent(&ground.user, "u2")?;
+    fixture.absent(&fixture.user, "u2")?;
     let expected = ["Taken", "Deleted", "Created"];
     let written = answers(Intent::Commit)?;
     ensure_eq!(written, expected, "the answers to the batch itself");
-    ground.absent(&ground.user, "u1")
+    fixture.absent(&fixture.user, "u1")
 }
 
-fn capacity(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_filter()?;
-    let active = ground.filter(&ground.user, "active eq true")?;
-    let seats = Capacity::new("seats", ground.user.clone(), active, 2);
-    let limited = ground.under(|settings| settings.policy.capacities = vec![seats]);
+fn capacity(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_filter()?;
+    let active = fixture.filter(&fixture.user, "active eq true")?;
+    let seats = Capacity::new("seats", fixture.user.clone(), active, 2);
+    let limited = fixture.under(|settings| settings.policy.capacities = vec![seats]);
     let writes = vec![
-        user(ground, "u1", "ada", true)?,
-        user(ground, "u2", "bo", false)?,
-        user(ground, "u3", "cy", true)?,
-        user(ground, "u4", "di", true)?,
+        user(fixture, "u1", "ada", true)?,
+        user(fixture, "u2", "bo", false)?,
+        user(fixture, "u3", "cy", true)?,
+        user(fixture, "u4", "di", true)?,
     ];
-    let expected: &[&str] = if ground.store.support(&ground.user).capacities {
+    let expected: &[&str] = if fixture.store.support(&fixture.user).capacities {
         &["Created", "Created", "Created", "CapacityExceeded"]
     } else {
         &["Unsupported"]
     };
     let answers = words(&limited.submit(Batch::new(second(1), writes))?);
     ensure_eq!(answers, expected, "the answers under a capacity of two");
-    let active = ground.filter(&ground.user, "active eq true")?;
-    let query = Query::new(ground.user.clone()).with_predicate(active);
+    let active = fixture.filter(&fixture.user, "active eq true")?;
+    let query = Query::new(fixture.user.clone()).with_predicate(active);
     let count = expected.iter().filter(|word| **word == "Created").count();
     let inactive = usize::from(count > 0);
-    let found = ground.ids(&query)?.len();
+    let found = fixture.ids(&query)?.len();
     ensure_eq!(found, count - inactive, "the active users");
     Ok(())
 }
 
-fn policies(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_filter()?;
-    let limits = ground.store.support(&ground.user).capacities;
-    ground.needs(limits, "the store has no capacities")?;
-    let active = || ground.filter(&ground.user, "active eq true");
+fn policies(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_filter()?;
+    let limits = fixture.store.support(&fixture.user).capacities;
+    fixture.needs(limits, "the store has no capacities")?;
+    let active = || fixture.filter(&fixture.user, "active eq true");
     let limited = |filter, limit| {
-        let seats = Capacity::new("seats", ground.user.clone(), filter, limit);
-        ground.under(|settings| settings.policy.capacities = vec![seats])
+        let seats = Capacity::new("seats", fixture.user.clone(), filter, limit);
+        fixture.under(|settings| settings.policy.capacities = vec![seats])
     };
     let limited = [limited(active()?, 2), limited(active()?, 3)];
-    let create = |ground: &Ground<'_>, id: &str, is_active| {
-        let write = user(ground, id, id, is_active)?;
-        Ok::<_, String>(word(&ground.attempt(second(1), &write)?))
+    let create = |fixture: &Fixture<'_>, id: &str, is_active| {
+        let write = user(fixture, id, id, is_active)?;
+        Ok::<_, String>(word(&fixture.attempt(second(1), &write)?))
     };
     let expected = "CapacityExceeded";
     ensure_eq!(create(&limited[0], "u1", true)?, "Created", "the first");
-    ensure_eq!(create(ground, "u2", true)?, "Created", "without a limit");
+    ensure_eq!(create(fixture, "u2", true)?, "Created", "without a limit");
     ensure_eq!(create(&limited[0], "u3", true)?, expected, "a third of two");
     ensure_eq!(
         create(&limited[1], "u3", true)?,
         "Created",
         "a third of three"
     );
-    ground.create(second(1), &ground.group, "g1", json!({"displayName": "g"}))?;
+    fixture.create(second(1), &fixture.group, "g1", json!({"displayName": "g"}))?;
     ensure_eq!(
         create(&limited[1], "u4", true)?,
         expected,
@@ -133,9 +133,9 @@ fn policies(ground: &Ground<'_>) -> Result<(), String> {
         "Created",
         "one that does not count"
     );
-    let id = ground.ids(&Query::new(ground.user.clone()).with_predicate(active()?))?;
+    let id = fixture.ids(&Query::new(fixture.user.clone()).with_predicate(active()?))?;
     let id = id.first().ok_or("there are no active users")?;
-    ground.delete(second(2), &ground.user, id)?;
+    fixture.delete(second(2), &fixture.user, id)?;
     ensure_eq!(
         create(&limited[0], "u5", true)?,
         expected,
@@ -149,23 +149,30 @@ fn policies(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn pinned(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_filter()?;
-    let support = ground.store.support(&ground.user);
-    ground.needs(support.claims, "the store matches no existing resources")?;
-    let claim = |pin: Option<MatchPin>| {
-        let by = ground.filter(&ground.user, r#"userName eq "ada""#)?;
-        let mut claim = ExistingMatch::new(MatchScope::Live, by);
-        claim.pin = pin;
-        let mut write = user(ground, "n1", "ada", true)?;
-        if let WriteOp::Create { claim: place, .. } = &mut write {
-            *place = Some(Box::new(claim));
+fn pinned(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_filter()?;
+    let support = fixture.store.support(&fixture.user);
+    fixture.needs(
+        support.existing_matches,
+        "the store matches no existing resources",
+    )?;
+    let existing_match = |pin: Option<MatchPin>| {
+        let by = fixture.filter(&fixture.user, r#"userName eq "ada""#)?;
+        let mut existing_match = ExistingMatch::new(MatchScope::Adoptable, by);
+        existing_match.pin = pin;
+        let mut write = user(fixture, "n1", "ada", true)?;
+        if let WriteOp::Create {
+            existing_match: place,
+            ..
+        } = &mut write
+        {
+            *place = Some(Box::new(existing_match));
         }
         Ok::<_, String>(write)
     };
-    let entra = ground.through("entra");
+    let entra = fixture.through("entra");
     let send = |intent, pin| {
-        let mut batch = Batch::new(second(2), vec![claim(pin)?]);
+        let mut batch = Batch::new(second(2), vec![existing_match(pin)?]);
         batch.intent = intent;
         Ok::<_, String>(match entra.submit(batch)? {
             Ok(answers) => answers
@@ -175,14 +182,14 @@ fn pinned(ground: &Ground<'_>) -> Result<(), String> {
             Err(error) => Err(error),
         })
     };
-    if !support.claim_pins {
+    if !support.match_pins {
         let answer = send(Intent::Commit, Some(MatchPin::NoCandidate))?;
         ensure_eq!(word(&answer), "Unsupported", "an unsupported pin");
         return Ok(());
     }
     let check = || Ok::<_, String>(send(Intent::Check, None)?.map_err(|e| said(&e))?.pin());
     ensure_eq!(check()?, MatchPin::NoCandidate, "the pin without a match");
-    ground.create(second(1), &ground.user, "h1", json!({"userName": "ada"}))?;
+    fixture.create(second(1), &fixture.user, "h1", json!({"userName": "ada"}))?;
     let none = send(Intent::Commit, Some(MatchPin::NoCandidate))?;
     ensure_eq!(
         word(&none),
@@ -190,8 +197,8 @@ fn pinned(ground: &Ground<'_>) -> Result<(), String> {
         "a create that expects no match"
     );
     let seen = check()?;
-    let title = ground.setting(&ground.user, [("title", json!("Dr"))])?;
-    ground.update(second(1), "h1", title, WriteOutcome::Updated)?;
+    let title = fixture.setting(&fixture.user, [("title", json!("Dr"))])?;
+    fixture.update(second(1), "h1", title, WriteOutcome::Updated)?;
     let stale = send(Intent::Commit, Some(seen))?;
     ensure_eq!(
         word(&stale),
@@ -205,7 +212,7 @@ fn pinned(ground: &Ground<'_>) -> Result<(), String> {
         "Adopted",
         "a create that expects this version"
     );
-    ground.delete(second(3), &ground.user, "h1")?;
+    fixture.delete(second(3), &fixture.user, "h1")?;
     let gone = send(Intent::Commit, Some(seen))?;
     ensure_eq!(
         word(&gone),
@@ -215,62 +222,62 @@ fn pinned(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn totals(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_ids("what is created can't be deleted in the same batch")?;
+fn totals(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_ids("what is created can't be deleted in the same batch")?;
     let expect = |expected: u64, after: &str| {
         ensure_eq!(
-            ground.total(&ground.user)?,
+            fixture.total(&fixture.user)?,
             expected,
             "the total after {after}"
         );
-        let all = ground.ids(&Query::new(ground.user.clone()))?.len();
+        let all = fixture.ids(&Query::new(fixture.user.clone()))?.len();
         ensure_eq!(all as u64, expected, "the users after {after}");
         Ok::<_, String>(())
     };
     let remove = |id: &str| WriteOp::Delete {
         expect: ExpectedVersion::Any,
         id: ResourceId::from(id),
-        kind: ground.user.clone(),
+        kind: fixture.user.clone(),
     };
-    let create = |id: &str| user(ground, id, id, true);
+    let create = |id: &str| user(fixture, id, id, true);
     expect(0, "nothing")?;
     let writes = vec![
         create("u1")?,
         create("u2")?,
         create("u3")?,
-        user(ground, "u4", "U1", true)?,
+        user(fixture, "u4", "U1", true)?,
     ];
-    ground.write(second(1), writes)?;
+    fixture.write(second(1), writes)?;
     expect(3, "three creates and one that fails")?;
     let undone = vec![create("u5")?, remove("u1"), remove("u6")];
     let undone = Batch::new(second(1), undone).with_on_failure(OnFailure::RollBack);
-    ground.carry_out(undone)?;
+    fixture.carry_out(undone)?;
     expect(3, "a batch that is rolled back")?;
-    ground.write(second(1), vec![create("u5")?, remove("u5"), remove("u1")])?;
+    fixture.write(second(1), vec![create("u5")?, remove("u5"), remove("u1")])?;
     expect(2, "a create with its delete, and a delete")?;
-    ground
+    fixture
         .tenant("other")
-        .create(second(1), &ground.user, "u1", json!({"userName": "x"}))?;
+        .create(second(1), &fixture.user, "u1", json!({"userName": "x"}))?;
     expect(2, "a create in another tenant")?;
-    ground.needs_soft_delete()?;
-    let soft = ground.under(|settings| settings.policy.delete_policy = DeletePolicy::Soft);
+    fixture.needs_soft_delete()?;
+    let soft = fixture.under(|settings| settings.policy.delete_policy = DeletePolicy::Soft);
     soft.write(second(2), vec![remove("u2")])?;
     expect(1, "a soft delete")?;
-    ground.needs_filter()?;
-    let by = ground.filter(&ground.user, r#"userName eq "u2""#)?;
+    fixture.needs_filter()?;
+    let by = fixture.filter(&fixture.user, r#"userName eq "u2""#)?;
     let mut write = create("u9")?;
-    if let WriteOp::Create { claim, .. } = &mut write {
-        *claim = Some(Box::new(ExistingMatch::new(MatchScope::Retired, by)));
+    if let WriteOp::Create { existing_match, .. } = &mut write {
+        *existing_match = Some(Box::new(ExistingMatch::new(MatchScope::Restorable, by)));
     }
-    ground.write(second(3), vec![write])?;
+    fixture.write(second(3), vec![write])?;
     expect(2, "a restore")
 }
 
-fn user(ground: &Ground<'_>, id: &str, name: &str, active: bool) -> Result<WriteOp, String> {
+fn user(fixture: &Fixture<'_>, id: &str, name: &str, active: bool) -> Result<WriteOp, String> {
     let body = json!({"userName": name, "active": active});
     Ok(WriteOp::Create {
-        change: ground.body(&ground.user, body)?,
-        claim: None,
+        change: fixture.body(&fixture.user, body)?,
+        existing_match: None,
         id: ResourceId::from(id),
     })
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     StoreCheck,
-    ground::{Ground, ensure, ensure_eq, ids_of, said, second},
+    fixture::{Fixture, ensure, ensure_eq, ids_of, said, second},
     resources::same,
 };
 
@@ -64,65 +64,70 @@ pub(super) const CHECKS: &[StoreCheck] = &[
 ];
 
 /// Creates users `u1` to `u5`, with the display names `User 1` to `User 5`.
-pub(super) fn users(ground: &Ground<'_>) -> Result<(), String> {
+pub(super) fn users(fixture: &Fixture<'_>) -> Result<(), String> {
     for n in 1..=5 {
         let body = json!({"userName": format!("user{n}"), "displayName": format!("User {n}")});
-        ground.create(second(0), &ground.user, &format!("u{n}"), body)?;
+        fixture.create(second(0), &fixture.user, &format!("u{n}"), body)?;
     }
     Ok(())
 }
 
-pub(super) fn group(ground: &Ground<'_>, id: &str, members: &[&str]) -> Result<(), String> {
+pub(super) fn group(fixture: &Fixture<'_>, id: &str, members: &[&str]) -> Result<(), String> {
     let members: Vec<_> = members.iter().map(|id| json!({"value": id})).collect();
     let body = json!({"displayName": format!("Group {id}"), "members": members});
-    ground.create(second(1), &ground.group, id, body).map(drop)
+    fixture
+        .create(second(1), &fixture.group, id, body)
+        .map(drop)
 }
 
-pub(super) fn members(ground: &Ground<'_>, id: &str, expected: &[&str]) -> Result<(), String> {
+pub(super) fn members(fixture: &Fixture<'_>, id: &str, expected: &[&str]) -> Result<(), String> {
     ensure_eq!(
-        ids_of(&ground.members_of(id)?),
+        ids_of(&fixture.members_of(id)?),
         expected,
         "the members of `{id}`"
     );
     Ok(())
 }
 
-pub(super) fn groups(ground: &Ground<'_>, id: &str, expected: &[&str]) -> Result<(), String> {
+pub(super) fn groups(fixture: &Fixture<'_>, id: &str, expected: &[&str]) -> Result<(), String> {
     ensure_eq!(
-        ids_of(&ground.groups_of(id)?),
+        ids_of(&fixture.groups_of(id)?),
         expected,
         "the groups of `{id}`"
     );
     Ok(())
 }
 
-fn refused(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
-    group(ground, "g1", &["u1"])?;
-    let before = ground.read(&ground.group, "g1")?;
+fn refused(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
+    group(fixture, "g1", &["u1"])?;
+    let before = fixture.read(&fixture.group, "g1")?;
     let list = json!([{"value": "u2"}, {"value": "nobody"}, {"value": "u1"}, {"value": "no one"}]);
-    let change = ground.body(&ground.group, json!({"displayName": "g2", "members": list}))?;
+    let change = fixture.body(
+        &fixture.group,
+        json!({"displayName": "g2", "members": list}),
+    )?;
     missing(
-        ground,
+        fixture,
         &WriteOp::Create {
-            claim: None,
+            existing_match: None,
             change,
             id: ResourceId::from("g2"),
         },
         &["no one", "nobody"],
     )?;
-    ground.absent(&ground.group, "g2")?;
+    fixture.absent(&fixture.group, "g2")?;
     let ids = ["u2", "nobody"];
-    for change in [ground.members(&ids, &["u1"])?, ground.only_members(&ids)?] {
-        missing(ground, &update("g1", change), &["nobody"])?;
-        same(&ground.read(&ground.group, "g1")?, &before)?;
-        members(ground, "g1", &["u1"])?;
+    for change in [fixture.members(&ids, &["u1"])?, fixture.only_members(&ids)?] {
+        missing(fixture, &update("g1", change), &["nobody"])?;
+        same(&fixture.read(&fixture.group, "g1")?, &before)?;
+        members(fixture, "g1", &["u1"])?;
     }
-    groups(ground, "u2", &[])
+    groups(fixture, "u2", &[])
 }
 
-fn missing(ground: &Ground<'_>, write: &WriteOp, expected: &[&str]) -> Result<(), String> {
-    match ground.attempt(second(2), write)? {
+fn missing(fixture: &Fixture<'_>, write: &WriteOp, expected: &[&str]) -> Result<(), String> {
+    match fixture.attempt(second(2), write)? {
         Err(StoreError::UnknownMembers { attr, ids }) => {
             ensure_eq!(attr, "members", "the attribute in the error");
             let mut ids: Vec<_> = ids.iter().map(ResourceId::as_str).collect();
@@ -135,52 +140,52 @@ fn missing(ground: &Ground<'_>, write: &WriteOp, expected: &[&str]) -> Result<()
     }
 }
 
-fn accepted(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_ids("a member can't be added before it is created")?;
-    let ground = ground.accepting();
+fn accepted(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_ids("a member can't be added before it is created")?;
+    let fixture = fixture.accepting();
     let list = json!([{"value": "u1", "type": "User"}, {"value": "u2"}]);
     let body = json!({"displayName": "g", "members": list});
-    ground.create(second(1), &ground.group, "g1", body)?;
+    fixture.create(second(1), &fixture.group, "g1", body)?;
     let unknown = [
         Edge::to("u1").with_kind(Some("User".to_owned())),
         Edge::to("u2"),
     ];
     ensure_eq!(
-        ground.members_of("g1")?,
+        fixture.members_of("g1")?,
         unknown,
         "members that don't exist"
     );
-    groups(&ground, "u1", &[])?;
-    let version = ground.read(&ground.group, "g1")?.version;
+    groups(&fixture, "u1", &[])?;
+    let version = fixture.read(&fixture.group, "g1")?.version;
     let body = json!({"userName": "two", "displayName": "Two"});
-    ground.create(second(2), &ground.user, "u2", body)?;
+    fixture.create(second(2), &fixture.user, "u2", body)?;
     let known = Edge::to("u2")
         .with_kind(Some("User".to_owned()))
         .with_display(Some("Two".to_owned()));
     ensure_eq!(
-        ground.members_of("g1")?.last(),
+        fixture.members_of("g1")?.last(),
         Some(&known),
         "a member that was created later"
     );
-    groups(&ground, "u2", &["g1"])?;
+    groups(&fixture, "u2", &["g1"])?;
     ensure_eq!(
-        ground.read(&ground.group, "g1")?.version,
+        fixture.read(&fixture.group, "g1")?.version,
         version,
         "the version of its group"
     );
-    ground.update(
+    fixture.update(
         second(3),
         "g1",
-        ground.members(&[], &["u1"])?,
+        fixture.members(&[], &["u1"])?,
         WriteOutcome::Updated,
     )?;
-    members(&ground, "g1", &["u2"])
+    members(&fixture, "g1", &["u2"])
 }
 
-fn of_a_required_kind(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
-    group(ground, "g1", &["u1"])?;
-    for ground in [ground, &ground.accepting()] {
+fn of_a_required_kind(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
+    group(fixture, "g1", &["u1"])?;
+    for fixture in [fixture, &fixture.accepting()] {
         for id in ["u1", "u2"] {
             let edge = Edge::to(id).with_required_kind("Group");
             let add = EdgeEdit::Delta {
@@ -188,8 +193,8 @@ fn of_a_required_kind(ground: &Ground<'_>) -> Result<(), String> {
                 remove: Vec::new(),
             };
             for edit in [add, EdgeEdit::Replace(vec![edge])] {
-                missing(ground, &update("g1", ground.edit(edit)?), &[id])?;
-                members(ground, "g1", &["u1"])?;
+                missing(fixture, &update("g1", fixture.edit(edit)?), &[id])?;
+                members(fixture, "g1", &["u1"])?;
             }
         }
     }
@@ -197,50 +202,50 @@ fn of_a_required_kind(ground: &Ground<'_>) -> Result<(), String> {
         Edge::to("u1").with_required_kind("user"),
         Edge::to("u3").with_required_kind("User"),
     ];
-    let change = ground.edit(EdgeEdit::Replace(edges))?;
-    ground.update(second(3), "g1", change, WriteOutcome::Updated)?;
-    members(ground, "g1", &["u1", "u3"])?;
-    let ground = ground.accepting();
+    let change = fixture.edit(EdgeEdit::Replace(edges))?;
+    fixture.update(second(3), "g1", change, WriteOutcome::Updated)?;
+    members(fixture, "g1", &["u1", "u3"])?;
+    let fixture = fixture.accepting();
     let edge = Edge::to("u9").with_required_kind("User");
-    let change = ground.edit(EdgeEdit::Replace(vec![edge]))?;
-    ground.update(second(4), "g1", change, WriteOutcome::Updated)?;
-    members(&ground, "g1", &["u9"])
+    let change = fixture.edit(EdgeEdit::Replace(vec![edge]))?;
+    fixture.update(second(4), "g1", change, WriteOutcome::Updated)?;
+    members(&fixture, "g1", &["u9"])
 }
 
-fn edited(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
-    group(ground, "g1", &["u3", "u1"])?;
-    members(ground, "g1", &["u1", "u3"])?;
-    let mut version = ground.read(&ground.group, "g1")?.version;
+fn edited(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
+    group(fixture, "g1", &["u3", "u1"])?;
+    members(fixture, "g1", &["u1", "u3"])?;
+    let mut version = fixture.read(&fixture.group, "g1")?.version;
     let steps: [(Change, &[&str]); 5] = [
         (
-            ground.members(&["u5", "u2"], &[])?,
+            fixture.members(&["u5", "u2"], &[])?,
             &["u1", "u2", "u3", "u5"],
         ),
         (
-            ground.members(&["u4", "u1"], &["u3", "u9"])?,
+            fixture.members(&["u4", "u1"], &["u3", "u9"])?,
             &["u1", "u2", "u4", "u5"],
         ),
-        (ground.members(&[], &["u1", "u5"])?, &["u2", "u4"]),
-        (ground.only_members(&["u4", "u1"])?, &["u1", "u4"]),
-        (ground.only_members(&[])?, &[]),
+        (fixture.members(&[], &["u1", "u5"])?, &["u2", "u4"]),
+        (fixture.only_members(&["u4", "u1"])?, &["u1", "u4"]),
+        (fixture.only_members(&[])?, &[]),
     ];
     for (at, (change, expected)) in (2..).zip(steps) {
-        let updated = ground.update(second(at), "g1", change, WriteOutcome::Updated)?;
-        members(ground, "g1", expected)?;
+        let updated = fixture.update(second(at), "g1", change, WriteOutcome::Updated)?;
+        members(fixture, "g1", expected)?;
         ensure!(
             updated.version != version,
             "a membership change keeps the version"
         );
         ensure_eq!(updated.last_modified, second(at), "the last modification");
-        let read = ground.read(&ground.group, "g1")?;
+        let read = fixture.read(&fixture.group, "g1")?;
         ensure_eq!(read.version, updated.version, "the version read back");
         version = updated.version;
     }
     for id in ["u1", "u2", "u3", "u4", "u5"] {
-        groups(ground, id, &[])?;
+        groups(fixture, id, &[])?;
         ensure_eq!(
-            ground.read(&ground.user, id)?.last_modified,
+            fixture.read(&fixture.user, id)?.last_modified,
             second(0),
             "a member's change"
         );
@@ -248,45 +253,45 @@ fn edited(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn unchanged(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
-    group(ground, "g1", &["u1", "u2"])?;
-    let before = ground.read(&ground.group, "g1")?;
+fn unchanged(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
+    group(fixture, "g1", &["u1", "u2"])?;
+    let before = fixture.read(&fixture.group, "g1")?;
     let typed = vec![Edge::to("u1").with_kind(Some("User".to_owned()))];
     let changes = [
-        ground.members(&["u1"], &[])?,
-        ground.members(&["u2", "u1"], &["u3", "nobody"])?,
-        ground.only_members(&["u2", "u1"])?,
-        ground.edit(EdgeEdit::Delta {
+        fixture.members(&["u1"], &[])?,
+        fixture.members(&["u2", "u1"], &["u3", "nobody"])?,
+        fixture.only_members(&["u2", "u1"])?,
+        fixture.edit(EdgeEdit::Delta {
             add: typed,
             remove: Vec::new(),
         })?,
     ];
     for change in changes {
-        let answer = ground.update(second(2), "g1", change, WriteOutcome::Unchanged)?;
+        let answer = fixture.update(second(2), "g1", change, WriteOutcome::Unchanged)?;
         same(&answer, &before)?;
-        same(&ground.read(&ground.group, "g1")?, &before)?;
-        members(ground, "g1", &["u1", "u2"])?;
+        same(&fixture.read(&fixture.group, "g1")?, &before)?;
+        members(fixture, "g1", &["u1", "u2"])?;
     }
     Ok(())
 }
 
-fn together(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
-    group(ground, "g1", &["u1"])?;
-    let before = ground.read(&ground.group, "g1")?;
-    let attr = ground.attr(&ground.group, "displayName")?;
+fn together(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
+    group(fixture, "g1", &["u1"])?;
+    let before = fixture.read(&fixture.group, "g1")?;
+    let attr = fixture.attr(&fixture.group, "displayName")?;
     let rename = |mut change: Change| {
         change.difference(attr, Some(&Value::Null), Some(json!("Renamed")));
         change
     };
-    let change = rename(ground.members(&["u2", "nobody"], &["u1"])?);
-    missing(ground, &update("g1", change), &["nobody"])?;
-    same(&ground.read(&ground.group, "g1")?, &before)?;
-    members(ground, "g1", &["u1"])?;
-    let change = rename(ground.members(&["u2"], &["u1"])?);
-    let updated = ground.update(second(2), "g1", change, WriteOutcome::Updated)?;
-    let document = super::ground::document(&updated)?;
+    let change = rename(fixture.members(&["u2", "nobody"], &["u1"])?);
+    missing(fixture, &update("g1", change), &["nobody"])?;
+    same(&fixture.read(&fixture.group, "g1")?, &before)?;
+    members(fixture, "g1", &["u1"])?;
+    let change = rename(fixture.members(&["u2"], &["u1"])?);
+    let updated = fixture.update(second(2), "g1", change, WriteOutcome::Updated)?;
+    let document = super::fixture::document(&updated)?;
     ensure_eq!(
         document.as_map().get("displayName"),
         Some(&json!("Renamed")),
@@ -296,19 +301,19 @@ fn together(ground: &Ground<'_>) -> Result<(), String> {
         !document.as_map().contains_key("members"),
         "the document contains memberships"
     );
-    members(ground, "g1", &["u2"])
+    members(fixture, "g1", &["u2"])
 }
 
-fn shown(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
-    ground.create(
+fn shown(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
+    fixture.create(
         second(0),
-        &ground.user,
+        &fixture.user,
         "u6",
         json!({"userName": "nameless"}),
     )?;
-    group(ground, "g0", &[])?;
-    group(ground, "g1", &["u1", "u6", "g0"])?;
+    group(fixture, "g0", &[])?;
+    group(fixture, "g1", &["u1", "u6", "g0"])?;
     let edge = |id: &str, kind: &str, name: Option<&str>| {
         let edge = Edge::to(id).with_kind(Some(kind.to_owned()));
         edge.with_display(name.map(str::to_owned))
@@ -318,43 +323,43 @@ fn shown(ground: &Ground<'_>) -> Result<(), String> {
         edge("u1", "User", Some("User 1")),
         edge("u6", "User", None),
     ];
-    ensure_eq!(ground.members_of("g1")?, expected, "the members");
-    let version = ground.read(&ground.group, "g1")?.version;
-    let rename = ground.setting(&ground.user, [("displayName", json!("Someone Else"))])?;
-    ground.update(second(2), "u1", rename, WriteOutcome::Updated)?;
+    ensure_eq!(fixture.members_of("g1")?, expected, "the members");
+    let version = fixture.read(&fixture.group, "g1")?.version;
+    let rename = fixture.setting(&fixture.user, [("displayName", json!("Someone Else"))])?;
+    fixture.update(second(2), "u1", rename, WriteOutcome::Updated)?;
     let renamed = edge("u1", "User", Some("Someone Else"));
     ensure_eq!(
-        ground.members_of("g1")?.get(1),
+        fixture.members_of("g1")?.get(1),
         Some(&renamed),
         "a renamed member"
     );
     ensure_eq!(
-        ground.read(&ground.group, "g1")?.version,
+        fixture.read(&fixture.group, "g1")?.version,
         version,
         "the version of its group"
     );
     let seen = [edge("g1", "Group", Some("Group g1"))];
-    ensure_eq!(ground.groups_of("u1")?, seen, "the groups");
+    ensure_eq!(fixture.groups_of("u1")?, seen, "the groups");
     Ok(())
 }
 
 /// With any page size and any start position, including one without a member.
-fn paged(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
-    group(ground, "g1", &["u1", "u2", "u4", "u5"])?;
-    group(ground, "g2", &["u1"])?;
-    group(ground, "g3", &["u1"])?;
-    let membership = ground.attr(&ground.group, "members")?;
-    let inverse = ground.attr(&ground.user, "groups")?;
+fn paged(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
+    group(fixture, "g1", &["u1", "u2", "u4", "u5"])?;
+    group(fixture, "g2", &["u1"])?;
+    group(fixture, "g3", &["u1"])?;
+    let membership = fixture.attr(&fixture.group, "members")?;
+    let inverse = fixture.attr(&fixture.user, "groups")?;
     let cases = [
         (
-            &ground.group,
+            &fixture.group,
             membership,
             "g1",
             vec!["u1", "u2", "u4", "u5"],
         ),
-        (&ground.user, inverse, "u1", vec!["g1", "g2", "g3"]),
-        (&ground.user, inverse, "u3", vec![]),
+        (&fixture.user, inverse, "u1", vec!["g1", "g2", "g3"]),
+        (&fixture.user, inverse, "u3", vec![]),
     ];
     for (kind, attr, owner, all) in cases {
         for after in [
@@ -369,9 +374,9 @@ fn paged(ground: &Ground<'_>) -> Result<(), String> {
             for limit in 0..=5_u32 {
                 let query = EdgeQuery::new(Arc::clone(kind), attr, vec![ResourceId::from(owner)]);
                 let query = query
-                    .after(after.map(ResourceId::from))
+                    .with_start_after(after.map(ResourceId::from))
                     .with_edge_limit(limit);
-                let found = ground.edge_pages(&query)?;
+                let found = fixture.edge_pages(&query)?;
                 let behind = all
                     .iter()
                     .filter(|id| after.is_none_or(|after| **id > after));
@@ -385,14 +390,14 @@ fn paged(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn inverse(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
-    group(ground, "g3", &["u1", "u2"])?;
-    group(ground, "g1", &["u1", "g3"])?;
-    group(ground, "g2", &["u4"])?;
-    let attr = ground.attr(&ground.user, "groups")?;
+fn inverse(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
+    group(fixture, "g3", &["u1", "u2"])?;
+    group(fixture, "g1", &["u1", "g3"])?;
+    group(fixture, "g2", &["u4"])?;
+    let attr = fixture.attr(&fixture.user, "groups")?;
     let owners = ["u2", "nobody", "u1", "u5"];
-    let edges = ground.edges(&ground.user, attr, &owners)?;
+    let edges = fixture.edges(&fixture.user, attr, &owners)?;
     let found: Vec<_> = edges.iter().map(|edges| ids_of(edges)).collect();
     // Only direct memberships: `u2` is in `g1` only through `g3`.
     ensure_eq!(
@@ -400,8 +405,8 @@ fn inverse(ground: &Ground<'_>) -> Result<(), String> {
         [vec!["g3"], vec![], vec!["g1", "g3"], vec![]],
         "the groups of each user"
     );
-    let attr = ground.attr(&ground.group, "members")?;
-    let edges = ground.edges(&ground.group, attr, &["g2", "u1", "g3", "nothing"])?;
+    let attr = fixture.attr(&fixture.group, "members")?;
+    let edges = fixture.edges(&fixture.group, attr, &["g2", "u1", "g3", "nothing"])?;
     let found: Vec<_> = edges.iter().map(|edges| ids_of(edges)).collect();
     ensure_eq!(
         found,
@@ -411,16 +416,16 @@ fn inverse(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn deleted_member(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
-    group(ground, "g1", &["u1", "u2"])?;
-    group(ground, "g2", &["u1"])?;
-    group(ground, "g3", &["u2"])?;
-    let read = |id: &str| ground.read(&ground.group, id);
+fn deleted_member(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
+    group(fixture, "g1", &["u1", "u2"])?;
+    group(fixture, "g2", &["u1"])?;
+    group(fixture, "g3", &["u2"])?;
+    let read = |id: &str| fixture.read(&fixture.group, id);
     let before = [read("g1")?, read("g2")?];
     let untouched = read("g3")?;
-    let other = ground.read(&ground.user, "u2")?;
-    ground.delete(second(5), &ground.user, "u1")?;
+    let other = fixture.read(&fixture.user, "u2")?;
+    fixture.delete(second(5), &fixture.user, "u1")?;
     for group in before {
         let now = read(group.id.as_str())?;
         ensure!(
@@ -435,72 +440,72 @@ fn deleted_member(ground: &Ground<'_>) -> Result<(), String> {
         );
         ensure_eq!(now.created, group.created, "the creation of `{}`", now.id);
     }
-    members(ground, "g1", &["u2"])?;
-    members(ground, "g2", &[])?;
+    members(fixture, "g1", &["u2"])?;
+    members(fixture, "g2", &[])?;
     same(&read("g3")?, &untouched)?;
-    same(&ground.read(&ground.user, "u2")?, &other)
+    same(&fixture.read(&fixture.user, "u2")?, &other)
 }
 
-fn deleted_group(ground: &Ground<'_>) -> Result<(), String> {
-    users(ground)?;
-    group(ground, "g1", &["u1"])?;
-    group(ground, "g2", &["u1", "g1"])?;
-    let user = ground.read(&ground.user, "u1")?;
-    let outer = ground.read(&ground.group, "g2")?;
-    ground.delete(second(5), &ground.group, "g1")?;
-    groups(ground, "u1", &["g2"])?;
-    members(ground, "g1", &[])?;
-    members(ground, "g2", &["u1"])?;
-    same(&ground.read(&ground.user, "u1")?, &user)?;
+fn deleted_group(fixture: &Fixture<'_>) -> Result<(), String> {
+    users(fixture)?;
+    group(fixture, "g1", &["u1"])?;
+    group(fixture, "g2", &["u1", "g1"])?;
+    let user = fixture.read(&fixture.user, "u1")?;
+    let outer = fixture.read(&fixture.group, "g2")?;
+    fixture.delete(second(5), &fixture.group, "g1")?;
+    groups(fixture, "u1", &["g2"])?;
+    members(fixture, "g1", &[])?;
+    members(fixture, "g2", &["u1"])?;
+    same(&fixture.read(&fixture.user, "u1")?, &user)?;
     ensure!(
-        ground.read(&ground.group, "g2")?.version != outer.version,
+        fixture.read(&fixture.group, "g2")?.version != outer.version,
         "the outer group's version"
     );
     Ok(())
 }
 
-fn big(ground: &Ground<'_>) -> Result<(), String> {
+fn big(fixture: &Fixture<'_>) -> Result<(), String> {
     const MANY: usize = 5_000;
-    ground.needs_groups()?;
+    fixture.needs_groups()?;
     let ids: Vec<String> = (0..=MANY).map(|n| format!("u{n:05}")).collect();
     let mut writes = Vec::with_capacity(ids.len());
     for id in &ids {
-        let change = ground.body(&ground.user, json!({"userName": id}))?;
+        let change = fixture.body(&fixture.user, json!({"userName": id}))?;
         writes.push(WriteOp::Create {
-            claim: None,
+            existing_match: None,
             change,
             id: ResourceId::from(id.as_str()),
         });
     }
-    for answer in ground.write(second(0), writes)? {
+    for answer in fixture.write(second(0), writes)? {
         answer.map_err(|e| said(&e))?;
     }
     let all: Vec<&str> = ids.iter().map(String::as_str).collect();
     let (last, most) = all.split_last().ok_or("no ids")?;
-    group(ground, "g1", most)?;
-    members(ground, "g1", most)?;
-    ground.update(
+    group(fixture, "g1", most)?;
+    members(fixture, "g1", most)?;
+    fixture.update(
         second(2),
         "g1",
-        ground.members(&[last], &[])?,
+        fixture.members(&[last], &[])?,
         WriteOutcome::Updated,
     )?;
-    members(ground, "g1", &all)?;
+    members(fixture, "g1", &all)?;
     let (first, rest) = all.split_first().ok_or("no ids")?;
-    ground.update(
+    fixture.update(
         second(3),
         "g1",
-        ground.members(&[], &[first])?,
+        fixture.members(&[], &[first])?,
         WriteOutcome::Updated,
     )?;
-    members(ground, "g1", rest)?;
-    ground.delete(second(4), &ground.user, last)?;
+    members(fixture, "g1", rest)?;
+    fixture.delete(second(4), &fixture.user, last)?;
     ensure_eq!(
-        ground.members_of("g1")?.len(),
+        fixture.members_of("g1")?.len(),
         MANY - 1,
         "the members at the end"
     );
-    groups(ground, first, &[])
+    groups(fixture, first, &[])
 }
 
 pub(super) fn update(id: &str, change: Change) -> WriteOp {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     StoreCheck,
-    ground::{Ground, document, ensure, ensure_eq, ids_of, said, second},
+    fixture::{Fixture, document, ensure, ensure_eq, ids_of, said, second},
     random::Random,
 };
 
@@ -25,16 +25,16 @@ pub(super) const CHECK: StoreCheck = StoreCheck {
     run: random_writes,
 };
 
-fn random_writes(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_whole_schema()?;
-    ground.needs_ids("random writes can't be compared")?;
-    writes_under(ground, 11)?;
-    let accepting = ground.tenant("accepting").accepting().accepting_cycles();
+fn random_writes(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_whole_schema()?;
+    fixture.needs_ids("random writes can't be compared")?;
+    writes_under(fixture, 11)?;
+    let accepting = fixture.tenant("accepting").accepting().accepting_cycles();
     writes_under(&accepting, 12)
 }
 
 /// Runs random writes under the settings of the fixture.
-fn writes_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
+fn writes_under(fixture: &Fixture<'_>, seed: u64) -> Result<(), String> {
     const WRITES: i64 = 600;
     const LOOK_EVERY: i64 = 25;
     let mut random = Random::new(seed);
@@ -44,22 +44,22 @@ fn writes_under(ground: &Ground<'_>, seed: u64) -> Result<(), String> {
         seen: BTreeMap::new(),
     };
     for n in 0..WRITES {
-        let write = model.next_write(ground, &mut random)?;
+        let write = model.next_write(fixture, &mut random)?;
         // Occasionally the clock is set back.
         let at = second(if n % 7 == 5 { n - 40 } else { n });
         let shown = format!("write {n}, {write:?}");
-        let expected = model.expect(&ground.scope.settings, &write);
-        let answer = ground.attempt(at, &write)?;
+        let expected = model.expect(&fixture.context.settings, &write);
+        let answer = fixture.attempt(at, &write)?;
         check_answer(&answer, &expected).map_err(|e| format!("{shown}: {e}"))?;
         if let Ok(written) = answer {
             let changed = model.carry_out(&write, at, &written);
             model
-                .look(ground, &changed)
+                .look(fixture, &changed)
                 .map_err(|e| format!("after {shown}: {e}"))?;
         }
         if n % LOOK_EVERY == 0 || n + 1 == WRITES {
             model
-                .look_at_all(ground)
+                .look_at_all(fixture)
                 .map_err(|e| format!("after {shown}: {e}"))?;
         }
     }
@@ -84,9 +84,13 @@ struct Model {
 }
 
 impl Model {
-    fn next_write(&mut self, ground: &Ground<'_>, random: &mut Random) -> Result<WriteOp, String> {
+    fn next_write(
+        &mut self,
+        fixture: &Fixture<'_>,
+        random: &mut Random,
+    ) -> Result<WriteOp, String> {
         if self.rows.len() < 4 || (self.rows.len() < 40 && random.once_in(4)) {
-            return self.next_create(ground, random);
+            return self.next_create(fixture, random);
         }
         let ids: Vec<&String> = self.rows.keys().collect();
         let id = match random.pick(&ids) {
@@ -94,7 +98,7 @@ impl Model {
             _ => "nobody".to_owned(),
         };
         let row = self.rows.get(&id);
-        let kind = row.map_or(&ground.user, |row| &row.kind);
+        let kind = row.map_or(&fixture.user, |row| &row.kind);
         let expect = self.next_expect(&id, random);
         if random.once_in(6) {
             return Ok(WriteOp::Delete {
@@ -103,10 +107,10 @@ impl Model {
                 kind: Arc::clone(kind),
             });
         }
-        let change = if Arc::ptr_eq(kind, &ground.group) {
-            self.group_change(ground, random)?
+        let change = if Arc::ptr_eq(kind, &fixture.group) {
+            self.group_change(fixture, random)?
         } else {
-            user_change(ground, random)?
+            user_change(fixture, random)?
         };
         Ok(WriteOp::Update {
             change,
@@ -115,7 +119,11 @@ impl Model {
         })
     }
 
-    fn next_create(&mut self, ground: &Ground<'_>, random: &mut Random) -> Result<WriteOp, String> {
+    fn next_create(
+        &mut self,
+        fixture: &Fixture<'_>,
+        random: &mut Random,
+    ) -> Result<WriteOp, String> {
         self.created += 1;
         if random.once_in(3) {
             let id = ResourceId::from(format!("g{}", self.created));
@@ -126,18 +134,18 @@ impl Model {
                 .collect();
             let body = json!({"displayName": random.word(), "members": members});
             return Ok(WriteOp::Create {
-                claim: None,
-                change: ground.body(&ground.group, body)?,
+                existing_match: None,
+                change: fixture.body(&fixture.group, body)?,
                 id,
             });
         }
         let id = ResourceId::from(format!("u{}", self.created));
         let known: Vec<String> = self.rows.keys().cloned().collect();
-        let mut body = random.body(&ground.user, &known);
+        let mut body = random.body(&fixture.user, &known);
         body.insert("userName".to_owned(), json!(user_name(random)));
         Ok(WriteOp::Create {
-            claim: None,
-            change: ground.body(&ground.user, Value::Object(body))?,
+            existing_match: None,
+            change: fixture.body(&fixture.user, Value::Object(body))?,
             id,
         })
     }
@@ -151,7 +159,7 @@ impl Model {
         }
     }
 
-    fn group_change(&self, ground: &Ground<'_>, random: &mut Random) -> Result<Change, String> {
+    fn group_change(&self, fixture: &Fixture<'_>, random: &mut Random) -> Result<Change, String> {
         let edges = |ids: BTreeSet<String>| ids.into_iter().map(Edge::to).collect::<Vec<_>>();
         let edit = if random.once_in(3) {
             EdgeEdit::Replace(edges(self.some_ids(random)))
@@ -168,9 +176,9 @@ impl Model {
                 remove,
             }
         };
-        let mut change = ground.edit(edit)?;
+        let mut change = fixture.edit(edit)?;
         if random.once_in(3) {
-            let attr = ground.attr(&ground.group, "displayName")?;
+            let attr = fixture.attr(&fixture.group, "displayName")?;
             change.difference(attr, Some(&Value::Null), Some(json!(random.word())));
         }
         Ok(change)
@@ -309,14 +317,14 @@ impl Model {
     }
 
     /// Compares the stored resources with these ids; new versions must be unique.
-    fn look(&mut self, ground: &Ground<'_>, ids: &[String]) -> Result<(), String> {
+    fn look(&mut self, fixture: &Fixture<'_>, ids: &[String]) -> Result<(), String> {
         for id in ids {
             let Some(row) = self.rows.get_mut(id) else {
-                ground.absent(&ground.user, id)?;
-                ground.absent(&ground.group, id)?;
+                fixture.absent(&fixture.user, id)?;
+                fixture.absent(&fixture.group, id)?;
                 continue;
             };
-            let stored = ground.read(&row.kind, id)?;
+            let stored = fixture.read(&row.kind, id)?;
             ensure_eq!(document(&stored)?, row.document, "the document of `{id}`");
             ensure_eq!(stored.created, row.created, "the creation of `{id}`");
             ensure_eq!(
@@ -333,10 +341,10 @@ impl Model {
                 }
             }
             row.version = Some(stored.version);
-            if Arc::ptr_eq(&row.kind, &ground.group) {
+            if Arc::ptr_eq(&row.kind, &fixture.group) {
                 let members: Vec<&str> = row.members.iter().map(String::as_str).collect();
                 ensure_eq!(
-                    ids_of(&ground.members_of(id)?),
+                    ids_of(&fixture.members_of(id)?),
                     members,
                     "the members of `{id}`"
                 );
@@ -345,31 +353,31 @@ impl Model {
         Ok(())
     }
 
-    fn look_at_all(&mut self, ground: &Ground<'_>) -> Result<(), String> {
+    fn look_at_all(&mut self, fixture: &Fixture<'_>) -> Result<(), String> {
         let ids: Vec<String> = self.seen.keys().cloned().collect();
-        self.look(ground, &ids)?;
-        for kind in [&ground.user, &ground.group] {
+        self.look(fixture, &ids)?;
+        for kind in [&fixture.user, &fixture.group] {
             let total = self
                 .rows
                 .values()
                 .filter(|row| Arc::ptr_eq(&row.kind, kind))
                 .count();
             ensure_eq!(
-                ground.total(kind)?,
+                fixture.total(kind)?,
                 total as u64,
                 "the total of {}",
                 kind.name()
             );
         }
         for (id, row) in &self.rows {
-            if Arc::ptr_eq(&row.kind, &ground.user) {
+            if Arc::ptr_eq(&row.kind, &fixture.user) {
                 let owners = self
                     .rows
                     .iter()
                     .filter(|(_, owner)| owner.members.contains(id));
                 let owners: Vec<&str> = owners.map(|(owner, _)| owner.as_str()).collect();
                 ensure_eq!(
-                    ids_of(&ground.groups_of(id)?),
+                    ids_of(&fixture.groups_of(id)?),
                     owners,
                     "the groups of `{id}`"
                 );
@@ -379,7 +387,7 @@ impl Model {
     }
 }
 
-fn user_change(ground: &Ground<'_>, random: &mut Random) -> Result<Change, String> {
+fn user_change(fixture: &Fixture<'_>, random: &mut Random) -> Result<Change, String> {
     let text = |random: &mut Random| {
         if random.once_in(4) {
             json!(null)
@@ -387,28 +395,28 @@ fn user_change(ground: &Ground<'_>, random: &mut Random) -> Result<Change, Strin
             json!(random.word())
         }
     };
-    let user = &ground.user;
+    let user = &fixture.user;
     let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value";
     match random.below(6) {
         0 => {
             let name = user_name(random);
-            ground.setting(user, [("userName", json!(name)), ("title", text(random))])
+            fixture.setting(user, [("userName", json!(name)), ("title", text(random))])
         }
-        1 => ground.setting(
+        1 => fixture.setting(
             user,
             [("name.givenName", text(random)), ("nickName", text(random))],
         ),
         2 => {
-            let emails = user.attr(ground.attr(user, "emails")?);
+            let emails = user.attr(fixture.attr(user, "emails")?);
             let elements = random.elements(user, emails, &[]);
             let none = elements.as_array().is_none_or(Vec::is_empty);
-            ground.setting(
+            fixture.setting(
                 user,
                 [("emails", if none { json!(null) } else { elements })],
             )
         }
-        3 => ground.setting(user, [("active", json!(random.once_in(2)))]),
-        4 => ground.setting(user, [(manager, text(random))]),
+        3 => fixture.setting(user, [("active", json!(random.once_in(2)))]),
+        4 => fixture.setting(user, [(manager, text(random))]),
         _ => Ok(Change::empty(Arc::clone(user))),
     }
 }

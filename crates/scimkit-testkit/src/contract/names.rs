@@ -6,7 +6,8 @@ use std::{
 };
 
 use scimkit_registry::{
-    Attr, AttributeRole, Change, Edge, EdgeEdit, Predicate, ResourceId, ResourceType, Scalar,
+    Attr, AttrEdges, AttributeRole, Change, Edge, EdgeEdit, Predicate, ResourceId, ResourceType,
+    Scalar,
 };
 use scimkit_store::{
     Batch, BoxFuture, Capabilities, EdgeQuery, Page, PageStart, Query, ReadOptions, RequestContext,
@@ -112,7 +113,7 @@ impl Pairs {
 
     fn stored(&self, mut stored: StoredResource) -> StoredResource {
         stored.id = self.name(&stored.id);
-        for (_, edges) in &mut stored.edges {
+        for AttrEdges { edges, .. } in &mut stored.edges {
             for edge in edges.iter_mut() {
                 edge.id = self.name(&edge.id);
             }
@@ -145,29 +146,40 @@ impl Names {
         }
     }
 
-    fn with<T>(&self, scope: &RequestContext, act: impl FnOnce(&mut Pairs) -> T) -> T {
+    fn with<T>(&self, context: &RequestContext, act: impl FnOnce(&mut Pairs) -> T) -> T {
         let mut known: MutexGuard<'_, _> =
             self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        act(known.entry(scope.tenant.clone()).or_default())
+        act(known.entry(context.tenant.clone()).or_default())
     }
 
     /// Translates the writes for the store, and returns the name in each create.
     fn writes(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         writes: Vec<WriteOp>,
     ) -> (Vec<WriteOp>, Vec<Option<ResourceId>>) {
         let one = |write| match write {
-            WriteOp::Create { change, claim, id } => {
-                let change = self.with(scope, |pairs| pairs.change(&change));
+            WriteOp::Create {
+                change,
+                existing_match,
+                id,
+            } => {
+                let change = self.with(context, |pairs| pairs.change(&change));
                 let name = Some(id.clone());
-                (WriteOp::Create { change, claim, id }, name)
+                (
+                    WriteOp::Create {
+                        change,
+                        existing_match,
+                        id,
+                    },
+                    name,
+                )
             }
             WriteOp::Delete { expect, id, kind } => {
-                let id = self.with(scope, |pairs| pairs.id(&id));
+                let id = self.with(context, |pairs| pairs.id(&id));
                 (WriteOp::Delete { expect, id, kind }, None)
             }
-            WriteOp::Update { change, expect, id } => self.with(scope, |pairs| {
+            WriteOp::Update { change, expect, id } => self.with(context, |pairs| {
                 let change = pairs.change(&change);
                 let id = pairs.id(&id);
                 (WriteOp::Update { change, expect, id }, None)
@@ -184,17 +196,17 @@ impl Store for Names {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async move {
             let mut asked = query.clone();
-            self.with(scope, |pairs| {
+            self.with(context, |pairs| {
                 asked.owners = query.owners.iter().map(|name| pairs.id(name)).collect();
                 asked.after = query.after.as_ref().map(|name| pairs.id(name));
             });
-            let mut found = self.store.edges(scope, &asked).await?;
-            self.with(scope, |pairs| {
+            let mut found = self.store.edges(context, &asked).await?;
+            self.with(context, |pairs| {
                 for edges in &mut found {
                     for edge in edges.iter_mut() {
                         *edge = pairs.edge(edge, Pairs::name);
@@ -208,12 +220,12 @@ impl Store for Names {
 
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
             let mut asked = query.clone();
-            self.with(scope, |pairs| {
+            self.with(context, |pairs| {
                 if let Some(predicate) = &mut asked.predicate {
                     pairs.predicate(predicate);
                 }
@@ -221,8 +233,8 @@ impl Store for Names {
                     place.id = pairs.id(&place.id);
                 }
             });
-            let mut page = self.store.query(scope, &asked).await?;
-            self.with(scope, |pairs| {
+            let mut page = self.store.query(context, &asked).await?;
+            self.with(context, |pairs| {
                 let items = std::mem::take(&mut page.items).into_iter();
                 page.items = items.map(|stored| pairs.stored(stored)).collect();
                 for id in &mut page.rest {
@@ -242,28 +254,28 @@ impl Store for Names {
 
     fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
         want: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         Box::pin(async move {
-            let id = self.with(scope, |pairs| pairs.id(id));
-            let stored = self.store.read(scope, kind, &id, want).await?;
-            Ok(self.with(scope, |pairs| pairs.stored(stored)))
+            let id = self.with(context, |pairs| pairs.id(id));
+            let stored = self.store.read(context, kind, &id, want).await?;
+            Ok(self.with(context, |pairs| pairs.stored(stored)))
         })
     }
 
     fn write<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         mut batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {
-            let (writes, names) = self.writes(scope, std::mem::take(&mut batch.writes));
+            let (writes, names) = self.writes(context, std::mem::take(&mut batch.writes));
             batch.writes = writes;
-            let answers = self.store.write(scope, batch).await?;
-            self.with(scope, |pairs| {
+            let answers = self.store.write(context, batch).await?;
+            self.with(context, |pairs| {
                 let answer = |(answer, name): (Result<Written, StoreError>, Option<ResourceId>)| {
                     let mut written = answer.map_err(|error| pairs.error(error))?;
                     if let Some(stored) = written.stored.take() {

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use scimkit_core::{DataType, message::SortOrder};
 use scimkit_registry::{
-    AttrId, AttributeRole, Edge, Meter, Predicate, Resource, ResourceId, ResourceType,
+    AttrEdges, AttrId, AttributeRole, Edge, Meter, Predicate, Resource, ResourceId, ResourceType,
     ResourceView, Scalar,
 };
 use scimkit_store::{
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     StoreCheck,
-    ground::{Ground, document, edge_attributes, ensure_eq},
+    fixture::{Fixture, document, edge_attributes, ensure_eq},
     random::Random,
 };
 
@@ -24,15 +24,15 @@ pub(super) const CHECK: StoreCheck = StoreCheck {
     run: random_queries,
 };
 
-fn random_queries(ground: &Ground<'_>) -> Result<(), String> {
+fn random_queries(fixture: &Fixture<'_>) -> Result<(), String> {
     const QUERIES: usize = 400;
-    ground.needs_whole_schema()?;
-    ground.needs_ids("random pages can't be compared")?;
+    fixture.needs_whole_schema()?;
+    fixture.needs_ids("random pages can't be compared")?;
     let mut random = Random::new(7);
-    let ids = populate(ground, &mut random)?;
-    for kind in [&ground.user, &ground.group] {
-        let support = ground.store.support(kind);
-        let rows = rows(ground, kind)?;
+    let ids = populate(fixture, &mut random)?;
+    for kind in [&fixture.user, &fixture.group] {
+        let support = fixture.store.support(kind);
+        let rows = rows(fixture, kind)?;
         let sortable = sortable(kind);
         for _ in 0..QUERIES {
             let predicate = random.predicate(kind, &ids, 3);
@@ -49,19 +49,19 @@ fn random_queries(ground: &Ground<'_>) -> Result<(), String> {
             if support.filter {
                 query = query.with_predicate(predicate);
             }
-            compare(ground, &rows, &query)?;
+            compare(fixture, &rows, &query)?;
             let start = random.below(rows.len());
             let count = random.below(10);
             let count = u32::try_from(count).unwrap_or(0);
             query = query.with_page(start as u64, count);
-            compare(ground, &rows, &query)?;
+            compare(fixture, &rows, &query)?;
             if let Some(row) = random.pick(&rows).filter(|_| support.cursor) {
                 // The position of any row, including one that the predicate does not select, as after a change.
                 let key = sort.and_then(|sort| sort_key(kind, sort, row));
                 let place = PagePosition::new(key, ResourceId::from(row.id.as_str()));
                 query = query.with_page_after(place, count);
-                compare(ground, &rows, &query)?;
-                compare(ground, &rows, &query.without_total())?;
+                compare(fixture, &rows, &query)?;
+                compare(fixture, &rows, &query.without_total())?;
             }
         }
     }
@@ -69,10 +69,10 @@ fn random_queries(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 /// Creates random users and groups. Some references and memberships have no target.
-pub(super) fn populate(ground: &Ground<'_>, random: &mut Random) -> Result<Vec<String>, String> {
+pub(super) fn populate(fixture: &Fixture<'_>, random: &mut Random) -> Result<Vec<String>, String> {
     const USERS: usize = 60;
     const GROUPS: usize = 12;
-    let ground = ground.accepting().accepting_cycles();
+    let fixture = fixture.accepting().accepting_cycles();
     let users = (0..USERS).map(|n| format!("u{n:02}"));
     let groups = (0..GROUPS).map(|n| format!("g{n:02}"));
     let ids: Vec<String> = users
@@ -82,9 +82,9 @@ pub(super) fn populate(ground: &Ground<'_>, random: &mut Random) -> Result<Vec<S
         .collect();
     for (n, id) in users.enumerate() {
         let name = format!("{}{n}", random.word());
-        let mut body = random.body(&ground.user, &ids);
+        let mut body = random.body(&fixture.user, &ids);
         body.insert("userName".to_owned(), json!(name));
-        ground.create(random.instant(), &ground.user, &id, Value::Object(body))?;
+        fixture.create(random.instant(), &fixture.user, &id, Value::Object(body))?;
     }
     for id in groups {
         let mut members = BTreeMap::new();
@@ -100,12 +100,12 @@ pub(super) fn populate(ground: &Ground<'_>, random: &mut Random) -> Result<Vec<S
         }
         let members: Vec<Value> = members.into_values().collect();
         let body = json!({"displayName": random.word(), "members": members});
-        ground.create(random.instant(), &ground.group, &id, body)?;
+        fixture.create(random.instant(), &fixture.group, &id, body)?;
     }
     for n in 0..USERS / 4 {
         let Some(id) = ids.get(n * 3) else { break };
-        let change = ground.setting(&ground.user, [("nickName", json!(format!("new {n}")))])?;
-        ground.update(random.instant(), id, change, WriteOutcome::Updated)?;
+        let change = fixture.setting(&fixture.user, [("nickName", json!(format!("new {n}")))])?;
+        fixture.update(random.instant(), id, change, WriteOutcome::Updated)?;
     }
     Ok(ids)
 }
@@ -124,31 +124,31 @@ impl Row {
 }
 
 /// Returns every resource of the type with its computed attributes, in the order of the ids.
-fn rows(ground: &Ground<'_>, kind: &Arc<ResourceType>) -> Result<Vec<Row>, String> {
-    let names = display_names(ground)?;
+fn rows(fixture: &Fixture<'_>, kind: &Arc<ResourceType>) -> Result<Vec<Row>, String> {
+    let names = display_names(fixture)?;
     let wanted: Vec<AttrId> = kind.attributes().iter().map(|attr| attr.id()).collect();
     let mut rows = Vec::new();
-    for id in ground.ids(&Query::new(Arc::clone(kind)).with_page(0, 1_000))? {
-        let stored = ground.read(kind, &id)?;
+    for id in fixture.ids(&Query::new(Arc::clone(kind)).with_page(0, 1_000))? {
+        let stored = fixture.read(kind, &id)?;
         let document = document(&stored)?;
         let mut edges = Vec::new();
         for attr in edge_attributes(kind) {
-            edges.push((
+            let found = fixture.edges(kind, attr, &[&id])?;
+            edges.push(AttrEdges {
                 attr,
-                ground
-                    .edges(kind, attr, &[&id])?
-                    .into_iter()
-                    .flatten()
-                    .collect(),
-            ));
+                edges: found.into_iter().flatten().collect(),
+            });
         }
         for attr in kind.attributes() {
             if attr.role() == AttributeRole::Reference && attr.parent().is_none() {
-                edges.push((attr.id(), reference(kind, attr.id(), &document, &names)));
+                edges.push(AttrEdges {
+                    attr: attr.id(),
+                    edges: reference(kind, attr.id(), &document, &names),
+                });
             }
         }
         let computed = computed_attributes(
-            &ground.scope.settings,
+            &fixture.context.settings,
             &ResourceFacts::new(kind, &stored, &edges),
             &wanted,
         );
@@ -183,10 +183,10 @@ fn reference(
     }]
 }
 
-fn display_names(ground: &Ground<'_>) -> Result<BTreeMap<String, Option<String>>, String> {
+fn display_names(fixture: &Fixture<'_>) -> Result<BTreeMap<String, Option<String>>, String> {
     let mut names = BTreeMap::new();
-    for id in ground.ids(&Query::new(Arc::clone(&ground.user)).with_page(0, 1_000))? {
-        let document = document(&ground.read(&ground.user, &id)?)?;
+    for id in fixture.ids(&Query::new(Arc::clone(&fixture.user)).with_page(0, 1_000))? {
+        let document = document(&fixture.read(&fixture.user, &id)?)?;
         let name = document
             .as_map()
             .get("displayName")
@@ -212,7 +212,7 @@ fn sortable(kind: &ResourceType) -> Vec<AttrId> {
     simple.map(|attr| attr.id()).collect()
 }
 
-fn compare(ground: &Ground<'_>, rows: &[Row], query: &Query) -> Result<(), String> {
+fn compare(fixture: &Fixture<'_>, rows: &[Row], query: &Query) -> Result<(), String> {
     let kind = &query.kind;
     let expected = expected(rows, query);
     let what = || {
@@ -235,7 +235,7 @@ fn compare(ground: &Ground<'_>, rows: &[Row], query: &Query) -> Result<(), Strin
     let follow = expected.get(start..).unwrap_or_default();
     let page: Vec<_> = follow.iter().take(query.count as usize).collect();
     let ids: Vec<_> = page.iter().map(|row| &row.id).collect();
-    let answer = ground
+    let answer = fixture
         .query(query)
         .map_err(|e| format!("{}: {e}", what()))?;
     let found: Vec<_> = answer
@@ -253,7 +253,7 @@ fn compare(ground: &Ground<'_>, rows: &[Row], query: &Query) -> Result<(), Strin
     );
     let total = (query.total == CountMode::Exact).then_some(expected.len() as u64);
     ensure_eq!(answer.total, total, "the total of {}", what());
-    if ground.store.support(kind).cursor {
+    if fixture.store.support(kind).cursor {
         let last = page.last().filter(|_| page.len() < follow.len());
         let key = |row: &Row| sort_key(kind, query.sort?, row);
         let next = last.map(|row| PagePosition::new(key(row), ResourceId::from(row.id.as_str())));

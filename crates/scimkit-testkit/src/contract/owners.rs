@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     StoreCheck,
-    ground::{Ground, ensure, ensure_eq, said, second},
+    fixture::{Fixture, ensure, ensure_eq, said, second},
 };
 
 pub(super) const CHECKS: &[StoreCheck] = &[StoreCheck {
@@ -17,29 +17,29 @@ pub(super) const CHECKS: &[StoreCheck] = &[StoreCheck {
     run: owners,
 }];
 
-fn owners(ground: &Ground<'_>) -> Result<(), String> {
-    let entra = ground.through("entra");
-    let okta = ground.through("okta");
+fn owners(fixture: &Fixture<'_>) -> Result<(), String> {
+    let entra = fixture.through("entra");
+    let okta = fixture.through("okta");
     for (by, id) in [
-        (ground, "u1"),
+        (fixture, "u1"),
         (&entra, "u2"),
         (&okta, "u3"),
         (&entra, "u4"),
     ] {
-        by.create(second(1), &ground.user, id, json!({"userName": id}))?;
+        by.create(second(1), &fixture.user, id, json!({"userName": id}))?;
     }
     let owner = |name: &str| OwnerFilter::Connection(ConnectionId::from(name));
-    let query = |owner| Query::new(ground.user.clone()).with_owner(owner);
-    if !ground.store.support(&ground.user).owners {
+    let query = |owner| Query::new(fixture.user.clone()).with_owner(owner);
+    if !fixture.store.support(&fixture.user).owners {
         for owner in [OwnerFilter::Unowned, owner("entra")] {
-            let answer = ground.query_as_it_is(&query(owner))?;
+            let answer = fixture.query_as_it_is(&query(owner))?;
             let is_rejected = matches!(answer, Err(StoreError::Unsupported { .. }));
             ensure!(is_rejected, "a query by owner succeeded: {answer:?}");
         }
         return Ok(());
     }
     for (id, owner) in [("u1", None), ("u2", Some("entra")), ("u3", Some("okta"))] {
-        let stored = ground.read(&ground.user, id)?;
+        let stored = fixture.read(&fixture.user, id)?;
         ensure_eq!(
             stored.owner,
             owner.map(ConnectionId::from),
@@ -53,7 +53,7 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
         (owner("nobody"), &[]),
     ] {
         let query = query(owner.clone());
-        let page = ground.query(&query)?;
+        let page = fixture.query(&query)?;
         let mut found: Vec<_> = page.items.iter().map(|one| one.id.to_string()).collect();
         found.sort();
         ensure_eq!(found, expected, "the resources selected by {owner:?}");
@@ -66,17 +66,17 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
         for told in last {
             ensure!(owner.selects(told), "{owner:?} selected what {told:?} owns");
         }
-        let first = ground.query(&query.clone().with_page(0, 1))?;
+        let first = fixture.query(&query.clone().with_page(0, 1))?;
         ensure_eq!(first.items.len(), expected.len().min(1), "the first page");
         ensure_eq!(
             first.total,
             Some(expected.len() as u64),
             "the total of a page"
         );
-        let support = ground.store.support(&ground.user);
+        let support = fixture.store.support(&fixture.user);
         if support.filter {
-            let named = ground.filter(&ground.user, r#"userName eq "u4""#)?;
-            let named = ground.ids(&query.clone().with_predicate(named))?;
+            let named = fixture.filter(&fixture.user, r#"userName eq "u4""#)?;
+            let named = fixture.ids(&query.clone().with_predicate(named))?;
             ensure_eq!(
                 named.len(),
                 usize::from(expected.contains(&"u4")),
@@ -84,9 +84,9 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
             );
         }
         if support.sort {
-            let name = ground.attr(&ground.user, "userName")?;
+            let name = fixture.attr(&fixture.user, "userName")?;
             let sort = Some(Sort::new(name, SortOrder::Descending));
-            let sorted = ground.ids(&query.with_sort(sort))?;
+            let sorted = fixture.ids(&query.with_sort(sort))?;
             let backwards: Vec<_> = expected.iter().rev().copied().collect();
             ensure_eq!(
                 sorted,
@@ -95,13 +95,13 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
             );
         }
     }
-    let claim = ExistingMatch::new(
-        MatchScope::Live,
-        ground.filter(&ground.user, r#"userName eq "u1""#)?,
+    let existing_match = ExistingMatch::new(
+        MatchScope::Adoptable,
+        fixture.filter(&fixture.user, r#"userName eq "u1""#)?,
     );
     let write = WriteOp::Create {
-        change: ground.body(&ground.user, json!({"userName": "u1"}))?,
-        claim: Some(Box::new(claim)),
+        change: fixture.body(&fixture.user, json!({"userName": "u1"}))?,
+        existing_match: Some(Box::new(existing_match)),
         id: ResourceId::from("u5"),
     };
     let adopted = okta
@@ -114,12 +114,12 @@ fn owners(ground: &Ground<'_>) -> Result<(), String> {
         "the owner in the answer"
     );
     ensure_eq!(
-        ground.ids(&query(OwnerFilter::Unowned))?.len(),
+        fixture.ids(&query(OwnerFilter::Unowned))?.len(),
         0,
         "the resources without an owner"
     );
     ensure_eq!(
-        ground.ids(&query(owner("okta")))?.len(),
+        fixture.ids(&query(owner("okta")))?.len(),
         2,
         "the resources of the new owner"
     );

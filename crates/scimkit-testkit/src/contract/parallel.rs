@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, thread};
 
-use scimkit_registry::{Change, Edge, EdgeEdit, ResourceId};
+use scimkit_registry::{AttrEdges, Change, Edge, EdgeEdit, ResourceId};
 use scimkit_store::{
     Batch, ExpectedVersion, ReadOptions, StoreError, WriteOp, WriteOutcome, Written,
 };
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     StoreCheck,
-    ground::{Ground, ensure, ensure_eq, ids_of, said, second},
+    fixture::{Fixture, ensure, ensure_eq, ids_of, said, second},
     members::{group, update},
 };
 
@@ -43,31 +43,31 @@ pub(super) const CHECKS: &[StoreCheck] = &[
 
 const THREADS: usize = 10;
 
-fn creates(ground: &Ground<'_>) -> Result<(), String> {
+fn creates(fixture: &Fixture<'_>) -> Result<(), String> {
     const SPELLINGS: [&str; 4] = ["straße", "STRASSE", "Strasse", "sTRAßE"];
-    let answers = at_once(ground, |n| {
+    let answers = at_once(fixture, |n| {
         let name = SPELLINGS
             .get(n % SPELLINGS.len())
             .copied()
             .unwrap_or_default();
-        let change = ground.body(&ground.user, json!({"userName": name}))?;
+        let change = fixture.body(&fixture.user, json!({"userName": name}))?;
         Ok(WriteOp::Create {
-            claim: None,
+            existing_match: None,
             change,
             id: ResourceId::from(format!("u{n}")),
         })
     })?;
     one_wins(&answers, |e| matches!(e, StoreError::Duplicate { .. }))?;
-    ensure_eq!(ground.total(&ground.user)?, 1, "users afterwards");
+    ensure_eq!(fixture.total(&fixture.user)?, 1, "users afterwards");
     Ok(())
 }
 
-fn updates(ground: &Ground<'_>) -> Result<(), String> {
-    let version = ground
-        .create(second(1), &ground.user, "u1", json!({"userName": "a"}))?
+fn updates(fixture: &Fixture<'_>) -> Result<(), String> {
+    let version = fixture
+        .create(second(1), &fixture.user, "u1", json!({"userName": "a"}))?
         .version;
-    let answers = at_once(ground, |n| {
-        let change = ground.setting(&ground.user, [("title", json!(format!("t{n}")))])?;
+    let answers = at_once(fixture, |n| {
+        let change = fixture.setting(&fixture.user, [("title", json!(format!("t{n}")))])?;
         let expect = ExpectedVersion::OneOf(vec![version.clone()]);
         Ok(WriteOp::Update {
             change,
@@ -80,22 +80,22 @@ fn updates(ground: &Ground<'_>) -> Result<(), String> {
     })
 }
 
-fn memberships(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_groups()?;
+fn memberships(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_groups()?;
     for n in 0..2 * THREADS {
         let id = format!("u{n:02}");
         let name = format!("user {n}");
-        ground.create(second(1), &ground.user, &id, json!({"userName": name}))?;
+        fixture.create(second(1), &fixture.user, &id, json!({"userName": name}))?;
     }
     let ids: Vec<String> = (0..2 * THREADS).map(|n| format!("u{n:02}")).collect();
     let (leaving, coming) = ids.split_at(THREADS);
     let members: Vec<_> = leaving.iter().map(|id| json!({"value": id})).collect();
     let body = json!({"displayName": "g", "members": members});
-    ground.create(second(1), &ground.group, "g1", body)?;
-    let answers = at_once(ground, |n| {
+    fixture.create(second(1), &fixture.group, "g1", body)?;
+    let answers = at_once(fixture, |n| {
         let add: Vec<_> = coming.get(n).map(String::as_str).into_iter().collect();
         let remove: Vec<_> = leaving.get(n).map(String::as_str).into_iter().collect();
-        let change = ground.members(&add, &remove)?;
+        let change = fixture.members(&add, &remove)?;
         Ok(WriteOp::Update {
             change,
             expect: ExpectedVersion::Any,
@@ -114,42 +114,42 @@ fn memberships(ground: &Ground<'_>) -> Result<(), String> {
     }
     ensure_eq!(versions.len(), THREADS, "different versions");
     ensure_eq!(
-        ids_of(&ground.members_of("g1")?),
+        ids_of(&fixture.members_of("g1")?),
         coming,
         "the members afterwards"
     );
     Ok(())
 }
 
-fn ring(ground: &Ground<'_>) -> Result<(), String> {
-    empty_groups(ground)?;
-    let answers = at_once(ground, |n| {
+fn ring(fixture: &Fixture<'_>) -> Result<(), String> {
+    empty_groups(fixture)?;
+    let answers = at_once(fixture, |n| {
         let next = format!("g{}", (n + 1) % THREADS);
-        Ok(update(&format!("g{n}"), ground.members(&[&next], &[])?))
+        Ok(update(&format!("g{n}"), fixture.members(&[&next], &[])?))
     })?;
     ensure_eq!(refused(&answers)?, 1, "rejected edges");
     Ok(())
 }
 
-fn both_ends(ground: &Ground<'_>) -> Result<(), String> {
-    empty_groups(ground)?;
-    let answers = at_once(ground, |n| {
+fn both_ends(fixture: &Fixture<'_>) -> Result<(), String> {
+    empty_groups(fixture)?;
+    let answers = at_once(fixture, |n| {
         let (owner, member) = if n % 2 == 0 {
             ("g0", "g1")
         } else {
             ("g1", "g0")
         };
-        Ok(update(owner, ground.members(&[member], &[])?))
+        Ok(update(owner, fixture.members(&[member], &[])?))
     })?;
     ensure_eq!(refused(&answers)?, THREADS / 2, "edges refused");
-    let edges = ground.members_of("g0")?.len() + ground.members_of("g1")?.len();
+    let edges = fixture.members_of("g0")?.len() + fixture.members_of("g1")?.len();
     ensure_eq!(edges, 1, "edges afterwards");
     Ok(())
 }
 
 /// Creates one group per thread, from `g0` on.
-fn empty_groups(ground: &Ground<'_>) -> Result<(), String> {
-    (0..THREADS).try_for_each(|n| group(ground, &format!("g{n}"), &[]))
+fn empty_groups(fixture: &Fixture<'_>) -> Result<(), String> {
+    (0..THREADS).try_for_each(|n| group(fixture, &format!("g{n}"), &[]))
 }
 
 /// Returns the number of writes that were rejected, all of them because of a cycle.
@@ -189,14 +189,14 @@ pub(super) struct Seen {
     removed: Option<String>,
 }
 
-fn untorn(ground: &Ground<'_>) -> Result<(), String> {
+fn untorn(fixture: &Fixture<'_>) -> Result<(), String> {
     const WRITERS: usize = 16;
     const EACH: usize = 6;
-    ground.needs_groups()?;
-    if !ground.store.support(&ground.group).written_edges {
-        let batch = Batch::new(second(2), vec![delta(ground, "u", None)?]);
-        let members = ground.attr(&ground.group, "members")?;
-        let answer = ground.submit(batch.with_read_options(ReadOptions::edges([members])))?;
+    fixture.needs_groups()?;
+    if !fixture.store.support(&fixture.group).written_edges {
+        let batch = Batch::new(second(2), vec![delta(fixture, "u", None)?]);
+        let members = fixture.attr(&fixture.group, "members")?;
+        let answer = fixture.submit(batch.with_read_options(ReadOptions::edges([members])))?;
         let is_rejected = matches!(answer, Err(StoreError::Unsupported { .. }));
         ensure!(
             is_rejected,
@@ -204,8 +204,8 @@ fn untorn(ground: &Ground<'_>) -> Result<(), String> {
         );
         return Ok(());
     }
-    ground.needs_ids("the ids of the members are not known")?;
-    let seen = race(ground, WRITERS, EACH)?;
+    fixture.needs_ids("the ids of the members are not known")?;
+    let seen = race(fixture, WRITERS, EACH)?;
     let mut members = BTreeSet::new();
     for one in seen {
         members.insert(one.added);
@@ -219,9 +219,9 @@ fn untorn(ground: &Ground<'_>) -> Result<(), String> {
             one.number
         );
     }
-    let now = ground.edges(
-        &ground.group,
-        ground.attr(&ground.group, "members")?,
+    let now = fixture.edges(
+        &fixture.group,
+        fixture.attr(&fixture.group, "members")?,
         &["g1"],
     )?;
     let now: BTreeSet<_> = now
@@ -234,18 +234,22 @@ fn untorn(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 /// Adds and removes members of the group `g1` from several threads, and returns what they saw, by version.
-pub(super) fn race(ground: &Ground<'_>, writers: usize, each: usize) -> Result<Vec<Seen>, String> {
+pub(super) fn race(
+    fixture: &Fixture<'_>,
+    writers: usize,
+    each: usize,
+) -> Result<Vec<Seen>, String> {
     for n in 0..writers * each {
         let id = format!("u{n}");
         let body = json!({"userName": format!("u{n}")});
-        ground.create(second(1), &ground.user, &id, body)?;
+        fixture.create(second(1), &fixture.user, &id, body)?;
     }
-    ground.create(second(1), &ground.group, "g1", json!({"displayName": "g"}))?;
+    fixture.create(second(1), &fixture.group, "g1", json!({"displayName": "g"}))?;
     let mut seen: Vec<Seen> = thread::scope(|scope| {
         let writer = |n: usize| {
             scope.spawn(move || {
                 (0..each)
-                    .map(|at| exchange(ground, n * each + at, at > 0))
+                    .map(|at| exchange(fixture, n * each + at, at > 0))
                     .collect::<Result<Vec<_>, String>>()
             })
         };
@@ -263,14 +267,14 @@ pub(super) fn race(ground: &Ground<'_>, writers: usize, each: usize) -> Result<V
 }
 
 /// Adds a member to the group of the race, and removes the one that this writer added before.
-fn exchange(ground: &Ground<'_>, n: usize, removes: bool) -> Result<Seen, String> {
+fn exchange(fixture: &Fixture<'_>, n: usize, removes: bool) -> Result<Seen, String> {
     let added = format!("u{n}");
     let removed = removes.then(|| format!("u{}", n.saturating_sub(1)));
-    let members = ground.attr(&ground.group, "members")?;
-    let write = delta(ground, &added, removed.as_deref())?;
+    let members = fixture.attr(&fixture.group, "members")?;
+    let write = delta(fixture, &added, removed.as_deref())?;
     let batch = Batch::new(second(2), vec![write]).with_read_options(ReadOptions::edges([members]));
     let mut answers = loop {
-        match ground.submit(batch.clone())? {
+        match fixture.submit(batch.clone())? {
             Err(StoreError::Busy) => thread::sleep(std::time::Duration::from_millis(10)),
             answer => break answer.map_err(|error| said(&error))?,
         }
@@ -278,8 +282,8 @@ fn exchange(ground: &Ground<'_>, n: usize, removes: bool) -> Result<Seen, String
     let answer = answers.pop().ok_or("no answer")?;
     let stored = answer.map_err(|error| said(&error))?.stored;
     let stored = stored.ok_or("an answer without the resource")?;
-    let list = stored.edges.iter().find(|(attr, _)| *attr == members);
-    let (_, edges) = list.ok_or("an answer without the members")?;
+    let list = stored.edges.iter().find(|list| list.attr == members);
+    let AttrEdges { edges, .. } = list.ok_or("an answer without the members")?;
     let number = stored.version.as_str().parse();
     Ok(Seen {
         added,
@@ -290,13 +294,13 @@ fn exchange(ground: &Ground<'_>, n: usize, removes: bool) -> Result<Seen, String
 }
 
 /// Returns the write that changes single members of the group of the race.
-fn delta(ground: &Ground<'_>, add: &str, remove: Option<&str>) -> Result<WriteOp, String> {
-    let mut change = Change::empty(ground.group.clone());
+fn delta(fixture: &Fixture<'_>, add: &str, remove: Option<&str>) -> Result<WriteOp, String> {
+    let mut change = Change::empty(fixture.group.clone());
     let edit = EdgeEdit::Delta {
         add: vec![Edge::to(add)],
         remove: remove.into_iter().map(ResourceId::from).collect(),
     };
-    change.edit_edges(ground.attr(&ground.group, "members")?, edit);
+    change.edit_edges(fixture.attr(&fixture.group, "members")?, edit);
     Ok(WriteOp::Update {
         change,
         expect: ExpectedVersion::Any,
@@ -306,12 +310,12 @@ fn delta(ground: &Ground<'_>, add: &str, remove: Option<&str>) -> Result<WriteOp
 
 /// Performs one write on each of several threads.
 pub(super) fn at_once(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     write: impl Fn(usize) -> Result<WriteOp, String>,
 ) -> Result<Vec<Result<Written, StoreError>>, String> {
     let writes: Vec<_> = (0..THREADS).map(write).collect::<Result<_, String>>()?;
     thread::scope(|scope| {
-        let spawn = |write| scope.spawn(move || ground.attempt(second(2), &write));
+        let spawn = |write| scope.spawn(move || fixture.attempt(second(2), &write));
         let threads: Vec<_> = writes.into_iter().map(spawn).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| {
             thread

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     StoreCheck,
-    ground::{Ground, ensure, ensure_eq, second},
+    fixture::{Fixture, ensure, ensure_eq, second},
 };
 
 pub(super) const CHECKS: &[StoreCheck] = &[
@@ -39,18 +39,18 @@ pub(super) const CHECKS: &[StoreCheck] = &[
     },
 ];
 
-fn pages(ground: &Ground<'_>) -> Result<(), String> {
+fn pages(fixture: &Fixture<'_>) -> Result<(), String> {
     let mut ids: Vec<String> = (0..25).map(|n| format!("u{n}")).collect();
     for id in ids.iter().rev() {
-        ground.create(second(0), &ground.user, id, json!({"userName": id}))?;
+        fixture.create(second(0), &fixture.user, id, json!({"userName": id}))?;
     }
     ids.sort_unstable();
-    let all = Query::new(Arc::clone(&ground.user));
-    ensure_eq!(ground.ids(&all)?, ids, "all users");
-    let any = ground.filter(&ground.user, "userName pr")?;
+    let all = Query::new(Arc::clone(&fixture.user));
+    ensure_eq!(fixture.ids(&all)?, ids, "all users");
+    let any = fixture.filter(&fixture.user, "userName pr")?;
     for query in [all.clone(), all.with_predicate(any)] {
         for (start, count) in [(0, 10), (10, 10), (20, 10), (24, 1), (25, 10), (1_000, 10)] {
-            let page = ground.query(&query.clone().with_page(start, count))?;
+            let page = fixture.query(&query.clone().with_page(start, count))?;
             let found: Vec<_> = page.items.iter().map(|stored| stored.id.as_str()).collect();
             let skipped = usize::try_from(start).unwrap_or(usize::MAX);
             let wanted: Vec<_> = ids.iter().skip(skipped).take(count as usize).collect();
@@ -61,29 +61,29 @@ fn pages(ground: &Ground<'_>) -> Result<(), String> {
                 "the total, with {count} after {start}"
             );
         }
-        let page = ground.query(&query.clone().with_page(0, 0))?;
+        let page = fixture.query(&query.clone().with_page(0, 0))?;
         ensure!(
             page.items.is_empty(),
             "an empty page has {}",
             page.items.len()
         );
         ensure_eq!(page.total, Some(25), "the total alone");
-        let page = ground.query(&query.with_page(20, 10).without_total())?;
+        let page = fixture.query(&query.with_page(20, 10).without_total())?;
         ensure_eq!(page.items.len(), 5, "the last page without a total");
     }
     Ok(())
 }
 
-fn empty(ground: &Ground<'_>) -> Result<(), String> {
-    for kind in [&ground.user, &ground.group] {
+fn empty(fixture: &Fixture<'_>) -> Result<(), String> {
+    for kind in [&fixture.user, &fixture.group] {
         let all = Query::new(Arc::clone(kind));
-        let any = ground.filter(kind, "displayName pr or not (displayName pr)")?;
+        let any = fixture.filter(kind, "displayName pr or not (displayName pr)")?;
         for query in [
             all.clone(),
             all.clone().with_predicate(any),
             all.with_page(5, 0),
         ] {
-            let page = ground.query(&query)?;
+            let page = fixture.query(&query)?;
             ensure!(page.items.is_empty(), "an empty store has {}", kind.name());
             ensure_eq!(page.total, Some(0), "the total of nothing");
         }
@@ -91,9 +91,9 @@ fn empty(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn sorted(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_sort()?;
-    unsorted(ground)?;
+fn sorted(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_sort()?;
+    unsorted(fixture)?;
     let orders: [(&str, [&str; 5], [&str; 5]); 5] = [
         (
             "userName",
@@ -122,11 +122,11 @@ fn sorted(ground: &Ground<'_>) -> Result<(), String> {
         ),
     ];
     for (path, up, down) in orders {
-        let attr = ground.attr(&ground.user, path)?;
+        let attr = fixture.attr(&fixture.user, path)?;
         for (order, wanted) in [(SortOrder::Ascending, up), (SortOrder::Descending, down)] {
-            let all = Query::new(Arc::clone(&ground.user)).with_sort(Some(Sort::new(attr, order)));
-            ensure_eq!(ground.ids(&all)?, wanted, "by {path}, {order:?}");
-            let page = ground.query(&all.with_page(1, 2))?;
+            let all = Query::new(Arc::clone(&fixture.user)).with_sort(Some(Sort::new(attr, order)));
+            ensure_eq!(fixture.ids(&all)?, wanted, "by {path}, {order:?}");
+            let page = fixture.query(&all.with_page(1, 2))?;
             let found: Vec<_> = page.items.iter().map(|stored| stored.id.as_str()).collect();
             ensure_eq!(
                 Some(&found[..]),
@@ -140,7 +140,7 @@ fn sorted(ground: &Ground<'_>) -> Result<(), String> {
 }
 
 /// Creates users whose ids, names, titles, addresses and instants are in different orders.
-fn unsorted(ground: &Ground<'_>) -> Result<(), String> {
+fn unsorted(fixture: &Fixture<'_>) -> Result<(), String> {
     let work = |value: &str| json!([{"value": "zz@x.test"}, {"value": value, "primary": true}]);
     let rows = [
         (
@@ -159,20 +159,20 @@ fn unsorted(ground: &Ground<'_>) -> Result<(), String> {
         ("u5", json!({"userName": "é", "title": "B"})),
     ];
     for (n, (id, body)) in (1..).zip(rows) {
-        ground.create(second(10 - n), &ground.user, id, body)?;
+        fixture.create(second(10 - n), &fixture.user, id, body)?;
     }
     Ok(())
 }
 
 /// Fails unless the filter selects these resources, also when counted and paged.
 fn selects(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     kind: &Arc<ResourceType>,
     filter: &str,
     expected: &[&str],
 ) -> Result<(), String> {
-    let query = Query::new(Arc::clone(kind)).with_predicate(ground.filter(kind, filter)?);
-    let page = ground.query(&query)?;
+    let query = Query::new(Arc::clone(kind)).with_predicate(fixture.filter(kind, filter)?);
+    let page = fixture.query(&query)?;
     let found: Vec<_> = page.items.iter().map(|stored| stored.id.as_str()).collect();
     ensure_eq!(found, expected, "{filter}");
     ensure_eq!(
@@ -183,10 +183,14 @@ fn selects(
     Ok(())
 }
 
-fn shown_of_users(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_filter()?;
-    acquainted(ground)?;
-    let version = ground.read(&ground.user, "u1")?.version.as_str().to_owned();
+fn shown_of_users(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_filter()?;
+    acquainted(fixture)?;
+    let version = fixture
+        .read(&fixture.user, "u1")?
+        .version
+        .as_str()
+        .to_owned();
     let etag = format!(r#"id eq "u1" and meta.version eq "W/\"{version}\"""#);
     let manager = format!("{ENTERPRISE_USER}:manager");
     let users: [(&str, &[&str]); 15] = [
@@ -222,14 +226,14 @@ fn shown_of_users(ground: &Ground<'_>) -> Result<(), String> {
         ),
     ];
     for (filter, expected) in users {
-        selects(ground, &ground.user, filter, expected)?;
+        selects(fixture, &fixture.user, filter, expected)?;
     }
     Ok(())
 }
 
-fn shown_of_groups(ground: &Ground<'_>) -> Result<(), String> {
-    ground.needs_filter()?;
-    acquainted(ground)?;
+fn shown_of_groups(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_filter()?;
+    acquainted(fixture)?;
     let groups: [(&str, &[&str]); 9] = [
         (r#"not (members[value eq "u1"])"#, &["g2"]),
         (r#"members[not (value eq "u1")]"#, &["g2"]),
@@ -251,17 +255,17 @@ fn shown_of_groups(ground: &Ground<'_>) -> Result<(), String> {
         (r#"members.display eq "ada""#, &["g1"]),
     ];
     for (filter, expected) in groups {
-        selects(ground, &ground.group, filter, expected)?;
+        selects(fixture, &fixture.group, filter, expected)?;
     }
     Ok(())
 }
 
 /// Creates users and groups that refer to each other.
-fn acquainted(ground: &Ground<'_>) -> Result<(), String> {
+fn acquainted(fixture: &Fixture<'_>) -> Result<(), String> {
     let user = |id: &str, display: Value, manager: Value| {
         let name = format!("name of {id}");
         let body = json!({"userName": name, "displayName": display, ENTERPRISE_USER: manager});
-        ground.create(second(1), &ground.user, id, body)
+        fixture.create(second(1), &fixture.user, id, body)
     };
     user("u1", json!("Ada"), json!(null))?;
     user("u2", json!(null), json!({"manager": {"value": "u1"}}))?;
@@ -271,39 +275,39 @@ fn acquainted(ground: &Ground<'_>) -> Result<(), String> {
         ("g2", json!([{"value": "g1"}, {"value": "u2"}])),
     ] {
         let body = json!({"displayName": format!("Group {id}"), "members": members});
-        ground.create(second(2), &ground.group, id, body)?;
+        fixture.create(second(2), &fixture.group, id, body)?;
     }
     Ok(())
 }
 
-fn current(ground: &Ground<'_>) -> Result<(), String> {
-    let user = &ground.user;
-    ground.needs_filter()?;
+fn current(fixture: &Fixture<'_>) -> Result<(), String> {
+    let user = &fixture.user;
+    fixture.needs_filter()?;
     let body = json!({"userName": "a", "externalId": "X", "emails": [{"value": "One@x.test"}]});
-    ground.create(second(1), user, "u1", body)?;
-    ground.create(second(1), user, "u2", json!({"userName": "b"}))?;
-    selects(ground, user, r#"externalId eq "X""#, &["u1"])?;
-    selects(ground, user, r#"externalId eq "x""#, &[])?;
-    selects(ground, user, r#"emails.value eq "one@X.test""#, &["u1"])?;
+    fixture.create(second(1), user, "u1", body)?;
+    fixture.create(second(1), user, "u2", json!({"userName": "b"}))?;
+    selects(fixture, user, r#"externalId eq "X""#, &["u1"])?;
+    selects(fixture, user, r#"externalId eq "x""#, &[])?;
+    selects(fixture, user, r#"emails.value eq "one@X.test""#, &["u1"])?;
     let mails = json!([{"value": "two@x.test"}, {"value": "three@x.test", "type": "work"}]);
-    let change = ground.setting(user, [("emails", mails), ("externalId", json!(null))])?;
-    ground.update(second(2), "u1", change, WriteOutcome::Updated)?;
-    selects(ground, user, r#"externalId eq "X""#, &[])?;
-    selects(ground, user, "not (externalId pr)", &["u1", "u2"])?;
-    selects(ground, user, r#"emails.value eq "one@x.test""#, &[])?;
+    let change = fixture.setting(user, [("emails", mails), ("externalId", json!(null))])?;
+    fixture.update(second(2), "u1", change, WriteOutcome::Updated)?;
+    selects(fixture, user, r#"externalId eq "X""#, &[])?;
+    selects(fixture, user, "not (externalId pr)", &["u1", "u2"])?;
+    selects(fixture, user, r#"emails.value eq "one@x.test""#, &[])?;
     selects(
-        ground,
+        fixture,
         user,
         r#"emails[type eq "work" and value eq "THREE@x.test"]"#,
         &["u1"],
     )?;
     selects(
-        ground,
+        fixture,
         user,
         r#"emails[type eq "work" and value eq "two@x.test"]"#,
         &[],
     )?;
-    ground.delete(second(3), user, "u1")?;
-    selects(ground, user, r#"emails.value eq "two@x.test""#, &[])?;
-    selects(ground, user, "userName pr", &["u2"])
+    fixture.delete(second(3), user, "u1")?;
+    selects(fixture, user, r#"emails.value eq "two@x.test""#, &[])?;
+    selects(fixture, user, "userName pr", &["u2"])
 }

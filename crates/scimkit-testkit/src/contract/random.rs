@@ -251,7 +251,7 @@ impl Random {
 
     /// Returns one of the instants at which random resources are written.
     pub(super) fn instant(&mut self) -> chrono::DateTime<chrono::Utc> {
-        super::ground::second(i64::try_from(self.below(8)).unwrap_or(0))
+        super::fixture::second(i64::try_from(self.below(8)).unwrap_or(0))
     }
 
     fn text(&mut self, attr: &Attr, ids: &[String]) -> Value {

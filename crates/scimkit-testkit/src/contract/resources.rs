@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     StoreCheck,
-    ground::{Ground, document, ensure, ensure_eq, said, second},
+    fixture::{Fixture, document, ensure, ensure_eq, said, second},
 };
 
 pub(super) const CHECKS: &[StoreCheck] = &[
@@ -51,7 +51,7 @@ pub(super) const CHECKS: &[StoreCheck] = &[
     },
 ];
 
-fn reads_back(ground: &Ground<'_>) -> Result<(), String> {
+fn reads_back(fixture: &Fixture<'_>) -> Result<(), String> {
     let body = json!({
         "userName": "Bjensen",
         "password": "t1meMa$heen",
@@ -60,12 +60,12 @@ fn reads_back(ground: &Ground<'_>) -> Result<(), String> {
         "emails": [{"value": "b@x.test", "type": "work", "primary": true}, {"value": "b@y.test"}],
         "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "R&D"},
     });
-    let body = ground.trimmed(&ground.user, &body)?;
-    let expected = ground.document_of(&ground.body(&ground.user, body.clone())?);
-    let created = ground.create(second(1), &ground.user, "u1", body)?;
-    let read = ground.read(&ground.user, "u1")?;
+    let body = fixture.trimmed(&fixture.user, &body)?;
+    let expected = fixture.document_of(&fixture.body(&fixture.user, body.clone())?);
+    let created = fixture.create(second(1), &fixture.user, "u1", body)?;
+    let read = fixture.read(&fixture.user, "u1")?;
     for stored in [&created, &read] {
-        let document = ground.document(&ground.user, stored)?;
+        let document = fixture.document(&fixture.user, stored)?;
         ensure_eq!(document, expected, "the document");
         ensure!(
             !document.as_map().contains_key("password"),
@@ -78,53 +78,53 @@ fn reads_back(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn not_found(ground: &Ground<'_>) -> Result<(), String> {
-    ground.create(second(1), &ground.user, "u1", json!({"userName": "a"}))?;
-    ground.absent(&ground.user, "u2")?;
-    ground.absent(&ground.user, "U1")?;
+fn not_found(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.create(second(1), &fixture.user, "u1", json!({"userName": "a"}))?;
+    fixture.absent(&fixture.user, "u2")?;
+    fixture.absent(&fixture.user, "U1")?;
     let mut writes = vec![delete(
-        &ground.user,
+        &fixture.user,
         "u2",
         ExpectedVersion::OneOf(vec![version("1")?]),
     )];
-    if ground.has_groups() {
-        ground.absent(&ground.group, "u1")?;
-        let change = ground.setting(&ground.group, [("displayName", json!("x"))])?;
+    if fixture.has_groups() {
+        fixture.absent(&fixture.group, "u1")?;
+        let change = fixture.setting(&fixture.group, [("displayName", json!("x"))])?;
         writes.push(WriteOp::Update {
             change,
             expect: ExpectedVersion::Any,
             id: ResourceId::from("u1"),
         });
-        writes.push(delete(&ground.group, "u1", ExpectedVersion::Any));
+        writes.push(delete(&fixture.group, "u1", ExpectedVersion::Any));
     }
     for write in writes {
-        match ground.attempt(second(2), &write)? {
+        match fixture.attempt(second(2), &write)? {
             Err(StoreError::NotFound) => {}
             Err(e) => return Err(said(&e)),
             Ok(written) => return Err(format!("{:?} of a missing resource", written.outcome)),
         }
     }
-    ground.read(&ground.user, "u1").map(drop)
+    fixture.read(&fixture.user, "u1").map(drop)
 }
 
-fn narrow_update(ground: &Ground<'_>) -> Result<(), String> {
-    let user = &ground.user;
+fn narrow_update(fixture: &Fixture<'_>) -> Result<(), String> {
+    let user = &fixture.user;
     let name = json!({"givenName": "Ada", "familyName": "King"});
     let body = json!({"userName": "ada", "title": "x", "name": name});
-    let mut versions = BTreeSet::from([ground.create(second(1), user, "u1", body)?.version]);
-    ground.create(second(1), user, "u2", json!({"userName": "other"}))?;
-    let change = ground.setting(
+    let mut versions = BTreeSet::from([fixture.create(second(1), user, "u1", body)?.version]);
+    fixture.create(second(1), user, "u2", json!({"userName": "other"}))?;
+    let change = fixture.setting(
         user,
         [("name.givenName", json!("Augusta")), ("title", json!(null))],
     )?;
-    let updated = ground.update(second(2), "u1", change, WriteOutcome::Updated)?;
+    let updated = fixture.update(second(2), "u1", change, WriteOutcome::Updated)?;
     let expected =
         json!({"userName": "ada", "name": {"givenName": "Augusta", "familyName": "King"}});
-    let expected = ground.document_of(&ground.body(user, expected)?);
-    let read = ground.read(user, "u1")?;
+    let expected = fixture.document_of(&fixture.body(user, expected)?);
+    let read = fixture.read(user, "u1")?;
     for stored in [&updated, &read] {
         ensure_eq!(
-            ground.document(&ground.user, stored)?,
+            fixture.document(&fixture.user, stored)?,
             expected,
             "the document"
         );
@@ -137,8 +137,8 @@ fn narrow_update(ground: &Ground<'_>) -> Result<(), String> {
         "an update keeps the version"
     );
     for (at, title) in [(3, json!("a")), (4, json!(null)), (5, json!("a"))] {
-        let change = ground.setting(user, [("title", title)])?;
-        let version = ground
+        let change = fixture.setting(user, [("title", title)])?;
+        let version = fixture
             .update(second(at), "u1", change, WriteOutcome::Updated)?
             .version;
         ensure!(
@@ -147,49 +147,49 @@ fn narrow_update(ground: &Ground<'_>) -> Result<(), String> {
         );
     }
     ensure_eq!(
-        ground.read(user, "u2")?.last_modified,
+        fixture.read(user, "u2")?.last_modified,
         second(1),
         "the other's modification"
     );
     Ok(())
 }
 
-fn unchanged(ground: &Ground<'_>) -> Result<(), String> {
-    let user = &ground.user;
+fn unchanged(fixture: &Fixture<'_>) -> Result<(), String> {
+    let user = &fixture.user;
     let body =
         json!({"userName": "ada", "emails": [{"value": "a@x.test"}], "name": {"givenName": "Ada"}});
-    let body = ground.trimmed(user, &body)?;
-    let before = ground.create(second(1), user, "u1", body.clone())?;
+    let body = fixture.trimmed(user, &body)?;
+    let before = fixture.create(second(1), user, "u1", body.clone())?;
     let mut changes = vec![
         Change::empty(Arc::clone(user)),
-        ground.setting(user, [("userName", json!("ada"))])?,
-        ground.setting(
+        fixture.setting(user, [("userName", json!("ada"))])?,
+        fixture.setting(
             user,
             [("name.givenName", json!("Ada")), ("title", json!(null))],
         )?,
-        ground.setting(user, [("name.familyName", json!(null))])?,
+        fixture.setting(user, [("name.familyName", json!(null))])?,
     ];
     if let Some(emails) = body.get("emails") {
-        changes.push(ground.setting(user, [("emails", emails.clone())])?);
+        changes.push(fixture.setting(user, [("emails", emails.clone())])?);
     }
     for change in changes {
-        let answer = ground.update(second(2), "u1", change, WriteOutcome::Unchanged)?;
-        for stored in [answer, ground.read(user, "u1")?] {
+        let answer = fixture.update(second(2), "u1", change, WriteOutcome::Unchanged)?;
+        for stored in [answer, fixture.read(user, "u1")?] {
             same(&stored, &before)?;
         }
     }
     Ok(())
 }
 
-fn stale(ground: &Ground<'_>) -> Result<(), String> {
-    let user = &ground.user;
-    let first = ground
+fn stale(fixture: &Fixture<'_>) -> Result<(), String> {
+    let user = &fixture.user;
+    let first = fixture
         .create(second(1), user, "u1", json!({"userName": "ada"}))?
         .version;
-    let change = ground.setting(user, [("title", json!("a"))])?;
-    let now = ground.update(second(2), "u1", change, WriteOutcome::Updated)?;
+    let change = fixture.setting(user, [("title", json!("a"))])?;
+    let now = fixture.update(second(2), "u1", change, WriteOutcome::Updated)?;
     let id = ResourceId::from("u1");
-    let change = ground.setting(user, [("title", json!("b"))])?;
+    let change = fixture.setting(user, [("title", json!("b"))])?;
     for expect in [
         ExpectedVersion::OneOf(vec![first.clone()]),
         ExpectedVersion::OneOf(Vec::new()),
@@ -200,86 +200,86 @@ fn stale(ground: &Ground<'_>) -> Result<(), String> {
             id: id.clone(),
         };
         for write in [update, delete(user, "u1", expect)] {
-            match ground.attempt(second(3), &write)? {
+            match fixture.attempt(second(3), &write)? {
                 Err(StoreError::VersionMismatch { actual }) => {
                     ensure_eq!(actual, now.version, "the actual version in the error");
                 }
                 Err(e) => return Err(said(&e)),
                 Ok(written) => return Err(format!("{:?} despite the version", written.outcome)),
             }
-            same(&ground.read(user, "u1")?, &now)?;
+            same(&fixture.read(user, "u1")?, &now)?;
         }
     }
     let expect = ExpectedVersion::OneOf(vec![first, now.version]);
     let update = WriteOp::Update { change, expect, id };
-    ground.attempt(second(4), &update)?.map_err(|e| said(&e))?;
-    let current = ground.read(user, "u1")?.version;
-    let answer = ground.attempt(
+    fixture.attempt(second(4), &update)?.map_err(|e| said(&e))?;
+    let current = fixture.read(user, "u1")?.version;
+    let answer = fixture.attempt(
         second(5),
         &delete(user, "u1", ExpectedVersion::OneOf(vec![current])),
     )?;
     answer.map_err(|e| said(&e))?;
-    ground.absent(user, "u1")
+    fixture.absent(user, "u1")
 }
 
-fn deleted(ground: &Ground<'_>) -> Result<(), String> {
-    let user = &ground.user;
+fn deleted(fixture: &Fixture<'_>) -> Result<(), String> {
+    let user = &fixture.user;
     let ada = json!({"userName": "ada", "emails": [{"value": "a@x.test"}]});
-    ground.create(second(1), user, "u1", ground.trimmed(user, &ada)?)?;
-    ground.create(second(1), user, "u2", json!({"userName": "bo"}))?;
-    ground.delete(second(2), user, "u1")?;
-    ground.absent(user, "u1")?;
-    ensure_eq!(ground.total(user)?, 1, "users left");
-    ground.read(user, "u2")?;
+    fixture.create(second(1), user, "u1", fixture.trimmed(user, &ada)?)?;
+    fixture.create(second(1), user, "u2", json!({"userName": "bo"}))?;
+    fixture.delete(second(2), user, "u1")?;
+    fixture.absent(user, "u1")?;
+    ensure_eq!(fixture.total(user)?, 1, "users left");
+    fixture.read(user, "u2")?;
     // Its unique name is free again.
-    ground.create(second(3), user, "u3", json!({"userName": "ADA"}))?;
+    fixture.create(second(3), user, "u3", json!({"userName": "ADA"}))?;
     Ok(())
 }
 
-fn unique(ground: &Ground<'_>) -> Result<(), String> {
-    let user = &ground.user;
-    ground.create(second(1), user, "u1", json!({"userName": "Straße"}))?;
-    let other = ground.create(second(1), user, "u2", json!({"userName": "ΌΣΟΣ"}))?;
+fn unique(fixture: &Fixture<'_>) -> Result<(), String> {
+    let user = &fixture.user;
+    fixture.create(second(1), user, "u1", json!({"userName": "Straße"}))?;
+    let other = fixture.create(second(1), user, "u2", json!({"userName": "ΌΣΟΣ"}))?;
     for name in ["straße", "STRASSE", "strasse", "όσος", "όσοσ"] {
-        let change = ground.body(user, json!({"userName": name}))?;
+        let change = fixture.body(user, json!({"userName": name}))?;
         taken(
-            ground,
+            fixture,
             &WriteOp::Create {
-                claim: None,
+                existing_match: None,
                 change,
                 id: ResourceId::from("u3"),
             },
         )?;
-        ground.absent(user, "u3")?;
+        fixture.absent(user, "u3")?;
     }
-    let change = ground.setting(
+    let change = fixture.setting(
         user,
         [("title", json!("x")), ("userName", json!("STRASSE"))],
     )?;
     taken(
-        ground,
+        fixture,
         &WriteOp::Update {
             change,
             expect: ExpectedVersion::Any,
             id: ResourceId::from("u2"),
         },
     )?;
-    same(&ground.read(user, "u2")?, &other)?;
-    let change = ground.setting(user, [("userName", json!("STRASSE"))])?;
-    ground.update(second(3), "u1", change, WriteOutcome::Updated)?;
-    let change = ground.setting(user, [("userName", json!("elsewhere"))])?;
-    ground.update(second(4), "u1", change, WriteOutcome::Updated)?;
-    ground.create(second(5), user, "u3", json!({"userName": "strasse"}))?;
+    same(&fixture.read(user, "u2")?, &other)?;
+    let change = fixture.setting(user, [("userName", json!("STRASSE"))])?;
+    fixture.update(second(3), "u1", change, WriteOutcome::Updated)?;
+    let change = fixture.setting(user, [("userName", json!("elsewhere"))])?;
+    fixture.update(second(4), "u1", change, WriteOutcome::Updated)?;
+    fixture.create(second(5), user, "u3", json!({"userName": "strasse"}))?;
     // Equal values of an attribute that is not unique are allowed.
-    for id in ["g1", "g2"].into_iter().filter(|_| ground.has_groups()) {
+    for id in ["g1", "g2"].into_iter().filter(|_| fixture.has_groups()) {
         let group = json!({"displayName": "strasse"});
-        ground.create(second(5), &ground.group, id, group)?;
+        fixture.create(second(5), &fixture.group, id, group)?;
     }
     Ok(())
 }
 
-fn taken(ground: &Ground<'_>, write: &WriteOp) -> Result<(), String> {
-    match ground.attempt(second(2), write)? {
+fn taken(fixture: &Fixture<'_>, write: &WriteOp) -> Result<(), String> {
+    match fixture.attempt(second(2), write)? {
         Err(StoreError::Duplicate { attr }) => {
             ensure_eq!(attr, "userName", "the attribute in the error");
             Ok(())
@@ -289,9 +289,9 @@ fn taken(ground: &Ground<'_>, write: &WriteOp) -> Result<(), String> {
     }
 }
 
-fn tenants(ground: &Ground<'_>) -> Result<(), String> {
-    let one = ground.tenant("one");
-    let two = ground.tenant("two");
+fn tenants(fixture: &Fixture<'_>) -> Result<(), String> {
+    let one = fixture.tenant("one");
+    let two = fixture.tenant("two");
     for tenant in [&one, &two] {
         tenant.create(second(1), &tenant.user, "u1", json!({"userName": "ada"}))?;
     }
@@ -309,7 +309,7 @@ fn tenants(ground: &Ground<'_>) -> Result<(), String> {
     let group = json!({"displayName": "g", "members": [{"value": "u1"}, {"value": "u2"}]});
     let change = two.body(&two.group, group.clone())?;
     let create = WriteOp::Create {
-        claim: None,
+        existing_match: None,
         change,
         id: ResourceId::from("g1"),
     };
@@ -325,16 +325,16 @@ fn tenants(ground: &Ground<'_>) -> Result<(), String> {
     );
     one.delete(second(4), &one.user, "u1")?;
     same(&two.read(&two.user, "u1")?, &before)?;
-    ensure_eq!(ground.total(&ground.user)?, 0, "users of a third tenant");
+    ensure_eq!(fixture.total(&fixture.user)?, 0, "users of a third tenant");
     Ok(())
 }
 
-fn batch(ground: &Ground<'_>) -> Result<(), String> {
-    let user = &ground.user;
+fn batch(fixture: &Fixture<'_>) -> Result<(), String> {
+    let user = &fixture.user;
     let create = |kind, id: &str, body| {
-        let change = ground.body(kind, body)?;
+        let change = fixture.body(kind, body)?;
         Ok::<_, String>(WriteOp::Create {
-            claim: None,
+            existing_match: None,
             change,
             id: ResourceId::from(id),
         })
@@ -344,24 +344,24 @@ fn batch(ground: &Ground<'_>) -> Result<(), String> {
         create(user, "u1", json!({"userName": "ada"}))?,
         create(user, "u2", json!({"userName": "ADA"}))?,
         create(
-            &ground.group,
+            &fixture.group,
             "g1",
             json!({"displayName": "g", "members": members}),
         )?,
         create(
-            &ground.group,
+            &fixture.group,
             "g2",
             json!({"displayName": "h", "members": [{"value": "u2"}]}),
         )?,
         delete(user, "u1", ExpectedVersion::Any),
         create(user, "u2", json!({"userName": "Ada"}))?,
         WriteOp::Update {
-            change: ground.setting(user, [("title", json!("x"))])?,
+            change: fixture.setting(user, [("title", json!("x"))])?,
             expect: ExpectedVersion::Any,
             id: ResourceId::from("u1"),
         },
     ];
-    let answers = ground.write(second(1), writes)?;
+    let answers = fixture.write(second(1), writes)?;
     let outcomes: Vec<_> = answers.iter().map(outcome).collect();
     let expected = [
         "Created", "Taken", "Created", "Missing", "Deleted", "Created", "NotFound",
@@ -371,11 +371,11 @@ fn batch(ground: &Ground<'_>) -> Result<(), String> {
         expected,
         "the answers, in the order of the writes"
     );
-    ground.absent(user, "u1")?;
-    ground.read(user, "u2")?;
-    ground.absent(&ground.group, "g2")?;
+    fixture.absent(user, "u1")?;
+    fixture.read(user, "u2")?;
+    fixture.absent(&fixture.group, "g2")?;
     ensure!(
-        ground.members_of("g1")?.is_empty(),
+        fixture.members_of("g1")?.is_empty(),
         "a deleted user is still a member"
     );
     Ok(())

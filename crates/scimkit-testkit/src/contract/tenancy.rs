@@ -10,23 +10,23 @@
 //! ```
 
 mod entries;
-mod ground;
 mod limits;
 mod removal;
+mod tenancy_fixture;
 mod tokens;
 
 use std::{fmt, sync::Arc};
 
 use scimkit_store::TenantStore;
 
-use self::ground::Ground;
+use self::tenancy_fixture::TenancyFixture;
 use super::Driver;
 
 /// One rule of the contract.
 #[derive(Clone, Copy)]
 pub struct TenantStoreCheck {
     name: &'static str,
-    run: fn(&Ground<'_>) -> Result<(), String>,
+    run: fn(&TenancyFixture<'_>) -> Result<(), String>,
 }
 
 impl TenantStoreCheck {
@@ -55,7 +55,7 @@ impl TenantStoreCheck {
         reads: Arc<dyn TenantStore>,
         drive: &Driver<'_>,
     ) -> Result<(), String> {
-        (self.run)(&Ground {
+        (self.run)(&TenancyFixture {
             drive,
             reads,
             writes,

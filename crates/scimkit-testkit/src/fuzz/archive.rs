@@ -93,10 +93,10 @@ fn settings() -> Settings {
 }
 
 fn take(store: &MemoryStore, lines: &[u8]) -> Result<(), ArchiveError> {
-    let scope = RequestContext::new(TenantId::default(), Arc::new(settings()));
+    let context = RequestContext::new(TenantId::default(), Arc::new(settings()));
     let input = Cursor::new(lines.to_vec());
     let options = ArchiveOptions::default();
-    driven(import_from(store, &scope, &options, input))
+    driven(import_from(store, &context, &options, input))
         .unwrap_or_else(unfinished)
         .map(drop)
 }

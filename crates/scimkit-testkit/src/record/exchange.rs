@@ -6,12 +6,12 @@ use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::Value;
 
 use super::{
-    answer,
-    known::Known,
+    expected_response,
     placeholders::{Piece, Placeholders, joined},
+    recorded_body::Copied,
+    redacted_tree::{self, Message, Tree},
+    retained_names::RetainedNames,
     syntax::{self, Endpoint},
-    tee::Copied,
-    tree::{self, Message, Tree},
 };
 use crate::replay::{
     Authorization, Charset, Expectation, Feature, Mode, Request, SCIM, Scenario, Step,
@@ -22,7 +22,7 @@ const MOST_ORIGINALS: usize = 200_000;
 
 /// The head of a request.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct RecordedRequest {
     /// The number, in the order of arrival.
     pub(super) at: u32,
     pub(super) headers: HeaderMap,
@@ -33,7 +33,7 @@ pub(super) struct Asked {
 
 /// The head of a response.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct RecordedResponse {
     pub(super) headers: HeaderMap,
     pub(super) status: StatusCode,
 }
@@ -57,7 +57,7 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    pub(super) fn set_known(&mut self, known: Known) {
+    pub(super) fn set_known(&mut self, known: RetainedNames) {
         self.placeholders.set_known(known);
     }
 
@@ -81,7 +81,7 @@ impl Recording {
             attributes: Vec::new(),
             basis: "trace".to_owned(),
             idp: idp.to_owned(),
-            ledger: Vec::new(),
+            proves: Vec::new(),
             mode: Mode::Compat,
             quirk: format!("recorded traffic{}", left_out.collect::<String>()),
             requires: if anonymous {
@@ -101,13 +101,13 @@ impl Recording {
     /// Adds an exchange that has ended.
     pub(super) fn add(
         &mut self,
-        asked: &Asked,
+        recorded: &RecordedRequest,
         sent: Copied,
-        told: &Told,
+        response: &RecordedResponse,
         got: &Copied,
         most: usize,
     ) {
-        if told.status == StatusCode::PAYLOAD_TOO_LARGE {
+        if response.status == StatusCode::PAYLOAD_TOO_LARGE {
             // An anonymised body is shorter, so the server would accept it.
             return self.leave_out("with a body that is too large for the server");
         }
@@ -124,74 +124,79 @@ impl Recording {
             return self.leave_out("beyond the limit on bytes");
         }
         if self.placeholders.len() > MOST_ORIGINALS {
-            return self.leave_out("beyond the limit on originals");
+            return self.leave_out("beyond the limit on originals that are response apart");
         }
         let body = match got {
             Copied::Whole(bytes) => Tree::parse(bytes).and_then(Tree::into_value),
             _ => None,
         };
-        let request = self.request(asked, &sent, told);
-        self.continued(asked, &sent);
-        let filter = parameter(asked, &sent, "filter");
-        let body_subset = body
-            .as_ref()
-            .and_then(|body| answer::expected(&mut self.placeholders, body, filter.as_deref()));
+        let request = self.request(recorded, &sent, response);
+        self.continued(recorded, &sent);
+        let filter = parameter(recorded, &sent, "filter");
+        let body_subset = body.as_ref().and_then(|body| {
+            expected_response::expected(&mut self.placeholders, body, filter.as_deref())
+        });
         // After the expectation, which can't use what is only captured afterwards.
         let mut capture = BTreeMap::new();
-        if let Some(name) = self.created(asked, told, body.as_ref()) {
+        if let Some(name) = self.created(recorded, response, body.as_ref()) {
             capture.insert(name, "$.id".to_owned());
         }
-        self.cursors(asked, body.as_ref());
-        if told.status.is_success() {
+        self.cursors(recorded, body.as_ref());
+        if response.status.is_success() {
             let own = body
                 .as_ref()
-                .map(|body| answer::own_schemas(&self.placeholders, body));
+                .map(|body| expected_response::own_schemas(&self.placeholders, body));
             let own = own.unwrap_or_default();
             self.schemas.extend(own);
             self.schemas.sort_unstable();
             self.schemas.dedup();
         }
-        self.versions(asked, told, body.as_ref());
+        self.versions(recorded, response, body.as_ref());
         let step = Step {
-            auth: authorization(asked, told),
+            auth: authorization(recorded, response),
             capture,
             expect: Expectation {
                 body_subset,
-                status: statuses(asked, told),
+                status: statuses(recorded, response),
                 ..Expectation::default()
             },
             note: String::new(),
             repeat: 1,
             request,
         };
-        self.steps.insert(asked.at, step);
+        self.steps.insert(recorded.at, step);
     }
 
-    fn request(&mut self, asked: &Asked, sent: &[u8], told: &Told) -> Request {
+    fn request(
+        &mut self,
+        recorded: &RecordedRequest,
+        sent: &[u8],
+        response: &RecordedResponse,
+    ) -> Request {
         let Body {
             body,
             raw_body,
             raw_charset,
-        } = self.body(asked, sent);
-        let given = asked.headers.iter().filter_map(|(name, value)| {
+        } = self.body(recorded, sent);
+        let given = recorded.headers.iter().filter_map(|(name, value)| {
             let text = String::from_utf8_lossy(value.as_bytes());
             let text = match *name {
                 header::ACCEPT | header::CONTENT_ENCODING | header::CONTENT_TYPE => {
                     media_types(&mut self.placeholders, &text)
                 }
-                header::IF_MATCH | header::IF_NONE_MATCH => self.condition(asked, &text),
+                header::IF_MATCH | header::IF_NONE_MATCH => self.condition(recorded, &text),
                 _ => return None,
             };
             // A replay sends this type anyway.
             (text != SCIM).then(|| (titled(name.as_str()), text))
         });
         let headers = given.collect();
-        let endpoint = self.endpoint(asked, told);
+        let endpoint = self.endpoint(recorded, response);
         Request {
             body,
             headers,
-            method: self.method(&asked.method),
-            path: syntax::target(&mut self.placeholders, &asked.target, endpoint),
+            method: self.method(&recorded.method),
+            path: syntax::target(&mut self.placeholders, &recorded.target, endpoint),
             raw_body,
             raw_charset,
         }
@@ -199,10 +204,10 @@ impl Recording {
 
     /// Returns whether the first path segment is an endpoint of the server, and so a schema's word and not personal
     /// data.
-    fn endpoint(&mut self, asked: &Asked, told: &Told) -> Endpoint {
-        let segment = segment(asked, 1);
+    fn endpoint(&mut self, recorded: &RecordedRequest, response: &RecordedResponse) -> Endpoint {
+        let segment = segment(recorded, 1);
         let known = self.placeholders.fingerprint(segment);
-        if told.status.is_success() {
+        if response.status.is_success() {
             self.endpoints.insert(known);
         }
         if self.endpoints.contains(&known) {
@@ -232,16 +237,16 @@ impl Recording {
     }
 
     /// Returns a body as a value if possible, and as text otherwise.
-    fn body(&mut self, asked: &Asked, sent: &[u8]) -> Body {
+    fn body(&mut self, recorded: &RecordedRequest, sent: &[u8]) -> Body {
         if sent.is_empty() {
             return Body::default();
         }
         let text = match std::str::from_utf8(sent) {
             Ok(text) => text,
-            Err(_) => return self.body_of_bytes(asked, sent),
+            Err(_) => return self.body_of_bytes(recorded, sent),
         };
         match text.strip_prefix(BYTE_ORDER_MARK) {
-            None => match self.json(asked, text) {
+            None => match self.json(recorded, text) {
                 Some((Some(value), _)) => Body {
                     body: Some(value),
                     ..Body::default()
@@ -250,7 +255,7 @@ impl Recording {
                 None => Body::of_text(joined(text, self.placeholders.text(text))),
             },
             Some(rest) => {
-                let redacted = self.json(asked, rest).map(|(_, text)| text);
+                let redacted = self.json(recorded, rest).map(|(_, text)| text);
                 let redacted =
                     redacted.unwrap_or_else(|| joined(rest, self.placeholders.text(rest)));
                 Body::of_text(format!("{BYTE_ORDER_MARK}{redacted}"))
@@ -259,9 +264,9 @@ impl Recording {
     }
 
     /// Returns a body that is not UTF-8, as ISO 8859-1 text that is not UTF-8 either.
-    fn body_of_bytes(&mut self, asked: &Asked, sent: &[u8]) -> Body {
+    fn body_of_bytes(&mut self, recorded: &RecordedRequest, sent: &[u8]) -> Body {
         let text: String = sent.iter().copied().map(char::from).collect();
-        let redacted = self.json(asked, &text).map(|(_, text)| text);
+        let redacted = self.json(recorded, &text).map(|(_, text)| text);
         let mut redacted = redacted.unwrap_or_else(|| joined(&text, self.placeholders.text(&text)));
         // Escapes represent the characters that are not in this character set.
         redacted.retain(|c| u8::try_from(c).is_ok());
@@ -279,23 +284,28 @@ impl Recording {
     }
 
     /// Returns the anonymised JSON as a value, if possible, and as text.
-    fn json(&mut self, asked: &Asked, text: &str) -> Option<(Option<Value>, String)> {
+    fn json(&mut self, recorded: &RecordedRequest, text: &str) -> Option<(Option<Value>, String)> {
         let tree = Tree::parse(text.as_bytes())?;
-        let redacted = tree::message(&mut self.placeholders, kind(asked), tree);
+        let redacted = redacted_tree::message(&mut self.placeholders, kind(recorded), tree);
         let text = redacted.to_string();
         Some((redacted.into_value(), text))
     }
 
     /// Returns the name under which later steps find the id of a created resource.
-    fn created(&mut self, asked: &Asked, told: &Told, body: Option<&Value>) -> Option<String> {
-        if asked.method != Method::POST || told.status != StatusCode::CREATED {
+    fn created(
+        &mut self,
+        recorded: &RecordedRequest,
+        response: &RecordedResponse,
+        body: Option<&Value>,
+    ) -> Option<String> {
+        if recorded.method != Method::POST || response.status != StatusCode::CREATED {
             return None;
         }
         let id = body?.get("id")?.as_str()?;
         if self.placeholders.captured(id).is_some() {
             return None;
         }
-        let kind = match segment(asked, 1).to_lowercase().as_str() {
+        let kind = match segment(recorded, 1).to_lowercase().as_str() {
             "users" => "user",
             "groups" => "group",
             _ => "resource",
@@ -308,27 +318,27 @@ impl Recording {
     }
 
     /// Remembers the cursors in the response.
-    fn cursors(&mut self, asked: &Asked, body: Option<&Value>) {
+    fn cursors(&mut self, recorded: &RecordedRequest, body: Option<&Value>) {
         for place in ["nextCursor", "previousCursor"] {
             let cursor = body.and_then(|body| body.get(place)?.as_str());
             if let Some(cursor) = cursor {
-                let name = format!("{place}{}", asked.at);
+                let name = format!("{place}{}", recorded.at);
                 self.placeholders.capture_cursor(cursor, &name);
                 let cursor = self.placeholders.fingerprint(cursor);
-                self.cursors.insert(cursor, (asked.at, place));
+                self.cursors.insert(cursor, (recorded.at, place));
             }
         }
     }
 
     /// Captures the cursor that the request sends from the step that returned it.
-    fn continued(&mut self, asked: &Asked, sent: &[u8]) {
-        let Some(cursor) = parameter(asked, sent, "cursor") else {
+    fn continued(&mut self, recorded: &RecordedRequest, sent: &[u8]) {
+        let Some(cursor) = parameter(recorded, sent, "cursor") else {
             return;
         };
         let cursor = self.placeholders.fingerprint(cursor.as_str());
-        let told = self.cursors.get(&cursor).copied();
+        let response = self.cursors.get(&cursor).copied();
         if let Some((at, place, step)) =
-            told.and_then(|(at, p)| Some((at, p, self.steps.get_mut(&at)?)))
+            response.and_then(|(at, p)| Some((at, p, self.steps.get_mut(&at)?)))
         {
             step.capture
                 .insert(format!("{place}{at}"), format!("$.{place}"));
@@ -336,8 +346,13 @@ impl Recording {
     }
 
     /// Remembers the version of the resource in the response.
-    fn versions(&mut self, asked: &Asked, told: &Told, body: Option<&Value>) {
-        let tag = told
+    fn versions(
+        &mut self,
+        recorded: &RecordedRequest,
+        response: &RecordedResponse,
+        body: Option<&Value>,
+    ) {
+        let tag = response
             .headers
             .get(header::ETAG)
             .and_then(|value| value.to_str().ok());
@@ -350,15 +365,16 @@ impl Recording {
             },
         };
         let id = body.and_then(|body| body.get("id")?.as_str());
-        let resource = id.unwrap_or_else(|| segment(asked, 2));
+        let resource = id.unwrap_or_else(|| segment(recorded, 2));
         let resource = self.placeholders.fingerprint(resource);
         let version = self.placeholders.fingerprint(version);
-        self.versions.insert((resource, version), (asked.at, place));
+        self.versions
+            .insert((resource, version), (recorded.at, place));
     }
 
     /// Anonymises a condition on versions. Versions that an earlier step returned are captured from it.
-    fn condition(&mut self, asked: &Asked, text: &str) -> String {
-        let resource = self.placeholders.fingerprint(segment(asked, 2));
+    fn condition(&mut self, recorded: &RecordedRequest, text: &str) -> String {
+        let resource = self.placeholders.fingerprint(segment(recorded, 2));
         let (mut out, mut rest) = (String::new(), text);
         while let Some((before, quoted)) = rest.split_once('"') {
             let Some((inner, after)) = quoted.split_once('"') else {
@@ -371,8 +387,8 @@ impl Recording {
             out.push_str(&self.between_tags(before));
             let version = format!("{weak}\"{inner}\"");
             let version = (resource, self.placeholders.fingerprint(version.as_str()));
-            let told = self.versions.get(&version).copied();
-            match told.and_then(|(at, place)| Some((at, place, self.steps.get_mut(&at)?))) {
+            let response = self.versions.get(&version).copied();
+            match response.and_then(|(at, place)| Some((at, place, self.steps.get_mut(&at)?))) {
                 Some((at, place, step)) => {
                     step.capture
                         .insert(format!("version{at}"), place.to_owned());
@@ -419,9 +435,9 @@ impl Body {
     }
 }
 
-fn authorization(asked: &Asked, told: &Told) -> Authorization {
-    let given = asked.headers.contains_key(header::AUTHORIZATION);
-    match told.status == StatusCode::UNAUTHORIZED {
+fn authorization(recorded: &RecordedRequest, response: &RecordedResponse) -> Authorization {
+    let given = recorded.headers.contains_key(header::AUTHORIZATION);
+    match response.status == StatusCode::UNAUTHORIZED {
         true if given => Authorization::Bad,
         true => Authorization::None,
         false => Authorization::Token,
@@ -429,16 +445,16 @@ fn authorization(asked: &Asked, told: &Told) -> Authorization {
 }
 
 /// A server may respond to PATCH with or without the resource.
-fn statuses(asked: &Asked, told: &Told) -> Vec<u16> {
-    match (&asked.method, told.status) {
+fn statuses(recorded: &RecordedRequest, response: &RecordedResponse) -> Vec<u16> {
+    match (&recorded.method, response.status) {
         (&Method::PATCH, StatusCode::OK | StatusCode::NO_CONTENT) => vec![200, 204],
         (_, status) => vec![status.as_u16()],
     }
 }
 
-fn kind(asked: &Asked) -> Message {
-    let path = path(asked).to_lowercase();
-    if asked.method == Method::PATCH || path == "/bulk" {
+fn kind(recorded: &RecordedRequest) -> Message {
+    let path = path(recorded).to_lowercase();
+    if recorded.method == Method::PATCH || path == "/bulk" {
         Message::Operations
     } else if path.ends_with("/.search") {
         Message::Search
@@ -448,21 +464,21 @@ fn kind(asked: &Asked) -> Message {
 }
 
 /// Returns a parameter of a query or of a search.
-fn parameter(asked: &Asked, sent: &[u8], name: &str) -> Option<String> {
-    if kind(asked) == Message::Search {
+fn parameter(recorded: &RecordedRequest, sent: &[u8], name: &str) -> Option<String> {
+    if kind(recorded) == Message::Search {
         let body: Value = serde_json::from_slice(sent).ok()?;
         return body.get(name)?.as_str().map(str::to_owned);
     }
-    syntax::query_value(&asked.target, name)
+    syntax::query_value(&recorded.target, name)
 }
 
 /// Returns a segment of the path of a request: the first is the endpoint, the second an id.
-fn segment(asked: &Asked, number: usize) -> &str {
-    path(asked).split('/').nth(number).unwrap_or_default()
+fn segment(recorded: &RecordedRequest, number: usize) -> &str {
+    path(recorded).split('/').nth(number).unwrap_or_default()
 }
 
-fn path(asked: &Asked) -> &str {
-    asked.target.split('?').next().unwrap_or_default()
+fn path(recorded: &RecordedRequest) -> &str {
+    recorded.target.split('?').next().unwrap_or_default()
 }
 
 /// Returns the name of a header in its usual capitalisation.

@@ -11,7 +11,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveDateTime};
 use scimkit_registry::fold_case;
 use serde_json::Number;
 
-use super::{known::Known, tokens::Tokens};
+use super::{retained_names::RetainedNames, tokens::Tokens};
 
 /// A part of an anonymised text.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(super) struct Placeholders {
     cased: HashMap<u64, Cased>,
     counts: HashMap<Kind, u32>,
     ids: HashMap<u64, String>,
-    known: Arc<Known>,
+    known: Arc<RetainedNames>,
     plain: HashMap<u64, String>,
     secret: RandomState,
     seen: HashSet<u64>,
@@ -70,11 +70,11 @@ struct Cased {
 
 impl Placeholders {
     /// Returns the names and URNs that are preserved.
-    pub(super) fn known(&self) -> Arc<Known> {
+    pub(super) fn known(&self) -> Arc<RetainedNames> {
         Arc::clone(&self.known)
     }
 
-    pub(super) fn set_known(&mut self, known: Known) {
+    pub(super) fn set_known(&mut self, known: RetainedNames) {
         self.known = Arc::new(known);
     }
 

@@ -15,8 +15,8 @@ use tower_service::Service;
 
 use super::{
     Recorder,
-    exchange::{Asked, Told},
-    tee::{Copied, RecordedBody},
+    exchange::{RecordedRequest, RecordedResponse},
+    recorded_body::{Copied, RecordedBody},
 };
 
 impl<S> Layer<S> for Recorder {
@@ -82,7 +82,7 @@ impl<S> Recorded<S> {
         let target = self.recorder.below_prefix(uri)?.to_owned();
         let at = self.recorder.next_step()?;
         Some(Exchange {
-            asked: Asked {
+            recorded: RecordedRequest {
                 at,
                 headers: request.headers().clone(),
                 method: request.method().clone(),
@@ -96,18 +96,18 @@ impl<S> Recorded<S> {
 
 /// A request in progress.
 struct Exchange {
-    asked: Asked,
+    recorded: RecordedRequest,
     recorder: Recorder,
     sent: Arc<Mutex<Copied>>,
 }
 
 impl Exchange {
-    fn end(self, told: &Told, got: &Copied) {
+    fn end(self, response: &RecordedResponse, got: &Copied) {
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = std::mem::replace(&mut *sent, Copied::Unread);
         let most = self.recorder.limits().bytes;
         let mut recording = self.recorder.recording();
-        recording.add(&self.asked, sent, told, got, most);
+        recording.add(&self.recorded, sent, response, got, most);
     }
 }
 
@@ -137,11 +137,11 @@ where
         };
         let most = exchange.recorder.limits().body;
         let (head, body) = response.into_parts();
-        let told = Told {
+        let response = RecordedResponse {
             headers: head.headers.clone(),
             status: head.status,
         };
-        let body = RecordedBody::new(body, most, move |got| exchange.end(&told, &got));
+        let body = RecordedBody::new(body, most, move |got| exchange.end(&response, &got));
         Poll::Ready(Ok(Response::from_parts(head, body)))
     }
 }

@@ -1,8 +1,8 @@
 //! The values that are anonymous and are preserved.
 
 use super::{
-    known::is_language,
     placeholders::{Piece, Placeholders},
+    retained_names::is_language,
     syntax,
 };
 

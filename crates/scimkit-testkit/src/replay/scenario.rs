@@ -42,8 +42,8 @@ pub struct Scenario {
     /// The identity provider that sends the requests; `protocol` for requirements of the RFCs on every server.
     pub idp: String,
     /// The ids of the [requirements](crate::conformance::Requirement::id) that the scenario proves.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ledger: Vec<String>,
+    #[serde(alias = "ledger", default, skip_serializing_if = "Vec::is_empty")]
+    pub proves: Vec<String>,
     /// The servers for which the scenario is valid.
     #[serde(default)]
     pub mode: Mode,

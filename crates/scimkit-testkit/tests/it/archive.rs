@@ -62,12 +62,15 @@ impl Faulty {
     fn changed(&self, mut record: ArchiveRecord) -> Option<ArchiveRecord> {
         match (self.0, &mut record) {
             (Fault::ForgetsTheCounter, ArchiveRecord::Start(start)) => start.versions = 1,
-            (Fault::ForgetsWhatWasRetired, ArchiveRecord::Retired(_)) => return None,
+            (Fault::ForgetsWhatWasRetired, ArchiveRecord::Deleted(_)) => return None,
             (Fault::ForgetsWhoMadeIt, ArchiveRecord::Resource(resource)) => {
                 resource.connection = None
             }
             (Fault::LosesTypes, ArchiveRecord::Edges(edges)) => {
-                edges.targets.iter_mut().for_each(|(_, kind)| *kind = None);
+                edges
+                    .targets
+                    .iter_mut()
+                    .for_each(|member| member.kind = None);
             }
             _ => {}
         }
@@ -124,19 +127,19 @@ impl Archive for Faulty {
 
     fn import_records<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         mut source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
         Box::pin(async move {
-            let mut scope = scope.clone();
+            let mut context = context.clone();
             if self.0 == Fault::MixesTenants {
-                scope.tenant = TenantId::from("acme");
+                context.tenant = TenantId::from("acme");
             }
             if self.0 == Fault::ReplacesATenant {
-                self.1.erase_tenant(&scope.tenant).await?;
+                self.1.erase_tenant(&context.tenant).await?;
             }
             if self.0 == Fault::HasNoDocumentLimit {
-                let settings = Arc::make_mut(&mut scope.settings);
+                let settings = Arc::make_mut(&mut context.settings);
                 settings.limits.document = u64::MAX;
             }
             let mut records = Vec::new();
@@ -145,7 +148,7 @@ impl Archive for Faulty {
                 match record {
                     Ok(NumberedRecord { line, record }) => {
                         if self.0 == Fault::ShowsWhatItHas {
-                            self.show(&scope, &record).await?;
+                            self.show(&context, &record).await?;
                         }
                         let changed = self.changed(record);
                         records.extend(changed.map(|record| Ok(NumberedRecord { line, record })));
@@ -154,7 +157,9 @@ impl Archive for Faulty {
                     Err(found) => return Err(found),
                 }
             }
-            self.1.import_records(&scope, stream_from(records)).await?;
+            self.1
+                .import_records(&context, stream_from(records))
+                .await?;
             problem.map_or(Ok(()), Err)
         })
     }
@@ -162,9 +167,13 @@ impl Archive for Faulty {
 
 impl Faulty {
     /// Makes the tenant's entry visible before the import is complete.
-    async fn show(&self, scope: &RequestContext, record: &ArchiveRecord) -> Result<(), StoreError> {
+    async fn show(
+        &self,
+        context: &RequestContext,
+        record: &ArchiveRecord,
+    ) -> Result<(), StoreError> {
         if let ArchiveRecord::Start(_) = record {
-            let entry = Tenant::new(scope.tenant.clone(), "", DateTime::UNIX_EPOCH);
+            let entry = Tenant::new(context.tenant.clone(), "", DateTime::UNIX_EPOCH);
             let put = vec![TenantEntry::Tenant(entry)];
             self.1.put(put, DateTime::UNIX_EPOCH.into()).await?;
         }

@@ -85,7 +85,7 @@ fn every_case_names_existing_requirements() {
     let mut names = BTreeSet::new();
     for case in all_cases() {
         let unknown: Vec<_> = case
-            .ledger
+            .proves
             .iter()
             .filter(|id| !known.contains(*id))
             .collect();
@@ -95,7 +95,7 @@ fn every_case_names_existing_requirements() {
     for case in conformance::cases().unwrap() {
         let name = case.name();
         assert!(
-            name.starts_with("rfc/") && !case.ledger.is_empty(),
+            name.starts_with("rfc/") && !case.proves.is_empty(),
             "{name}"
         );
         assert!(case.settings.is_empty() && !case.quirk.is_empty(), "{name}");
@@ -319,7 +319,7 @@ fn all_cases() -> Vec<Scenario> {
 fn proofs() -> BTreeMap<String, Vec<String>> {
     let mut proofs = BTreeMap::<_, Vec<_>>::new();
     for case in all_cases() {
-        for id in &case.ledger {
+        for id in &case.proves {
             proofs.entry(id.clone()).or_default().push(case.name());
         }
     }

@@ -36,7 +36,7 @@ struct Faulty(Fault, MemoryStore);
 enum Fault {
     AcceptsCycles,
     ChecksWithoutEdges,
-    ClaimsAnything,
+    MatchesAnything,
     CountsThePage,
     ErasesAlways,
     ForgetsClaims,
@@ -58,19 +58,19 @@ enum Fault {
 }
 
 impl Faulty {
-    fn scope(&self, scope: &RequestContext) -> RequestContext {
-        let mut scope = scope.clone();
+    fn context(&self, context: &RequestContext) -> RequestContext {
+        let mut context = context.clone();
         match self.0 {
             Fault::AcceptsCycles => {
-                Arc::make_mut(&mut scope.settings).policy.cycles = CyclePolicy::Accept
+                Arc::make_mut(&mut context.settings).policy.cycles = CyclePolicy::Accept
             }
             Fault::ErasesAlways => {
-                Arc::make_mut(&mut scope.settings).policy.delete_policy = DeletePolicy::Permanent
+                Arc::make_mut(&mut context.settings).policy.delete_policy = DeletePolicy::Permanent
             }
-            Fault::MixesTenants => scope.tenant = Default::default(),
+            Fault::MixesTenants => context.tenant = Default::default(),
             _ => {}
         }
-        scope
+        context
     }
 }
 
@@ -79,7 +79,7 @@ impl Store for Faulty {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async move {
@@ -87,7 +87,7 @@ impl Store for Faulty {
             if self.0 == Fault::ForgetsWhereAPageBegins {
                 query.after = None;
             }
-            let mut edges = self.1.edges(&self.scope(scope), &query).await?;
+            let mut edges = self.1.edges(&self.context(context), &query).await?;
             if self.0 == Fault::ForgetsKinds {
                 edges.iter_mut().flatten().for_each(|edge| edge.kind = None);
             }
@@ -97,7 +97,7 @@ impl Store for Faulty {
 
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
@@ -120,7 +120,7 @@ impl Store for Faulty {
                 }
                 _ => {}
             }
-            let mut page = self.1.query(&self.scope(scope), &query).await?;
+            let mut page = self.1.query(&self.context(context), &query).await?;
             match self.0 {
                 Fault::CountsThePage => page.total = Some(page.items.len() as u64),
                 Fault::StopsEarly => page.next = None,
@@ -132,13 +132,13 @@ impl Store for Faulty {
 
     fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
         want: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         Box::pin(async move {
-            let mut stored = self.1.read(&self.scope(scope), kind, id, want).await?;
+            let mut stored = self.1.read(&self.context(context), kind, id, want).await?;
             if self.0 == Fault::TellsAnEarlierTime {
                 stored.last_modified -= TimeDelta::seconds(1);
             }
@@ -148,7 +148,7 @@ impl Store for Faulty {
 
     fn write<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         mut batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         if self.0 == Fault::ForgetsWhoAsks {
@@ -159,16 +159,19 @@ impl Store for Faulty {
         }
         for write in &mut batch.writes {
             match (&mut *write, self.0) {
-                (WriteOp::Create { claim, .. }, Fault::ForgetsClaims) => *claim = None,
+                (WriteOp::Create { existing_match, .. }, Fault::ForgetsClaims) => {
+                    *existing_match = None
+                }
                 (
                     WriteOp::Create {
-                        claim: Some(claim), ..
+                        existing_match: Some(existing_match),
+                        ..
                     },
                     fault,
                 ) => match fault {
-                    Fault::ClaimsAnything => claim.by = Predicate::All(Vec::new()),
-                    Fault::ForgetsTheDormant => claim.deactivated = None,
-                    Fault::ForgetsWhatWasSent => claim.sent = None,
+                    Fault::MatchesAnything => existing_match.predicate = Predicate::All(Vec::new()),
+                    Fault::ForgetsTheDormant => existing_match.deactivated = None,
+                    Fault::ForgetsWhatWasSent => existing_match.sent = None,
                     _ => {}
                 },
                 _ => {}
@@ -179,7 +182,7 @@ impl Store for Faulty {
         }
         let hides_edges = self.0 == Fault::ChecksWithoutEdges && batch.intent == Intent::Check;
         Box::pin(async move {
-            let mut answers = self.1.write(&self.scope(scope), batch).await?;
+            let mut answers = self.1.write(&self.context(context), batch).await?;
             if hides_edges {
                 let written = answers.iter_mut().flatten();
                 let stored = written.filter_map(|written| written.stored.as_mut());
@@ -211,7 +214,7 @@ fn each_faulty_store_is_detected() {
         ),
         (Fault::AcceptsCycles, "random_writes_match_the_model"),
         (
-            Fault::ClaimsAnything,
+            Fault::MatchesAnything,
             "match_by_unindexed_attributes_is_exact",
         ),
         (Fault::CountsThePage, "pages_are_ordered_by_id"),

@@ -219,8 +219,8 @@ fn paging_during_writes_returns_every_resource_once_in_order() {
 fn node(store: &Arc<dyn Store>, key: Option<[u8; 32]>) -> Server {
     let digest = |secret| Token::from_secret(secret).unwrap().digest();
     let tokens = BearerTokens::default()
-        .with(digest("of-one"), TenantId::from("one"))
-        .with(digest("of-two"), TenantId::from("two"));
+        .with_token(digest("of-one"), TenantId::from("one"))
+        .with_token(digest("of-two"), TenantId::from("two"));
     let server = Server::new(Arc::clone(store), Settings::new("https://scim.test/v2"));
     let server = server.with_authentication(tokens);
     match key {

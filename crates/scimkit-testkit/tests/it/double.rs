@@ -12,47 +12,47 @@ macro_rules! pass_on {
     (@ edges $field:tt) => {
         fn edges<'a>(
             &'a self,
-            scope: &'a scimkit_store::RequestContext,
+            context: &'a scimkit_store::RequestContext,
             query: &'a scimkit_store::EdgeQuery,
         ) -> scimkit_store::BoxFuture<
             'a,
             Result<Vec<Vec<scimkit_registry::Edge>>, scimkit_store::StoreError>,
         > {
-            self.$field.edges(scope, query)
+            self.$field.edges(context, query)
         }
     };
     (@ query $field:tt) => {
         fn query<'a>(
             &'a self,
-            scope: &'a scimkit_store::RequestContext,
+            context: &'a scimkit_store::RequestContext,
             query: &'a scimkit_store::Query,
         ) -> scimkit_store::BoxFuture<'a, Result<scimkit_store::Page, scimkit_store::StoreError>>
         {
-            self.$field.query(scope, query)
+            self.$field.query(context, query)
         }
     };
     (@ read $field:tt) => {
         fn read<'a>(
             &'a self,
-            scope: &'a scimkit_store::RequestContext,
+            context: &'a scimkit_store::RequestContext,
             kind: &'a std::sync::Arc<scimkit_registry::ResourceType>,
             id: &'a scimkit_registry::ResourceId,
             want: &'a scimkit_store::ReadOptions,
         ) -> scimkit_store::BoxFuture<'a, Result<scimkit_store::StoredResource, scimkit_store::StoreError>>
         {
-            self.$field.read(scope, kind, id, want)
+            self.$field.read(context, kind, id, want)
         }
     };
     (@ write $field:tt) => {
         fn write<'a>(
             &'a self,
-            scope: &'a scimkit_store::RequestContext,
+            context: &'a scimkit_store::RequestContext,
             batch: scimkit_store::Batch,
         ) -> scimkit_store::BoxFuture<
             'a,
             scimkit_store::engine::BatchAnswer,
         > {
-            self.$field.write(scope, batch)
+            self.$field.write(context, batch)
         }
     };
 }

@@ -195,10 +195,10 @@ impl Archive for Faulty {
 
     fn import_records<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         source: RecordSource<'a>,
     ) -> BoxFuture<'a, Result<(), ArchiveError>> {
-        self.1.import_records(scope, source)
+        self.1.import_records(context, source)
     }
 }
 

@@ -172,13 +172,18 @@ async fn document_limit_holds_for_what_an_adoption_leads_to() {
         let mut more = json!({"userName": "a", "nickName": "x".repeat(HALF)});
         let (status, body) = ask(&adopting, "POST /Users", more.clone()).await;
         assert_eq!(status, 409, "{store}: the connection has made it: {body}");
-        let scope =
+        let context =
             RequestContext::new(TenantId::default(), Arc::new(settings(Tolerance::DEFAULT)));
-        let kind = scope.settings.registry.resource_type("User").unwrap();
+        let kind = context.settings.registry.resource_type("User").unwrap();
         let change = scimkit_patch::create(kind, user("b", HALF), &Tolerance::DEFAULT).unwrap();
-        make.create(&scope, DateTime::UNIX_EPOCH, ResourceId::from("b"), change)
-            .await
-            .unwrap();
+        make.create(
+            &context,
+            DateTime::UNIX_EPOCH,
+            ResourceId::from("b"),
+            change,
+        )
+        .await
+        .unwrap();
         more["userName"] = json!("b");
         let (status, body) = ask(&adopting, "POST /Users", more).await;
         assert_eq!(status, 413, "{store}: {body}");

@@ -54,11 +54,11 @@ impl Store for Watched {
 
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
-            let page = self.store.query(scope, query).await?;
+            let page = self.store.query(context, query).await?;
             let bytes = page.items.iter().map(StoredResource::size).sum();
             self.largest.fetch_max(bytes, Ordering::Relaxed);
             Ok(page)
@@ -67,7 +67,7 @@ impl Store for Watched {
 
     fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
         want: &'a ReadOptions,
@@ -76,26 +76,26 @@ impl Store for Watched {
             0 => return Box::pin(async { Err(StoreError::backend("the disk is gone")) }),
             left => self.fails_after.store(left - 1, Ordering::Relaxed),
         }
-        self.store.read(scope, kind, id, want)
+        self.store.read(context, kind, id, want)
     }
 }
 
-fn create(scope: &RequestContext, kind: &str, id: &str, body: Value) -> WriteOp {
-    let kind = scope.settings.registry.resource_type(kind).unwrap();
+fn create(context: &RequestContext, kind: &str, id: &str, body: Value) -> WriteOp {
+    let kind = context.settings.registry.resource_type(kind).unwrap();
     let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
     let id = ResourceId::from(id);
     WriteOp::Create {
         change,
-        claim: None,
+        existing_match: None,
         id,
     }
 }
 
-fn fill(store: &dyn Store, scope: &RequestContext, writes: &[WriteOp]) {
+fn fill(store: &dyn Store, context: &RequestContext, writes: &[WriteOp]) {
     for writes in writes.chunks(250) {
         let batch = Batch::new(chrono::DateTime::UNIX_EPOCH, writes.to_vec());
         contract::block_on(Box::pin(async move {
-            let answers = store.write(scope, batch).await.unwrap();
+            let answers = store.write(context, batch).await.unwrap();
             assert!(answers.iter().all(Result::is_ok), "{answers:?}");
         }));
     }
@@ -110,7 +110,7 @@ fn photos(bytes: usize) -> Value {
 
 /// Creates this many users of this many bytes each, and four small groups.
 fn large(store: &dyn Store, users: usize, bytes: usize) {
-    let scope = RequestContext::new(TenantId::default(), Arc::new(settings(Tolerance::DEFAULT)));
+    let context = RequestContext::new(TenantId::default(), Arc::new(settings(Tolerance::DEFAULT)));
     let user = |n: usize| {
         let body = json!({
             "userName": format!("user{:02}", (n * 7) % users),
@@ -118,14 +118,14 @@ fn large(store: &dyn Store, users: usize, bytes: usize) {
             "displayName": format!("d{:02}", n % 4),
             "photos": photos(bytes),
         });
-        create(&scope, "User", &format!("u{n:03}"), body)
+        create(&context, "User", &format!("u{n:03}"), body)
     };
-    fill(store, &scope, &(0..users).map(user).collect::<Vec<_>>());
+    fill(store, &context, &(0..users).map(user).collect::<Vec<_>>());
     let group = |n: usize| {
         let body = json!({"displayName": format!("d{:02}", n % 4)});
-        create(&scope, "Group", &format!("g{n:03}"), body)
+        create(&context, "Group", &format!("g{n:03}"), body)
     };
-    fill(store, &scope, &(0..4).map(group).collect::<Vec<_>>());
+    fill(store, &context, &(0..4).map(group).collect::<Vec<_>>());
 }
 
 fn request(path: &str) -> Request<Full<Bytes>> {
@@ -378,10 +378,10 @@ const GROUPS: usize = 2_100;
 async fn memberships_of_any_length_are_complete_in_lists() {
     for (name, make) in STORES {
         let store = make();
-        let scope =
+        let context =
             RequestContext::new(TenantId::default(), Arc::new(settings(Tolerance::DEFAULT)));
         let users = (0..GROUPS).map(|n| format!("u{n:04}"));
-        let user = |id: String| create(&scope, "User", &id, json!({"userName": id}));
+        let user = |id: String| create(&context, "User", &id, json!({"userName": id}));
         let mut writes: Vec<_> = users.map(user).collect();
         let all: Value = (0..GROUPS)
             .map(|n| json!({"value": format!("u{n:04}")}))
@@ -392,9 +392,9 @@ async fn memberships_of_any_length_are_complete_in_lists() {
                 _ => json!([{"value": "u0003"}]),
             };
             let body = json!({"displayName": format!("crew {n}"), "members": members});
-            writes.push(create(&scope, "Group", &format!("g{n:04}"), body));
+            writes.push(create(&context, "Group", &format!("g{n:04}"), body));
         }
-        fill(&*store, &scope, &writes);
+        fill(&*store, &context, &writes);
         let server = server(store, Tolerance::DEFAULT);
         let user = get(&server, "/Users/u0003").await;
         let groups = user["groups"].as_array().unwrap();

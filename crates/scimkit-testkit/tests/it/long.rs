@@ -190,13 +190,13 @@ impl Store for Failing {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         if query.after.is_some() && self.pages.fetch_add(1, Ordering::Relaxed) > 0 {
             return Box::pin(async { Err(StoreError::Busy) });
         }
-        self.store.edges(scope, query)
+        self.store.edges(context, query)
     }
 }
 

@@ -73,11 +73,11 @@ fn rows() -> Vec<Row> {
 
 #[test]
 fn filters_select_what_the_rows_say() {
-    let (store, scope) = directory();
+    let (store, context) = directory();
     let mut wrong = Vec::new();
     for row in rows() {
         let kinds =
-            ["User", "Group"].map(|name| scope.settings.registry.resource_type(name).unwrap());
+            ["User", "Group"].map(|name| context.settings.registry.resource_type(name).unwrap());
         for kind in kinds {
             let expected: Vec<_> = row
                 .matches
@@ -87,7 +87,7 @@ fn filters_select_what_the_rows_say() {
             if expected.is_empty() {
                 continue;
             }
-            match select(&store, &scope, kind, &row.filter) {
+            match select(&store, &context, kind, &row.filter) {
                 Err(e) => wrong.push(format!("{}: {}: {e}", row.id, row.filter)),
                 Ok(found) => wrong.extend(
                     expected
@@ -125,7 +125,7 @@ fn is_of(id: &str, kind: &ResourceType) -> bool {
 
 fn select(
     store: &MemoryStore,
-    scope: &RequestContext,
+    context: &RequestContext,
     kind: &Arc<ResourceType>,
     filter: &str,
 ) -> Result<Vec<String>, String> {
@@ -136,7 +136,7 @@ fn select(
         .bind_filter(&filter, &tolerance)
         .map_err(|e| e.to_string())?;
     let query = Query::new(Arc::clone(kind)).with_predicate(predicate);
-    let page = now(store.query(scope, &query)).map_err(|e| e.to_string())?;
+    let page = now(store.query(context, &query)).map_err(|e| e.to_string())?;
     Ok(page
         .items
         .iter()
@@ -150,11 +150,11 @@ fn directory() -> (MemoryStore, RequestContext) {
     let mut settings = Settings::new("https://scim.test/v2");
     // Some resources come before their members.
     settings.policy.unknown_members = UnknownMemberPolicy::Accept;
-    let scope = RequestContext::new(TenantId::default(), Arc::new(settings));
+    let context = RequestContext::new(TenantId::default(), Arc::new(settings));
     let resources: Map<String, Value> = serde_json::from_str(DIRECTORY).unwrap();
     for (id, body) in resources {
         let meta = body["meta"].clone();
-        let kind = scope
+        let kind = context
             .settings
             .registry
             .resource_type(meta["resourceType"].as_str().unwrap())
@@ -164,24 +164,24 @@ fn directory() -> (MemoryStore, RequestContext) {
         let created = instant(&meta["created"]);
         let modified = instant(&meta["lastModified"]);
         let id = ResourceId::from(id);
-        now(store.create(&scope, created, id.clone(), change)).unwrap();
+        now(store.create(&context, created, id.clone(), change)).unwrap();
         if modified != created {
-            touch(&store, &scope, kind, &id, modified);
+            touch(&store, &context, kind, &id, modified);
         }
     }
-    (store, scope)
+    (store, context)
 }
 
 /// Gives a resource another time of modification, by a change and its reversal.
 fn touch(
     store: &MemoryStore,
-    scope: &RequestContext,
+    context: &RequestContext,
     kind: &Arc<ResourceType>,
     id: &ResourceId,
     at: DateTime<Utc>,
 ) {
     let attr = kind.attribute_id("externalId").unwrap();
-    let before = now(store.read(scope, kind, id, &ReadOptions::document()))
+    let before = now(store.read(context, kind, id, &ReadOptions::document()))
         .unwrap()
         .document
         .tree()
@@ -198,7 +198,7 @@ fn touch(
         }
     };
     let writes = vec![update(Some(json!("other"))), update(value)];
-    for answer in now(store.write(scope, Batch::new(at, writes))).unwrap() {
+    for answer in now(store.write(context, Batch::new(at, writes))).unwrap() {
         assert_eq!(answer.unwrap().outcome, WriteOutcome::Updated);
     }
 }

@@ -54,36 +54,36 @@ impl Store for Watched {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         self.called(Call::Edges);
-        self.store.edges(scope, query)
+        self.store.edges(context, query)
     }
 
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         self.called(Call::Query);
-        self.store.query(scope, query)
+        self.store.query(context, query)
     }
 
     fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
         want: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         self.called(Call::Read);
-        self.store.read(scope, kind, id, want)
+        self.store.read(context, kind, id, want)
     }
 
     fn write<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         let edit = match &batch.writes[..] {
@@ -98,7 +98,7 @@ impl Store for Watched {
             Some(EdgeEdit::Replace(edges)) => Call::Replace(edges.len()),
             _ => Call::OtherWrite,
         });
-        self.store.write(scope, batch)
+        self.store.write(context, batch)
     }
 }
 
@@ -213,17 +213,17 @@ fn one_more_member_of_a_hundred_thousand_allocates_little() {
 
 /// Creates users `u000000` and so on, and a group `g` with this many of them; two are in no group.
 fn fill(store: &MemoryStore, members: usize) {
-    let scope = RequestContext::new(
+    let context = RequestContext::new(
         TenantId::default(),
         Arc::new(Settings::new("https://scim.test/v2")),
     );
-    let kind = |name| Arc::clone(scope.settings.registry.resource_type(name).unwrap());
+    let kind = |name| Arc::clone(context.settings.registry.resource_type(name).unwrap());
     let create = |kind: &Arc<ResourceType>, id: &str, body: Value| {
         let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
         let id = ResourceId::from(id);
         WriteOp::Create {
             change,
-            claim: None,
+            existing_match: None,
             id,
         }
     };
@@ -234,7 +234,7 @@ fn fill(store: &MemoryStore, members: usize) {
     writes.push(create(&kind("Group"), "g", body));
     let batch = Batch::new(chrono::DateTime::UNIX_EPOCH, writes);
     contract::block_on(Box::pin(async move {
-        let answers = store.write(&scope, batch).await.unwrap();
+        let answers = store.write(&context, batch).await.unwrap();
         assert!(answers.iter().all(Result::is_ok));
     }));
 }

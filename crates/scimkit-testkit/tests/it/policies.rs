@@ -73,10 +73,10 @@ async fn through(connection: &str, server: &Server, call: &str, body: Value) -> 
 
 /// Creates a user like the application itself.
 async fn make(store: &Arc<dyn Store>, id: &str, body: Value) {
-    let scope = RequestContext::new(TenantId::default(), Arc::new(settings(|_| ())));
-    let kind = scope.settings.registry.resource_type("User").unwrap();
+    let context = RequestContext::new(TenantId::default(), Arc::new(settings(|_| ())));
+    let kind = context.settings.registry.resource_type("User").unwrap();
     let change = scimkit_patch::create(kind, body, &Tolerance::DEFAULT).unwrap();
-    let made = store.create(&scope, DateTime::UNIX_EPOCH, ResourceId::from(id), change);
+    let made = store.create(&context, DateTime::UNIX_EPOCH, ResourceId::from(id), change);
     made.await.unwrap();
 }
 
@@ -198,14 +198,14 @@ struct Seats(Arc<dyn Store>);
 impl CreateGuard for Seats {
     fn check<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         change: &'a Change,
     ) -> BoxFuture<'a, Result<(), ErrorResponse>> {
         let paths: Vec<_> = change.entries().map(|(path, _)| path).collect();
         assert!(!paths.contains(&"password"), "{change:?}");
         Box::pin(async move {
             let users = Query::new(Arc::clone(change.kind())).with_page(0, 0);
-            let taken = self.0.query(scope, &users).await.unwrap().total.unwrap();
+            let taken = self.0.query(context, &users).await.unwrap().total.unwrap();
             if change.kind().name() == "User" && taken >= 2 {
                 Err(ErrorResponse::forbidden("both seats are taken"))
             } else {

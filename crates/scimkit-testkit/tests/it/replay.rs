@@ -95,6 +95,16 @@ async fn failure(step: Value) -> Failure {
     failure.clone()
 }
 
+#[test]
+fn former_key_of_proven_requirements_is_accepted() {
+    let mut body = scenario(json!([]));
+    body["ledger"] = json!(["7644-3.3-01"]);
+    let read: Scenario = serde_json::from_value(body).unwrap();
+    assert_eq!(read.proves, ["7644-3.3-01"]);
+    let text = serde_json::to_value(&read).unwrap();
+    assert_eq!(text["proves"], json!(["7644-3.3-01"]));
+}
+
 #[tokio::test]
 async fn placeholders_are_replaced_everywhere() {
     let (report, seen) = replay(scenario(json!([

@@ -27,7 +27,7 @@ use self::{
 };
 
 struct World {
-    scope: RequestContext,
+    context: RequestContext,
     store: RowStore<Database>,
     user: Arc<ResourceType>,
 }
@@ -41,7 +41,7 @@ impl World {
         let database = Database::default();
         database.faults.lock().unwrap().extend(faults);
         World {
-            scope: RequestContext::new(TenantId::default(), settings),
+            context: RequestContext::new(TenantId::default(), settings),
             store: RowStore::new(database),
             user,
         }
@@ -53,7 +53,7 @@ impl World {
             .admit(json!({"userName": name}), &Tolerance::DEFAULT);
         WriteOp::Create {
             change: Change::create(Arc::clone(&self.user), body.unwrap()),
-            claim: None,
+            existing_match: None,
             id: ResourceId::from(id),
         }
     }
@@ -77,7 +77,7 @@ impl World {
     fn attempt(&self, batch: Batch) -> BatchAnswer {
         let mut answers = None;
         contract::block_on(Box::pin(async {
-            answers = Some(self.store.write(&self.scope, batch).await);
+            answers = Some(self.store.write(&self.context, batch).await);
         }));
         answers.unwrap()
     }
@@ -86,7 +86,7 @@ impl World {
         let mut version = None;
         contract::block_on(Box::pin(async {
             let want = ReadOptions::document();
-            let read = self.store.read(&self.scope, &self.user, id, &want).await;
+            let read = self.store.read(&self.context, &self.user, id, &want).await;
             version = Some(read.unwrap().version);
         }));
         version.unwrap()
@@ -282,9 +282,9 @@ fn soft_delete_is_rejected_by_a_database_without_it() {
         .unwrap()
         .id
         .clone();
-    let mut settings = Settings::clone(&world.scope.settings);
+    let mut settings = Settings::clone(&world.context.settings);
     settings.policy.delete_policy = DeletePolicy::Soft;
-    world.scope.settings = Arc::new(settings);
+    world.context.settings = Arc::new(settings);
     let expect = ExpectedVersion::Any;
     let kind = Arc::clone(&world.user);
     let failed = world.attempt(World::batch([WriteOp::Delete { expect, id, kind }]));
@@ -306,7 +306,7 @@ fn dropped_write_is_done_or_not_done() {
         };
         world.store = RowStore::new(database);
         let batch = World::batch([world.user("1", "a"), world.user("2", "b")]);
-        let mut writing = world.store.write(&world.scope, batch);
+        let mut writing = world.store.write(&world.context, batch);
         let mut context = Context::from_waker(Waker::noop());
         let ready = (0..polls).any(|_| writing.as_mut().poll(&mut context).is_ready());
         drop(writing);

@@ -91,11 +91,11 @@ struct Guard(Arc<Hooks>);
 impl CreateGuard for Guard {
     fn check<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         change: &'a Change,
     ) -> BoxFuture<'a, Result<(), ErrorResponse>> {
         self.0.guarded.fetch_add(1, Ordering::Relaxed);
-        tracing::info!(?scope.tenant, ?change, "a create");
+        tracing::info!(?context.tenant, ?change, "a create");
         Box::pin(async { Ok(()) })
     }
 }
@@ -107,14 +107,14 @@ struct Takes(Arc<Hooks>);
 impl SecretHandler for Takes {
     fn take<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         secret: Secret<'a>,
     ) -> BoxFuture<'a, Result<Option<Value>, ErrorResponse>> {
         let value = secret.value.as_str().unwrap_or_default();
         for (taken, password) in self.0.taken.iter().zip(PASSWORDS) {
             taken.fetch_add(value.matches(password).count(), Ordering::Relaxed);
         }
-        tracing::info!(?scope.tenant, ?secret, "a secret");
+        tracing::info!(?context.tenant, ?secret, "a secret");
         Box::pin(async { Ok(None) })
     }
 }

@@ -24,19 +24,19 @@ async fn seed(
     body: impl Fn(usize) -> Value,
 ) {
     let settings = Arc::new(settings(Tolerance::DEFAULT));
-    let scope = RequestContext::new(TenantId::default(), Arc::clone(&settings));
+    let context = RequestContext::new(TenantId::default(), Arc::clone(&settings));
     let kind = settings.registry.resource_type(kind).unwrap();
     let create = |n: usize| {
         let admitted = kind.admit(body(n), &Tolerance::DEFAULT).unwrap();
         WriteOp::Create {
             change: Change::create(Arc::clone(kind), admitted),
-            claim: None,
+            existing_match: None,
             id: ResourceId::from(n.to_string()),
         }
     };
     let writes = numbers.map(create).collect();
     let written = store
-        .write(&scope, Batch::new(DateTime::UNIX_EPOCH, writes))
+        .write(&context, Batch::new(DateTime::UNIX_EPOCH, writes))
         .await
         .unwrap();
     assert!(written.iter().all(Result::is_ok), "{written:?}");

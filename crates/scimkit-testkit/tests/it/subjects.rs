@@ -32,7 +32,7 @@ impl Store for Assigning {
 
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
@@ -40,13 +40,13 @@ impl Store for Assigning {
             if self.forgets_filters {
                 query.predicate = None;
             }
-            self.store.query(scope, &query).await
+            self.store.query(context, &query).await
         })
     }
 
     fn write<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         mut batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         for write in &mut batch.writes {
@@ -56,7 +56,7 @@ impl Store for Assigning {
                 *id = ResourceId::from(format!("own-{number:07}"));
             }
         }
-        self.store.write(scope, batch)
+        self.store.write(context, batch)
     }
 }
 

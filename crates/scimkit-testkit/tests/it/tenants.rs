@@ -29,8 +29,8 @@ const OTHER: &str = "other-token-for-tests";
 /// Creates a server with two tenants.
 fn server(store: Arc<dyn Store>) -> Server {
     let digest = |token| Token::from_secret(token).unwrap().digest();
-    let tokens = BearerTokens::new([]).with(digest(ONE), TenantId::from("one"));
-    let tokens = tokens.with(digest(OTHER), TenantId::from("other"));
+    let tokens = BearerTokens::new([]).with_token(digest(ONE), TenantId::from("one"));
+    let tokens = tokens.with_token(digest(OTHER), TenantId::from("other"));
     Server::new(store, Settings::new("https://scim.test/v2")).with_authentication(tokens)
 }
 
@@ -366,14 +366,14 @@ fn clients_do_not_notice_a_move_to_another_store() {
         let before = server(Arc::clone(&from) as Arc<dyn Store>);
         life(&before, ONE, |_| {});
         let settings = Settings::new("https://scim.test/v2");
-        let scope = RequestContext::new(TenantId::from("one"), Arc::new(settings));
+        let context = RequestContext::new(TenantId::from("one"), Arc::new(settings));
         wait(Box::pin(async {
             let options = archive::ArchiveOptions::default();
-            let (lines, _) = export_to(&*from, &scope.tenant, &options, Vec::new())
+            let (lines, _) = export_to(&*from, &context.tenant, &options, Vec::new())
                 .await
                 .unwrap();
             let lines = std::io::Cursor::new(lines);
-            import_from(&*to, &scope, &options, lines).await.unwrap();
+            import_from(&*to, &context, &options, lines).await.unwrap();
         }));
         let now = server(Arc::clone(&to) as Arc<dyn Store>);
         let before = shown(&before);

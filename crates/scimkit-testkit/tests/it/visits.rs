@@ -39,34 +39,38 @@ impl Store for Watched {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         self.note("edges");
-        self.store.edges(scope, query)
+        self.store.edges(context, query)
     }
 
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         self.note("query");
-        self.store.query(scope, query)
+        self.store.query(context, query)
     }
 
     fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
         want: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         self.note("read");
-        self.store.read(scope, kind, id, want)
+        self.store.read(context, kind, id, want)
     }
 
-    fn write<'a>(&'a self, scope: &'a RequestContext, batch: Batch) -> BoxFuture<'a, BatchAnswer> {
+    fn write<'a>(
+        &'a self,
+        context: &'a RequestContext,
+        batch: Batch,
+    ) -> BoxFuture<'a, BatchAnswer> {
         let note = batch.writes.iter().find_map(|write| match write {
             WriteOp::Update { expect, .. } => match expect {
                 ExpectedVersion::Base(base) => {
@@ -80,7 +84,7 @@ impl Store for Watched {
             _ => None,
         });
         self.note(note.unwrap_or("write"));
-        self.store.write(scope, batch)
+        self.store.write(context, batch)
     }
 }
 

@@ -378,22 +378,22 @@ impl Store for Budgets {
 
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        *self.last.lock().unwrap() = Some(scope.budget.clone());
-        self.store.query(scope, query)
+        *self.last.lock().unwrap() = Some(context.budget.clone());
+        self.store.query(context, query)
     }
 
     fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
         want: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
-        *self.last.lock().unwrap() = Some(scope.budget.clone());
-        self.store.read(scope, kind, id, want)
+        *self.last.lock().unwrap() = Some(context.budget.clone());
+        self.store.read(context, kind, id, want)
     }
 }
 

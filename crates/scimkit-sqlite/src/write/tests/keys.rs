@@ -20,7 +20,7 @@ fn boolean_keys_are_replaced_in_place_and_inserted_if_missing() {
     };
     let id = ResourceId::from("u");
     let create = WriteOp::Create {
-        claim: None,
+        existing_match: None,
         change: change("a", true),
         id: id.clone(),
     };

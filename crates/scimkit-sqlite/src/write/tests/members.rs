@@ -63,7 +63,7 @@ fn replace(ids: impl Iterator<Item = usize>) -> EdgeEdit {
 /// Creates a group with many members.
 fn group(connection: &Connection) {
     let create = WriteOp::Create {
-        claim: None,
+        existing_match: None,
         change: change(replace(0..MANY)),
         id: ResourceId::from("g"),
     };

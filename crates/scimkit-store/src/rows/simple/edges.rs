@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use scimkit_registry::{AttrId, AttributeRole, Edge, ResourceId, ResourceType};
+use scimkit_registry::{AttrEdges, AttrId, AttributeRole, Edge, ResourceId, ResourceType};
 
 use super::{EdgeRow, EdgesBy, SimpleRows, SimpleTransaction};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
         AncestorEdge, Facts, FoundRow, Label, MemberList, Members, Needs, NewMember, OwnerEdge,
         OwnerList, RowsError, ShownMembers, ShownOwners,
     },
-    want::most,
+    read_options::most,
 };
 
 impl<T: SimpleTransaction> SimpleRows<'_, T> {
@@ -25,10 +25,10 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         needs: &Needs,
         facts: &mut Facts,
     ) -> Result<(), RowsError> {
-        for (list, among) in &needs.edges {
-            let by = EdgesBy::Members(list.clone(), among.clone());
+        for (list, wanted) in &needs.edges {
+            let by = EdgesBy::Members(list.clone(), wanted.clone());
             let edges = self.transaction.edges(&by).await?.into_iter();
-            let found = edges.filter(|e| e.list == *list && among.contains(&e.member.id));
+            let found = edges.filter(|e| e.list == *list && wanted.contains(&e.member.id));
             let list = list.clone();
             let targets = found.map(|edge| edge.member.id).collect();
             facts.edges.push(Members { list, targets });
@@ -88,7 +88,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
             shown.extend(owners.iter().cloned());
             facts.shown_owners.push(ShownOwners { list, owners });
         }
-        let registry = Arc::clone(&self.scope.settings.registry);
+        let registry = Arc::clone(&self.context.settings.registry);
         for row in self.live(shown).await?.values() {
             if let Some(kind) = registry.resource_type(&row.head.kind) {
                 facts.labels.extend(Label::new(kind, row));
@@ -170,7 +170,10 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
                 .await?;
             for stored in &mut *resources {
                 let own = edges.remove(&stored.id).unwrap_or_default();
-                stored.edges.push((*attr, own));
+                stored.edges.push(AttrEdges {
+                    attr: *attr,
+                    edges: own,
+                });
             }
         }
         Ok(())
@@ -183,7 +186,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         attr: AttrId,
         resources: &[StoredResource],
     ) -> Result<BTreeMap<ResourceId, Vec<Edge>>, RowsError> {
-        let leads_to = target_types(&self.scope.settings.registry, kind, attr);
+        let leads_to = target_types(&self.context.settings.registry, kind, attr);
         let is_target = |name: &str| leads_to.iter().any(|kind| kind.name() == name);
         let attr = kind.attr(attr);
         let ids = || resources.iter().map(|stored| stored.id.clone());
@@ -237,7 +240,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         let edges: Vec<_> = edges.collect();
         let ids = edges.iter().map(|edge| edge.id.clone()).collect();
         let rows = self.live(ids).await?;
-        let leads_to = target_types(&self.scope.settings.registry, kind, attr);
+        let leads_to = target_types(&self.context.settings.registry, kind, attr);
         for edge in edges {
             let Some(FoundRow { document, head, .. }) = rows.get(&edge.id) else {
                 continue;
@@ -279,7 +282,7 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         kind: &Arc<str>,
     ) -> Result<(), RowsError> {
         let mut edges = self.edges_to(BTreeSet::from([id.clone()])).await?;
-        let registry = Arc::clone(&self.scope.settings.registry);
+        let registry = Arc::clone(&self.context.settings.registry);
         let kind = registry.resource_type(kind);
         let attrs = kind.into_iter().flat_map(|kind| kind.attributes());
         let attrs = attrs

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use scimkit_registry::{AttrId, AttributeRole, Edge, ResourceId};
+use scimkit_registry::{AttrEdges, AttrId, AttributeRole, Edge, ResourceId};
 use scimkit_store::{
     Batch, ReadOptions, StoreError, Written,
     engine::{MemberList, WriteRequest},
@@ -58,7 +58,7 @@ pub(super) fn check(
                     .limit
                     .map_or(usize::MAX, |limit| limit as usize),
             );
-            (*attr, edges)
+            AttrEdges { attr: *attr, edges }
         });
         let expected: Vec<_> = expected.collect();
         assert_eq!(stored.edges, expected, "{} of {batch:#?}", stored.id);

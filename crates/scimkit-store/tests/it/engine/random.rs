@@ -91,11 +91,11 @@ fn expect(choices: &Choices<'_>) -> ExpectedVersion {
     }
 }
 
-fn claim(world: &World, choices: &Choices<'_>, id: &str) -> Option<Box<ExistingMatch>> {
-    let among = match choices.below(6) {
+fn existing_match(world: &World, choices: &Choices<'_>, id: &str) -> Option<Box<ExistingMatch>> {
+    let scope = match choices.below(6) {
         0 => MatchScope::Both,
-        1 => MatchScope::Live,
-        2 | 3 => MatchScope::Retired,
+        1 => MatchScope::Adoptable,
+        2 | 3 => MatchScope::Restorable,
         _ => return None,
     };
     let by = match (id.starts_with('g'), choices.below(3)) {
@@ -109,10 +109,10 @@ fn claim(world: &World, choices: &Choices<'_>, id: &str) -> Option<Box<ExistingM
         ),
     };
     let by = world.predicate(id, &by);
-    let is_dormant = choices.once_in(2) && !id.starts_with('g');
-    let dormant = is_dormant.then(|| world.predicate(id, "active eq false"));
+    let is_deactivated = choices.once_in(2) && !id.starts_with('g');
+    let deactivated = is_deactivated.then(|| world.predicate(id, "active eq false"));
     Some(Box::new(
-        ExistingMatch::new(among, by).with_deactivated(dormant),
+        ExistingMatch::new(scope, by).with_deactivated(deactivated),
     ))
 }
 
@@ -171,7 +171,10 @@ fn write(world: &World, choices: &Choices<'_>) -> WriteOp {
         _ => world.set(id, "title", Some(json!(choices.of(&NAMES)))),
     };
     match &mut write {
-        WriteOp::Create { claim: place, .. } => *place = claim(world, choices, id),
+        WriteOp::Create {
+            existing_match: place,
+            ..
+        } => *place = existing_match(world, choices, id),
         WriteOp::Delete { expect: place, .. } | WriteOp::Update { expect: place, .. } => {
             *place = expect(choices);
         }

@@ -1,10 +1,10 @@
 //! The rules for writes, as tables of writes and their results.
 
 mod base;
-mod claims;
+mod existing_matches;
 mod limits;
 
-use scimkit_registry::{AttrId, Edge};
+use scimkit_registry::{AttrEdges, Edge};
 use scimkit_store::{
     Batch, CyclePolicy, DeletePolicy, ExpectedVersion, OnFailure, StoreError, UnknownMemberPolicy,
     WriteOp, Written,
@@ -58,8 +58,8 @@ pub(super) fn shown_edges(written: &Written) -> Option<String> {
         let display = edge.display.as_deref().unwrap_or("-");
         format!("{}/{kind}/{display}", edge.id)
     };
-    let list = |(_, edges): &(AttrId, Vec<Edge>)| {
-        let edges: Vec<_> = edges.iter().map(shown).collect();
+    let list = |list: &AttrEdges| {
+        let edges: Vec<_> = list.edges.iter().map(shown).collect();
         format!("[{}]", edges.join(" "))
     };
     let lists: Vec<_> = lists.iter().map(list).collect();

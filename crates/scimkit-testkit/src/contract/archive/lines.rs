@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::{
     ArchiveCheck,
-    ground::{Pair, resource, told, with_line},
+    store_pair::{Pair, resource, told, with_line},
 };
-use crate::contract::ground::{ensure, ensure_eq, second};
+use crate::contract::fixture::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[ArchiveCheck] = &[
     ArchiveCheck {
@@ -193,7 +193,7 @@ fn large(pair: &Pair<'_>) -> Result<(), String> {
         let line = SMALL.lines().nth(number - 1).unwrap_or_default();
         let long = line.replacen(r#""}}}"#, &format!(r#"{}"}}}}}}"#, "x".repeat(100)), 1);
         let lines = with_line(SMALL, number, Some(&long));
-        let settings = Arc::make_mut(&mut to.ground.scope.settings);
+        let settings = Arc::make_mut(&mut to.fixture.context.settings);
         settings.limits.document = document(&long) - 1;
         match to.import(&lines, &ArchiveOptions::default())? {
             Err(ArchiveError::Line { line, problem }) if line == number as u64 => {
@@ -202,7 +202,7 @@ fn large(pair: &Pair<'_>) -> Result<(), String> {
             other => return Err(format!("{other:?} for a document beyond the limit")),
         }
         to.has_nothing()?;
-        let settings = Arc::make_mut(&mut to.ground.scope.settings);
+        let settings = Arc::make_mut(&mut to.fixture.context.settings);
         settings.limits.document = document(&long);
         to.restored(&lines)?;
         to.erase()?;
@@ -241,8 +241,8 @@ fn occupied(pair: &Pair<'_>) -> Result<(), String> {
     // A soft-deleted resource counts as a resource, too.
     let retired = pair.from.tenant("retired");
     retired.restored(&recounted(&with_line(SMALL, 6, None)))?;
-    let ground = retired.ground.retiring();
-    ground.delete(second(3), &ground.group, "g1")?;
+    let fixture = retired.fixture.retiring();
+    fixture.delete(second(3), &fixture.group, "g1")?;
     let again = retired.import(SMALL, &ArchiveOptions::default())?;
     ensure!(
         matches!(again, Err(ArchiveError::Occupied)),
@@ -272,8 +272,8 @@ fn hidden(pair: &Pair<'_>) -> Result<(), String> {
     let document = json!({"shoeSize": 43, "userName": "b", "password": "t0p"});
     let lines = with_line(SMALL, 6, Some(&resource("u1", "7", &document)));
     pair.to.restored(&lines)?;
-    let ground = &pair.to.ground;
-    let stored = ground.read(&ground.user, "u1")?;
+    let fixture = &pair.to.fixture;
+    let stored = fixture.read(&fixture.user, "u1")?;
     let shown = stored.document;
     ensure!(
         !shown.is_exact(),
@@ -293,7 +293,7 @@ fn never_returned(pair: &Pair<'_>) -> Result<(), String> {
     }
     pair.to.restored(&lines)?;
     ensure_eq!(pair.to.lines()?, SMALL, "the lines without secrets");
-    let stored = pair.to.ground.read(&pair.to.ground.user, "u1")?;
+    let stored = pair.to.fixture.read(&pair.to.fixture.user, "u1")?;
     let text = stored.document.text();
     ensure!(
         !String::from_utf8_lossy(text).contains("t0p"),

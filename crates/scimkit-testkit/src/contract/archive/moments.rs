@@ -20,9 +20,9 @@ use serde_json::json;
 
 use super::{
     ArchiveCheck,
-    ground::{Pair, Side, told},
+    store_pair::{Pair, Side, told},
 };
-use crate::contract::ground::{ensure, ensure_eq, second};
+use crate::contract::fixture::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[ArchiveCheck] = &[
     ArchiveCheck {
@@ -67,7 +67,7 @@ pub(super) fn import(
     side: &Side<'_>,
     source: RecordSource<'_>,
 ) -> Result<Result<(), ArchiveError>, String> {
-    side.run(side.store.import_records(&side.ground.scope, source))
+    side.run(side.store.import_records(&side.fixture.context, source))
 }
 
 fn broken() -> ArchiveError {
@@ -96,10 +96,10 @@ fn taken_slowly(pair: &Pair<'_>) -> Result<(), String> {
             }
         }
         let id = format!("between{count}");
-        let user = &side.ground.user;
+        let user = &side.fixture.user;
         let body = json!({"userName": id});
-        side.ground.create(second(90), user, &id, body)?;
-        side.ground.delete(second(91), user, &id)?;
+        side.fixture.create(second(90), user, &id, body)?;
+        side.fixture.delete(second(91), user, &id)?;
         other.fill(2)?;
         ensure_eq!(other.erase()?, Erased::All, "what goes of another tenant");
         drop(stream);
@@ -107,15 +107,15 @@ fn taken_slowly(pair: &Pair<'_>) -> Result<(), String> {
     ensure_eq!(resources(&side.lines()?), resources(&lines), "the lines");
     // The snapshot is taken at the first poll.
     let mut stream = side.store.export_records(side.id());
-    let user = &side.ground.user;
+    let user = &side.fixture.user;
     let body = json!({"userName": "late"});
-    side.ground.create(second(92), user, "zz-early", body)?;
+    side.fixture.create(second(92), user, "zz-early", body)?;
     let start = side.run(Box::pin(next_item(&mut stream)))?;
     ensure!(
         matches!(start, Some(Ok(ArchiveRecord::Start(_)))),
         "{start:?}"
     );
-    side.ground
+    side.fixture
         .create(second(93), user, "zz-late", json!({"userName": "later"}))?;
     let mut ids = Vec::new();
     while let Some(record) = side.run(Box::pin(next_item(&mut stream)))? {
@@ -141,9 +141,9 @@ fn chunks(pair: &Pair<'_>) -> Result<(), String> {
     for size in [1, 7, 1_000, lines.len()] {
         let chunks = lines.as_bytes().chunks(size);
         let chunks = chunks.map(|chunk| Ok(Bytes::copy_from_slice(chunk)));
-        let scope = &pair.to.ground.scope;
+        let context = &pair.to.fixture.context;
         let options = ArchiveOptions::default();
-        let import = lines::import(&*pair.to.store, scope, &options, stream_from(chunks));
+        let import = lines::import(&*pair.to.store, context, &options, stream_from(chunks));
         let counts = pair.to.run(Box::pin(import))?.map_err(|e| told(&e))?;
         ensure!(counts.resources > 60, "{counts:?}");
         ensure_eq!(pair.to.lines()?, lines, "lines from chunks of {size}");
@@ -176,7 +176,7 @@ fn misplaced(pair: &Pair<'_>) -> Result<(), String> {
     pair.from.fill(3)?;
     let records = records(&pair.from)?;
     let late = records.iter().skip(1).cloned().collect();
-    let start = TenantHeader::new(pair.to.ground.scope.tenant.clone(), None, 1);
+    let start = TenantHeader::new(pair.to.fixture.context.tenant.clone(), None, 1);
     let twice: Vec<_> = [ArchiveRecord::Start(start)]
         .into_iter()
         .chain(records)
@@ -196,7 +196,7 @@ fn unpolled(pair: &Pair<'_>) -> Result<(), String> {
     let side = &pair.from;
     let lines = pair.from.lines()?;
     drop(side.store.export_records(side.id()));
-    drop(side.store.erase_tenant(&side.ground.scope.tenant));
+    drop(side.store.erase_tenant(&side.fixture.context.tenant));
     ensure_eq!(
         side.lines()?,
         lines,
@@ -204,7 +204,7 @@ fn unpolled(pair: &Pair<'_>) -> Result<(), String> {
     );
     let forget = side
         .store
-        .purge_deleted(&side.ground.scope.tenant, second(1_000));
+        .purge_deleted(&side.fixture.context.tenant, second(1_000));
     drop(forget);
     ensure_eq!(
         side.lines()?,
@@ -212,21 +212,25 @@ fn unpolled(pair: &Pair<'_>) -> Result<(), String> {
         "the lines after a forget that nobody waits for"
     );
     let source = numbered(records(side)?);
-    drop(pair.to.store.import_records(&pair.to.ground.scope, source));
+    drop(
+        pair.to
+            .store
+            .import_records(&pair.to.fixture.context, source),
+    );
     pair.to.has_nothing()
 }
 
 /// Two users that are always written together are equal in every export.
 fn one_moment(pair: &Pair<'_>) -> Result<(), String> {
     const DUMPS: usize = 12;
-    let ground = &pair.from.ground;
+    let fixture = &pair.from.fixture;
     for id in ["u1", "u2"] {
         let body = json!({"userName": id, "title": "0"});
-        ground.create(second(1), &ground.user, id, body)?;
+        fixture.create(second(1), &fixture.user, id, body)?;
     }
     let writing = AtomicBool::new(true);
     let write = |n: i64| -> Result<(), String> {
-        let title = ground.setting(&ground.user, [("title", json!(n.to_string()))])?;
+        let title = fixture.setting(&fixture.user, [("title", json!(n.to_string()))])?;
         let update = |id: &str, change: Change| WriteOp::Update {
             change,
             expect: ExpectedVersion::Any,
@@ -234,7 +238,7 @@ fn one_moment(pair: &Pair<'_>) -> Result<(), String> {
         };
         let writes = vec![update("u1", title.clone()), update("u2", title)];
         let batch = Batch::new(second(n), writes).with_on_failure(OnFailure::RollBack);
-        ground.carry_out(batch).map(drop)
+        fixture.carry_out(batch).map(drop)
     };
     thread::scope(|threads| {
         let writer = threads.spawn(|| {

@@ -24,10 +24,10 @@ use serde_json::json;
 
 use super::{
     ArchiveCheck,
-    ground::{Pair, Side, told},
     moments::{import, records},
+    store_pair::{Pair, Side, told},
 };
-use crate::contract::ground::{ensure, ensure_eq, said, second};
+use crate::contract::fixture::{ensure, ensure_eq, said, second};
 
 pub(super) const CHECKS: &[ArchiveCheck] = &[
     ArchiveCheck {
@@ -127,24 +127,24 @@ fn invisible(pair: &Pair<'_>) -> Result<(), String> {
 }
 
 fn nothing_of_resources(side: &Side<'_>) -> Result<(), String> {
-    let ground = &side.ground;
-    let (scope, user) = (&ground.scope, &ground.user);
+    let fixture = &side.fixture;
+    let (context, user) = (&fixture.context, &fixture.user);
     let id = ResourceId::from("u01");
     let want = ReadOptions::document();
-    let read = side.store.read(scope, user, &id, &want);
+    let read = side.store.read(context, user, &id, &want);
     importing("a read", side.run(read)?)?;
     let query = Query::new(user.clone());
-    importing("a query", side.run(side.store.query(scope, &query))?)?;
+    importing("a query", side.run(side.store.query(context, &query))?)?;
     let owners = vec![ResourceId::from("g01")];
-    let attr = ground.attr(&ground.group, "members")?;
-    let edges = EdgeQuery::new(ground.group.clone(), attr, owners);
-    importing("edges", side.run(side.store.edges(scope, &edges))?)?;
+    let attr = fixture.attr(&fixture.group, "members")?;
+    let edges = EdgeQuery::new(fixture.group.clone(), attr, owners);
+    importing("edges", side.run(side.store.edges(context, &edges))?)?;
     let write = WriteOp::Create {
-        change: ground.body(user, json!({"userName": "in between"}))?,
-        claim: None,
+        change: fixture.body(user, json!({"userName": "in between"}))?,
+        existing_match: None,
         id: ResourceId::from("between"),
     };
-    importing("a create", ground.attempt(second(70), &write)?)?;
+    importing("a create", fixture.attempt(second(70), &write)?)?;
     let forget = side.store.purge_deleted(side.id(), second(1_000));
     importing("a forget", side.run(forget)?)?;
     match side.export(&ArchiveOptions::default())? {
@@ -286,8 +286,8 @@ fn pending(pair: &Pair<'_>) -> Result<(), String> {
     let source = Waiting::default();
     let next = all.len() as u64 + 1;
     source.push(1, all);
-    let scope = &side.ground.scope;
-    let mut import = side.store.import_records(scope, Box::pin(source.clone()));
+    let context = &side.fixture.context;
+    let mut import = side.store.import_records(context, Box::pin(source.clone()));
     until_it_waits(side, &mut import, &source)?;
     other.fill(9)?;
     other.lines()?;
@@ -306,8 +306,8 @@ fn dropped(pair: &Pair<'_>) -> Result<(), String> {
     for count in [0, 1, 4, all.len() / 2, all.len()] {
         let source = Waiting::default();
         source.push(1, all.iter().take(count).cloned().collect());
-        let scope = &side.ground.scope;
-        let mut import = side.store.import_records(scope, Box::pin(source.clone()));
+        let context = &side.fixture.context;
+        let mut import = side.store.import_records(context, Box::pin(source.clone()));
         until_it_waits(side, &mut import, &source)?;
         drop(import);
         match side.export(&ArchiveOptions::default())? {

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::{
     ArchiveCheck,
-    ground::{Pair, Side, id},
+    store_pair::{Pair, Side, id},
 };
-use crate::contract::ground::{ensure, ensure_eq, said, second};
+use crate::contract::fixture::{ensure, ensure_eq, said, second};
 
 pub(super) const CHECKS: &[ArchiveCheck] = &[ArchiveCheck {
     name: "removing_a_connection_releases_its_resources",
@@ -26,8 +26,8 @@ fn released(pair: &Pair<'_>) -> Result<(), String> {
     let other = pair.from.tenant("other");
     side.fill(4)?;
     other.fill(5)?;
-    let (ground, user) = (&side.ground, &side.ground.user);
-    let okta = ground.through("okta");
+    let (fixture, user) = (&side.fixture, &side.fixture.user);
+    let okta = fixture.through("okta");
     okta.create(second(70), user, "x5", json!({"userName": "from okta"}))?;
     let before = resources(side)?;
     let apart = other.lines()?;
@@ -48,10 +48,10 @@ fn released(pair: &Pair<'_>) -> Result<(), String> {
     ensure_eq!(resources(side)?, expected, "resources after a removal");
     ensure_eq!(other.lines()?, apart, "another tenant after a removal");
 
-    let by = ground.filter(user, r#"userName eq "from entra""#)?;
+    let by = fixture.filter(user, r#"userName eq "from entra""#)?;
     let write = WriteOp::Create {
-        change: ground.body(user, json!({"userName": "from entra"}))?,
-        claim: Some(Box::new(ExistingMatch::new(MatchScope::Live, by))),
+        change: fixture.body(user, json!({"userName": "from entra"}))?,
+        existing_match: Some(Box::new(ExistingMatch::new(MatchScope::Adoptable, by))),
         id: id("n1"),
     };
     let adopted = okta.attempt(second(71), &write)?;

@@ -9,7 +9,7 @@ use super::{
     JournalCheck,
     log::{Log, told},
 };
-use crate::contract::ground::{ensure, ensure_eq, said, second};
+use crate::contract::fixture::{ensure, ensure_eq, said, second};
 
 pub(super) const CHECKS: &[JournalCheck] = &[
     JournalCheck {
@@ -123,7 +123,7 @@ fn release(log: &Log<'_>) -> Result<(), String> {
     let released = details.unwrap_or_default().released;
     let released: Vec<_> = released
         .iter()
-        .map(|(kind, id)| (&**kind, id.as_str()))
+        .map(|resource| (&*resource.kind, resource.id.as_str()))
         .collect();
     let expected = [("Group", "g1"), ("User", "u1")];
     ensure_eq!(released, expected, "the released resources");

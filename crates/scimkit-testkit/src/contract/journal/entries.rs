@@ -11,7 +11,7 @@ use super::{
     JournalCheck,
     log::{Log, number, resource, told},
 };
-use crate::contract::ground::{ensure, ensure_eq, said, second};
+use crate::contract::fixture::{ensure, ensure_eq, said, second};
 
 pub(super) const CHECKS: &[JournalCheck] = &[
     JournalCheck {
@@ -46,19 +46,19 @@ pub(super) const CHECKS: &[JournalCheck] = &[
 
 fn changes(log: &Log<'_>) -> Result<(), String> {
     let log = log.through("idp");
-    let ground = &log.ground;
+    let fixture = &log.fixture;
     log.user(1, "u1")?;
     log.user(1, "u2")?;
     log.group(2, "g1", &["u1", "u2"])?;
-    let title = ground.setting(&ground.user, [("title", json!("Dr"))])?;
-    let stored = ground.update(second(3), "u1", title.clone(), WriteOutcome::Updated)?;
+    let title = fixture.setting(&fixture.user, [("title", json!("Dr"))])?;
+    let stored = fixture.update(second(3), "u1", title.clone(), WriteOutcome::Updated)?;
     ensure_eq!(number(stored.version.as_str())?, 4, "a version");
-    ground.update(second(4), "u1", title, WriteOutcome::Unchanged)?;
-    let change = ground.members(&[], &["u2"])?;
-    ground.update(second(5), "g1", change, WriteOutcome::Updated)?;
-    ground.delete(second(6), &ground.user, "u1")?;
-    let retiring = ground.under(|settings| settings.policy.delete_policy = DeletePolicy::Soft);
-    retiring.delete(second(7), &ground.user, "u2")?;
+    fixture.update(second(4), "u1", title, WriteOutcome::Unchanged)?;
+    let change = fixture.members(&[], &["u2"])?;
+    fixture.update(second(5), "g1", change, WriteOutcome::Updated)?;
+    fixture.delete(second(6), &fixture.user, "u1")?;
+    let retiring = fixture.under(|settings| settings.policy.delete_policy = DeletePolicy::Soft);
+    retiring.delete(second(7), &fixture.user, "u2")?;
     let (entries, chain) = log.verified()?;
     let expected = [
         "1.0 created u1",
@@ -83,27 +83,27 @@ fn changes(log: &Log<'_>) -> Result<(), String> {
 
 fn nothing(log: &Log<'_>) -> Result<(), String> {
     let log = log.level(JournalLevel::Full);
-    let ground = &log.ground;
+    let fixture = &log.fixture;
     log.user(1, "u1")?;
     let create = |id: &str, name: &str| {
         Ok::<_, String>(WriteOp::Create {
-            change: ground.body(&ground.user, json!({"userName": name}))?,
-            claim: None,
+            change: fixture.body(&fixture.user, json!({"userName": name}))?,
+            existing_match: None,
             id: resource(id),
         })
     };
     let stale = WriteOp::Delete {
         expect: ExpectedVersion::OneOf(Vec::new()),
         id: resource("u1"),
-        kind: ground.user.clone(),
+        kind: fixture.user.clone(),
     };
-    let answers = ground.write(second(2), vec![create("u2", "u1")?, stale])?;
+    let answers = fixture.write(second(2), vec![create("u2", "u1")?, stale])?;
     ensure!(answers.iter().all(Result::is_err), "{answers:?}");
     let batch = Batch::new(second(2), vec![create("u2", "u2")?, create("u3", "u1")?]);
-    ground.carry_out(batch.with_on_failure(OnFailure::RollBack))?;
-    if ground.store.support(&ground.user).check {
+    fixture.carry_out(batch.with_on_failure(OnFailure::RollBack))?;
+    if fixture.store.support(&fixture.user).check {
         let batch = Batch::new(second(2), vec![create("u2", "u2")?]).check_only();
-        ground.carry_out(batch)?;
+        fixture.carry_out(batch)?;
     }
     ensure_eq!(log.user(3, "u4")?, 2, "the next number");
     let (entries, _) = log.verified()?;
@@ -113,14 +113,14 @@ fn nothing(log: &Log<'_>) -> Result<(), String> {
 }
 
 fn parts(log: &Log<'_>) -> Result<(), String> {
-    let ground = log.ground.accepting();
+    let fixture = log.fixture.accepting();
     let body = json!({"displayName": "g1"});
-    ground.create(second(1), &ground.group, "g1", body)?;
+    fixture.create(second(1), &fixture.group, "g1", body)?;
     let ids = || (0..2_500).map(|n| format!("m{n:04}"));
     let add = ids().map(Edge::to).collect();
     let remove = Vec::new();
-    let change = ground.edit(EdgeEdit::Delta { add, remove })?;
-    ground.update(second(2), "g1", change, WriteOutcome::Updated)?;
+    let change = fixture.edit(EdgeEdit::Delta { add, remove })?;
+    fixture.update(second(2), "g1", change, WriteOutcome::Updated)?;
     let (entries, _) = log.verified()?;
     let expected = [
         "1.0 created g1",
@@ -146,23 +146,23 @@ fn masks(log: &Log<'_>) -> Result<(), String> {
     for level in [JournalLevel::Notice, JournalLevel::Full] {
         let name = format!("{level:?}").to_lowercase();
         let log = log.tenant(&name).level(level);
-        let ground = log.ground.under(|settings| {
+        let fixture = log.fixture.under(|settings| {
             settings.policy.journal.masked = vec!["nickName".to_owned(), "name".to_owned()];
         });
         let body = json!({
             "userName": "shown-1", "password": "s3cret-1", "nickName": "hidden-1",
             "name": {"familyName": "hidden-2"},
         });
-        ground.create(second(1), &ground.user, "u1", body)?;
+        fixture.create(second(1), &fixture.user, "u1", body)?;
         let values = [
             ("password", json!("s3cret-2")),
             ("nickName", json!("hidden-3")),
             ("title", json!("shown-2")),
         ];
-        let change = ground.setting(&ground.user, values)?;
-        ground.update(second(2), "u1", change, WriteOutcome::Updated)?;
-        let change = ground.setting(&ground.user, [("password", json!("s3cret-3"))])?;
-        ground.update(second(3), "u1", change, WriteOutcome::Updated)?;
+        let change = fixture.setting(&fixture.user, values)?;
+        fixture.update(second(2), "u1", change, WriteOutcome::Updated)?;
+        let change = fixture.setting(&fixture.user, [("password", json!("s3cret-3"))])?;
+        fixture.update(second(3), "u1", change, WriteOutcome::Updated)?;
         let (entries, _) = log.verified()?;
         let bodies = entries.iter().filter_map(|entry| entry.body.as_ref());
         let text: String = bodies.map(|body| body.text.as_str()).collect();
@@ -204,7 +204,7 @@ fn filters(log: &Log<'_>) -> Result<(), String> {
         okta.user(n, &format!("v{n}"))?;
     }
     log.group(4, "g1", &["u0", "v0"])?;
-    okta.ground.delete(second(5), &okta.ground.user, "u0")?;
+    okta.fixture.delete(second(5), &okta.fixture.user, "u0")?;
     let told_of = |query: JournalQuery| Ok::<_, String>(told(&log.page(&query)?.entries));
     let of_group = JournalQuery::oldest().with_resource("Group", resource("g1"));
     let expected = ["7.0 created g1", "8.1 members-changed g1"];

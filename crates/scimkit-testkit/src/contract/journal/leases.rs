@@ -8,7 +8,7 @@ use super::{
     JournalCheck,
     log::{Log, told},
 };
-use crate::contract::ground::{ensure, ensure_eq, second};
+use crate::contract::fixture::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[JournalCheck] = &[
     JournalCheck {

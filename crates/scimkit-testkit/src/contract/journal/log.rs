@@ -14,13 +14,13 @@ use serde_json::json;
 use super::RecordedStore;
 use crate::contract::{
     Driver, Subject,
-    ground::{Ground, ensure, ensure_eq, said, second},
+    fixture::{Fixture, ensure, ensure_eq, said, second},
 };
 
 /// A store and a tenant.
 pub(super) struct Log<'a> {
     drive: &'a Driver<'a>,
-    pub(super) ground: Ground<'a>,
+    pub(super) fixture: Fixture<'a>,
     pub(super) store: Arc<dyn RecordedStore>,
 }
 
@@ -30,44 +30,46 @@ impl<'a> Log<'a> {
         drive: &'a Driver<'a>,
     ) -> Result<Self, String> {
         let asked: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
-        let ground = Ground::new(&Subject::default(), asked, drive)?.tenant("acme");
+        let fixture = Fixture::new(&Subject::default(), asked, drive)?.tenant("acme");
         ensure!(
-            ground.store.support(&ground.user).journal,
+            fixture.store.support(&fixture.user).journal,
             "the store does not declare its journal"
         );
         Ok(Log {
             drive,
-            ground,
+            fixture,
             store,
         })
     }
 
-    fn with(&self, ground: Ground<'a>) -> Log<'a> {
+    fn with(&self, fixture: Fixture<'a>) -> Log<'a> {
         Log {
             drive: self.drive,
-            ground,
+            fixture,
             store: Arc::clone(&self.store),
         }
     }
 
     /// Returns the same store for another tenant.
     pub(super) fn tenant(&self, name: &str) -> Log<'a> {
-        self.with(self.ground.tenant(name))
+        self.with(self.fixture.tenant(name))
     }
 
     /// Returns the same store with another level.
     pub(super) fn level(&self, level: JournalLevel) -> Log<'a> {
         self.with(
-            self.ground
+            self.fixture
                 .under(|settings| settings.policy.journal.level = level),
         )
     }
 
     /// Returns the same store on behalf of a connection.
     pub(super) fn through(&self, connection: &str) -> Log<'a> {
-        let mut ground = self.ground.again();
-        ground.scope = ground.scope.with_connection(ConnectionId::from(connection));
-        self.with(ground)
+        let mut fixture = self.fixture.again();
+        fixture.context = fixture
+            .context
+            .with_connection(ConnectionId::from(connection));
+        self.with(fixture)
     }
 
     pub(super) fn run<'f, T: Send + 'f>(&self, future: BoxFuture<'f, T>) -> Result<T, String> {
@@ -78,7 +80,7 @@ impl<'a> Log<'a> {
     }
 
     pub(super) fn id(&self) -> &TenantId {
-        &self.ground.scope.tenant
+        &self.fixture.context.tenant
     }
 
     pub(super) fn read(&self, query: &JournalQuery) -> Result<JournalRead, String> {
@@ -165,17 +167,17 @@ impl<'a> Log<'a> {
 
     /// Creates a user with its id as its name.
     pub(super) fn user(&self, at: i64, id: &str) -> Result<u64, String> {
-        let ground = &self.ground;
-        let stored = ground.create(second(at), &ground.user, id, json!({"userName": id}))?;
+        let fixture = &self.fixture;
+        let stored = fixture.create(second(at), &fixture.user, id, json!({"userName": id}))?;
         number(stored.version.as_str())
     }
 
     /// Creates a group with members.
     pub(super) fn group(&self, at: i64, id: &str, members: &[&str]) -> Result<u64, String> {
-        let ground = &self.ground;
+        let fixture = &self.fixture;
         let members: Vec<_> = members.iter().map(|id| json!({"value": id})).collect();
         let body = json!({"displayName": id, "members": members});
-        let stored = ground.create(second(at), &ground.group, id, body)?;
+        let stored = fixture.create(second(at), &fixture.group, id, body)?;
         number(stored.version.as_str())
     }
 }

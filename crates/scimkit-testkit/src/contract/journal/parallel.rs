@@ -14,7 +14,7 @@ use super::{
     log::{Log, number, resource},
 };
 use crate::contract::{
-    ground::{ensure, ensure_eq, said, second},
+    fixture::{ensure, ensure_eq, said, second},
     parallel::race,
 };
 
@@ -86,10 +86,10 @@ fn writers(log: &Log<'_>) -> Result<(), String> {
 fn members(log: &Log<'_>) -> Result<(), String> {
     const EACH: usize = 6;
     ensure!(
-        log.ground.store.support(&log.ground.group).written_edges,
+        log.fixture.store.support(&log.fixture.group).written_edges,
         "a store with a journal answers writes without edges"
     );
-    let mut seen: BTreeMap<_, _> = race(&log.ground, THREADS, EACH)?
+    let mut seen: BTreeMap<_, _> = race(&log.fixture, THREADS, EACH)?
         .into_iter()
         .map(|one| (one.number, one.members))
         .collect();
@@ -118,15 +118,15 @@ fn members(log: &Log<'_>) -> Result<(), String> {
 
 /// Adds a member to the group, removes it again, and renames it in between.
 fn write_some(log: &Log<'_>, thread: usize, id: &str) -> Result<Told, String> {
-    let ground = &log.ground;
+    let fixture = &log.fixture;
     let mut told = Told::new();
     for n in 0..WRITES {
         let (change, of) = match n % 4 {
-            0 => (ground.members(&[id], &[])?, "g1"),
-            2 => (ground.members(&[], &[id])?, "g1"),
+            0 => (fixture.members(&[id], &[])?, "g1"),
+            2 => (fixture.members(&[], &[id])?, "g1"),
             _ => {
                 let title = json!(format!("{thread}-{n}"));
-                (ground.setting(&ground.user, [("title", title)])?, id)
+                (fixture.setting(&fixture.user, [("title", title)])?, id)
             }
         };
         let write = WriteOp::Update {
@@ -134,7 +134,7 @@ fn write_some(log: &Log<'_>, thread: usize, id: &str) -> Result<Told, String> {
             expect: ExpectedVersion::Any,
             id: resource(of),
         };
-        let written = ground.attempt(second(2), &write)?;
+        let written = fixture.attempt(second(2), &write)?;
         let written = written.map_err(|e| said(&e))?;
         let version = written.version.ok_or("an update without a version")?;
         told.insert(number(version.as_str())?, of.to_owned());

@@ -12,7 +12,7 @@ use super::{
     JournalCheck,
     log::{Log, told},
 };
-use crate::contract::ground::{ensure, ensure_eq, said, second};
+use crate::contract::fixture::{ensure, ensure_eq, said, second};
 
 pub(super) const CHECKS: &[JournalCheck] = &[
     JournalCheck {
@@ -46,17 +46,18 @@ fn erase(log: &Log<'_>) -> Result<(), String> {
 fn purge(log: &Log<'_>) -> Result<(), String> {
     let log = log.level(JournalLevel::Full);
     let retiring = log
-        .ground
+        .fixture
         .under(|settings| settings.policy.delete_policy = DeletePolicy::Soft);
     for id in ["stays", "gone-softly", "gone-later", "gone-for-good"] {
         log.user(1, id)?;
     }
-    let user = &log.ground.user;
+    let user = &log.fixture.user;
     let members = ["stays", "gone-softly"].map(|id| json!({"value": id}));
     let body = json!({"displayName": "g", "members": members});
-    log.ground.create(second(1), &log.ground.group, "g", body)?;
+    log.fixture
+        .create(second(1), &log.fixture.group, "g", body)?;
     retiring.delete(second(2), user, "gone-softly")?;
-    log.ground.delete(second(2), user, "gone-for-good")?;
+    log.fixture.delete(second(2), user, "gone-for-good")?;
     retiring.delete(second(8), user, "gone-later")?;
     let before = log.verified()?.0;
     let purged = log.run(log.store.purge_deleted(log.id(), second(5)))?;
@@ -94,11 +95,11 @@ fn imported(log: &Log<'_>) -> Result<(), String> {
     let erased = log.run(log.store.erase_tenant(log.id()))?;
     erased.map_err(|e| said(&e))?;
     let store = Arc::clone(&log.store);
-    let scope = log.ground.scope.clone();
+    let context = log.fixture.context.clone();
     let input = Cursor::new(exported.clone());
     let done = log.run(Box::pin(async move {
         let store: Arc<dyn Archive> = store as Arc<dyn Archive>;
-        import_from(&*store, &scope, &ArchiveOptions::default(), input).await
+        import_from(&*store, &context, &ArchiveOptions::default(), input).await
     }))?;
     done.map_err(|e| e.to_string())?;
     ensure_eq!(lines(log)?, exported, "the tenant exported again");

@@ -10,7 +10,7 @@ use scimkit_sql::tables::{SqlStatement, SqlValue};
 use scimkit_store::rows::Access;
 use scimkit_tables::{Driver as SqlDriver, DriverErrorKind, Transaction as _};
 
-use super::super::ground::{ensure, ensure_eq};
+use super::super::fixture::{ensure, ensure_eq};
 use super::fixture::{Fixture, integer, said};
 
 pub(super) fn commit<D: SqlDriver>(fixture: &Fixture<'_, D>) -> Result<(), String> {

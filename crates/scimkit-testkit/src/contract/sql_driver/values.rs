@@ -3,7 +3,7 @@
 use scimkit_sql::tables::{SqlStatement, SqlValue};
 use scimkit_tables::Driver as SqlDriver;
 
-use super::super::ground::{ensure, ensure_eq};
+use super::super::fixture::{ensure, ensure_eq};
 use super::fixture::Fixture;
 
 pub(super) fn round_trip<D: SqlDriver>(fixture: &Fixture<'_, D>) -> Result<(), String> {

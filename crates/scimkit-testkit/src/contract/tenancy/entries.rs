@@ -6,9 +6,9 @@ use scimkit_store::{TenantEntry, TenantId};
 
 use super::{
     TenantStoreCheck,
-    ground::{Ground, connection, made, outcome, tenant, token, with_connections},
+    tenancy_fixture::{TenancyFixture, connection, made, outcome, tenant, token, with_connections},
 };
-use crate::contract::ground::{ensure, ensure_eq, second};
+use crate::contract::fixture::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[TenantStoreCheck] = &[
     TenantStoreCheck {
@@ -45,17 +45,17 @@ pub(super) const CHECKS: &[TenantStoreCheck] = &[
     },
 ];
 
-fn found(ground: &Ground<'_>) -> Result<(), String> {
-    ensure_eq!(ground.tenants()?, [], "tenants of an empty store");
-    ensure_eq!(ground.tenant("acme")?, None, "a tenant of an empty store");
+fn found(fixture: &TenancyFixture<'_>) -> Result<(), String> {
+    ensure_eq!(fixture.tenants()?, [], "tenants of an empty store");
+    ensure_eq!(fixture.tenant("acme")?, None, "a tenant of an empty store");
     ensure!(
-        ground.connection("acme", "crm")?.is_none(),
+        fixture.connection("acme", "crm")?.is_none(),
         "a connection of an empty store"
     );
-    ground.put(with_connections("acme", &["crm"]))?;
+    fixture.put(with_connections("acme", &["crm"]))?;
     let kept = (tenant("acme", 1), connection("acme", "crm", 1));
     ensure_eq!(
-        ground.connection("acme", "crm")?,
+        fixture.connection("acme", "crm")?,
         Some(kept),
         "the stored entries"
     );
@@ -64,20 +64,20 @@ fn found(ground: &Ground<'_>) -> Result<(), String> {
     let mut ruled = connection("acme", "crm", 1);
     renamed.name = String::new();
     ruled.settings = "[]".to_owned();
-    ground.put(vec![
+    fixture.put(vec![
         TenantEntry::Connection(ruled.clone()),
         TenantEntry::Tenant(renamed.clone()),
     ])?;
     (renamed.revision, ruled.revision) = (2, 2);
-    ensure_eq!(ground.tenants()?, [renamed.clone()], "the tenant, changed");
-    let found = ground.tenant("acme")?;
+    ensure_eq!(fixture.tenants()?, [renamed.clone()], "the tenant, changed");
+    let found = fixture.tenant("acme")?;
     ensure_eq!(found.as_ref(), Some(&renamed), "the tenant by its id");
     for id in ["ACME", "acm", "acme ", ""] {
-        ensure_eq!(ground.tenant(id)?, None, "the tenant `{id}`");
+        ensure_eq!(fixture.tenant(id)?, None, "the tenant `{id}`");
     }
     let kept = Some((renamed, ruled));
     ensure_eq!(
-        ground.connection("acme", "crm")?,
+        fixture.connection("acme", "crm")?,
         kept,
         "the changed entries"
     );
@@ -87,40 +87,44 @@ fn found(ground: &Ground<'_>) -> Result<(), String> {
         ("acme", ""),
         ("acm", "ecrm"),
     ] {
-        let found = ground.connection(tenant, id)?;
+        let found = fixture.connection(tenant, id)?;
         ensure!(found.is_none(), "`{tenant}` has no connection `{id}`");
     }
     Ok(())
 }
 
-fn ordered(ground: &Ground<'_>) -> Result<(), String> {
+fn ordered(fixture: &TenancyFixture<'_>) -> Result<(), String> {
     const IDS: [&str; 5] = ["b", "a", "ä", "B", "ab"];
     const ORDERED: [&str; 5] = ["B", "a", "ab", "b", "ä"];
     for id in IDS {
-        ground.put(with_connections(id, &IDS))?;
+        fixture.put(with_connections(id, &IDS))?;
     }
-    let tenants = ground.tenants()?;
+    let tenants = fixture.tenants()?;
     let ids: Vec<_> = tenants.iter().map(|tenant| tenant.id.as_str()).collect();
     ensure_eq!(ids, ORDERED, "the order of tenants");
-    let connections = ground.connections(&TenantId::from("a"))?;
+    let connections = fixture.connections(&TenantId::from("a"))?;
     let ids: Vec<_> = connections.iter().map(|c| c.id.as_str()).collect();
     ensure_eq!(ids, ORDERED, "the order of connections");
     Ok(())
 }
 
-fn apart(ground: &Ground<'_>) -> Result<(), String> {
+fn apart(fixture: &TenancyFixture<'_>) -> Result<(), String> {
     const TENANTS: [&str; 5] = ["a", "A", "ab", "a ", "b"];
     for (n, id) in (0..).zip(TENANTS) {
-        ground.put(with_connections(id, &["crm"]))?;
-        ground.put(vec![TenantEntry::Token(token((id, "crm"), "1", n, 1))])?;
+        fixture.put(with_connections(id, &["crm"]))?;
+        fixture.put(vec![TenantEntry::Token(token((id, "crm"), "1", n, 1))])?;
     }
     for (n, id) in (0..).zip(TENANTS) {
         let own = TenantId::from(id);
         let expected = [connection(id, "crm", 1)];
-        ensure_eq!(ground.connections(&own)?, expected, "connections of `{id}`");
+        ensure_eq!(
+            fixture.connections(&own)?,
+            expected,
+            "connections of `{id}`"
+        );
         let expected = [made(token((id, "crm"), "1", n, 1))];
-        ensure_eq!(ground.tokens(&own)?, expected, "tokens of `{id}`");
-        let opened = ground.opened([n; 32])?;
+        ensure_eq!(fixture.tokens(&own)?, expected, "tokens of `{id}`");
+        let opened = fixture.opened([n; 32])?;
         ensure_eq!(opened.tenant, tenant(id, 1), "the tenant of the token");
         ensure_eq!(
             opened.connection,
@@ -130,27 +134,27 @@ fn apart(ground: &Ground<'_>) -> Result<(), String> {
     }
     let nobody = TenantId::from("");
     ensure_eq!(
-        ground.connections(&nobody)?,
+        fixture.connections(&nobody)?,
         [],
         "connections of a missing tenant"
     );
-    ensure_eq!(ground.tokens(&nobody)?, [], "tokens of a missing tenant");
+    ensure_eq!(fixture.tokens(&nobody)?, [], "tokens of a missing tenant");
     // A write of one tenant does not change the revision of another.
-    ground.put(vec![TenantEntry::Tenant(tenant("a", 1))])?;
-    ground.put(vec![TenantEntry::Connection(connection("A", "crm", 1))])?;
-    ground.put(vec![TenantEntry::Connection(connection("ab", "crm", 1))])
+    fixture.put(vec![TenantEntry::Tenant(tenant("a", 1))])?;
+    fixture.put(vec![TenantEntry::Connection(connection("A", "crm", 1))])?;
+    fixture.put(vec![TenantEntry::Connection(connection("ab", "crm", 1))])
 }
 
-fn stale(ground: &Ground<'_>) -> Result<(), String> {
-    ground.put(with_connections("acme", &["crm"]))?;
+fn stale(fixture: &TenancyFixture<'_>) -> Result<(), String> {
+    fixture.put(with_connections("acme", &["crm"]))?;
     let token = |revision| {
         let mut token = token(("acme", "crm"), "1", 1, 1);
         token.revision = revision;
         token
     };
-    ground.put(vec![TenantEntry::Token(token(0))])?;
+    fixture.put(vec![TenantEntry::Token(token(0))])?;
     for now in 1..4 {
-        ground.used([1; 32], second(100))?;
+        fixture.used([1; 32], second(100))?;
         for (given, expected) in [(0, true), (now - 1, true), (now, false), (now + 1, true)] {
             let stale = format!("stale: W/\"{now}\"");
             let entries = [
@@ -160,22 +164,22 @@ fn stale(ground: &Ground<'_>) -> Result<(), String> {
             ];
             if expected {
                 let mut entries = entries.into_iter();
-                entries.try_for_each(|entry| ground.refused(vec![entry], &stale))?;
+                entries.try_for_each(|entry| fixture.refused(vec![entry], &stale))?;
             }
         }
-        ground.put(vec![
+        fixture.put(vec![
             TenantEntry::Tenant(tenant("acme", now)),
             TenantEntry::Connection(connection("acme", "crm", now)),
             TenantEntry::Token(token(now)),
         ])?;
     }
     let twice = TenantEntry::Tenant(tenant("acme", 4));
-    ground.refused(vec![twice.clone(), twice], "stale: W/\"5\"")
+    fixture.refused(vec![twice.clone(), twice], "stale: W/\"5\"")
 }
 
-fn rootless(ground: &Ground<'_>) -> Result<(), String> {
-    ground.put(with_connections("acme", &["crm"]))?;
-    ground.put(with_connections("other", &["erp"]))?;
+fn rootless(fixture: &TenancyFixture<'_>) -> Result<(), String> {
+    fixture.put(with_connections("acme", &["crm"]))?;
+    fixture.put(with_connections("other", &["erp"]))?;
     let entries = [
         TenantEntry::Tenant(tenant("gone", 1)),
         TenantEntry::Connection(connection("acme", "gone", 1)),
@@ -185,19 +189,19 @@ fn rootless(ground: &Ground<'_>) -> Result<(), String> {
         TenantEntry::Token(made(token(("acme", "crm"), "1", 1, 1))),
     ];
     for entry in entries {
-        ground.refused(vec![entry], "not found")?;
+        fixture.refused(vec![entry], "not found")?;
     }
     ensure!(
-        ground.open([1; 32])?.is_none(),
+        fixture.open([1; 32])?.is_none(),
         "a token without its connection"
     );
     Ok(())
 }
 
-fn all_or_none(ground: &Ground<'_>) -> Result<(), String> {
-    ground.put(vec![])?;
-    ground.put(with_connections("acme", &["crm"]))?;
-    ground.put(vec![TenantEntry::Token(token(("acme", "crm"), "1", 1, 1))])?;
+fn all_or_none(fixture: &TenancyFixture<'_>) -> Result<(), String> {
+    fixture.put(vec![])?;
+    fixture.put(with_connections("acme", &["crm"]))?;
+    fixture.put(vec![TenantEntry::Token(token(("acme", "crm"), "1", 1, 1))])?;
     let good = || {
         let mut entries = with_connections("new", &["erp"]);
         entries.push(TenantEntry::Token(token(("new", "erp"), "1", 2, 1)));
@@ -227,31 +231,31 @@ fn all_or_none(ground: &Ground<'_>) -> Result<(), String> {
     for (entry, expected) in bad {
         let mut entries = good();
         entries.push(entry.clone());
-        ground.refused(entries, expected)?;
+        fixture.refused(entries, expected)?;
         ensure!(
-            ground.open([2; 32])?.is_none(),
+            fixture.open([2; 32])?.is_none(),
             "a token of a rejected write"
         );
     }
     let mut backwards = with_connections("new", &["erp"]);
     backwards.reverse();
-    ground.refused(backwards, "not found")?;
-    ground.put(good())?;
+    fixture.refused(backwards, "not found")?;
+    fixture.put(good())?;
     ensure_eq!(
-        ground.opened([2; 32])?.token.id,
+        fixture.opened([2; 32])?.token.id,
         "1",
         "the token of the write"
     );
     Ok(())
 }
 
-fn parallel(ground: &Ground<'_>) -> Result<(), String> {
+fn parallel(fixture: &TenancyFixture<'_>) -> Result<(), String> {
     const THREADS: usize = 8;
-    ground.put(with_connections("acme", &["crm"]))?;
+    fixture.put(with_connections("acme", &["crm"]))?;
     let change = |n: usize| {
         let mut change = connection("acme", "crm", 1);
         change.name = n.to_string();
-        ground.attempt(vec![TenantEntry::Connection(change)])
+        fixture.attempt(vec![TenantEntry::Connection(change)])
     };
     let answers: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
@@ -269,18 +273,18 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
             other => return Err(format!("a losing change: {other}")),
         }
     }
-    let kept = ground.connections(&TenantId::from("acme"))?;
+    let kept = fixture.connections(&TenantId::from("acme"))?;
     let names: BTreeSet<_> = kept.into_iter().map(|kept| kept.name).collect();
     ensure_eq!(winners.len(), 1, "winning changes");
     ensure_eq!(names, winners, "the stored change");
     Ok(())
 }
 
-fn unpolled(ground: &Ground<'_>) -> Result<(), String> {
-    drop(ground.writes.put(
+fn unpolled(fixture: &TenancyFixture<'_>) -> Result<(), String> {
+    drop(fixture.writes.put(
         with_connections("acme", &["crm"]),
         chrono::DateTime::UNIX_EPOCH.into(),
     ));
-    ensure_eq!(ground.tenants()?, [], "tenants after a dropped future");
+    ensure_eq!(fixture.tenants()?, [], "tenants after a dropped future");
     Ok(())
 }

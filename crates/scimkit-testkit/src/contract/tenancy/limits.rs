@@ -6,9 +6,9 @@ use scimkit_store::{Stamp, TenantEntry, TenantLimits, TokenRecord};
 
 use super::{
     TenantStoreCheck,
-    ground::{Ground, connection, outcome, tenant, token, with_connections},
+    tenancy_fixture::{TenancyFixture, connection, outcome, tenant, token, with_connections},
 };
-use crate::contract::ground::{ensure_eq, said, second};
+use crate::contract::fixture::{ensure_eq, said, second};
 
 pub(super) const CHECKS: &[TenantStoreCheck] = &[
     TenantStoreCheck {
@@ -39,7 +39,7 @@ fn limits(tenants: u64, connections: u64, tokens: u64) -> TenantLimits {
     limits
 }
 
-impl Ground<'_> {
+impl TenancyFixture<'_> {
     /// Stores entries under limits, and returns the outcome.
     fn limited(&self, entries: Vec<TenantEntry>, limits: TenantLimits) -> Result<String, String> {
         let stamp = Stamp::new(second(AT)).with_limits(limits);
@@ -65,37 +65,37 @@ fn new_token(of: (&str, &str), id: &str, digest: u8) -> TenantEntry {
     TenantEntry::Token(token(of, id, digest, 1))
 }
 
-fn rejected(ground: &Ground<'_>) -> Result<(), String> {
-    ground.accepts(with_connections("a", &["c1", "c2"]), limits(1, 2, 0))?;
-    ground.rejects(vec![TenantEntry::Tenant(tenant("b", 0))], limits(1, 9, 9))?;
-    ground.rejects(
+fn rejected(fixture: &TenancyFixture<'_>) -> Result<(), String> {
+    fixture.accepts(with_connections("a", &["c1", "c2"]), limits(1, 2, 0))?;
+    fixture.rejects(vec![TenantEntry::Tenant(tenant("b", 0))], limits(1, 9, 9))?;
+    fixture.rejects(
         vec![TenantEntry::Connection(connection("a", "c3", 0))],
         limits(9, 2, 9),
     )?;
-    ground.rejects(vec![new_token(("a", "c1"), "1", 1)], limits(9, 9, 0))?;
+    fixture.rejects(vec![new_token(("a", "c1"), "1", 1)], limits(9, 9, 0))?;
     // The entries of one write count one after the other, and all or none are stored.
-    ground.rejects(with_connections("b", &["c1", "c2"]), limits(2, 1, 9))?;
+    fixture.rejects(with_connections("b", &["c1", "c2"]), limits(2, 1, 9))?;
     let two = |digest| {
         let first = new_token(("a", "c1"), "1", digest);
         vec![first, new_token(("a", "c1"), "2", digest + 1)]
     };
-    ground.rejects(two(1), limits(9, 9, 1))?;
-    ground.accepts(two(1), limits(9, 9, 2))?;
+    fixture.rejects(two(1), limits(9, 9, 1))?;
+    fixture.accepts(two(1), limits(9, 9, 2))?;
     // Connections count per tenant, and tokens per connection.
-    ground.accepts(with_connections("b", &["c1", "c2"]), limits(2, 2, 9))?;
-    ground.accepts(vec![new_token(("a", "c2"), "3", 3)], limits(9, 9, 1))?;
-    ground.accepts(vec![new_token(("b", "c1"), "1", 4)], limits(9, 9, 1))?;
+    fixture.accepts(with_connections("b", &["c1", "c2"]), limits(2, 2, 9))?;
+    fixture.accepts(vec![new_token(("a", "c2"), "3", 3)], limits(9, 9, 1))?;
+    fixture.accepts(vec![new_token(("b", "c1"), "1", 4)], limits(9, 9, 1))?;
     // Removed entries leave room.
-    let answer = outcome(&ground.remove_connection("a", "c1")?);
+    let answer = outcome(&fixture.remove_connection("a", "c1")?);
     ensure_eq!(answer, "done", "a removal");
-    ground.accepts(
+    fixture.accepts(
         vec![TenantEntry::Connection(connection("a", "c3", 0))],
         limits(2, 2, 2),
     )?;
     // The error names the limit and what to do.
     let stamp = Stamp::new(second(AT)).with_limits(limits(2, 2, 2));
     let entries = vec![TenantEntry::Connection(connection("a", "c4", 0))];
-    let answer = ground.run(ground.writes.put(entries, stamp))?;
+    let answer = fixture.run(fixture.writes.put(entries, stamp))?;
     let expected = "the tenant has as many connections as the limit of 2 allows: remove one that is not needed, \
                     or raise the limit";
     ensure_eq!(
@@ -106,12 +106,12 @@ fn rejected(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn changed(ground: &Ground<'_>) -> Result<(), String> {
+fn changed(fixture: &TenancyFixture<'_>) -> Result<(), String> {
     // More entries than the limits allow, as after they were lowered.
-    ground.put(with_connections("a", &["c1", "c2"]))?;
-    ground.put(with_connections("b", &[]))?;
+    fixture.put(with_connections("a", &["c1", "c2"]))?;
+    fixture.put(with_connections("b", &[]))?;
     let first = token(("a", "c1"), "1", 1, 1);
-    ground.put(vec![
+    fixture.put(vec![
         TenantEntry::Token(first.clone()),
         new_token(("a", "c1"), "2", 2),
     ])?;
@@ -122,7 +122,7 @@ fn changed(ground: &Ground<'_>) -> Result<(), String> {
     };
     let mut renamed = stored(first);
     renamed.name = "renamed".to_owned();
-    ground.accepts(
+    fixture.accepts(
         vec![
             TenantEntry::Tenant(tenant("b", 1)),
             TenantEntry::Connection(connection("a", "c2", 1)),
@@ -134,15 +134,15 @@ fn changed(ground: &Ground<'_>) -> Result<(), String> {
     let mut replaced = renamed;
     (replaced.revision, replaced.replaced_at) = (2, Some(second(AT + 50)));
     let successor = new_token(("a", "c1"), "3", 3);
-    ground.accepts(
+    fixture.accepts(
         vec![TenantEntry::Token(replaced), successor],
         limits(1, 1, 2),
     )?;
-    ground.rejects(vec![new_token(("a", "c1"), "4", 4)], limits(1, 1, 2))
+    fixture.rejects(vec![new_token(("a", "c1"), "4", 4)], limits(1, 1, 2))
 }
 
-fn unused(ground: &Ground<'_>) -> Result<(), String> {
-    ground.put(with_connections("a", &["c1", "c2"]))?;
+fn unused(fixture: &TenancyFixture<'_>) -> Result<(), String> {
+    fixture.put(with_connections("a", &["c1", "c2"]))?;
     let one = limits(9, 9, 1);
     let ends: [fn(&mut TokenRecord); 4] = [
         |token| token.revoked_at = Some(second(AT + 50)),
@@ -153,32 +153,32 @@ fn unused(ground: &Ground<'_>) -> Result<(), String> {
     for (n, end) in (1..).zip(ends) {
         let mut ended = token(("a", "c1"), &n.to_string(), n, 1);
         end(&mut ended);
-        ground.accepts(vec![TenantEntry::Token(ended)], one)?;
+        fixture.accepts(vec![TenantEntry::Token(ended)], one)?;
     }
     let mut in_use = token(("a", "c1"), "5", 5, 1);
     in_use.expires_at = Some(second(AT + 1));
-    ground.accepts(vec![TenantEntry::Token(in_use)], one)?;
-    ground.rejects(vec![new_token(("a", "c1"), "6", 6)], one)?;
+    fixture.accepts(vec![TenantEntry::Token(in_use)], one)?;
+    fixture.rejects(vec![new_token(("a", "c1"), "6", 6)], one)?;
     // A token that becomes valid again counts again, and one that moves counts for its new connection.
     let mut expired = token(("a", "c1"), "4", 4, 1);
     expired.revision = 1;
-    ground.rejects(vec![TenantEntry::Token(expired.clone())], one)?;
-    ground.accepts(vec![new_token(("a", "c2"), "7", 7)], one)?;
+    fixture.rejects(vec![TenantEntry::Token(expired.clone())], one)?;
+    fixture.accepts(vec![new_token(("a", "c2"), "7", 7)], one)?;
     let mut moved = token(("a", "c2"), "5", 5, 1);
     moved.revision = 1;
-    ground.rejects(vec![TenantEntry::Token(moved)], one)?;
-    ground.accepts(vec![TenantEntry::Token(expired)], limits(9, 9, 2))
+    fixture.rejects(vec![TenantEntry::Token(moved)], one)?;
+    fixture.accepts(vec![TenantEntry::Token(expired)], limits(9, 9, 2))
 }
 
-fn parallel(ground: &Ground<'_>) -> Result<(), String> {
+fn parallel(fixture: &TenancyFixture<'_>) -> Result<(), String> {
     const CREATORS: u8 = 12;
     const LIMIT: u64 = 4;
-    ground.put(with_connections("a", &["c"]))?;
+    fixture.put(with_connections("a", &["c"]))?;
     // Each thread creates a tenant, a connection and a token, and the threads take turns with the two stores.
     let create = |n: u8| -> Result<[String; 3], String> {
         let store = match n % 2 {
-            0 => &ground.writes,
-            _ => &ground.reads,
+            0 => &fixture.writes,
+            _ => &fixture.reads,
         };
         let id = format!("n{n}");
         let entries = [
@@ -189,7 +189,7 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
         let mut outcomes = Vec::new();
         for entry in entries {
             let stamp = Stamp::new(second(AT)).with_limits(limits(LIMIT, LIMIT, LIMIT));
-            let put = ground.run(store.put(vec![entry], stamp))?;
+            let put = fixture.run(store.put(vec![entry], stamp))?;
             outcomes.push(outcome(&put));
         }
         outcomes.try_into().map_err(|_| "three outcomes".to_owned())
@@ -219,9 +219,9 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
     }
     let acme = scimkit_store::TenantId::from("a");
     let kept = (
-        ground.tenants()?.len(),
-        ground.connections(&acme)?.len(),
-        ground.tokens(&acme)?.len(),
+        fixture.tenants()?.len(),
+        fixture.connections(&acme)?.len(),
+        fixture.tokens(&acme)?.len(),
     );
     ensure_eq!(kept, (4, 4, 4), "tenants, connections and tokens");
     Ok(())

@@ -4,9 +4,9 @@ use scimkit_store::{TenantEntry, TenantId};
 
 use super::{
     TenantStoreCheck,
-    ground::{Ground, connection, made, outcome, tenant, token, with_connections},
+    tenancy_fixture::{TenancyFixture, connection, made, outcome, tenant, token, with_connections},
 };
-use crate::contract::ground::{ensure, ensure_eq};
+use crate::contract::fixture::{ensure, ensure_eq};
 
 pub(super) const CHECKS: &[TenantStoreCheck] = &[
     TenantStoreCheck {
@@ -19,20 +19,20 @@ pub(super) const CHECKS: &[TenantStoreCheck] = &[
     },
 ];
 
-fn tokens(ground: &Ground<'_>) -> Result<(), String> {
+fn tokens(fixture: &TenancyFixture<'_>) -> Result<(), String> {
     for (n, id) in [(1, "acme"), (5, "other")] {
-        ground.put(with_connections(id, &["crm", "crm2"]))?;
-        ground.put(vec![
+        fixture.put(with_connections(id, &["crm", "crm2"]))?;
+        fixture.put(vec![
             TenantEntry::Token(token((id, "crm"), "1", n, 1)),
             TenantEntry::Token(token((id, "crm"), "2", n + 1, 1)),
             TenantEntry::Token(token((id, "crm2"), "3", n + 2, 1)),
         ])?;
     }
     for (of, id) in [("acme", "CRM"), ("nobody", "crm"), ("acme", "")] {
-        let answer = outcome(&ground.remove_connection(of, id)?);
+        let answer = outcome(&fixture.remove_connection(of, id)?);
         ensure_eq!(answer, "not found", "the removal of `{id}` of `{of}`");
     }
-    let answer = outcome(&ground.remove_connection("acme", "crm")?);
+    let answer = outcome(&fixture.remove_connection("acme", "crm")?);
     ensure_eq!(answer, "done", "a removal");
     for (digest, there) in [
         (1, false),
@@ -42,42 +42,46 @@ fn tokens(ground: &Ground<'_>) -> Result<(), String> {
         (6, true),
         (7, true),
     ] {
-        let found = ground.open([digest; 32])?.is_some();
+        let found = fixture.open([digest; 32])?.is_some();
         ensure_eq!(found, there, "the token {digest} after a removal");
     }
     let acme = TenantId::from("acme");
     let left = [connection("acme", "crm2", 1)];
     ensure_eq!(
-        ground.connections(&acme)?,
+        fixture.connections(&acme)?,
         left,
         "the remaining connections"
     );
     let left = [made(token(("acme", "crm2"), "3", 3, 1))];
-    ensure_eq!(ground.tokens(&acme)?, left, "the remaining tokens");
+    ensure_eq!(fixture.tokens(&acme)?, left, "the remaining tokens");
     let tenants = [tenant("acme", 1), tenant("other", 1)];
-    ensure_eq!(ground.tenants()?, tenants, "tenants after a removal");
-    let answer = outcome(&ground.remove_connection("acme", "crm")?);
+    ensure_eq!(fixture.tenants()?, tenants, "tenants after a removal");
+    let answer = outcome(&fixture.remove_connection("acme", "crm")?);
     ensure_eq!(answer, "not found", "a second removal");
     Ok(())
 }
 
-fn again(ground: &Ground<'_>) -> Result<(), String> {
-    ground.put(with_connections("acme", &["crm"]))?;
-    ground.put(vec![
+fn again(fixture: &TenancyFixture<'_>) -> Result<(), String> {
+    fixture.put(with_connections("acme", &["crm"]))?;
+    fixture.put(vec![
         TenantEntry::Connection(connection("acme", "crm", 1)),
         TenantEntry::Token(token(("acme", "crm"), "1", 1, 1)),
     ])?;
-    let answer = outcome(&ground.remove_connection("acme", "crm")?);
+    let answer = outcome(&fixture.remove_connection("acme", "crm")?);
     ensure_eq!(answer, "done", "a removal");
     let change = TenantEntry::Connection(connection("acme", "crm", 2));
-    ground.refused(vec![change], "not found")?;
-    ground.put(vec![TenantEntry::Connection(connection("acme", "crm", 0))])?;
-    ensure!(ground.open([1; 32])?.is_none(), "a former token");
-    ensure_eq!(ground.tokens(&TenantId::from("acme"))?, [], "former tokens");
-    // Digest and id are free again.
-    ground.put(vec![TenantEntry::Token(token(("acme", "crm"), "1", 1, 2))])?;
+    fixture.refused(vec![change], "not found")?;
+    fixture.put(vec![TenantEntry::Connection(connection("acme", "crm", 0))])?;
+    ensure!(fixture.open([1; 32])?.is_none(), "a former token");
     ensure_eq!(
-        ground.opened([1; 32])?.connection.revision,
+        fixture.tokens(&TenantId::from("acme"))?,
+        [],
+        "former tokens"
+    );
+    // Digest and id are free again.
+    fixture.put(vec![TenantEntry::Token(token(("acme", "crm"), "1", 1, 2))])?;
+    ensure_eq!(
+        fixture.opened([1; 32])?.connection.revision,
         1,
         "its revision"
     );

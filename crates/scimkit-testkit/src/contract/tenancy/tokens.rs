@@ -6,9 +6,9 @@ use scimkit_store::{TenantEntry, TenantId, TokenRecord, TokenScopes};
 
 use super::{
     TenantStoreCheck,
-    ground::{Ground, made, outcome, token, with_connections},
+    tenancy_fixture::{TenancyFixture, made, outcome, token, with_connections},
 };
-use crate::contract::ground::{ensure, ensure_eq, second};
+use crate::contract::fixture::{ensure, ensure_eq, second};
 
 pub(super) const CHECKS: &[TenantStoreCheck] = &[
     TenantStoreCheck {
@@ -42,22 +42,22 @@ pub(super) const CHECKS: &[TenantStoreCheck] = &[
 ];
 
 /// Stores a token, and raises its revision to the stored one.
-fn put(ground: &Ground<'_>, token: &mut TokenRecord) -> Result<(), String> {
-    ground.put(vec![TenantEntry::Token(token.clone())])?;
+fn put(fixture: &TenancyFixture<'_>, token: &mut TokenRecord) -> Result<(), String> {
+    fixture.put(vec![TenantEntry::Token(token.clone())])?;
     token.revision += 1;
     Ok(())
 }
 
-fn opened(ground: &Ground<'_>) -> Result<(), String> {
-    ground.put(with_connections("acme", &["crm", "erp"]))?;
+fn opened(fixture: &TenancyFixture<'_>) -> Result<(), String> {
+    fixture.put(with_connections("acme", &["crm", "erp"]))?;
     ensure!(
-        ground.open([1; 32])?.is_none(),
+        fixture.open([1; 32])?.is_none(),
         "a token before it is created"
     );
     let mut token = token(("acme", "crm"), "1", 1, 10);
-    put(ground, &mut token)?;
+    put(fixture, &mut token)?;
     ensure_eq!(
-        ground.opened([1; 32])?.token,
+        fixture.opened([1; 32])?.token,
         token,
         "a token as it was created"
     );
@@ -77,8 +77,8 @@ fn opened(ground: &Ground<'_>) -> Result<(), String> {
     ];
     for (n, change) in changes.iter().enumerate() {
         change(&mut token);
-        put(ground, &mut token)?;
-        let opened = ground.opened([1; 32])?;
+        put(fixture, &mut token)?;
+        let opened = fixture.opened([1; 32])?;
         ensure_eq!(opened.token.name, token.name, "the name, change {n}");
         ensure_eq!(
             opened.token.expires_at,
@@ -98,7 +98,7 @@ fn opened(ground: &Ground<'_>) -> Result<(), String> {
         ensure_eq!(opened.token.scopes, token.scopes, "scopes, change {n}");
         ensure_eq!(opened.token, token, "a token after change {n}");
         ensure_eq!(opened.connection.id, token.connection, "its connection");
-        let tokens = ground.tokens(&token.tenant)?;
+        let tokens = fixture.tokens(&token.tenant)?;
         ensure_eq!(tokens, [token.clone()], "tokens after change {n}");
     }
     let mut other = [1; 32];
@@ -106,14 +106,14 @@ fn opened(ground: &Ground<'_>) -> Result<(), String> {
         *last = 0;
     }
     ensure!(
-        ground.open(other)?.is_none(),
+        fixture.open(other)?.is_none(),
         "a digest that is almost the same"
     );
     Ok(())
 }
 
-fn ordered(ground: &Ground<'_>) -> Result<(), String> {
-    ground.put(with_connections("acme", &["crm", "erp"]))?;
+fn ordered(fixture: &TenancyFixture<'_>) -> Result<(), String> {
+    fixture.put(with_connections("acme", &["crm", "erp"]))?;
     let made = [
         ("c", 3, "crm"),
         ("z", 1, "erp"),
@@ -121,19 +121,19 @@ fn ordered(ground: &Ground<'_>) -> Result<(), String> {
         ("a", 2, "crm"),
     ];
     for (digest, (id, at, connection)) in (0..).zip(made) {
-        put(ground, &mut token(("acme", connection), id, digest, at))?;
+        put(fixture, &mut token(("acme", connection), id, digest, at))?;
     }
-    let tokens = ground.tokens(&TenantId::from("acme"))?;
+    let tokens = fixture.tokens(&TenantId::from("acme"))?;
     let ids: Vec<_> = tokens.iter().map(|token| token.id.as_str()).collect();
     ensure_eq!(ids, ["z", "a", "b", "c"], "the order of tokens");
     Ok(())
 }
 
-fn taken(ground: &Ground<'_>) -> Result<(), String> {
-    ground.put(with_connections("acme", &["crm", "erp"]))?;
-    ground.put(with_connections("other", &["crm"]))?;
-    put(ground, &mut token(("acme", "crm"), "1", 1, 1))?;
-    put(ground, &mut token(("acme", "crm"), "2", 2, 1))?;
+fn taken(fixture: &TenancyFixture<'_>) -> Result<(), String> {
+    fixture.put(with_connections("acme", &["crm", "erp"]))?;
+    fixture.put(with_connections("other", &["crm"]))?;
+    put(fixture, &mut token(("acme", "crm"), "1", 1, 1))?;
+    put(fixture, &mut token(("acme", "crm"), "2", 2, 1))?;
     let refused = [
         (token(("acme", "crm"), "3", 1, 1), "taken: digest"),
         (token(("acme", "erp"), "3", 1, 1), "taken: digest"),
@@ -142,22 +142,22 @@ fn taken(ground: &Ground<'_>) -> Result<(), String> {
         (token(("acme", "crm"), "1", 2, 1), "taken: id"),
     ];
     for (token, expected) in refused {
-        ground.refused(vec![TenantEntry::Token(token)], expected)?;
+        fixture.refused(vec![TenantEntry::Token(token)], expected)?;
     }
-    ensure!(ground.open([3; 32])?.is_none(), "a rejected token");
+    ensure!(fixture.open([3; 32])?.is_none(), "a rejected token");
     ensure_eq!(
-        ground.opened([1; 32])?.token.id,
+        fixture.opened([1; 32])?.token.id,
         "1",
         "the owner of the digest"
     );
     // An id is unique only within its tenant.
-    put(ground, &mut token(("other", "crm"), "1", 3, 1))
+    put(fixture, &mut token(("other", "crm"), "1", 3, 1))
 }
 
-fn revoked(ground: &Ground<'_>) -> Result<(), String> {
-    ground.put(with_connections("acme", &["crm"]))?;
+fn revoked(fixture: &TenancyFixture<'_>) -> Result<(), String> {
+    fixture.put(with_connections("acme", &["crm"]))?;
     let mut token = token(("acme", "crm"), "1", 1, 1);
-    put(ground, &mut token)?;
+    put(fixture, &mut token)?;
     let kept = [
         (None, None),
         (Some(second(9)), Some(second(9))),
@@ -168,8 +168,8 @@ fn revoked(ground: &Ground<'_>) -> Result<(), String> {
     ];
     for (given, expected) in kept {
         token.revoked_at = given;
-        put(ground, &mut token)?;
-        let opened = ground.opened([1; 32])?;
+        put(fixture, &mut token)?;
+        let opened = fixture.opened([1; 32])?;
         ensure_eq!(opened.token.revoked_at, expected, "revoked after {given:?}");
         let good = opened.token.is_valid_at(second(1));
         ensure_eq!(good, expected.is_none(), "good after {given:?}");
@@ -177,47 +177,47 @@ fn revoked(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn replaced(ground: &Ground<'_>) -> Result<(), String> {
-    ground.put(with_connections("acme", &["crm"]))?;
+fn replaced(fixture: &TenancyFixture<'_>) -> Result<(), String> {
+    fixture.put(with_connections("acme", &["crm"]))?;
     let mut token = token(("acme", "crm"), "1", 1, 1);
-    put(ground, &mut token)?;
+    put(fixture, &mut token)?;
     for (given, expected) in [(9, 9), (10, 9), (5, 5), (9, 5)] {
         token.replaced_at = Some(second(given));
-        put(ground, &mut token)?;
-        let opened = ground.opened([1; 32])?.token;
+        put(fixture, &mut token)?;
+        let opened = fixture.opened([1; 32])?.token;
         ensure_eq!(opened.replaced_at, Some(second(expected)), "after {given}");
         let good = [expected - 1, expected].map(|at| opened.is_valid_at(second(at)));
         ensure_eq!(good, [true, false], "good before {expected}, and then");
     }
     token.replaced_at = None;
-    put(ground, &mut token)?;
-    let kept = ground.opened([1; 32])?.token.replaced_at;
+    put(fixture, &mut token)?;
+    let kept = fixture.opened([1; 32])?.token.replaced_at;
     ensure_eq!(kept, Some(second(5)), "replaced after a write without it");
     Ok(())
 }
 
 /// Many threads replace a token, or some revoke it, at the same time.
-fn parallel(ground: &Ground<'_>) -> Result<(), String> {
+fn parallel(fixture: &TenancyFixture<'_>) -> Result<(), String> {
     const ROUNDS: u8 = 8;
     const THREADS: u8 = 6;
-    ground.put(with_connections("acme", &["crm"]))?;
+    fixture.put(with_connections("acme", &["crm"]))?;
     for round in 0..ROUNDS {
         let old = made(token(("acme", "crm"), &round.to_string(), round, 1));
         let mut new = old.clone();
         new.revision = 0;
-        ground.put(vec![TenantEntry::Token(new)])?;
+        fixture.put(vec![TenantEntry::Token(new)])?;
         let digest = |thread: u8| 100 + round * THREADS + thread;
         // In every second round the first thread revokes the token, and the others replace it.
         let attempt = |thread: u8| {
             let mut old = old.clone();
             if thread == 0 && round % 2 == 0 {
                 old.revoked_at = Some(second(2));
-                return ground.attempt(vec![TenantEntry::Token(old)]);
+                return fixture.attempt(vec![TenantEntry::Token(old)]);
             }
             old.replaced_at = Some(second(1_000));
             let id = format!("{round} {thread}");
             let next = token(("acme", "crm"), &id, digest(thread), 1);
-            ground.attempt(vec![TenantEntry::Token(next), TenantEntry::Token(old)])
+            fixture.attempt(vec![TenantEntry::Token(next), TenantEntry::Token(old)])
         };
         let answers: Vec<_> = thread::scope(|scope| {
             let attempt = &attempt;
@@ -236,9 +236,9 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
             }
         }
         ensure_eq!(winners.len(), 1, "winning changes of one revision");
-        let kept = ground.opened([round; 32])?.token;
+        let kept = fixture.opened([round; 32])?.token;
         for thread in 0..THREADS {
-            let there = ground.open([digest(thread); 32])?.is_some();
+            let there = fixture.open([digest(thread); 32])?.is_some();
             let won = winners.contains(&thread) && kept.replaced_at.is_some();
             ensure_eq!(there, won, "the token of {thread}, with {kept:?}");
         }
@@ -249,18 +249,18 @@ fn parallel(ground: &Ground<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn used(ground: &Ground<'_>) -> Result<(), String> {
-    ground.put(with_connections("acme", &["crm"]))?;
+fn used(fixture: &TenancyFixture<'_>) -> Result<(), String> {
+    fixture.put(with_connections("acme", &["crm"]))?;
     let mut first = token(("acme", "crm"), "1", 1, 1);
     let mut other = token(("acme", "crm"), "2", 2, 1);
-    put(ground, &mut first)?;
-    put(ground, &mut other)?;
+    put(fixture, &mut first)?;
+    put(fixture, &mut other)?;
     for (at, latest) in [(100, 100), (100, 100), (50, 100), (300, 300), (299, 300)] {
-        ground.used([1; 32], second(at))?;
-        let noted = ground.opened([1; 32])?.token.last_used;
+        fixture.used([1; 32], second(at))?;
+        let noted = fixture.opened([1; 32])?.token.last_used;
         ensure_eq!(noted, Some(second(latest)), "the last use after {at}");
     }
-    let noted = ground.opened([2; 32])?.token.last_used;
+    let noted = fixture.opened([2; 32])?.token.last_used;
     ensure_eq!(noted, None, "the last use of another token");
     // A write without a use does not clear it, and a write with a later use records that.
     let mut renamed = first;
@@ -271,8 +271,8 @@ fn used(ground: &Ground<'_>) -> Result<(), String> {
         (Some(second(400)), 400),
     ] {
         renamed.last_used = given;
-        put(ground, &mut renamed)?;
-        let noted = ground.opened([1; 32])?.token;
+        put(fixture, &mut renamed)?;
+        let noted = fixture.opened([1; 32])?.token;
         ensure_eq!(
             noted.last_used,
             Some(second(latest)),
@@ -280,9 +280,9 @@ fn used(ground: &Ground<'_>) -> Result<(), String> {
         );
         ensure_eq!(noted.name, "nightly", "the name that was written");
     }
-    ground.used([9; 32], second(100))?;
+    fixture.used([9; 32], second(100))?;
     ensure!(
-        ground.open([9; 32])?.is_none(),
+        fixture.open([9; 32])?.is_none(),
         "a token created by its use"
     );
     Ok(())

@@ -318,7 +318,7 @@ async fn each_broken_requirement_is_found() {
     for (what, id, hear, say) in MUTANTS {
         let mutant = Mutant(server(STORES[0].1(), Tolerance::DEFAULT), *hear, *say);
         let mut cases = conformance::cases().unwrap();
-        cases.retain(|case| case.ledger.iter().any(|proven| proven == id));
+        cases.retain(|case| case.proves.iter().any(|proven| proven == id));
         let check = ConformanceCheck::new(&mutant)
             .with_token(TOKEN)
             .with_cases(cases);

@@ -11,7 +11,7 @@ use std::{
 };
 
 use scimkit_core::Version;
-use scimkit_registry::{AttrId, AttributeRole, Edge, ResourceId, ResourceType};
+use scimkit_registry::{AttrEdges, AttrId, AttributeRole, Edge, ResourceId, ResourceType};
 use scimkit_store::{
     Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, StoreError, StoredResource,
     TenantId,
@@ -69,7 +69,7 @@ pub(super) struct Database {
 
 pub(super) struct Transaction<'a> {
     database: &'a Database,
-    scope: &'a RequestContext,
+    context: &'a RequestContext,
     tables: Arc<Tables>,
 }
 
@@ -106,7 +106,7 @@ impl Rows for Transaction<'_> {
                     predicate,
                     state,
                 } => satisfying(
-                    self.scope,
+                    self.context,
                     kind,
                     predicate,
                     tables.all(kind, *state).collect(),
@@ -114,9 +114,9 @@ impl Rows for Transaction<'_> {
             };
             facts.add_rows(&lookup, rows);
         }
-        for (list, among) in &needs.edges {
+        for (list, wanted) in &needs.edges {
             let mut targets = tables.members(list);
-            targets.retain(|target| among.contains(target));
+            targets.retain(|target| wanted.contains(target));
             let list = list.clone();
             facts.edges.push(Members { list, targets });
         }
@@ -180,7 +180,7 @@ impl Rows for Transaction<'_> {
             Some(Fault::Raced(row)) => {
                 // It was committed elsewhere, so it remains after this transaction.
                 let mut tenants = locked(&self.database.tenants);
-                let tables = tenants.entry(self.scope.tenant.clone()).or_default();
+                let tables = tenants.entry(self.context.tenant.clone()).or_default();
                 Arc::make_mut(tables).insert(row);
                 self.tables = Arc::clone(tables);
             }
@@ -202,8 +202,8 @@ impl RowTransaction for Transaction<'_> {
             return Err(RowsError::Lost(StoreError::backend("connection reset")));
         }
         let tables = std::mem::take(&mut self.tables);
-        locked(&self.database.tenants).insert(self.scope.tenant.clone(), tables);
-        let request = self.scope.cause.request.as_deref();
+        locked(&self.database.tenants).insert(self.context.tenant.clone(), tables);
+        let request = self.context.cause.request.as_deref();
         locked(&self.database.log).extend(request.map(str::to_owned));
         Ok(())
     }
@@ -211,7 +211,7 @@ impl RowTransaction for Transaction<'_> {
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        locked(&self.database.locked).remove(&self.scope.tenant);
+        locked(&self.database.locked).remove(&self.context.tenant);
     }
 }
 
@@ -240,10 +240,10 @@ impl Tables {
             let list = list.clone();
             facts.shown_members.push(ShownMembers { list, members });
         }
-        for (list, among) in &needs.member_kinds {
+        for (list, wanted) in &needs.member_kinds {
             let members = self.edges.get(list).into_iter().flatten().map(member);
             let members = members
-                .filter(|member| among.contains(&member.id))
+                .filter(|member| wanted.contains(&member.id))
                 .collect();
             let list = list.clone();
             facts.member_kinds.push(ShownMembers { list, members });
@@ -375,12 +375,12 @@ impl Tables {
     /// Returns the current edges of a resource under an attribute.
     fn edges(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         (kind, owner): (&ResourceType, &FoundRow),
         attr: AttrId,
     ) -> Vec<Edge> {
         let attr = kind.attr(attr);
-        let leads_to = target_types(&scope.settings.registry, kind, attr.id());
+        let leads_to = target_types(&context.settings.registry, kind, attr.id());
         let filled = |id: &ResourceId, given: Option<&String>| {
             let known = self
                 .rows
@@ -391,7 +391,7 @@ impl Tables {
             match known {
                 None => edge.with_kind(given.cloned()),
                 Some(row) => {
-                    let kind = scope
+                    let kind = context
                         .settings
                         .registry
                         .resource_type(&row.head.kind)
@@ -434,14 +434,15 @@ impl Tables {
 
     fn stored(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         kind: &Arc<ResourceType>,
         row: FoundRow,
         want: &[AttrId],
     ) -> StoredResource {
-        let edges = want
-            .iter()
-            .map(|attr| (*attr, self.edges(scope, (kind, &row), *attr)));
+        let edges = want.iter().map(|attr| AttrEdges {
+            attr: *attr,
+            edges: self.edges(context, (kind, &row), *attr),
+        });
         let edges = edges.collect();
         let mut stored = row.into_stored();
         stored.edges = edges;
@@ -472,40 +473,43 @@ impl Database {
         (!self.keeps_ids).then_some(&self.serial)
     }
 
-    fn tables(&self, scope: &RequestContext) -> Arc<Tables> {
+    fn tables(&self, context: &RequestContext) -> Arc<Tables> {
         let tenants = locked(&self.tenants);
-        tenants.get(&scope.tenant).cloned().unwrap_or_default()
+        tenants.get(&context.tenant).cloned().unwrap_or_default()
     }
 }
 
 impl RowDatabase for Database {
     type Transaction<'a> = Transaction<'a>;
 
-    async fn begin<'a>(&'a self, scope: &'a RequestContext) -> Result<Transaction<'a>, RowsError> {
-        while !locked(&self.locked).insert(scope.tenant.clone()) && !self.is_unlocked {
+    async fn begin<'a>(
+        &'a self,
+        context: &'a RequestContext,
+    ) -> Result<Transaction<'a>, RowsError> {
+        while !locked(&self.locked).insert(context.tenant.clone()) && !self.is_unlocked {
             pause(1).await;
         }
         *locked(&self.transactions) += 1;
         Ok(Transaction {
             database: self,
-            scope,
-            tables: self.tables(scope),
+            context,
+            tables: self.tables(context),
         })
     }
 
     async fn edges(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         query: &EdgeQuery,
     ) -> Result<Vec<Vec<Edge>>, StoreError> {
         pause(self.patience).await;
-        let tables = self.tables(scope);
+        let tables = self.tables(context);
         let limit = query.limit.map_or(usize::MAX, |limit| limit as usize);
         let edges = |id| {
             let owner = tables
                 .row(id)
                 .filter(|row| row.head.state == RowState::Live);
-            let edges = owner.map(|row| tables.edges(scope, (&query.kind, &row), query.attr));
+            let edges = owner.map(|row| tables.edges(context, (&query.kind, &row), query.attr));
             let edges = edges.unwrap_or_default().into_iter();
             let rest =
                 edges.filter(|edge| query.after.as_ref().is_none_or(|after| edge.id > *after));
@@ -514,35 +518,35 @@ impl RowDatabase for Database {
         Ok(query.owners.iter().map(edges).collect())
     }
 
-    async fn query(&self, scope: &RequestContext, query: &Query) -> Result<Page, StoreError> {
+    async fn query(&self, context: &RequestContext, query: &Query) -> Result<Page, StoreError> {
         pause(self.patience).await;
-        let tables = self.tables(scope);
+        let tables = self.tables(context);
         let edges = query.needed_edges();
         let rows = tables.all(&query.kind, RowState::Live);
-        let stored = rows.map(|row| tables.stored(scope, &query.kind, row, &edges));
-        page(scope, query, stored.collect())
+        let stored = rows.map(|row| tables.stored(context, &query.kind, row, &edges));
+        page(context, query, stored.collect())
     }
 
     async fn read(
         &self,
-        scope: &RequestContext,
+        context: &RequestContext,
         kind: &Arc<ResourceType>,
         id: &ResourceId,
         want: &ReadOptions,
     ) -> Result<StoredResource, StoreError> {
         pause(self.patience).await;
-        let tables = self.tables(scope);
+        let tables = self.tables(context);
         let row = tables
             .row(id)
             .filter(|row| row.head.state == RowState::Live);
         let row = row.filter(|row| *row.head.kind == *kind.name());
         let row = row.ok_or(StoreError::NotFound)?;
-        let mut stored = tables.stored(scope, kind, row, &want.edges);
+        let mut stored = tables.stored(context, kind, row, &want.edges);
         let limit = want.limit.map_or(usize::MAX, |limit| limit as usize);
         stored
             .edges
             .iter_mut()
-            .for_each(|(_, edges)| edges.truncate(limit));
+            .for_each(|list| list.edges.truncate(limit));
         Ok(stored)
     }
 

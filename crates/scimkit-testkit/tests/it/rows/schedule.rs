@@ -71,10 +71,10 @@ impl World {
         }
     }
 
-    fn scope(&self, number: usize) -> RequestContext {
-        let mut scope = RequestContext::new(TenantId::default(), Arc::clone(&self.settings));
-        scope.cause = Cause::application().with_request(number.to_string());
-        scope
+    fn context(&self, number: usize) -> RequestContext {
+        let mut context = RequestContext::new(TenantId::default(), Arc::clone(&self.settings));
+        context.cause = Cause::application().with_request(number.to_string());
+        context
     }
 
     fn batch(&self, number: usize, random: &mut Random) -> Batch {
@@ -100,7 +100,7 @@ impl World {
                 Arc::clone(kind),
                 kind.admit(body, &Tolerance::DEFAULT).unwrap(),
             ),
-            claim: None,
+            existing_match: None,
             id: ResourceId::from(id),
         };
         let update = |id: &str, change| WriteOp::Update {
@@ -156,7 +156,7 @@ fn run(world: &World, seed: u64, is_locking: bool) {
         ..Database::default()
     };
     let store = RowStore::new(database);
-    let scopes: Vec<_> = (0..REQUESTS).map(|number| world.scope(number)).collect();
+    let scopes: Vec<_> = (0..REQUESTS).map(|number| world.context(number)).collect();
     let batches: Vec<_> = (0..REQUESTS).map(|n| world.batch(n, &mut random)).collect();
     let mut running: Vec<(usize, BoxFuture<'_, BatchAnswer>)> = Vec::new();
     let mut waiting = (0..REQUESTS).zip(&batches);
@@ -243,8 +243,8 @@ fn replay(
         ..Database::default()
     });
     for number in &log {
-        let scope = world.scope(*number);
-        let mut writing = alone.write(&scope, batches[*number].clone());
+        let context = world.context(*number);
+        let mut writing = alone.write(&context, batches[*number].clone());
         let mut context = Context::from_waker(Waker::noop());
         let answer = loop {
             if let Poll::Ready(answer) = writing.as_mut().poll(&mut context) {

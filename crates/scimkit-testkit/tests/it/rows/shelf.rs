@@ -101,16 +101,16 @@ impl SimpleDatabase for Shelf {
 
     async fn begin<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         _: Access,
     ) -> Result<Transaction<'a>, RowsError> {
-        let before = self.0.lock().unwrap().get(&scope.tenant).cloned();
+        let before = self.0.lock().unwrap().get(&context.tenant).cloned();
         let before = before.unwrap_or_default();
         Ok(Transaction {
             tables: Arc::clone(&before),
             before,
             shelf: self,
-            tenant: &scope.tenant,
+            tenant: &context.tenant,
         })
     }
 

@@ -43,11 +43,11 @@ impl Store for Noting {
 
     fn edges<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         Box::pin(async move {
-            let answer = self.0.edges(scope, query).await;
+            let answer = self.0.edges(context, query).await;
             let found = answer
                 .as_ref()
                 .map_or(0, |edges| edges.iter().flatten().count());
@@ -62,11 +62,11 @@ impl Store for Noting {
 
     fn query<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
-            let answer = self.0.query(scope, query).await;
+            let answer = self.0.query(context, query).await;
             let found = answer.as_ref().map_or(0, |page| page.items.len());
             self.note(format!(
                 "query {}: {found}, {}",
@@ -79,13 +79,13 @@ impl Store for Noting {
 
     fn read<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         kind: &'a Arc<ResourceType>,
         id: &'a ResourceId,
         want: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         Box::pin(async move {
-            let answer = self.0.read(scope, kind, id, want).await;
+            let answer = self.0.read(context, kind, id, want).await;
             self.note(format!("read {}: {}", kind.name(), came(&answer)));
             answer
         })
@@ -93,11 +93,11 @@ impl Store for Noting {
 
     fn write<'a>(
         &'a self,
-        scope: &'a RequestContext,
+        context: &'a RequestContext,
         batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         Box::pin(async move {
-            let answers = self.0.write(scope, batch).await;
+            let answers = self.0.write(context, batch).await;
             let came: Vec<_> = match &answers {
                 Ok(answers) => answers.iter().map(came).collect(),
                 failed => vec![came(failed)],
