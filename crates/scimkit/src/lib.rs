@@ -26,6 +26,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `actix` | `scimkit::actix::scope`: the server as an actix-web scope |
 //! | `axum` | `scimkit::axum::router`: the server as an axum router |
 //! | `metrics` | metrics of requests, store and queues, for the recorder of the `metrics` crate |
 //! | `nom` | `scimkit::filter::nom`: nom parsers of filters and paths, for your own grammars |
@@ -37,6 +38,9 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+/// The server as an actix-web scope.
+#[cfg(feature = "actix")]
+pub use scimkit_actix as actix;
 /// The server as an axum router.
 #[cfg(feature = "axum")]
 pub use scimkit_axum as axum;
@@ -76,7 +80,13 @@ pub use scimkit_store::{
     UnknownMemberPolicy, engine::Capacity,
 };
 
-#[cfg(all(doc, any(not(doctest), all(feature = "axum", feature = "sqlite"))))]
+#[cfg(all(
+    doc,
+    any(
+        not(doctest),
+        all(feature = "actix", feature = "axum", feature = "sqlite")
+    )
+))]
 pub mod guide;
 
 /// The README's code, compiled.
