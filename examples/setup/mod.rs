@@ -68,7 +68,7 @@ async fn start(
         tokio::spawn(metrics::serve(listener, metrics::install()?));
     }
     welcome::print(&base_url, &token);
-    process::until_stopped(async |stop| serve(endpoint, stop).await).await?;
+    process::until_stopped(|stop| serve(endpoint, stop)).await?;
     if let Some(folder) = &options.record {
         welcome::print_recording(recorder.save(folder)?.as_deref());
     }

@@ -20,7 +20,7 @@ pub(crate) fn log() {
 }
 
 /// Resolves when the server has to stop gracefully.
-pub(crate) type Stop = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+pub(crate) type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Serves until the first signal, then waits for running requests, but not forever.
 pub(crate) async fn until_stopped(
