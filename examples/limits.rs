@@ -11,7 +11,7 @@ mod serve;
 use std::{
     collections::HashMap,
     error::Error,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -20,7 +20,7 @@ use std::{
 use axum::{
     Router,
     error_handling::HandleErrorLayer,
-    extract::{ConnectInfo, Request, State},
+    extract::{Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -69,10 +69,8 @@ fn app(server: Server) -> Router {
 async fn limited(State(limiter): State<Limiter>, request: Request, next: Next) -> Response {
     // Guesses are counted by address, because each invented credential is new and would never reach a limit of its own.
     // With a proxy, take the address from the header that your proxy sets.
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<std::net::SocketAddr>>();
-    let peer = peer.map(|ConnectInfo(peer)| network(peer.ip()));
+    let peer = request.extensions().get::<SocketAddr>();
+    let peer = peer.map(|peer| network(peer.ip()));
     if let Some(wait) = peer.and_then(|peer| limiter.failures.wait(peer)) {
         let detail = "too many failed sign-ins from this address".to_owned();
         return refusal(StatusCode::TOO_MANY_REQUESTS, detail, wait);
@@ -228,10 +226,10 @@ mod tests {
             .with_authentication(BearerTokens::new([token.digest()]));
         let app = app(server);
         let ask = async |peer: &str, token: &str| {
-            let peer: std::net::SocketAddr = peer.parse().unwrap();
+            let peer: SocketAddr = peer.parse().unwrap();
             let request = Request::get("/scim/v2/Users")
                 .header("authorization", format!("Bearer {token}"))
-                .extension(ConnectInfo(peer));
+                .extension(peer);
             let answer = app.clone().oneshot(request.body(Body::empty()).unwrap());
             answer.await.unwrap()
         };
@@ -249,7 +247,7 @@ mod tests {
     }
 
     mod slow {
-        use std::{net::SocketAddr, time::Instant};
+        use std::time::Instant;
 
         use tokio::{
             io::{AsyncReadExt, AsyncWriteExt},

@@ -1,18 +1,18 @@
 //! An accept loop with the timeouts that `axum::serve` lacks, so that slow clients can't occupy connections.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    body::Body,
-    extract::ConnectInfo,
-    http::{Request, StatusCode, header},
-    response::{IntoResponse, Response},
+use http_body_util::{Either, Full};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Body, Bytes, Incoming},
+    header::{self, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
 };
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulConnection, GracefulShutdown},
 };
 use scimkit::core;
 use tokio::{
@@ -47,15 +47,35 @@ impl Default for Timeouts {
     }
 }
 
+/// A tower service that is always ready, such as a router of axum.
+pub(crate) trait App<B>:
+    Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<S, B> App<B> for S where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
 /// Serves until `stop` resolves, then waits for the requests in progress.
 ///
-/// Each request carries the peer's address as [`ConnectInfo`].
-pub(crate) async fn serve(
+/// Each request carries the peer's [`SocketAddr`] in its extensions.
+pub(crate) async fn serve<S, B>(
     listener: TcpListener,
-    app: Router,
+    app: S,
     timeouts: Timeouts,
     stop: impl Future<Output = ()>,
-) {
+) where
+    S: App<B>,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
     let slots = Arc::new(Semaphore::new(timeouts.connections));
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
@@ -84,7 +104,7 @@ pub(crate) async fn serve(
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, std::net::SocketAddr, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await;
     let slot = slot.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
@@ -92,21 +112,29 @@ async fn accept(
     Ok((stream, peer, slot))
 }
 
-fn connection(
+fn connection<S, B>(
     stream: TcpStream,
-    peer: std::net::SocketAddr,
-    app: Router,
+    peer: SocketAddr,
+    app: S,
     timeouts: Timeouts,
-) -> impl hyper_util::server::graceful::GracefulConnection + Send {
+) -> impl GracefulConnection + Send
+where
+    S: App<B>,
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
     let mut stream = TimeoutStream::new(stream);
     stream.set_read_timeout(Some(timeouts.request.max(timeouts.silence)));
     stream.set_write_timeout(Some(timeouts.silence));
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        // A router is always ready.
-        let answer = app.clone().call(request.map(Body::new));
+        request.extensions_mut().insert(peer);
+        let answer = app.clone().call(request);
         let answer = tokio::time::timeout(timeouts.request, answer);
-        async { answer.await.unwrap_or_else(|_| Ok(too_slow())) }
+        async {
+            match answer.await {
+                Ok(answer) => answer.map(|answer| answer.map(Either::Left)),
+                Err(_) => Ok(too_slow().map(Either::Right)),
+            }
+        }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -114,13 +142,15 @@ fn connection(
         .serve_connection(TokioIo::new(Box::pin(stream)), service)
 }
 
-fn too_slow() -> Response {
+fn too_slow() -> Response<Full<Bytes>> {
     let detail = "the request or its response took too long";
     let error = core::ErrorResponse::new(StatusCode::REQUEST_TIMEOUT.as_u16(), detail);
-    let body = serde_json::to_string(&error).unwrap_or_default();
-    let headers = [
-        (header::CONTENT_TYPE, "application/scim+json"),
-        (header::CONNECTION, "close"),
-    ];
-    (StatusCode::REQUEST_TIMEOUT, headers, body).into_response()
+    let body = serde_json::to_vec(&error).unwrap_or_default();
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+    let media_type = HeaderValue::from_static("application/scim+json");
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, media_type);
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }

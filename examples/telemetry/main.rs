@@ -16,6 +16,7 @@ mod tests;
 
 use std::{error::Error, sync::Arc};
 
+use axum::Router;
 use scimkit::{BearerTokens, Server, Settings, SqliteStore, Token};
 use serve::Timeouts;
 use tokio::{net::TcpListener, signal, task};
@@ -33,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let token = Token::generate()?;
     let server = Server::new(Arc::new(store), Settings::new(&base_url))
         .with_authentication(BearerTokens::new([token.digest()]));
-    let app = scimkit::axum::router("/scim/v2", server);
+    let app: Router = scimkit::axum::router("/scim/v2", server);
 
     // On an address of its own, which only the monitoring system reaches.
     let monitoring = TcpListener::bind("127.0.0.1:0").await?;

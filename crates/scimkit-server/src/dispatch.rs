@@ -23,7 +23,7 @@ use crate::{
     dropped::Dropped,
     error::HandlerError,
     hooks::Hooks,
-    incoming::Incoming,
+    incoming::{ARRIVAL, Incoming},
     list, negotiate,
     prefix::Prefix,
     query, resource,
@@ -296,7 +296,7 @@ async fn read<B: http_body::Body>(
 ) -> Result<Bytes, HandlerError> {
     negotiate::check_body_type(&head.headers)?;
     decode::check_length(&head.headers, limit)?;
-    Ok(body.read(limit).await?)
+    Ok(body.read(limit, ARRIVAL).await?)
 }
 
 /// The resource that `/Me` stands for.

@@ -16,6 +16,8 @@ use crate::decode::too_large;
 
 /// The maximum number of bytes drained from an unread body.
 const DRAINED: u64 = 64 << 10;
+/// The time within which a body has to arrive.
+pub(crate) const ARRIVAL: Duration = Duration::from_secs(60);
 /// The time that draining waits for a client that does not send the rest.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// The minimum count for a frame, so that empty frames also reach the limit.
@@ -46,10 +48,28 @@ impl<'a, B: http_body::Body> Incoming<'a, B> {
     /// Reads the body, up to the limit.
     ///
     /// # Errors
-    /// 413 as soon as the body exceeds the limit; 400 if the connection breaks.
-    pub(crate) async fn read(&mut self, limit: usize) -> Result<Bytes, ErrorResponse> {
+    /// 413 as soon as the body exceeds the limit; 408 if it does not arrive in time; 400 if the connection breaks.
+    pub(crate) async fn read(
+        &mut self,
+        limit: usize,
+        time: Duration,
+    ) -> Result<Bytes, ErrorResponse> {
         let mut bytes = BytesMut::new();
-        while let Some(data) = poll_fn(|context| self.poll_data(context)).await {
+        // Most bodies are there already, and need no timer.
+        let mut timeout = None;
+        loop {
+            let next = poll_fn(|context| match self.poll_data(context) {
+                Poll::Ready(next) => Poll::Ready(Ok(next)),
+                Poll::Pending => {
+                    let timeout = timeout.get_or_insert_with(|| Delay::new(time));
+                    Pin::new(timeout).poll(context).map(Err)
+                }
+            });
+            let Ok(next) = next.await else {
+                let detail = "the request body took too long to arrive";
+                return Err(ErrorResponse::new(408, detail));
+            };
+            let Some(data) = next else { break };
             let Ok(data) = data else {
                 return Err(ErrorResponse::new(400, "the request body ended early"));
             };
@@ -106,6 +126,60 @@ impl<'a, B: http_body::Body> Incoming<'a, B> {
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        pin::{Pin, pin},
+        task::{Context, Poll},
+        time::Duration,
+    };
+
+    use bytes::Bytes;
+    use http_body::{Body, Frame};
+
+    use super::Incoming;
+
+    /// A body that never ends, and is silent or sends a byte with every other poll.
+    struct Slow {
+        is_silent: bool,
+        waits: bool,
+    }
+
+    impl Body for Slow {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            if self.is_silent {
+                return Poll::Pending;
+            }
+            self.waits = !self.waits;
+            if self.waits {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b" ")))))
+        }
+    }
+
+    #[tokio::test]
+    async fn body_that_does_not_arrive_in_time_is_rejected() {
+        for is_silent in [true, false] {
+            let slow = pin!(Slow {
+                is_silent,
+                waits: false
+            });
+            let mut incoming = Incoming::new(slow);
+            let read = incoming.read(usize::MAX, Duration::from_millis(50));
+            assert_eq!(read.await.unwrap_err().status, 408, "{is_silent}");
         }
     }
 }

@@ -137,8 +137,9 @@ impl Server {
 
     /// Handles one request.
     ///
-    /// All errors become responses. An unread body is drained, up to 64 KiB and for at most half a second; if more
-    /// is left, an HTTP/1 response has `Connection: close`.
+    /// All errors become responses. A body that takes more than a minute to arrive gets a 408. An unread body is
+    /// drained, up to 64 KiB and for at most half a second; if more is left, an HTTP/1 response has
+    /// `Connection: close`.
     ///
     /// Each request logs one `tracing` event with the method, path, status, duration, request id, tenant and
     /// connection, the reason of a rejection, the [quirks](scimkit_registry::Quirk) that the request needed, and

@@ -28,6 +28,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `actix` | `scimkit::actix::scope`: the server as an actix-web scope |
 //! | `axum` | `scimkit::axum::router`: the server as an axum router |
 //! | `cursors` | paging by cursor (RFC 9865); without it, `/ServiceProviderConfig` announces paging by index alone |
 //! | `metrics` | metrics of requests, store and queues, for the recorder of the `metrics` crate |
@@ -42,6 +43,9 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+/// The server as an actix-web scope.
+#[cfg(feature = "actix")]
+pub use scimkit_actix as actix;
 /// The server as an axum router.
 #[cfg(feature = "axum")]
 pub use scimkit_axum as axum;
@@ -92,7 +96,12 @@ pub use scimkit_store::{
     doc,
     any(
         not(doctest),
-        all(feature = "axum", feature = "provision", feature = "sqlite")
+        all(
+            feature = "actix",
+            feature = "axum",
+            feature = "provision",
+            feature = "sqlite"
+        )
     )
 ))]
 pub mod guide;

@@ -2,43 +2,40 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     thread,
     time::Duration,
 };
 
-use axum::Router;
 use scimkit_server::Token;
 
-use crate::app;
+use crate::start;
 
-/// Serves the application on a port of the loopback interface, for as long as the process lives.
-fn serve(app: Router) -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+/// Serves on a port of the loopback interface, for as long as the process lives.
+pub(crate) fn serve<F>(server: impl FnOnce(TcpListener) -> F + Send + 'static) -> SocketAddr
+where
+    F: Future<Output = std::io::Result<()>>,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    thread::spawn(move || {
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            axum::serve(listener, app).await.unwrap();
-        });
-    });
+    thread::spawn(move || runtime.block_on(server(listener)).unwrap());
     address
 }
 
 /// A client that keeps its connection as long as the server does not say that it is closed.
-struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
-    connection: Option<BufReader<TcpStream>>,
+    pub(crate) connection: Option<BufReader<TcpStream>>,
     opened: usize,
 }
 
 impl Client {
-    fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         Client {
             address,
             connection: None,
@@ -47,7 +44,7 @@ impl Client {
     }
 
     /// Sends the parts of a request one after the other, and returns the status.
-    fn send(&mut self, parts: &[&[u8]]) -> std::io::Result<u16> {
+    pub(crate) fn send(&mut self, parts: &[&[u8]]) -> std::io::Result<u16> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
@@ -87,7 +84,7 @@ impl Client {
 }
 
 /// The head of a POST with a body of that length.
-fn head(path: &str, more: &str, length: usize) -> Vec<u8> {
+pub(crate) fn head(path: &str, more: &str, length: usize) -> Vec<u8> {
     let start = format!("POST {path} HTTP/1.1\r\nhost: scim.test\r\n");
     format!("{start}content-length: {length}\r\n{more}\r\n").into_bytes()
 }
@@ -95,7 +92,7 @@ fn head(path: &str, more: &str, length: usize) -> Vec<u8> {
 #[test]
 fn connection_survives_answers_before_a_small_body() {
     let token = Token::generate().unwrap();
-    let mut client = Client::new(serve(app(&token)));
+    let mut client = Client::new(start(&token));
     let bearer = format!("authorization: Bearer {}\r\n", token.reveal());
     let text = bearer.clone() + "content-type: text/plain\r\n";
     let body = vec![b' '; 20_000];
@@ -118,7 +115,7 @@ fn connection_survives_answers_before_a_small_body() {
 #[test]
 fn chunked_body_is_drained() {
     let token = Token::generate().unwrap();
-    let mut client = Client::new(serve(app(&token)));
+    let mut client = Client::new(start(&token));
     let head = b"POST /scim/v2/Users HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
     for _ in 0..100 {
         let sent = client.send(&[head, b"2\r\n{}\r\n", b"0\r\n\r\n"]);
@@ -130,7 +127,7 @@ fn chunked_body_is_drained() {
 #[test]
 fn unread_large_body_closes_the_connection() {
     let token = Token::generate().unwrap();
-    let mut client = Client::new(serve(app(&token)));
+    let mut client = Client::new(start(&token));
     for round in 1..=10 {
         let head = head("/scim/v2/Users", "", 1 << 20);
         assert_eq!(client.send(&[&head]).unwrap(), 401);
@@ -141,12 +138,8 @@ fn unread_large_body_closes_the_connection() {
 #[test]
 fn body_that_stops_coming_closes_the_connection() {
     let token = Token::generate().unwrap();
-    let mut client = Client::new(serve(app(&token)));
+    let mut client = Client::new(start(&token));
     let head = head("/scim/v2/Users", "", 1_000);
     assert_eq!(client.send(&[&head, b"{"]).unwrap(), 401);
-    assert!(client.connection.is_none());
-    // A client that asks first is told at once, and sends nothing.
-    let head = self::head("/scim/v2/Users", "expect: 100-continue\r\n", 1_000);
-    assert_eq!(client.send(&[&head]).unwrap(), 401);
     assert!(client.connection.is_none());
 }

@@ -8,7 +8,7 @@
 mod connections;
 mod health;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, body::Body, routing::get};
 use http::{Request, StatusCode};
@@ -19,6 +19,26 @@ use scimkit_server::{
 };
 use scimkit_store::{BoxFuture, MemoryStore, Settings, TenantId};
 use tower::ServiceExt;
+
+use crate::connections::{Client, head, serve};
+
+/// Serves the application on a port of the loopback interface.
+fn start(token: &Token) -> SocketAddr {
+    let app = app(token);
+    serve(async |listener| {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        axum::serve(listener, app).await
+    })
+}
+
+#[test]
+fn client_that_asks_before_it_sends_a_body_is_told_at_once() {
+    let token = Token::generate().unwrap();
+    let mut client = Client::new(start(&token));
+    let head = head("/scim/v2/Users", "expect: 100-continue\r\n", 1_000);
+    assert_eq!(client.send(&[&head]).unwrap(), 401);
+    assert!(client.connection.is_none());
+}
 
 fn app(token: &Token) -> Router {
     let settings = Settings::new("https://app.example/scim/v2");

@@ -7,7 +7,6 @@
 )]
 
 mod access;
-mod actix;
 mod auth;
 mod bodies;
 mod bulk;

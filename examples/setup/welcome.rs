@@ -5,9 +5,9 @@ use std::{
     path::Path,
 };
 
-use axum::http::Uri;
+use hyper::Uri;
 
-use crate::access::TokenSource;
+use super::access::TokenSource;
 
 /// The number of characters of a random token that can't be guessed.
 const LONG_ENOUGH: usize = 32;

@@ -1,15 +1,11 @@
 //! The process: its log, its end, and its errors.
 
-use std::{process::ExitCode, time::Duration};
+use std::{pin::Pin, process::ExitCode, time::Duration};
 
-use axum::Router;
-use tokio::{net::TcpListener, signal};
+use tokio::signal;
 use tracing_subscriber::EnvFilter;
 
-use crate::{
-    options::Problem,
-    serve::{self, Timeouts},
-};
+use super::Problem;
 
 /// The time limit for running requests after the first signal.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -23,13 +19,18 @@ pub(crate) fn log() {
         .init();
 }
 
+/// Resolves when the server has to stop gracefully.
+pub(crate) type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Serves until the first signal, then waits for running requests, but not forever.
-pub(crate) async fn serve(listener: TcpListener, app: Router) {
+pub(crate) async fn until_stopped(
+    serve: impl AsyncFnOnce(Stop) -> Result<(), Problem>,
+) -> Result<(), Problem> {
     let (stopping, mut stopped) = tokio::sync::watch::channel(());
-    let graceful = async move {
+    let graceful = Box::pin(async move {
         stop_signal().await;
         drop(stopping);
-    };
+    });
     let overdue = async {
         // Fails once the sender is dropped at the first signal.
         while stopped.changed().await.is_ok() {}
@@ -39,8 +40,8 @@ pub(crate) async fn serve(listener: TcpListener, app: Router) {
         }
     };
     tokio::select! {
-        () = serve::serve(listener, app, Timeouts::default(), graceful) => {}
-        () = overdue => {}
+        served = serve(graceful) => served,
+        () = overdue => Ok(()),
     }
 }
 

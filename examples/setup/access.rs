@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::http::request::Parts;
+use hyper::http::request::Parts;
 use scimkit::{
     AuthError, Authenticate, ConnectionId, Identity, Settings, TenantId, TenantStore, Token,
     TokenDigest, TokenScopes,
@@ -15,7 +15,7 @@ use scimkit::{
 };
 use subtle::ConstantTimeEq;
 
-use crate::options::{Options, Problem};
+use super::{Problem, options::Options};
 
 /// The origin of the token that the server accepts.
 #[derive(Debug)]

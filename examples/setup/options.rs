@@ -1,4 +1,4 @@
-//! The command line of the quickstart.
+//! The command line of the quickstarts.
 
 use std::{
     error::Error,
@@ -15,7 +15,7 @@ use scimkit::{
 };
 use tokio::net::TcpListener;
 
-use crate::files;
+use super::{Problem, files};
 
 /// Run a SCIM 2.0 endpoint that identity providers can provision users and groups to
 #[derive(Debug, Parser)]
@@ -92,9 +92,6 @@ impl FromStr for StoreChoice {
     }
 }
 
-/// The reason why the server does not start.
-pub(crate) type Problem = Box<dyn Error>;
-
 /// One store, for resources and for tenants.
 pub(crate) struct OpenedStore {
     pub(crate) store: Arc<dyn Store>,
@@ -131,7 +128,7 @@ impl Options {
         };
         let bad =
             || format!("invalid --public-url `{url}`: expected a URL such as https://app.example");
-        let uri: axum::http::Uri = url.parse().map_err(|_| bad())?;
+        let uri: hyper::Uri = url.parse().map_err(|_| bad())?;
         let web = matches!(uri.scheme_str(), Some("http" | "https"));
         if !web || uri.authority().is_none() || uri.query().is_some() || url.contains('#') {
             return Err(bad().into());
