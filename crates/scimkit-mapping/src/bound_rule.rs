@@ -1,11 +1,11 @@
 //! A checked rule: reads and writes its SCIM paths and its field.
 
 use scimkit_core::excerpt;
-use scimkit_registry::{RequestError, RequestErrorKind, Resource, ResourceType};
+use scimkit_registry::{RequestError, RequestErrorKind, Resource, ResourceType, fold_case};
 use serde_json::{Map, Value};
 
 use super::{
-    ComparableColumn, FieldType, MappingRule,
+    ColumnForm, ComparableColumn, DateForm, FieldType, MappingRule, Transform, ValuePair,
     bound_path::BoundPath,
     template::Template,
     transform::{Step, plain},
@@ -70,7 +70,16 @@ impl BoundRule {
 
     /// Whether a value of the field stands for no value.
     pub(super) fn is_unset(&self, value: &Value) -> bool {
-        value.is_null() || (self.rule.empty_is_unset && value.as_str() == Some(""))
+        (value.is_null() && self.since().is_none())
+            || (self.rule.empty_is_unset && value.as_str() == Some(""))
+    }
+
+    /// Returns the transform of a boolean that is a time in its field.
+    pub(super) fn since(&self) -> Option<(&DateForm, bool)> {
+        match &self.steps.first()?.transform {
+            Transform::Since { form, value } => Some((form, *value)),
+            _ => None,
+        }
     }
 
     /// Returns the value of the field for a document.
@@ -179,6 +188,7 @@ impl BoundRule {
         let definition = kind.attr(path.attr).definition();
         let column = match path.data_type(kind) {
             FieldType::Boolean | FieldType::Integer if self.steps.is_empty() => field,
+            FieldType::Boolean if self.column_form().is_some() => field,
             FieldType::Text if self.steps.iter().all(Step::stays) => {
                 match (&self.rule.key, definition.is_case_exact() || self.folded) {
                     (_, true) => field,
@@ -191,7 +201,28 @@ impl BoundRule {
         Some(ComparableColumn {
             attr: path.attr,
             column,
+            form: self.column_form().unwrap_or(ColumnForm::Plain),
         })
+    }
+
+    /// Returns the form of a boolean with one transform, if SQL can tell it as exactly as the transform does: a table
+    /// compares text without regard to case, so all text in the column must be folded.
+    fn column_form(&self) -> Option<ColumnForm<'_>> {
+        if let Some((_, value)) = self.since() {
+            return Some(ColumnForm::Since(value));
+        }
+        let [step] = self.steps.as_slice() else {
+            return None;
+        };
+        let Transform::Values(pairs) = &step.transform else {
+            return None;
+        };
+        let is_exact = |pair: &ValuePair| match &pair.field {
+            Value::String(text) => self.folded && fold_case(text) == *text,
+            _ => true,
+        };
+        let is_boolean = step.takes == FieldType::Boolean;
+        (is_boolean && pairs.iter().all(is_exact)).then_some(ColumnForm::Values(pairs))
     }
 
     fn conversion_error(

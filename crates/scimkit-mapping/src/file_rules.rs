@@ -246,6 +246,7 @@ impl FileReader<'_> {
             // `host` is the former name.
             "custom" | "host" => self.text(name, value).map(Transform::Custom),
             "phone" => self.phone(value),
+            "since" => self.since(value),
             "time_zone" => {
                 let own = self.table("time_zone", value).iter();
                 let zone = |m: &Member| {
@@ -265,7 +266,15 @@ impl FileReader<'_> {
                 Some(Transform::Values(pairs.iter().map(pair).collect()))
             }
             other => {
-                let known = ["country", "custom", "date", "phone", "time_zone", "values"];
+                let known = [
+                    "country",
+                    "custom",
+                    "date",
+                    "phone",
+                    "since",
+                    "time_zone",
+                    "values",
+                ];
                 self.unknown(*at, "transform", other, &known);
                 None
             }
@@ -279,6 +288,28 @@ impl FileReader<'_> {
             self.unknown(at, "transform", name, &known);
         }
         plain.map(|(_, make)| make())
+    }
+
+    /// `since = false`, or a table with the form of the time.
+    fn since(&mut self, node: &Node) -> Option<Transform> {
+        let mut form = DateForm::Instant;
+        if !matches!(node.item, Item::Table(_)) {
+            let value = self.flag("since", node);
+            return Some(Transform::Since { form, value });
+        }
+        let mut value = None;
+        for option in self.table("since", node) {
+            match option.name.as_str() {
+                "form" => form = date_form(&self.text("form", &option.node)?),
+                "value" => value = Some(self.flag("value", &option.node)),
+                other => self.unknown_option(option.at, other, "`since`", &["form", "value"]),
+            }
+        }
+        let Some(value) = value else {
+            self.problem(node.at, "`since` needs a `value`: `true` or `false`");
+            return None;
+        };
+        Some(Transform::Since { form, value })
     }
 
     fn phone(&mut self, node: &Node) -> Option<Transform> {

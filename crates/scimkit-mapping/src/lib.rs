@@ -213,14 +213,34 @@ impl TypeMapping {
 }
 
 /// A column that SQL can compare: see [`CheckedRule::comparable_column`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct ComparableColumn<'a> {
     /// The attribute whose values the column holds.
     pub attr: AttrId,
     /// The name of the column.
     pub column: &'a str,
+    /// The form of the values in the column.
+    pub form: ColumnForm<'a>,
 }
+
+/// The form of the values in a column that SQL can compare.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "whoever compares a column must know every form"
+)]
+pub enum ColumnForm<'a> {
+    /// The values themselves.
+    Plain,
+    /// The time since which a boolean has this value, and no value while it has the other one.
+    Since(bool),
+    /// Other values for the values of a boolean. Any other value is none.
+    Values(&'a [ValuePair]),
+}
+
+/// The value of a field that stands for the time of the write: see [`Transform::Since`].
+pub const NOW: &str = "now";
 
 /// One rule of a built mapping.
 #[derive(Debug, Clone, Copy)]
@@ -262,6 +282,39 @@ impl<'a> CheckedRule<'a> {
         } else {
             Ok(None)
         }
+    }
+
+    /// Returns the value of the field for an instant of RFC 3339, if the rule maps a boolean to
+    /// [the time since which it has a value](Transform::Since).
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_mapping::{Mapping, NOW};
+    /// use scimkit_registry::{Registry, Resource, Tolerance};
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let mapping = Mapping::builder().text(r#"
+    ///     [[User.map]]
+    ///     scim = "active"
+    ///     field = "disabled_at"
+    ///     transform = [{ since = { value = false, form = "seconds" } }]
+    /// "#).build(&registry)?;
+    /// let users = mapping.for_type("User").unwrap();
+    /// let user = registry.resource_type("User").unwrap();
+    /// let inactive = user.admit(json!({"active": false}), &Tolerance::DEFAULT)?;
+    /// assert_eq!(users.to_record(&inactive)?["disabled_at"], NOW);
+    /// let rule = users.rules().next().unwrap();
+    /// assert_eq!(rule.time_value("2026-01-01T00:00:00Z"), Some(json!(1_767_225_600)));
+    /// let record = json!({"disabled_at": null});
+    /// let active = users.to_resource(record.as_object().unwrap(), Resource::default())?;
+    /// assert_eq!(active.as_map()["active"], true);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn time_value(self, instant: &str) -> Option<Value> {
+        let (form, _) = self.bound.since()?;
+        date::to_field(&Value::from(instant), form).ok()
     }
 
     /// Returns the SCIM value that a new resource gets if it has none.

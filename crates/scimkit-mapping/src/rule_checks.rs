@@ -37,7 +37,8 @@ impl<'a> RuleChecker<'a> {
         };
         let folds = bound.steps.last().is_some_and(Step::folds);
         let declared = self.declared(&name).is_some_and(|field| field.folded);
-        if declared && !folds && bound.writes_field() {
+        let gives_folded = bound.steps.last().is_some_and(Step::gives_folded);
+        if declared && !folds && !gives_folded && bound.writes_field() {
             let detail = format!(
                 "`{name}` is declared `folded`, but this rule does not fold: end `transform` with \"fold\""
             );

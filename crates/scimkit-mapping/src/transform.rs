@@ -6,7 +6,7 @@ use scimkit_registry::fold_case;
 use serde_json::Value;
 
 use super::{
-    FieldType,
+    FieldType, NOW,
     country::{self, CountryForm},
     date::{self, DateForm},
     phone::{self, PhoneForm},
@@ -62,6 +62,15 @@ pub enum Transform {
         code: Option<String>,
         /// The form in the field.
         form: PhoneForm,
+    },
+    /// A boolean as the time since which it has a value: `false` for `active` in a column `disabled_at`. The field has no value
+    /// while the boolean has the other one. It gets the text [`NOW`](super::NOW), for which a store writes
+    /// the time of the write.
+    Since {
+        /// The form of the time.
+        form: DateForm,
+        /// The value of the boolean since that time.
+        value: bool,
     },
     /// A number or a boolean as text.
     Text,
@@ -191,6 +200,11 @@ impl Step {
             Transform::Phone { code, form } => {
                 text(&value).and_then(|t| phone::to_field(t, code.as_deref(), *form))
             }
+            Transform::Since { value: since, .. } => match value.as_bool() {
+                Some(value) if value == *since => Ok(Value::from(NOW)),
+                Some(_) => Ok(Value::Null),
+                None => Err("expected `true` or `false`".to_owned()),
+            },
             Transform::Text => Ok(match value {
                 Value::String(text) => Value::String(text),
                 other => Value::from(other.to_string()),
@@ -209,6 +223,15 @@ impl Step {
     /// Whether the output is folded text.
     pub(super) fn folds(&self) -> bool {
         self.transform == Transform::Fold
+    }
+
+    /// Whether it is a table of values whose texts are folded.
+    pub(super) fn gives_folded(&self) -> bool {
+        let Transform::Values(pairs) = &self.transform else {
+            return false;
+        };
+        let mut texts = pairs.iter().filter_map(|pair| pair.field.as_str());
+        texts.all(|text| fold_case(text) == text)
     }
 
     /// Whether text is unchanged on its way back to SCIM.
@@ -237,6 +260,7 @@ impl Step {
             Transform::Phone { code, .. } => {
                 text(&value).and_then(|t| phone::to_attribute(t, code.as_deref()))
             }
+            Transform::Since { value: since, .. } => Ok(Value::Bool(value.is_null() != *since)),
             Transform::Text => from_text(value, self.takes),
             Transform::Values(pairs) => {
                 let found = pairs.iter().find(|pair| same(&pair.field, &value));

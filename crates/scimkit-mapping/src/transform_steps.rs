@@ -141,6 +141,21 @@ fn step_output(step: &mut Step, bound: &BoundRule) -> Result<FieldType, String> 
                 );
             }
         }
+        Transform::Since { form, .. } => {
+            if takes != FieldType::Boolean {
+                return Err(format!(
+                    "`since` needs a boolean, but its input is {}",
+                    takes.name()
+                ));
+            }
+            if bound.rule.transforms.len() > 1 {
+                return Err("`since` must be the only transform".to_owned());
+            }
+            return match form.problem() {
+                Some(problem) => Err(problem.to_owned()),
+                None => Ok(form.gives()),
+            };
+        }
         Transform::Text if takes == FieldType::Json => {
             return Err("`text` needs a single value, but its input is json".to_owned());
         }

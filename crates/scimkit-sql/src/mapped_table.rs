@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use scimkit_mapping::{ComparableColumn, TypeMapping};
+use scimkit_mapping::{ColumnForm, ComparableColumn, TypeMapping, ValuePair};
 use scimkit_registry::{Attr, AttrId, ResourceType};
+use serde_json::Value;
 
 use crate::{
     ColumnSource, Dialect, Layout,
-    mapped_rows::{Statements, quoted},
+    mapped_rows::{Statements, literal, quoted},
 };
 
 /// An application's own table: the columns of a mapping that SQL can compare with the same results as the evaluator.
@@ -19,7 +20,7 @@ use crate::{
 ///   existed before.
 /// - A column whose empty text means no value is compared as `NULLIF(column, '')`, so an index must be on that
 ///   expression.
-/// - The residual contains everything else, such as value paths, joined names, dates and tables of values. Evaluate it
+/// - The residual contains everything else, such as value paths, joined names, dates and tables of text. Evaluate it
 ///   on the resource that [`to_resource`](TypeMapping::to_resource) returns for a row.
 /// - A column may be NULL. Text must be compared by code point: with the collation `BINARY` in SQLite and `"C"` in
 ///   PostgreSQL.
@@ -69,13 +70,21 @@ impl MappedTable {
         let column = |name: &str| format!("{}.{}", quoted(alias), quoted(name));
         let comparable = rules.rules().filter_map(|rule| {
             let ComparableColumn {
-                attr, column: name, ..
+                attr,
+                column: name,
+                form,
+                ..
             } = rule.comparable_column()?;
-            let column = column(name);
-            if !rule.is_empty_unset() {
-                Some((attr, column))
-            } else {
+            let column = match form {
+                ColumnForm::Plain => column(name),
+                ColumnForm::Since(true) => format!("({} IS NOT NULL)", column(name)),
+                ColumnForm::Since(false) => format!("({} IS NULL)", column(name)),
+                ColumnForm::Values(pairs) => boolean_of(&column(name), pairs),
+            };
+            if rule.is_empty_unset() {
                 Some((attr, format!("NULLIF({column}, '')")))
+            } else {
+                Some((attr, column))
             }
         });
         MappedTable {
@@ -116,4 +125,24 @@ impl Layout for MappedTable {
         let column = self.columns.iter().find(|(known, _)| *known == attr.id());
         column.map(|(_, column)| ColumnSource::Nullable(column.clone()))
     }
+}
+
+/// The boolean for which a column has one of some values.
+fn boolean_of(column: &str, pairs: &[ValuePair]) -> String {
+    let cases = pairs.iter().filter_map(|pair| {
+        let value = match &pair.field {
+            Value::Bool(true) => "TRUE".to_owned(),
+            Value::Bool(false) => "FALSE".to_owned(),
+            Value::Number(number) => number.to_string(),
+            Value::String(text) => literal(text),
+            _ => return None,
+        };
+        let boolean = if pair.scim.as_bool()? {
+            "TRUE"
+        } else {
+            "FALSE"
+        };
+        Some(format!(" WHEN {value} THEN {boolean}"))
+    });
+    format!("(CASE {column}{} END)", cases.collect::<String>())
 }
