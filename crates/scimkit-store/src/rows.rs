@@ -27,12 +27,12 @@ use scimkit_registry::{Edge, ResourceId, ResourceType};
 
 pub use self::{
     lookup::{Lookup, LookupBy},
-    page::{page, satisfying},
+    page::{Evaluator, page, satisfying},
     simple::{Access, EdgeRow, EdgesBy, Simple, SimpleDatabase, SimpleRows, SimpleTransaction},
 };
 use crate::{
     Batch, BoxFuture, Capabilities, EdgeQuery, Intent, Page, Query, ReadOptions, RequestContext,
-    Store, StoreError, StoredResource,
+    Store, StoreError, StoredResource, WriteOp,
     engine::{BatchAnswer, Decision, Rejection, Rows, RowsError, WriteRequest, write},
 };
 
@@ -108,6 +108,17 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
 ///
 /// Dropping it without [`commit`](Self::commit) rolls the transaction back.
 pub trait RowTransaction: Rows + Send {
+    /// Gives ids to the creates of a batch, if the database makes them; otherwise returns at once. It is called before
+    /// anything else, so that the ids are known when the batch is decided, and once per batch: attempts after
+    /// the first one use the same ids.
+    ///
+    /// # Errors
+    /// The transaction has to be rolled back.
+    fn assign_ids(
+        &mut self,
+        writes: &mut [WriteOp],
+    ) -> impl Future<Output = Result<(), RowsError>> + Send;
+
     /// Makes the applied operations durable and visible.
     ///
     /// # Errors
@@ -148,17 +159,20 @@ impl<D: RowDatabase> RowStore<D> {
         let mut request = WriteRequest::in_context(context, batch);
         // A dry run applies its operations as well, but is not committed.
         request.batch.intent = Intent::Commit;
-        let mut decision = Decision::new(request);
+        let mut pending = Pending {
+            decision: None,
+            request: Some(request),
+        };
         let (mut lost, mut rejected) = (0, BTreeSet::new());
         for _ in 0..writes.saturating_mul(2).saturating_add(RACES) {
             context.budget.check()?;
-            match self.transact(context, &mut decision, intent).await {
+            match self.transact(context, &mut pending, intent).await {
                 Ok(answer) => return answer,
                 Err(RowsError::Rejected(rejection)) => {
                     // Another transaction may have added the duplicate, so the first time the facts are loaded again.
                     let is_race = matches!(rejection, Rejection::Duplicate { .. });
                     if !rejected.insert(rejection.clone()) || !is_race {
-                        decision.reject(rejection);
+                        pending.reject(rejection);
                     }
                 }
                 Err(RowsError::Lost(error)) => {
@@ -169,7 +183,7 @@ impl<D: RowDatabase> RowStore<D> {
                 }
                 Err(RowsError::Failed(error)) => return Err(error),
             }
-            decision.restart();
+            pending.restart();
         }
         Err(StoreError::Busy)
     }
@@ -178,15 +192,48 @@ impl<D: RowDatabase> RowStore<D> {
     async fn transact(
         &self,
         context: &RequestContext,
-        decision: &mut Decision,
+        pending: &mut Pending,
         intent: Intent,
     ) -> Result<BatchAnswer, RowsError> {
         let mut transaction = self.database.begin(context).await?;
-        let mut answers = write(&mut transaction, decision).await?;
+        if let Some(request) = &mut pending.request {
+            transaction.assign_ids(&mut request.batch.writes).await?;
+        }
+        let mut answers = write(&mut transaction, pending.decision()?).await?;
         if intent == Intent::Commit {
             transaction.commit().await?;
         }
         Ok(answers.pop().unwrap_or_else(|| Ok(Vec::new())))
+    }
+}
+
+/// A batch on its way through one or more transactions.
+#[derive(Debug)]
+struct Pending {
+    // INVARIANT: there is a decision or a request.
+    decision: Option<Decision>,
+    /// The batch before its decision, in which the ids of new resources may be assigned.
+    request: Option<WriteRequest>,
+}
+
+impl Pending {
+    fn decision(&mut self) -> Result<&mut Decision, StoreError> {
+        if let Some(request) = self.request.take() {
+            self.decision = Some(Decision::new(request));
+        }
+        self.decision.as_mut().ok_or(StoreError::Busy)
+    }
+
+    fn reject(&mut self, rejection: Rejection) {
+        if let Some(decision) = &mut self.decision {
+            decision.reject(rejection);
+        }
+    }
+
+    fn restart(&mut self) {
+        if let Some(decision) = &mut self.decision {
+            decision.restart();
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::{cmp::Ordering, collections::BTreeSet, sync::Arc};
 
 use scimkit_registry::{
-    AttrId, AttributeRole, Budget, Predicate, ResourceType, ResourceView, Scalar,
+    AttrId, AttrReader, AttributeRole, Budget, Meter, Predicate, ResourceId, ResourceType,
+    ResourceView, Scalar,
 };
 use serde_json::{Map, Value};
 
@@ -54,42 +55,90 @@ pub fn page(
     query: &Query,
     resources: Vec<StoredResource>,
 ) -> Result<Page, StoreError> {
-    let meter = context.budget.meter();
-    let wanted = wanted(query);
-    let reader = query.kind.reader(asked(query));
+    let evaluator = Evaluator::new(context, query);
     let mut found = Vec::new();
     for stored in resources {
-        meter.compare(0)?;
-        if !query.owner.selects(stored.owner.as_ref()) {
-            continue;
-        }
-        let (holds, key) = {
-            let values = reader.read(stored.document.text());
-            let made = made(context, query, &stored, &wanted);
-            let view = ResourceView::of_values(&values).with_computed(Some(&made));
-            let holds = match &query.predicate {
-                Some(predicate) => query.kind.matches(predicate, view, &meter)?,
-                None => true,
-            };
-            let key = match query.sort.filter(|_| holds) {
-                Some(sort) => query.kind.sort_key(sort.attr, view, &meter)?,
-                None => None,
-            };
-            (holds, key)
-        };
-        if holds {
-            found.push((key, stored));
+        if query.owner.selects(stored.owner.as_ref()) && evaluator.matches(&stored)? {
+            found.push((evaluator.sort_key(&stored)?, stored));
         }
     }
-    let comparisons = (found.len() as u64).saturating_mul(u64::from(found.len().max(1).ilog2()));
-    meter.charge(comparisons.saturating_mul(Budget::COMPARISON))?;
-    found.sort_by(|(a, x), (b, y)| {
-        let by_key = query
-            .sort
-            .map_or(Ordering::Equal, |sort| sort.compare(a.as_ref(), b.as_ref()));
-        by_key.then_with(|| x.id.cmp(&y.id))
-    });
+    evaluator.sort(&mut found, |stored| &stored.id)?;
     Ok(cut(query, found))
+}
+
+/// Evaluates predicate and order of a query over single resources, which carry the edges that these need. The budget is
+/// charged for each of them.
+#[derive(Debug)]
+pub struct Evaluator<'q> {
+    meter: Meter<'q>,
+    query: &'q Query,
+    reader: AttrReader,
+    context: &'q RequestContext,
+    wanted: Vec<AttrId>,
+}
+
+impl<'q> Evaluator<'q> {
+    /// Creates an evaluator of a query.
+    #[must_use]
+    pub fn new(context: &'q RequestContext, query: &'q Query) -> Self {
+        Evaluator {
+            meter: context.budget.meter(),
+            query,
+            reader: query.kind.reader(asked(query)),
+            context,
+            wanted: wanted(query),
+        }
+    }
+
+    /// Returns whether a resource satisfies the predicate.
+    ///
+    /// # Errors
+    /// [`StoreError::Exhausted`].
+    pub fn matches(&self, stored: &StoredResource) -> Result<bool, StoreError> {
+        self.meter.compare(0)?;
+        let Some(predicate) = &self.query.predicate else {
+            return Ok(true);
+        };
+        let values = self.reader.read(stored.document.text());
+        let made = made(self.context, self.query, stored, &self.wanted);
+        let view = ResourceView::of_values(&values).with_computed(Some(&made));
+        Ok(self.query.kind.matches(predicate, view, &self.meter)?)
+    }
+
+    /// Returns the sort key of a resource; none if it has no value, or if the query does not sort.
+    ///
+    /// # Errors
+    /// [`StoreError::Exhausted`].
+    pub fn sort_key(&self, stored: &StoredResource) -> Result<Option<Scalar>, StoreError> {
+        let Some(sort) = self.query.sort else {
+            return Ok(None);
+        };
+        let values = self.reader.read(stored.document.text());
+        let made = made(self.context, self.query, stored, &self.wanted);
+        let view = ResourceView::of_values(&values).with_computed(Some(&made));
+        Ok(self.query.kind.sort_key(sort.attr, view, &self.meter)?)
+    }
+
+    /// Sorts resources by their keys, and equal ones by their ids.
+    ///
+    /// # Errors
+    /// [`StoreError::Exhausted`].
+    pub fn sort<T>(
+        &self,
+        found: &mut [(Option<Scalar>, T)],
+        id: impl Fn(&T) -> &ResourceId,
+    ) -> Result<(), StoreError> {
+        let comparisons =
+            (found.len() as u64).saturating_mul(u64::from(found.len().max(1).ilog2()));
+        self.meter
+            .charge(comparisons.saturating_mul(Budget::COMPARISON))?;
+        found.sort_by(|(a, x), (b, y)| {
+            let sort = self.query.sort;
+            let by_key = sort.map_or(Ordering::Equal, |sort| sort.compare(a.as_ref(), b.as_ref()));
+            by_key.then_with(|| id(x).cmp(id(y)))
+        });
+        Ok(())
+    }
 }
 
 /// Returns the page from all resources that satisfy the query, in its order.

@@ -14,6 +14,7 @@ use scimkit_registry::{Edge, Predicate, ResourceId, ResourceType};
 use super::{LookupBy, RowDatabase, RowTransaction, page, satisfying};
 use crate::{
     Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, StoreError, StoredResource,
+    WriteOp,
     engine::{
         Applied, Facts, FoundRow, MemberList, Members, Needs, NewMember, NewMembers, Operations,
         ResourceRow, RowBump, RowEdit, RowRef, RowState, Rows, RowsError,
@@ -204,6 +205,26 @@ pub struct SimpleRows<'a, T> {
     transaction: T,
 }
 
+impl<'a, T: SimpleTransaction> SimpleRows<'a, T> {
+    /// Creates the rows of an open transaction, for a [`RowDatabase`] that handles some needs and operations itself and
+    /// leaves the others to this.
+    #[must_use]
+    pub fn new(context: &'a RequestContext, transaction: T) -> Self {
+        SimpleRows { context, transaction }
+    }
+
+    /// Returns the transaction.
+    pub fn transaction_mut(&mut self) -> &mut T {
+        &mut self.transaction
+    }
+
+    /// Returns the transaction, to commit it.
+    #[must_use]
+    pub fn into_transaction(self) -> T {
+        self.transaction
+    }
+}
+
 impl<T: SimpleTransaction> SimpleRows<'_, T> {
     /// Returns exactly the rows of a look-up.
     async fn rows(&mut self, by: &LookupBy) -> Result<Vec<FoundRow>, RowsError> {
@@ -299,6 +320,10 @@ impl<T: SimpleTransaction> Rows for SimpleRows<'_, T> {
 }
 
 impl<T: SimpleTransaction> RowTransaction for SimpleRows<'_, T> {
+    async fn assign_ids(&mut self, _: &mut [WriteOp]) -> Result<(), RowsError> {
+        Ok(())
+    }
+
     async fn commit(self) -> Result<(), RowsError> {
         self.transaction.commit().await
     }

@@ -155,8 +155,11 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         Ok(edges)
     }
 
-    /// Adds the edges under these attributes to resources of one type.
-    pub(super) async fn add_edges_to(
+    /// Adds the edges under these attributes to resources of one type, up to a number of edges for each.
+    ///
+    /// # Errors
+    /// The transaction has to be rolled back.
+    pub async fn add_edges_to(
         &mut self,
         kind: &Arc<ResourceType>,
         resources: &mut [StoredResource],
@@ -254,8 +257,11 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         Ok(())
     }
 
-    /// Returns the edges of the owners in a query.
-    pub(super) async fn edges_of_owners(
+    /// Returns the edges of some owners: see [`Store::edges`](crate::Store::edges).
+    ///
+    /// # Errors
+    /// The transaction has to be rolled back.
+    pub async fn edges_of_owners(
         &mut self,
         query: &EdgeQuery,
     ) -> Result<Vec<Vec<Edge>>, RowsError> {

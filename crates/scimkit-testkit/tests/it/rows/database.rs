@@ -14,7 +14,7 @@ use scimkit_core::Version;
 use scimkit_registry::{AttrEdges, AttrId, AttributeRole, Edge, ResourceId, ResourceType};
 use scimkit_store::{
     Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, StoreError, StoredResource,
-    TenantId,
+    TenantId, WriteOp,
     engine::{
         AncestorEdge, Applied, Facts, FoundRow, MemberList, Members, Needs, NewMember, Operations,
         OwnerEdge, Rejection, RowState, Rows, RowsError, ShownMembers, ShownOwners,
@@ -191,6 +191,10 @@ impl Rows for Transaction<'_> {
 }
 
 impl RowTransaction for Transaction<'_> {
+    async fn assign_ids(&mut self, _: &mut [WriteOp]) -> Result<(), RowsError> {
+        Ok(())
+    }
+
     async fn commit(mut self) -> Result<(), RowsError> {
         pause(self.database.patience).await;
         let is_lost = {
