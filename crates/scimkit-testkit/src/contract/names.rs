@@ -10,8 +10,8 @@ use scimkit_registry::{
     Scalar,
 };
 use scimkit_store::{
-    Batch, BoxFuture, Capabilities, EdgeQuery, Page, PageStart, Query, ReadOptions, RequestContext,
-    Store, StoreError, StoredResource, TenantId, WriteOp, Written,
+    Batch, BoxFuture, Capabilities, EdgeQuery, Intent, Page, PageStart, Query, ReadOptions,
+    RequestContext, Store, StoreError, StoredResource, TenantId, WriteOp, Written,
 };
 use serde_json::Value;
 
@@ -274,12 +274,15 @@ impl Store for Names {
         Box::pin(async move {
             let (writes, names) = self.writes(context, std::mem::take(&mut batch.writes));
             batch.writes = writes;
+            // A check creates nothing, and another resource may get the id.
+            let creates = batch.intent == Intent::Commit;
             let answers = self.store.write(context, batch).await?;
             self.with(context, |pairs| {
                 let answer = |(answer, name): (Result<Written, StoreError>, Option<ResourceId>)| {
                     let mut written = answer.map_err(|error| pairs.error(error))?;
                     if let Some(stored) = written.stored.take() {
                         if let Some(name) = name
+                            && creates
                             && !pairs.by_id.contains_key(&stored.id)
                         {
                             pairs.by_id.insert(stored.id.clone(), name.clone());
