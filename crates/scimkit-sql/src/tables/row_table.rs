@@ -1,0 +1,411 @@
+//! The rows of an application's own table, with their side rows.
+
+use scimkit_core::DataType;
+use scimkit_mapping::TypeMapping;
+use scimkit_registry::{Attr, AttrId, AttributeRole, Predicate, ResourceType};
+
+use super::{
+    SqlStatement, SqlValue,
+    names::{KeyType, TableNames, TableTenant},
+    side::placeholders,
+};
+use crate::{
+    ColumnSource, Condition, Dialect, Layout, MappedTable, Plan,
+    host_rows::{literal, quoted},
+    plan,
+};
+
+/// The alias of the application's table.
+const ROWS: &str = "t";
+
+/// The time of the first migration: rows without a side row are as old as that.
+const FIRST_MIGRATION: &str = "(SELECT min(at_us) FROM scim_migration)";
+
+/// The statements of one table of resources and the side rows next to it.
+#[derive(Debug, Clone)]
+pub struct RowTable {
+    columns: Vec<String>,
+    pub(super) dialect: Dialect,
+    /// The identifier as text, with its prefix.
+    pub(super) id: String,
+    mapped: MappedTable,
+    names: TableNames,
+}
+
+/// The owners of the selected resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the parameter of one query")]
+pub enum RowOwner<'a> {
+    /// Any owner, and resources without one.
+    Any,
+    /// The resources of one connection.
+    Connection(&'a str),
+    /// The resources without an owner.
+    Unowned,
+}
+
+/// The number of columns before those of the mapping in [`RowTable::select`]: id, version, `created_us`, `modified_us`,
+/// connection, external id, hash and rest. Those of a row without side row are NULL, but for the times.
+pub const SIDE_COLUMNS: usize = 8;
+
+impl RowTable {
+    /// Creates the statements of a table from its names and the mapping of its columns.
+    #[must_use]
+    pub fn new(rules: &TypeMapping, dialect: Dialect, names: TableNames) -> Self {
+        let id = id_text(dialect, &names, ROWS);
+        let mut columns: Vec<_> = rules.fields().iter().map(|f| f.name.clone()).collect();
+        columns.sort_unstable();
+        RowTable {
+            columns,
+            dialect,
+            id,
+            mapped: MappedTable::new(rules, dialect, ROWS, &names.id.name),
+            names,
+        }
+    }
+
+    /// Returns the mapping and the conversion of its columns.
+    #[must_use]
+    pub fn mapped(&self) -> &MappedTable {
+        &self.mapped
+    }
+
+    /// Returns the resource type.
+    #[must_use]
+    pub fn kind(&self) -> &ResourceType {
+        self.mapped.kind()
+    }
+
+    /// Returns the columns of the mapping, in the order of [`RowTable::select`].
+    #[must_use]
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// Returns the names of the table.
+    #[must_use]
+    pub fn names(&self) -> &TableNames {
+        &self.names
+    }
+
+    /// Returns a tenant; none if the table has no rows of it. `single` is the tenant of a table without a column for it.
+    #[must_use]
+    pub fn tenant(&self, id: &str, single: &str) -> Option<TableTenant> {
+        let key = match &self.names.tenant {
+            Some(column) => Some(column.key_type.value(id)?),
+            None if id == single => None,
+            None => return None,
+        };
+        let id = id.to_owned();
+        Some(TableTenant { id, key })
+    }
+
+    /// Returns the value of the column for an identifier; none if no row can have it.
+    #[must_use]
+    pub fn key(&self, id: &str) -> Option<SqlValue> {
+        let id = id.strip_prefix(self.names.id_prefix.as_str())?;
+        self.names.id.key_type.value(id)
+    }
+
+    /// Divides a predicate between the database and the evaluator.
+    #[must_use]
+    pub fn plan(&self, tenant: &TableTenant, kind: &ResourceType, predicate: &Predicate) -> Plan {
+        plan(
+            kind,
+            predicate,
+            self,
+            tenant.parameters().len().saturating_add(1),
+        )
+    }
+
+    /// The identifier of a row as text, under another alias of the table.
+    pub(super) fn id_of(&self, alias: &str) -> String {
+        id_text(self.dialect, &self.names, alias)
+    }
+
+    fn created(&self) -> String {
+        format!("coalesce(s.created_us, {FIRST_MIGRATION})")
+    }
+
+    fn modified(&self) -> String {
+        format!("coalesce(s.modified_us, {FIRST_MIGRATION})")
+    }
+
+    /// ` FROM "users" t LEFT JOIN scim_resource s ON .. WHERE ..`, with the parameters of the tenant.
+    fn from(&self) -> String {
+        let kind = literal(self.kind().name());
+        let mut text = format!(
+            " FROM {} {ROWS} LEFT JOIN scim_resource s ON s.tenant = {} AND s.kind = {kind} AND s.id = {}",
+            quoted(&self.names.table),
+            self.dialect.placeholder(1),
+            self.id
+        );
+        text.push_str(" WHERE ");
+        text.push_str(&self.is_of_tenant(ROWS, 2));
+        text
+    }
+
+    pub(super) fn selection(&self) -> String {
+        let columns = self
+            .columns
+            .iter()
+            .map(|name| format!(", {ROWS}.{}", quoted(name)));
+        format!(
+            "SELECT {}, s.version, {}, {}, s.connection, s.external_id, s.hash, s.rest{}",
+            self.id,
+            self.created(),
+            self.modified(),
+            columns.collect::<String>()
+        )
+    }
+
+    /// Selects rows by their identifiers: [`SIDE_COLUMNS`] and the columns of the mapping. All identifiers are
+    /// [keys](RowTable::key).
+    #[must_use]
+    pub fn select(&self, tenant: &TableTenant, keys: Vec<SqlValue>) -> SqlStatement {
+        let mut parameters = tenant.parameters();
+        let list = placeholders(self.dialect, parameters.len().saturating_add(1), keys.len());
+        let id = quoted(&self.names.id.name);
+        parameters.extend(keys);
+        let (selection, from) = (self.selection(), self.from());
+        SqlStatement {
+            parameters,
+            text: format!("{selection}{from} AND {ROWS}.{id} IN ({list})").into(),
+        }
+    }
+
+    /// Selects the number of rows.
+    #[must_use]
+    pub fn count(
+        &self,
+        tenant: &TableTenant,
+        (condition, owner): (Option<&Condition>, RowOwner<'_>),
+    ) -> SqlStatement {
+        self.restricted("SELECT count(*)".to_owned(), tenant, (condition, owner))
+    }
+
+    /// Selects the identifiers of those rows among some that exist.
+    #[must_use]
+    pub fn existing(&self, tenant: &TableTenant, keys: Vec<SqlValue>) -> SqlStatement {
+        let mut parameters: Vec<_> = tenant.key.iter().cloned().collect();
+        let list = placeholders(self.dialect, parameters.len().saturating_add(1), keys.len());
+        parameters.extend(keys);
+        let tenant = self.is_of_tenant(ROWS, 1);
+        let table = quoted(&self.names.table);
+        let (id, key) = (&self.id, quoted(&self.names.id.name));
+        let text =
+            format!("SELECT {id} FROM {table} {ROWS} WHERE {tenant} AND {ROWS}.{key} IN ({list})");
+        let text = text.into();
+        SqlStatement { parameters, text }
+    }
+
+    /// `t."tenant" = ?1`, or what always holds in a table of one tenant.
+    pub(super) fn is_of_tenant(&self, alias: &str, number: usize) -> String {
+        match &self.names.tenant {
+            Some(column) => {
+                let number = self.dialect.placeholder(number);
+                format!("{alias}.{} = {number}", quoted(&column.name))
+            }
+            None => "1 = 1".to_owned(),
+        }
+    }
+
+    pub(super) fn restricted(
+        &self,
+        selection: String,
+        tenant: &TableTenant,
+        (condition, owner): (Option<&Condition>, RowOwner<'_>),
+    ) -> SqlStatement {
+        let mut parameters = tenant.parameters();
+        let mut text = selection + &self.from();
+        if let Some(condition) = condition {
+            let values = condition.parameters.iter().cloned();
+            parameters.extend(values.map(SqlValue::from));
+            text.push_str(" AND ");
+            text.push_str(&condition.text);
+        }
+        match owner {
+            RowOwner::Any => {}
+            RowOwner::Connection(connection) => {
+                parameters.push(SqlValue::from(connection));
+                let number = self.dialect.placeholder(parameters.len());
+                text.push_str(&format!(" AND s.connection = {number}"));
+            }
+            RowOwner::Unowned => text.push_str(" AND s.connection IS NULL"),
+        }
+        let text = text.into();
+        SqlStatement { parameters, text }
+    }
+
+    /// Adds a row.
+    #[must_use]
+    pub fn insert<'c>(
+        &self,
+        tenant: &TableTenant,
+        key: SqlValue,
+        columns: impl IntoIterator<Item = (&'c str, SqlValue)>,
+    ) -> SqlStatement {
+        let mut parameters: Vec<_> = tenant.key.iter().cloned().collect();
+        parameters.push(key);
+        let keys = self.names.tenant.iter().chain([&self.names.id]);
+        let mut names: Vec<_> = keys.map(|column| quoted(&column.name)).collect();
+        for (name, value) in columns {
+            names.push(quoted(name));
+            parameters.push(value);
+        }
+        let values = placeholders(self.dialect, 1, parameters.len());
+        // An identity column that is always generated takes the id that was reserved for the row.
+        let overriding = match (self.dialect, self.names.id.key_type) {
+            (Dialect::Postgres, KeyType::Integer) => " OVERRIDING SYSTEM VALUE",
+            _ => "",
+        };
+        let (table, names) = (quoted(&self.names.table), names.join(", "));
+        SqlStatement {
+            parameters,
+            text: format!("INSERT INTO {table} ({names}){overriding} VALUES ({values})").into(),
+        }
+    }
+
+    /// Changes columns of a row; none without columns.
+    #[must_use]
+    pub fn update<'c>(
+        &self,
+        tenant: &TableTenant,
+        key: SqlValue,
+        columns: impl IntoIterator<Item = (&'c str, SqlValue)>,
+    ) -> Option<SqlStatement> {
+        let mut parameters: Vec<_> = tenant.key.iter().cloned().collect();
+        parameters.push(key);
+        let mut set = Vec::new();
+        for (name, value) in columns {
+            parameters.push(value);
+            let number = self.dialect.placeholder(parameters.len());
+            set.push(format!("{} = {number}", quoted(name)));
+        }
+        let table = quoted(&self.names.table);
+        let (set, keys) = (
+            Some(set).filter(|set| !set.is_empty())?.join(", "),
+            self.is_key(),
+        );
+        let text = format!("UPDATE {table} SET {set} WHERE {keys}").into();
+        Some(SqlStatement { parameters, text })
+    }
+
+    /// Removes a row.
+    #[must_use]
+    pub fn delete(&self, tenant: &TableTenant, key: SqlValue) -> SqlStatement {
+        let mut parameters: Vec<_> = tenant.key.iter().cloned().collect();
+        parameters.push(key);
+        let (table, keys) = (quoted(&self.names.table), self.is_key());
+        let text = format!("DELETE FROM {table} WHERE {keys}").into();
+        SqlStatement { parameters, text }
+    }
+
+    /// `"tenant" = ?1 AND "id" = ?2`.
+    fn is_key(&self) -> String {
+        let keys = self.names.tenant.iter().chain([&self.names.id]);
+        let keys = (1..).zip(keys).map(|(number, column)| {
+            let number = self.dialect.placeholder(number);
+            format!("{} = {number}", quoted(&column.name))
+        });
+        keys.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// Reserves ids that the database makes, and returns them one per row: in PostgreSQL from the sequence of the column or
+    /// its default, in SQLite after the largest id so far.
+    #[must_use]
+    pub fn reserve(&self, count: usize) -> Vec<SqlStatement> {
+        let (table, id) = (&self.names.table, &self.names.id);
+        match self.dialect {
+            Dialect::Postgres => {
+                let next = match id.key_type {
+                    KeyType::Integer => "nextval(pg_get_serial_sequence($1, $2))",
+                    _ => "CAST(gen_random_uuid() AS text)",
+                };
+                let text = format!("SELECT {next} FROM generate_series(1, {count})");
+                let statement = SqlStatement::new(text);
+                vec![match id.key_type {
+                    KeyType::Integer => {
+                        let statement = statement.with_parameter(quoted(table));
+                        statement.with_parameter(id.name.as_str())
+                    }
+                    _ => statement,
+                }]
+            }
+            Dialect::Sqlite => {
+                let kind = literal(self.kind().name());
+                let (table, column) = (quoted(table), quoted(&id.name));
+                let next = format!(
+                    "INSERT INTO scim_sequence (kind, last)
+                     SELECT {kind}, coalesce(max({column}), 0) FROM {table} WHERE 1 = 1
+                     ON CONFLICT (kind) DO UPDATE SET last = max(last, excluded.last)"
+                );
+                let add = format!(
+                    "UPDATE scim_sequence SET last = last + {count} WHERE kind = {kind} RETURNING last"
+                );
+                vec![SqlStatement::new(next), SqlStatement::new(add)]
+            }
+        }
+    }
+}
+
+impl Layout for RowTable {
+    fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<ColumnSource> {
+        if attr.id() == AttrId::ID {
+            return Some(ColumnSource::Nullable(self.id.clone()));
+        }
+        let is_meta = attr.role() == AttributeRole::Meta && attr.parent().is_some();
+        let is_instant = attr.definition().data_type == DataType::DateTime;
+        match attr.name() {
+            "created" if is_meta && is_instant => {
+                return Some(ColumnSource::Nullable(self.created()));
+            }
+            "lastModified" if is_meta && is_instant => {
+                return Some(ColumnSource::Nullable(self.modified()));
+            }
+            _ => {}
+        }
+        if self.has_side_external_id() && is_external_id(attr) {
+            return Some(ColumnSource::Nullable("s.external_id".to_owned()));
+        }
+        self.mapped.source(kind, attr)
+    }
+}
+
+impl RowTable {
+    /// Returns whether `externalId` is in the side rows, because no column is mapped to it.
+    #[must_use]
+    pub fn has_side_external_id(&self) -> bool {
+        let rules = self.mapped.rules();
+        !rules
+            .rules()
+            .any(|rule| rule.paths().any(|path| path == "externalId"))
+    }
+}
+
+/// The identifier of a row as text, with its prefix.
+fn id_text(dialect: Dialect, names: &TableNames, alias: &str) -> String {
+    let column = format!("{alias}.{}", quoted(&names.id.name));
+    let text = match (names.id.key_type, dialect) {
+        (KeyType::Text, _) | (KeyType::Uuid, Dialect::Sqlite) => column,
+        (_, Dialect::Postgres) => format!("CAST({column} AS text)"),
+        (_, Dialect::Sqlite) => format!("CAST({column} AS TEXT)"),
+    };
+    if names.id_prefix.is_empty() {
+        return text;
+    }
+    format!("({} || {text})", literal(&names.id_prefix))
+}
+
+/// Whether an attribute is the common `externalId`, which is case exact.
+fn is_external_id(attr: &Attr) -> bool {
+    attr.path() == "externalId" && attr.definition().is_case_exact()
+}
