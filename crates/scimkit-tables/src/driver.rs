@@ -56,7 +56,8 @@ pub trait Transaction: Send + 'static {
     ///
     /// - Each statement sees the changes of those before. They are sent together if the database can do that.
     /// - A parameter is converted to the type that the database expects at its placeholder: an integer for any integer
-    ///   type, text for dates, UUIDs, enums and JSON.
+    ///   type, text for dates, UUIDs, enums and JSON. One that does not fit is
+    ///   [rejected](crate::DriverErrorKind::Rejected).
     ///
     /// # Errors
     /// The first statement that fails, with its [number](DriverError::statement). The transaction is over: no

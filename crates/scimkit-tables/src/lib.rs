@@ -1,18 +1,35 @@
 //! A SCIM 2.0 store over the tables that an application has already.
 //!
+//! - [`TableStore`]: the store
+//! - [`Table`]: a table of the application and the mapping of its columns
 //! - [`Driver`]: the seam to a database library, with one contract test: `scimkit_testkit::contract::sql_driver`
 //! - [`RusqliteDriver`](crate::RusqliteDriver) (feature `rusqlite`): SQLite
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod database;
+mod documents;
 mod driver;
 mod driver_error;
+mod edges;
+mod list;
+mod rows;
 #[cfg(feature = "rusqlite")]
 mod rusqlite_driver;
+mod store;
+mod table;
+mod table_error;
+mod tenants;
+mod transaction;
+
+pub use scimkit_sql::tables::KeyType;
 
 #[cfg(feature = "rusqlite")]
 pub use self::rusqlite_driver::RusqliteDriver;
 pub use self::{
     driver::{Driver, SqlRow, Transaction},
     driver_error::{DriverError, DriverErrorKind},
+    store::{TableStore, TableStoreBuilder},
+    table::Table,
+    table_error::TableError,
 };

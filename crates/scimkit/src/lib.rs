@@ -34,7 +34,9 @@
 //! | `metrics` | metrics of requests, store and queues, for the recorder of the `metrics` crate |
 //! | `nom` | `scimkit::filter::nom`: nom parsers of filters and paths, for your own grammars |
 //! | `provision` | `scimkit::provision`: tenants, connections and tokens, and an authenticator for them |
+//! | `rusqlite` | `scimkit::tables::RusqliteDriver`: application tables in SQLite |
 //! | `sqlite` | `scimkit::SqliteStore`: a durable store in one file; `scimkit::sqlite`: its options |
+//! | `tables` | `scimkit::TableStore`: a store over the tables that an application has already; `scimkit::tables` |
 //! | `toml` | mapping files in TOML, also for connections; JSON needs no feature |
 //!
 //! To store the data in your application's own tables, implement [`Store`]. The modules below are the crates that
@@ -91,6 +93,11 @@ pub use scimkit_store::{
     RequestContext, RequestLimits, Settings, Store, TenantId, TenantStore, TokenScopes,
     UnknownMemberPolicy, engine::Capacity,
 };
+/// The store over an application's own tables, and its drivers.
+#[cfg(feature = "tables")]
+pub use scimkit_tables as tables;
+#[cfg(feature = "tables")]
+pub use scimkit_tables::TableStore;
 
 #[cfg(all(
     doc,

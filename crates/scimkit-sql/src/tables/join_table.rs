@@ -3,7 +3,7 @@
 use super::{SqlStatement, SqlValue, names::TableTenant, row_table::RowTable, side::placeholders};
 use crate::{
     Dialect,
-    host_rows::{literal, quoted},
+    mapped_rows::{literal, quoted},
 };
 
 /// The names of a table with one row per membership.

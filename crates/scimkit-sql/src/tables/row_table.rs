@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ColumnSource, Condition, Dialect, Layout, MappedTable, Plan,
-    host_rows::{literal, quoted},
+    mapped_rows::{literal, quoted},
     plan,
 };
 

@@ -210,7 +210,10 @@ impl<'a, T: SimpleTransaction> SimpleRows<'a, T> {
     /// leaves the others to this.
     #[must_use]
     pub fn new(context: &'a RequestContext, transaction: T) -> Self {
-        SimpleRows { context, transaction }
+        SimpleRows {
+            context,
+            transaction,
+        }
     }
 
     /// Returns the transaction.

@@ -1,8 +1,16 @@
 //! The store and its drivers against their contracts.
 
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "the lints exempt tests, but not the functions next to them"
 )]
 
+mod columns;
+mod contract;
+mod foreign;
+mod ids;
+mod layouts;
+mod migration;
 mod rusqlite_driver;
+mod support;

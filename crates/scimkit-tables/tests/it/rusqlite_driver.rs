@@ -9,13 +9,7 @@ use scimkit_testkit::contract::{
     sql_driver::{self, Connections},
 };
 
-/// Waits for a future.
-fn wait<T: Send>(future: impl Future<Output = T> + Send) -> T {
-    let mut answer = None;
-    let slot = &mut answer;
-    block_on(Box::pin(async move { *slot = Some(future.await) }));
-    answer.unwrap()
-}
+use crate::support::wait;
 
 #[test]
 fn one_connection_keeps_the_contract() {

@@ -1,0 +1,282 @@
+//! Rows to documents, and back.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use scimkit_core::{Version, format_instant};
+use scimkit_mapping::{FieldType, NOW, Record};
+use scimkit_registry::{Document, RequestError, Resource, ResourceId};
+use scimkit_sql::tables::{SIDE_COLUMNS, SqlValue};
+use scimkit_store::{
+    ConnectionId, StoreError,
+    engine::{FoundRow, RowHead, RowState},
+};
+use serde_json::{Number, Value};
+
+use crate::{SqlRow, table::BoundTable};
+
+/// The attribute that has a column of its own in the side rows.
+const EXTERNAL_ID: &str = "externalId";
+
+/// Any instant.
+const EPOCH: &str = "1970-01-01T00:00:00Z";
+
+/// The part of a document for which there are no columns.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    pub(crate) external_id: Option<String>,
+    /// The other attributes, as JSON text.
+    pub(crate) text: Option<String>,
+}
+
+impl BoundTable {
+    /// The resource of a row with the columns of `RowTable::select`.
+    pub(crate) fn found(&self, row: SqlRow) -> Result<FoundRow, StoreError> {
+        let mut values = row.into_iter();
+        let mut side = [const { SqlValue::Null }; SIDE_COLUMNS];
+        for place in &mut side {
+            *place = values.next().ok_or_else(|| damaged("number of columns"))?;
+        }
+        let [
+            id,
+            version,
+            created,
+            modified,
+            connection,
+            external_id,
+            hash,
+            rest,
+        ] = side;
+        let record = self.record(values);
+        let rest = Rest {
+            external_id: text(external_id),
+            text: text(rest),
+        };
+        let document = self.document(&record, rest)?;
+        let version = self.version(&document, integer(&version), text(hash))?;
+        Ok(FoundRow {
+            connection: text(connection).as_deref().map(ConnectionId::from),
+            document,
+            head: RowHead {
+                created: instant(&created)?,
+                id: text(id)
+                    .map(ResourceId::from)
+                    .ok_or_else(|| damaged("id"))?,
+                kind: self.sql.kind().name().into(),
+                last_modified: instant(&modified)?,
+                state: RowState::Live,
+                version,
+            },
+        })
+    }
+
+    /// The version of a resource: the number of its last change by SCIM, and the hash of its document if the
+    /// application has changed it since.
+    fn version(
+        &self,
+        document: &Document,
+        number: Option<i64>,
+        known: Option<String>,
+    ) -> Result<Version, StoreError> {
+        let number = number.unwrap_or(0);
+        let hash = hash(document);
+        let version = if known.is_some_and(|known| known == hash) {
+            number.to_string()
+        } else {
+            format!("{number}.{hash}")
+        };
+        Version::new(version).map_err(StoreError::backend)
+    }
+
+    /// The columns of the mapping by their names.
+    fn record(&self, values: impl Iterator<Item = SqlValue>) -> Record {
+        let fields = self.sql.mapped().rules().fields();
+        let columns = self.sql.columns().iter().zip(values);
+        let value = |(name, value): (&String, SqlValue)| {
+            let field = fields.iter().find(|field| field.name == *name);
+            let data_type = field.map_or(FieldType::Text, |field| field.data_type);
+            (name.clone(), json(value, data_type))
+        };
+        columns.map(value).collect()
+    }
+
+    fn document(&self, record: &Record, rest: Rest) -> Result<Document, StoreError> {
+        let is_exact = rest.text.is_none();
+        let mut onto = match rest.text {
+            Some(text) => Resource::restore(text.as_bytes()).map_err(StoreError::backend)?,
+            None => Resource::default(),
+        };
+        let kind = self.sql.mapped().kind();
+        if let (Some(id), Some(attr)) = (rest.external_id, kind.attribute_id(EXTERNAL_ID)) {
+            onto.set(kind, attr, Value::from(id));
+        }
+        let rules = self.sql.mapped().rules();
+        let whole = rules.to_resource(record, onto.clone());
+        let resource = match whole {
+            Ok(resource) => resource,
+            // A value that the application has and SCIM can't show hides its own attribute, and not the resource.
+            Err(_) => record.iter().fold(onto, |onto, (name, value)| {
+                let alone = Record::from_iter([(name.clone(), value.clone())]);
+                rules.to_resource(&alone, onto.clone()).unwrap_or(onto)
+            }),
+        };
+        Ok(Document::from(resource).with_exactness(is_exact))
+    }
+
+    /// The part of a document that its columns do not give back.
+    pub(crate) fn rest(&self, document: &Resource) -> Result<Rest, StoreError> {
+        let rules = self.sql.mapped().rules();
+        let names = self.sql.columns().iter();
+        let unset: Record = names.map(|name| (name.clone(), Value::Null)).collect();
+        let mut rest = rules
+            .to_resource(&unset, document.clone())
+            .map_err(|error| invalid(&error))?;
+        let kind = self.sql.mapped().kind();
+        // A column without a value stands for a value of theirs.
+        let since = rules
+            .rules()
+            .filter(|rule| rule.time_value(EPOCH).is_some());
+        for path in since.flat_map(|rule| rule.paths()) {
+            if let Some(attr) = kind.attribute_id(path) {
+                rest.unset(kind, attr);
+            }
+        }
+        let attr = kind.attribute_id(EXTERNAL_ID);
+        let attr = attr.filter(|_| self.sql.has_side_external_id());
+        let mut external_id = None;
+        if let Some(attr) = attr {
+            external_id = rest
+                .get(kind, attr)
+                .and_then(Value::as_str)
+                .map(str::to_owned);
+            rest.unset(kind, attr);
+            rest.refresh_schemas(kind);
+        }
+        // `schemas` follows from the attributes.
+        let is_empty = rest.as_map().keys().all(|name| name == "schemas");
+        let text = (!is_empty).then(|| rest.to_text());
+        Ok(Rest { external_id, text })
+    }
+
+    /// The columns that differ between two documents of a row, with their new values at the time of a write.
+    pub(crate) fn edits(
+        &self,
+        before: Option<&Resource>,
+        after: &Resource,
+        at: DateTime<Utc>,
+    ) -> Result<Vec<(String, SqlValue)>, StoreError> {
+        let rules = self.sql.mapped().rules();
+        let at = format_instant(at);
+        let edits = self
+            .sql
+            .mapped()
+            .edits(before, after)
+            .map_err(|error| invalid(&error))?;
+        let edits = edits.into_iter().map(|(name, value)| {
+            let mut own = rules.rules().filter(|rule| rule.field() == Some(&name));
+            let time = own.find_map(|rule| rule.time_value(&at));
+            let value = time.filter(|_| value == NOW).unwrap_or(value);
+            (name, parameter(value))
+        });
+        Ok(edits.collect())
+    }
+}
+
+/// The hash of a document.
+pub(crate) fn hash(document: &Document) -> String {
+    Version::from_content([document.text()]).as_str().to_owned()
+}
+
+/// A soft-deleted resource with the columns of `retired_by_ids`.
+pub(crate) fn retired(row: SqlRow) -> Result<FoundRow, StoreError> {
+    let row: [SqlValue; 7] = row.try_into().map_err(|_| damaged("number of columns"))?;
+    let [kind, id, version, created, retired, connection, document] = row;
+    let version = integer(&version).ok_or_else(|| damaged("version"))?;
+    let document = text(document).ok_or_else(|| damaged("document"))?;
+    Ok(FoundRow {
+        connection: text(connection).as_deref().map(ConnectionId::from),
+        document: Document::from_text(document).with_exactness(false),
+        head: RowHead {
+            created: instant(&created)?,
+            id: text(id)
+                .map(ResourceId::from)
+                .ok_or_else(|| damaged("id"))?,
+            kind: text(kind).map(Arc::from).ok_or_else(|| damaged("kind"))?,
+            last_modified: instant(&retired)?,
+            state: RowState::Deleted,
+            version: Version::new(version.to_string()).map_err(StoreError::backend)?,
+        },
+    })
+}
+
+/// A column as a mapping reads it.
+fn json(value: SqlValue, data_type: FieldType) -> Value {
+    match (value, data_type) {
+        (SqlValue::Integer(number), FieldType::Boolean) => Value::Bool(number != 0),
+        (SqlValue::Bool(value), _) => Value::Bool(value),
+        (SqlValue::Integer(number), FieldType::Text) => Value::from(number.to_string()),
+        (SqlValue::Integer(number), _) => Value::from(number),
+        (SqlValue::Real(number), FieldType::Integer) if number.fract() == 0.0 => {
+            // Exact: a number without decimals, printed and read again.
+            format!("{number:.0}")
+                .parse::<i64>()
+                .map_or(Value::Null, Value::from)
+        }
+        (SqlValue::Real(number), _) => Value::from(number),
+        (SqlValue::Text(text), FieldType::Json) => {
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        }
+        (SqlValue::Text(text), FieldType::Decimal | FieldType::Integer) => {
+            let number = text.parse::<Number>();
+            number.map_or(Value::String(text), Value::Number)
+        }
+        (SqlValue::Text(text), _) => Value::String(text),
+        (SqlValue::Blob(_) | SqlValue::Null, _) => Value::Null,
+    }
+}
+
+/// A value of a mapping as a parameter.
+fn parameter(value: Value) -> SqlValue {
+    match value {
+        Value::Bool(value) => SqlValue::Bool(value),
+        Value::Null => SqlValue::Null,
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => SqlValue::Integer(number),
+            None => number.as_f64().map_or(SqlValue::Null, SqlValue::Real),
+        },
+        Value::String(text) => SqlValue::Text(text),
+        value @ (Value::Array(_) | Value::Object(_)) => SqlValue::Text(value.to_string()),
+    }
+}
+
+pub(crate) fn text(value: SqlValue) -> Option<String> {
+    match value {
+        SqlValue::Text(text) => Some(text),
+        SqlValue::Integer(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+pub(crate) fn integer(value: &SqlValue) -> Option<i64> {
+    match value {
+        SqlValue::Integer(number) => Some(*number),
+        SqlValue::Bool(value) => Some(i64::from(*value)),
+        _ => None,
+    }
+}
+
+pub(crate) fn instant(value: &SqlValue) -> Result<DateTime<Utc>, StoreError> {
+    let instant = integer(value).and_then(DateTime::from_timestamp_micros);
+    instant.ok_or_else(|| damaged("time"))
+}
+
+pub(crate) fn damaged(part: &str) -> StoreError {
+    StoreError::backend(format!(
+        "unexpected {part} in a row: are the side tables migrated?"
+    ))
+}
+
+fn invalid(error: &RequestError) -> StoreError {
+    let detail = error.to_string();
+    StoreError::Invalid { detail }
+}

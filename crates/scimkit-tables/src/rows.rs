@@ -1,0 +1,191 @@
+//! The rows of one tenant, as the engine sees them.
+
+use scimkit_registry::Predicate;
+use scimkit_sql::{
+    reference::{BLANKED, EntryRow, JournalEnd},
+    tables::{self, RowOwner, SqlValue},
+};
+use scimkit_store::{
+    ConnectionId, JournalEntry, StoreError, WriteOp,
+    engine::{Applied, CountQuery, CountRow, Facts, Needs, Operations, Rows, RowsError},
+    journal::JournalSeed,
+    rows::{RowTransaction, SimpleRows, SimpleTransaction as _},
+};
+
+use crate::{
+    SqlRow, Transaction,
+    documents::{damaged, integer},
+    transaction::TableTransaction,
+};
+
+/// The rows of one tenant, inside an open transaction.
+pub(crate) struct TableRows<'a, T> {
+    has_lock: bool,
+    simple: SimpleRows<'a, TableTransaction<'a, T>>,
+}
+
+impl<'a, T: Transaction> TableRows<'a, T> {
+    pub(crate) fn new(transaction: TableTransaction<'a, T>) -> Self {
+        TableRows {
+            has_lock: false,
+            simple: SimpleRows::new(transaction.context, transaction),
+        }
+    }
+
+    fn transaction(&mut self) -> &mut TableTransaction<'a, T> {
+        self.simple.transaction_mut()
+    }
+
+    /// Takes the lock of the tenant before anything is read.
+    async fn lock(&mut self) -> Result<(), RowsError> {
+        if std::mem::replace(&mut self.has_lock, true) {
+            return Ok(());
+        }
+        let transaction = self.transaction();
+        let lock = tables::lock(transaction.dialect, transaction.tenant());
+        transaction.run(lock.into_iter().collect()).await?;
+        Ok(())
+    }
+
+    /// The number of the tenant's last change, and the seed of its journal.
+    async fn version(&mut self) -> Result<(u64, JournalSeed), RowsError> {
+        let transaction = self.transaction();
+        let end = tables::journal_end(transaction.dialect, transaction.tenant());
+        let row = transaction
+            .run(vec![end])
+            .await?
+            .pop()
+            .and_then(|mut rows| rows.pop());
+        Ok(journal_end(row)?)
+    }
+
+    async fn count(&mut self, query: &CountQuery) -> Result<u64, RowsError> {
+        let all = Predicate::All(Vec::new());
+        let predicate = query.predicate.as_ref().unwrap_or(&all);
+        let transaction = self.transaction();
+        let Some((table, tenant)) = transaction.table(&query.kind)? else {
+            return Ok(0);
+        };
+        let plan = table.sql.plan(&tenant, &query.kind, predicate);
+        if plan.residual.is_some() {
+            let rows = transaction
+                .satisfying(&query.kind, predicate, RowOwner::Any)
+                .await?;
+            return Ok(rows.len() as u64);
+        }
+        let count = table
+            .sql
+            .count(&tenant, (plan.condition.as_ref(), RowOwner::Any));
+        let rows = transaction.run(vec![count]).await?;
+        Ok(count_of(rows)?)
+    }
+}
+
+impl<T: Transaction> Rows for TableRows<'_, T> {
+    async fn load(&mut self, needs: &Needs) -> Result<Facts, RowsError> {
+        self.lock().await?;
+        let mut others = needs.clone();
+        let counts = std::mem::take(&mut others.counts);
+        let mut facts = self.simple.load(&others).await?;
+        if needs.version {
+            let (version, _) = self.version().await?;
+            facts.version = Some(version);
+        }
+        for (counter, query) in counts {
+            let count = self.count(&query).await?;
+            facts.counts.push(CountRow { count, counter });
+        }
+        Ok(facts)
+    }
+
+    async fn apply(&mut self, mut operations: Operations) -> Result<Applied, RowsError> {
+        let journal = std::mem::take(&mut operations.journal);
+        let version = operations.version;
+        let applied = self.simple.apply(operations).await?;
+        if let Some(version) = version {
+            let version = i64::try_from(version).map_err(StoreError::backend)?;
+            let transaction = self.transaction();
+            let (dialect, tenant) = (transaction.dialect, transaction.tenant());
+            let end = JournalEnd {
+                after: Some(journal.complete_after.map_or(version, whole)),
+                digest: journal.last_digest.as_ref().map(<[u8; 32]>::as_slice),
+            };
+            let entries: Vec<_> = journal.entries.iter().map(entry_row).collect();
+            let mut statements = vec![tables::set_version(dialect, tenant, version, end)];
+            statements.extend(tables::insert_entries(dialect, tenant, &entries));
+            transaction.run(statements).await?;
+        }
+        Ok(applied)
+    }
+}
+
+impl<T: Transaction> RowTransaction for TableRows<'_, T> {
+    async fn assign_ids(&mut self, writes: &mut [WriteOp]) -> Result<(), RowsError> {
+        self.lock().await?;
+        for write in writes {
+            if let WriteOp::Create { change, id, .. } = write {
+                let reserved = self.transaction().reserve(change.kind(), 1).await?;
+                if let Some(reserved) = reserved.and_then(|ids| ids.into_iter().next()) {
+                    *id = reserved;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn commit(self) -> Result<(), RowsError> {
+        self.simple.into_transaction().commit().await
+    }
+}
+
+/// The row of `journal_end`.
+pub(crate) fn journal_end(row: Option<SqlRow>) -> Result<(u64, JournalSeed), StoreError> {
+    let row: Option<[SqlValue; 4]> = row.and_then(|row| row.try_into().ok());
+    let Some([version, _, previous, SqlValue::Blob(random)]) = row else {
+        return Err(damaged("end of the journal"));
+    };
+    let version = integer(&version).and_then(|version| u64::try_from(version).ok());
+    let previous = match previous {
+        SqlValue::Blob(digest) => digest.try_into().map_err(|_| damaged("digest"))?,
+        _ => [0; 32],
+    };
+    let random = random
+        .try_into()
+        .map_err(|_| damaged("number of random bytes"))?;
+    let seed = JournalSeed { previous, random };
+    Ok((version.ok_or_else(|| damaged("version"))?, seed))
+}
+
+/// The number that a statement counted.
+pub(crate) fn count_of(results: Vec<Vec<SqlRow>>) -> Result<u64, StoreError> {
+    let row = results.into_iter().flatten().next();
+    let count = row.and_then(|row| row.first().and_then(integer));
+    let count = count.and_then(|count| u64::try_from(count).ok());
+    count.ok_or_else(|| damaged("count"))
+}
+
+fn entry_row(entry: &JournalEntry) -> EntryRow<'_> {
+    let (subject, kind, id) = entry.subject.columns();
+    let body = entry.body.as_ref();
+    EntryRow {
+        action: entry.action.as_str(),
+        actor: entry.cause.actor.as_deref(),
+        at_us: entry.at.timestamp_micros(),
+        body: body.map_or("", |body| &body.text),
+        body_digest: &entry.body_digest,
+        connection: entry.cause.connection.as_ref().map(ConnectionId::as_str),
+        id,
+        kind,
+        number: whole(entry.number),
+        part: i64::from(entry.part),
+        previous: &entry.previous,
+        request: entry.cause.request.as_deref(),
+        salt: body.map_or(BLANKED, |body| &body.salt),
+        subject,
+    }
+}
+
+/// A number of changes; there are fewer than 2^63.
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

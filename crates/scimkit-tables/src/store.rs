@@ -1,0 +1,253 @@
+//! The store.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use scimkit_mapping::Mapping;
+use scimkit_registry::{Edge, Registry, ResourceId, ResourceType};
+use scimkit_sql::tables::{self, SqlValue};
+use scimkit_store::{
+    Batch, BoxFuture, Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, Store,
+    StoreError, StoredResource, TenantId,
+    engine::BatchAnswer,
+    rows::{Access, RowStore},
+};
+
+use crate::{Driver, Table, TableError, Transaction as _, database::Tables};
+
+/// A store over the tables that an application has already.
+///
+/// - The rows stay the application's, and the application may change them at any time: the next request sees it. Nothing that
+///   a column holds is stored anywhere else.
+/// - What SCIM needs besides is in side tables of the same database, whose names begin with `scim_`:
+///   [`migrate`](Self::migrate) creates them.
+/// - The version of a resource is the number of its last change through SCIM. If the application has changed the row since, the
+///   hash of the document is added to it, so that each state has a version of its own.
+/// - The times of a resource are those of its changes through SCIM. A row that SCIM has never changed is as old as the side
+///   tables.
+/// - A limit on resources ([`Capacity`](scimkit_store::engine::Capacity)) is exact among writers that go through the store.
+///
+/// # Example
+/// ```
+/// # scimkit_testkit::contract::block_on(Box::pin(async {
+/// use std::sync::Arc;
+/// use scimkit_registry::Registry;
+/// use scimkit_store::{RequestContext, Settings, Store, Query, TenantId};
+/// use scimkit_tables::{RusqliteDriver, Table, TableStore};
+///
+/// let connection = rusqlite::Connection::open_in_memory().unwrap();
+/// connection.execute_batch(
+///     "CREATE TABLE users (id TEXT PRIMARY KEY, login TEXT NOT NULL UNIQUE, plan TEXT DEFAULT 'free');
+///      INSERT INTO users (id, login) VALUES ('7', 'ada@example.com')",
+/// ).unwrap();
+/// let mapping = r#"
+///     [User.fields]
+///     login = { type = "text", folded = true }
+///
+///     [[User.map]]
+///     scim = "userName"
+///     field = "login"
+///     transform = ["fold"]
+/// "#;
+/// let mut settings = Settings::new("https://app.example/scim/v2");
+/// let store = TableStore::builder(RusqliteDriver::with_connection(connection).unwrap())
+///     .with_users(Table::new("users", mapping))
+///     .build(&settings.registry)
+///     .unwrap();
+/// store.migrate().await.unwrap();
+/// settings = settings.with_mapping(store.mapping()).unwrap();
+///
+/// let user = Arc::clone(settings.registry.resource_type("User").unwrap());
+/// let context = RequestContext::new(TenantId::default(), Arc::new(settings));
+/// let page = store.query(&context, &Query::new(user)).await.unwrap();
+/// assert_eq!(page.items[0].id.as_str(), "7");
+/// # }));
+/// ```
+#[derive(Debug)]
+pub struct TableStore<D> {
+    mapping: Arc<Mapping>,
+    rows: RowStore<Tables<D>>,
+}
+
+/// Collects the tables of a [`TableStore`].
+#[derive(Debug)]
+pub struct TableStoreBuilder<D> {
+    driver: D,
+    single: TenantId,
+    tables: Vec<(String, Table)>,
+}
+
+impl<D: Driver> TableStoreBuilder<D> {
+    /// Adds the table of the users.
+    #[must_use]
+    pub fn with_users(self, table: Table) -> Self {
+        self.with_table("User", table)
+    }
+
+    /// Adds the table of the groups.
+    #[must_use]
+    pub fn with_groups(self, table: Table) -> Self {
+        self.with_table("Group", table)
+    }
+
+    /// Adds the table of a resource type.
+    #[must_use]
+    pub fn with_table(mut self, resource_type: &str, table: Table) -> Self {
+        self.tables.push((resource_type.to_owned(), table));
+        self
+    }
+
+    /// Sets the tenant of tables that have no column for it; without this, it is the default tenant.
+    #[must_use]
+    pub fn with_single_tenant(mut self, tenant: TenantId) -> Self {
+        self.single = tenant;
+        self
+    }
+
+    /// Checks the tables and their mappings against the schemas.
+    ///
+    /// # Errors
+    /// [`TableError::Mapping`] with every problem of the mappings; [`TableError::Table`] for a table that can't work.
+    pub fn build(self, registry: &Registry) -> Result<TableStore<D>, TableError> {
+        let dialect = self.driver.dialect();
+        let mut mapping = Mapping::builder();
+        for (_, table) in &self.tables {
+            mapping = mapping.text(table.mapping());
+        }
+        let mapping = mapping.build(registry)?;
+        let members = self.tables.iter().map(|(_, table)| table.members());
+        let members: Vec<_> = members.collect();
+        let tables = self.tables.into_iter();
+        let tables = tables.map(|(kind, table)| table.bind(&kind, &mapping, dialect));
+        let mut tables = Tables {
+            driver: self.driver,
+            single: self.single,
+            tables: tables.collect::<Result<_, _>>()?,
+        };
+        tables.check_ids()?;
+        tables.join(members)?;
+        Ok(TableStore {
+            mapping: Arc::new(mapping),
+            rows: RowStore::new(tables),
+        })
+    }
+}
+
+impl<D: Driver> TableStore<D> {
+    /// Starts a store over the database of a driver.
+    #[must_use]
+    pub fn builder(driver: D) -> TableStoreBuilder<D> {
+        TableStoreBuilder {
+            driver,
+            single: TenantId::default(),
+            tables: Vec::new(),
+        }
+    }
+
+    /// Returns the driver.
+    #[must_use]
+    pub fn driver(&self) -> &D {
+        &self.rows.database().driver
+    }
+
+    /// Returns the mapping of all tables, for [`Settings::with_mapping`](scimkit_store::Settings::with_mapping).
+    #[must_use]
+    pub fn mapping(&self) -> Arc<Mapping> {
+        Arc::clone(&self.mapping)
+    }
+
+    /// Returns the SQL text that creates the side tables in an empty database.
+    #[must_use]
+    pub fn migration_sql(&self) -> String {
+        let statements = tables::migrations(self.driver().dialect(), 0, now_us());
+        let texts = statements
+            .iter()
+            .map(|statement| format!("{};\n", statement.text));
+        texts.collect()
+    }
+
+    /// Creates the side tables, or brings them to the format of this release. Does nothing if they have it.
+    ///
+    /// # Errors
+    /// - [`TableError::Newer`]: a later release has migrated them.
+    /// - [`TableError::Database`].
+    pub async fn migrate(&self) -> Result<(), TableError> {
+        let dialect = self.driver().dialect();
+        let mut transaction = self.driver().begin(Access::Write).await?;
+        let rows = transaction
+            .run(vec![tables::migration_table(dialect)])
+            .await?;
+        let mut found = 0;
+        if first_integer(&rows) > 0 {
+            found = first_integer(&transaction.run(vec![tables::last_migration()]).await?);
+        }
+        let known = tables::migration_count();
+        if found > known {
+            return Err(TableError::Newer { found, known });
+        }
+        let statements = tables::migrations(dialect, found, now_us());
+        if statements.is_empty() {
+            return Ok(());
+        }
+        transaction.run(statements).await?;
+        Ok(transaction.commit().await?)
+    }
+}
+
+/// The time in microseconds since 1970.
+fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    })
+}
+
+/// The first column of the first row, if it is an integer.
+fn first_integer(results: &[Vec<Vec<SqlValue>>]) -> i64 {
+    match results.iter().flatten().flatten().next() {
+        Some(SqlValue::Integer(number)) => *number,
+        _ => 0,
+    }
+}
+
+impl<D: Driver> Store for TableStore<D> {
+    fn support(&self, kind: &ResourceType) -> Capabilities {
+        self.rows.support(kind)
+    }
+
+    fn edges<'a>(
+        &'a self,
+        context: &'a RequestContext,
+        query: &'a EdgeQuery,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
+        self.rows.edges(context, query)
+    }
+
+    fn query<'a>(
+        &'a self,
+        context: &'a RequestContext,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.rows.query(context, query)
+    }
+
+    fn read<'a>(
+        &'a self,
+        context: &'a RequestContext,
+        kind: &'a Arc<ResourceType>,
+        id: &'a ResourceId,
+        want: &'a ReadOptions,
+    ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
+        self.rows.read(context, kind, id, want)
+    }
+
+    fn write<'a>(
+        &'a self,
+        context: &'a RequestContext,
+        batch: Batch,
+    ) -> BoxFuture<'a, BatchAnswer> {
+        self.rows.write(context, batch)
+    }
+}

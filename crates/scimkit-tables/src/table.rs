@@ -1,0 +1,211 @@
+//! The application's tables, as they are named by the application.
+
+use scimkit_mapping::Mapping;
+use scimkit_registry::AttributeRole;
+use scimkit_sql::{
+    Dialect,
+    tables::{JoinNames, JoinTable, KeyColumn, KeyType, RowTable, TableNames},
+};
+
+use crate::TableError;
+
+/// A table of the application with the resources of one type: one row each.
+///
+/// The mapping says which column holds which attribute: see `docs/mapping.md`. Rows have a column of identifiers and,
+/// if the application has several tenants, a column with the tenant of each row. No other columns are needed.
+///
+/// # Example
+/// ```
+/// use scimkit_tables::{KeyType, Table};
+///
+/// let mapping = r#"
+///     [User.fields]
+///     login = { type = "text", unique = true, filterable = true, folded = true }
+///     is_active = "boolean"
+///
+///     [[User.map]]
+///     scim = "userName"
+///     field = "login"
+///     transform = ["fold"]
+///
+///     [[User.map]]
+///     scim = "active"
+///     field = "is_active"
+/// "#;
+/// let users = Table::new("users", mapping)
+///     .with_id("id", KeyType::Integer)
+///     .with_database_ids()
+///     .with_tenant("company_id", KeyType::Integer);
+/// # let _ = users;
+/// ```
+#[derive(Debug, Clone)]
+pub struct Table {
+    id: KeyColumn,
+    id_prefix: Option<String>,
+    makes_ids: bool,
+    mapping: String,
+    members: Option<JoinNames>,
+    name: String,
+    tenant: Option<KeyColumn>,
+}
+
+impl Table {
+    /// Creates a table with the text of its mapping. Its identifiers are text in the column `id`, which new resources get
+    /// from the server.
+    #[must_use]
+    pub fn new(name: impl Into<String>, mapping: impl Into<String>) -> Self {
+        Table {
+            id: column("id", KeyType::Text),
+            id_prefix: None,
+            makes_ids: false,
+            mapping: mapping.into(),
+            members: None,
+            name: name.into(),
+            tenant: None,
+        }
+    }
+
+    /// Sets the column of the identifiers.
+    #[must_use]
+    pub fn with_id(mut self, name: &str, key_type: KeyType) -> Self {
+        self.id = column(name, key_type);
+        self
+    }
+
+    /// Lets the database make the identifiers of new rows: by the sequence of the column, or in SQLite as the next
+    /// integer.
+    #[must_use]
+    pub fn with_database_ids(mut self) -> Self {
+        self.makes_ids = true;
+        self
+    }
+
+    /// Sets the text before the identifiers of this table in SCIM. The identifiers of all resources differ in SCIM, so
+    /// two tables that count their rows need different prefixes. Tables of integers other than the users' have one without
+    /// this: the name of their type in lower case and a hyphen.
+    #[must_use]
+    pub fn with_id_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.id_prefix = Some(prefix.into());
+        self
+    }
+
+    /// Sets the column with the tenant of each row. Without one, all rows belong to one tenant.
+    #[must_use]
+    pub fn with_tenant(mut self, name: &str, key_type: KeyType) -> Self {
+        self.tenant = Some(column(name, key_type));
+        self
+    }
+
+    /// Sets the table with one row per membership, its column with the identifier of the group, and its column with the
+    /// identifier of the user. Members that have no row in the table of users, such as nested groups, are stored in a
+    /// side table.
+    #[must_use]
+    pub fn with_members(mut self, table: &str, owner: &str, member: &str) -> Self {
+        self.members = Some(JoinNames {
+            member: member.to_owned(),
+            owner: owner.to_owned(),
+            table: table.to_owned(),
+        });
+        self
+    }
+
+    pub(crate) fn members(&self) -> Option<JoinNames> {
+        self.members.clone()
+    }
+
+    pub(crate) fn mapping(&self) -> &str {
+        &self.mapping
+    }
+
+    /// Binds the table to its checked mapping.
+    pub(crate) fn bind(
+        self,
+        kind: &str,
+        mapping: &Mapping,
+        dialect: Dialect,
+    ) -> Result<BoundTable, TableError> {
+        let named = |problem: &str| TableError::Table {
+            problem: problem.to_owned(),
+            table: self.name.clone(),
+        };
+        let rules = mapping.for_type(kind).cloned();
+        let rules = rules.ok_or_else(|| named(&format!("its mapping has no rule for {kind}")))?;
+        let is_membership = |path: &str| {
+            let attr = rules
+                .kind()
+                .attribute_id(path)
+                .map(|attr| rules.kind().attr(attr));
+            attr.is_some_and(|attr| attr.role() == AttributeRole::Membership)
+        };
+        if rules.rules().any(|rule| rule.paths().any(is_membership)) {
+            return Err(named("its memberships are no column: add `with_members`"));
+        }
+        if self.makes_ids && self.id.key_type == KeyType::Text {
+            return Err(named("the database makes integers or UUIDs, not text"));
+        }
+        let is_integer = self.id.key_type == KeyType::Integer;
+        let default = if is_integer && kind != "User" {
+            format!("{}-", kind.to_lowercase())
+        } else {
+            String::new()
+        };
+        let id_prefix = self.id_prefix.clone().unwrap_or(default);
+        if !id_prefix.is_empty() && !self.makes_ids {
+            return Err(named(
+                "only identifiers that the database makes have a prefix",
+            ));
+        }
+        if is_integer && !self.makes_ids {
+            return Err(named(
+                "integers are made by the database: add `with_database_ids`",
+            ));
+        }
+        let names = TableNames {
+            id: self.id,
+            id_prefix,
+            table: self.name,
+            tenant: self.tenant,
+        };
+        Ok(BoundTable {
+            makes_ids: self.makes_ids,
+            members: None,
+            sql: RowTable::new(&rules, dialect, names),
+        })
+    }
+}
+
+fn column(name: &str, key_type: KeyType) -> KeyColumn {
+    let name = name.to_owned();
+    KeyColumn { key_type, name }
+}
+
+/// A table with its checked mapping.
+#[derive(Debug, Clone)]
+pub(crate) struct BoundTable {
+    /// Whether the database makes the identifiers of new rows.
+    pub(crate) makes_ids: bool,
+    /// The memberships of the resources.
+    pub(crate) members: Option<JoinTable>,
+    pub(crate) sql: RowTable,
+}
+
+impl BoundTable {
+    /// The attribute of a column.
+    pub(crate) fn attribute(&self, column: &str) -> Option<String> {
+        let rules = self.sql.mapped().rules();
+        let mut rules = rules.rules().filter(|rule| rule.paths().count() == 1);
+        let rule = rules.find(|rule| {
+            let comparable = rule.comparable_column();
+            rule.field() == Some(column) || comparable.is_some_and(|c| c.column == column)
+        })?;
+        rule.paths().next().map(str::to_owned)
+    }
+
+    /// The attribute of the one column that the name of a constraint contains.
+    pub(crate) fn attribute_of_constraint(&self, name: &str) -> Option<String> {
+        let columns = self.sql.columns().iter();
+        let mut named = columns.filter(|column| name.contains(column.as_str()));
+        let longest = named.by_ref().max_by_key(|column| column.len())?;
+        self.attribute(longest)
+    }
+}

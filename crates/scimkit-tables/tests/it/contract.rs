@@ -1,0 +1,29 @@
+//! The contract of stores, over the tables of different applications.
+
+use std::sync::Arc;
+
+use scimkit_store::Settings;
+use scimkit_testkit::contract::{self, Subject, tenancy};
+
+use crate::layouts::{INTEGER, TEXT};
+
+#[test]
+fn table_with_text_ids_keeps_the_contract() {
+    let subject = Subject::new(Settings::new("https://app.example/scim/v2")).without_tenants();
+    let report = contract::check_subject(&subject, || TEXT.shared(), &contract::block_on);
+    println!("{report}");
+    assert!(report.is_success(), "{report}");
+}
+
+#[test]
+fn table_with_integer_ids_and_tenants_keeps_the_contract() {
+    let subject = Subject::new(Settings::new("https://app.example/scim/v2"));
+    let report = contract::check_subject(&subject, || INTEGER.shared(), &contract::block_on);
+    println!("{report}");
+    assert!(report.is_success(), "{report}");
+}
+
+#[test]
+fn tenants_connections_and_tokens_keep_the_contract() {
+    tenancy::check(|| Arc::new(INTEGER.in_memory()), &contract::block_on).unwrap();
+}

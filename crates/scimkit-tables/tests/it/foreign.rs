@@ -1,0 +1,321 @@
+//! Changes that the application makes next to SCIM.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rusqlite::Connection;
+use scimkit_filter::Filter;
+use scimkit_registry::{Change, Edge, EdgeEdit, ResourceId, ResourceType, Tolerance};
+use scimkit_store::{
+    ExpectedVersion, Query, ReadOptions, RequestContext, Settings, Store, StoreError,
+    StoreExt as _, StoredResource, TenantId,
+};
+use scimkit_tables::{RusqliteDriver, TableStore};
+use serde_json::{Value, json};
+
+use crate::{layouts::TEXT, support::wait};
+
+/// A store, the application's connection, and a scope in which to ask the store.
+struct World {
+    _folder: tempfile::TempDir,
+    group: Arc<ResourceType>,
+    own: Connection,
+    scope: RequestContext,
+    store: TableStore<RusqliteDriver>,
+    user: Arc<ResourceType>,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, own) = TEXT.in_file(&folder.path().join("app.sqlite"));
+        let settings = Arc::new(Settings::new("https://app.example/scim/v2"));
+        let kind = |name| Arc::clone(settings.registry.resource_type(name).unwrap());
+        World {
+            _folder: folder,
+            group: kind("Group"),
+            own,
+            scope: RequestContext::new(TenantId::default(), Arc::clone(&settings)),
+            store,
+            user: kind("User"),
+        }
+    }
+
+    fn change(&self, kind: &Arc<ResourceType>, body: Value) -> Change {
+        Change::create(
+            Arc::clone(kind),
+            kind.admit(body, &Tolerance::DEFAULT).unwrap(),
+        )
+    }
+
+    fn create(&self, kind: &Arc<ResourceType>, id: &str, body: Value) -> StoredResource {
+        let change = self.change(kind, body);
+        let made = wait(
+            self.store
+                .create(&self.scope, at(), ResourceId::from(id), change),
+        );
+        made.unwrap().stored.unwrap()
+    }
+
+    fn read(&self, kind: &Arc<ResourceType>, id: &str) -> Result<StoredResource, StoreError> {
+        let members = kind.attribute_id("members").into_iter().collect::<Vec<_>>();
+        let want = ReadOptions::edges(members);
+        wait(
+            self.store
+                .read(&self.scope, kind, &ResourceId::from(id), &want),
+        )
+    }
+
+    fn members(&self, id: &str) -> Vec<(String, Option<String>)> {
+        let stored = self.read(&self.group, id).unwrap();
+        let edges = stored.edges.into_iter().flat_map(|list| list.edges);
+        let name = |kind: Option<Arc<str>>| kind.map(|kind| kind.to_string());
+        edges
+            .map(|edge| (edge.id.to_string(), name(edge.kind)))
+            .collect()
+    }
+
+    fn change_members(&self, id: &str, add: &[&str], remove: &[&str]) {
+        let mut change = Change::empty(Arc::clone(&self.group));
+        let members = self.group.attribute_id("members").unwrap();
+        let add = add.iter().map(|id| Edge::to(*id)).collect();
+        let remove = remove.iter().map(|id| ResourceId::from(*id)).collect();
+        change.edit_edges(members, EdgeEdit::Delta { add, remove });
+        let (id, any) = (ResourceId::from(id), ExpectedVersion::Any);
+        wait(self.store.update(&self.scope, at(), id, change, any)).unwrap();
+    }
+
+    fn find(&self, filter: &str) -> Vec<String> {
+        let filter = Filter::parse(filter).unwrap();
+        let predicate = self.user.bind_filter(&filter, &Tolerance::DEFAULT).unwrap();
+        let query = Query::new(Arc::clone(&self.user)).with_predicate(predicate);
+        let page = wait(self.store.query(&self.scope, &query)).unwrap();
+        assert_eq!(page.total, Some(page.items.len() as u64));
+        page.items
+            .iter()
+            .map(|stored| stored.id.to_string())
+            .collect()
+    }
+}
+
+fn at() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_767_225_600, 0).unwrap()
+}
+
+fn tree(stored: &StoredResource) -> Value {
+    Value::Object(stored.document.tree().unwrap().as_map().clone())
+}
+
+#[test]
+fn foreign_update_is_seen_with_another_version() {
+    let world = World::new();
+    let body = json!({"userName": "Ada", "title": "Dr", "nickName": "Countess", "externalId": "7"});
+    let made = world.create(&world.user, "u1", body);
+    let first = world.read(&world.user, "u1").unwrap();
+    assert_eq!(
+        (first.version.as_str(), &first.version),
+        ("1", &made.version)
+    );
+    let update = "UPDATE users SET job_title = ?1 WHERE id = 'u1'";
+    world.own.execute(update, ["Prof"]).unwrap();
+    let second = world.read(&world.user, "u1").unwrap();
+    assert!(
+        second.version.as_str().starts_with("1."),
+        "{}",
+        second.version
+    );
+    let document = tree(&second);
+    assert_eq!(
+        (&document["title"], &document["nickName"]),
+        (&json!("Prof"), &json!("Countess"))
+    );
+    assert_eq!(world.find(r#"title eq "prof""#), ["u1"]);
+    assert_eq!(world.find(r#"title eq "Dr" or externalId eq "8""#), [""; 0]);
+    assert_eq!(
+        world.find(r#"externalId eq "7" and title eq "Prof""#),
+        ["u1"]
+    );
+    // A write that expects the version from before is refused, and one that expects the new one is not.
+    let change = || {
+        let mut change = Change::empty(Arc::clone(&world.user));
+        let title = world.user.attribute_id("displayName").unwrap();
+        change.difference(title, None, Some(json!("Ada L.")));
+        change
+    };
+    let id = ResourceId::from("u1");
+    let write = |expect| {
+        wait(
+            world
+                .store
+                .update(&world.scope, at(), id.clone(), change(), expect),
+        )
+    };
+    let refused = write(ExpectedVersion::OneOf(vec![first.version]));
+    assert!(
+        matches!(refused, Err(StoreError::VersionMismatch { actual }) if actual == second.version)
+    );
+    let written = write(ExpectedVersion::OneOf(vec![second.version])).unwrap();
+    assert_eq!(written.version.unwrap().as_str(), "2");
+    let third = world.read(&world.user, "u1").unwrap();
+    assert_eq!(
+        (third.version.as_str(), &tree(&third)["title"]),
+        ("2", &json!("Prof"))
+    );
+    // Undone, it is the version from before again.
+    world.own.execute(update, ["Dr"]).unwrap();
+    assert_ne!(world.read(&world.user, "u1").unwrap().version.as_str(), "2");
+    world.own.execute(update, ["Prof"]).unwrap();
+    assert_eq!(world.read(&world.user, "u1").unwrap().version.as_str(), "2");
+}
+
+#[test]
+fn row_of_the_application_is_listed_changed_and_deleted() {
+    let world = World::new();
+    let insert =
+        "INSERT INTO users (id, login, login_key, plan) VALUES ('p-1', 'Babs', 'babs', 'gold')";
+    world.own.execute(insert, []).unwrap();
+    assert_eq!(world.find(r#"userName eq "BABS""#), ["p-1"]);
+    let found = world.read(&world.user, "p-1").unwrap();
+    assert!(
+        found.version.as_str().starts_with("0."),
+        "{}",
+        found.version
+    );
+    assert_eq!(tree(&found)["userName"], "Babs");
+    let taken = world.change(&world.user, json!({"userName": "bABS"}));
+    let taken = wait(world.store.create(&world.scope, at(), "u2".into(), taken));
+    assert!(matches!(taken, Err(StoreError::Duplicate { attr }) if attr == "userName"));
+    let mut change = Change::empty(Arc::clone(&world.user));
+    let title = world.user.attribute_id("title").unwrap();
+    change.difference(title, None, Some(json!("Dr")));
+    let id = ResourceId::from("p-1");
+    wait(
+        world
+            .store
+            .update(&world.scope, at(), id.clone(), change, ExpectedVersion::Any),
+    )
+    .unwrap();
+    let row = "SELECT login || ' ' || job_title || ' ' || plan FROM users";
+    let row = || world.own.query_row(row, [], |row| row.get::<_, String>(0));
+    assert_eq!(row().unwrap(), "Babs Dr gold");
+    let user = Arc::clone(&world.user);
+    wait(
+        world
+            .store
+            .delete(&world.scope, at(), (user, id), ExpectedVersion::Any),
+    )
+    .unwrap();
+    assert!(row().is_err());
+}
+
+#[test]
+fn row_that_vanished_is_not_found() {
+    let world = World::new();
+    world.create(&world.user, "u1", json!({"userName": "ada"}));
+    world.own.execute("DELETE FROM users", []).unwrap();
+    assert!(matches!(
+        world.read(&world.user, "u1"),
+        Err(StoreError::NotFound)
+    ));
+    assert_eq!(world.find("userName pr"), [""; 0]);
+    // The same id and login are free again.
+    let again = world.create(&world.user, "u1", json!({"userName": "ada"}));
+    assert_eq!(again.version.as_str(), "2");
+}
+
+#[test]
+fn constraint_of_the_application_rejects_one_write() {
+    let world = World::new();
+    let trigger = "CREATE TRIGGER no_root BEFORE INSERT ON users WHEN NEW.login = 'root'
+        BEGIN SELECT RAISE(ABORT, 'no root'); END";
+    world.own.execute_batch(trigger).unwrap();
+    let root = world.change(&world.user, json!({"userName": "root"}));
+    let refused = wait(world.store.create(&world.scope, at(), "u1".into(), root));
+    assert!(
+        matches!(refused, Err(StoreError::Invalid { .. })),
+        "{refused:?}"
+    );
+    world.create(&world.user, "u1", json!({"userName": "ada"}));
+    // The index of the application sees what the schema does not compare.
+    world
+        .own
+        .execute_batch("CREATE UNIQUE INDEX one_title ON users (job_title)")
+        .unwrap();
+    world.create(&world.user, "u2", json!({"userName": "bo", "title": "CEO"}));
+    let second = world.change(&world.user, json!({"userName": "cy", "title": "CEO"}));
+    let refused = wait(world.store.create(&world.scope, at(), "u3".into(), second));
+    assert!(matches!(refused, Err(StoreError::Duplicate { attr }) if attr == "title"));
+}
+
+#[test]
+fn memberships_are_rows_of_the_application() {
+    let world = World::new();
+    for name in ["u1", "u2", "u3"] {
+        world.create(&world.user, name, json!({"userName": name}));
+    }
+    world.create(&world.group, "g1", json!({"displayName": "Staff"}));
+    world.create(&world.group, "g2", json!({"displayName": "Crew"}));
+    world.change_members("g1", &["u1", "u2", "g2"], &[]);
+    let rows = || {
+        let rows = "SELECT coalesce(group_concat(team || member, ' '), '') FROM
+            (SELECT * FROM memberships ORDER BY team, member)";
+        world
+            .own
+            .query_row(rows, [], |row| row.get::<_, String>(0))
+            .unwrap()
+    };
+    // A group in a group has no row in that table.
+    assert_eq!(rows(), "g1u1 g1u2");
+    let member = |id: &str, kind: &str| (id.to_owned(), Some(kind.to_owned()));
+    let all = [
+        member("g2", "Group"),
+        member("u1", "User"),
+        member("u2", "User"),
+    ];
+    assert_eq!(world.members("g1"), all);
+    // The application adds one and removes one.
+    world
+        .own
+        .execute("INSERT INTO memberships VALUES ('g1', 'u3')", [])
+        .unwrap();
+    world
+        .own
+        .execute("DELETE FROM memberships WHERE member = 'u1'", [])
+        .unwrap();
+    let now = [
+        member("g2", "Group"),
+        member("u2", "User"),
+        member("u3", "User"),
+    ];
+    assert_eq!(world.members("g1"), now);
+    assert_eq!(world.find(r#"groups.value eq "g1""#), ["u2", "u3"]);
+    // To remove a member that the application added is a change like any other.
+    world.change_members("g1", &["u1"], &["u3", "g2"]);
+    assert_eq!(rows(), "g1u1 g1u2");
+    assert_eq!(
+        world.members("g1"),
+        [member("u1", "User"), member("u2", "User")]
+    );
+    // A user that vanished is in no group, whatever the table of memberships says.
+    world
+        .own
+        .pragma_update(None, "foreign_keys", false)
+        .unwrap();
+    world
+        .own
+        .execute("DELETE FROM users WHERE id = 'u2'", [])
+        .unwrap();
+    assert_eq!(world.members("g1"), [member("u1", "User")]);
+    // A user that is deleted leaves its groups, which get another version.
+    let before = world.read(&world.group, "g1").unwrap().version;
+    let user = (Arc::clone(&world.user), ResourceId::from("u1"));
+    wait(
+        world
+            .store
+            .delete(&world.scope, at(), user, ExpectedVersion::Any),
+    )
+    .unwrap();
+    assert_eq!(world.members("g1"), []);
+    assert_ne!(world.read(&world.group, "g1").unwrap().version, before);
+    assert_eq!(rows(), "g1u2");
+}

@@ -1,0 +1,167 @@
+//! Tables of applications, as they are before SCIM comes.
+
+use std::{path::Path, sync::Arc};
+
+use rusqlite::Connection;
+use scimkit_registry::Registry;
+use scimkit_tables::{KeyType, RusqliteDriver, Table, TableStore};
+
+use crate::support::wait;
+
+/// A layout: the application's tables, and how they are described.
+pub(crate) struct Layout {
+    pub(crate) groups: fn() -> Table,
+    pub(crate) sql: &'static str,
+    pub(crate) users: fn() -> Table,
+}
+
+/// Text ids that the server gives, no tenants, and logins that keep their spelling next to a folded column.
+pub(crate) const TEXT: Layout = Layout {
+    groups: || {
+        let teams = Table::new("teams", TEXT_GROUPS);
+        teams.with_members("memberships", "team", "member")
+    },
+    sql: "CREATE TABLE users (
+            id TEXT PRIMARY KEY,
+            login TEXT NOT NULL,
+            login_key TEXT NOT NULL UNIQUE,
+            given_name TEXT,
+            family_name TEXT,
+            job_title TEXT,
+            plan TEXT NOT NULL DEFAULT 'free'
+        ) STRICT;
+        CREATE TABLE teams (id TEXT PRIMARY KEY, name TEXT) STRICT;
+        CREATE TABLE memberships (
+            team TEXT NOT NULL REFERENCES teams,
+            member TEXT NOT NULL REFERENCES users,
+            PRIMARY KEY (team, member)
+        ) STRICT;",
+    users: || Table::new("users", TEXT_USERS),
+};
+
+const TEXT_USERS: &str = r#"
+[User.fields]
+login = { type = "text", unique = true, filterable = true }
+login_key = "text"
+given_name = "text"
+family_name = "text"
+job_title = "text"
+
+[[User.map]]
+scim = "userName"
+field = "login"
+key = "login_key"
+
+[[User.map]]
+scim = "name.givenName"
+field = "given_name"
+
+[[User.map]]
+scim = "name.familyName"
+field = "family_name"
+
+[[User.map]]
+scim = "title"
+field = "job_title"
+"#;
+
+const TEXT_GROUPS: &str = r#"
+[Group.fields]
+name = { type = "text", filterable = true }
+
+[[Group.map]]
+scim = "displayName"
+field = "name"
+"#;
+
+/// Integers that the database makes, a column for the tenant, and logins that are not folded, so that SQL can't compare
+/// them.
+pub(crate) const INTEGER: Layout = Layout {
+    groups: || {
+        let teams = Table::new("teams", INTEGER_GROUPS).with_id("team_id", KeyType::Integer);
+        let teams = teams.with_members("team_members", "team_id", "user_id");
+        teams
+            .with_database_ids()
+            .with_tenant("company", KeyType::Text)
+    },
+    sql: "CREATE TABLE users (
+            id INTEGER PRIMARY KEY,
+            company TEXT NOT NULL,
+            login TEXT NOT NULL,
+            directory_id TEXT,
+            is_manager INTEGER,
+            locale TEXT,
+            UNIQUE (company, login)
+        );
+        CREATE TABLE teams (
+            team_id INTEGER PRIMARY KEY AUTOINCREMENT,
+            company TEXT NOT NULL,
+            name TEXT
+        );
+        CREATE TABLE team_members (team_id INTEGER NOT NULL, user_id INTEGER NOT NULL, role TEXT);
+        INSERT INTO users (company, login) VALUES ('elsewhere', 'somebody');",
+    users: || {
+        let users = Table::new("users", INTEGER_USERS).with_id("id", KeyType::Integer);
+        users
+            .with_database_ids()
+            .with_tenant("company", KeyType::Text)
+    },
+};
+
+const INTEGER_USERS: &str = r#"
+[User.fields]
+login = { type = "text", unique = true, filterable = true }
+directory_id = "text"
+locale = "text"
+
+[[User.map]]
+scim = "externalId"
+field = "directory_id"
+
+[[User.map]]
+scim = "userName"
+field = "login"
+
+[[User.map]]
+scim = "locale"
+field = "locale"
+"#;
+
+const INTEGER_GROUPS: &str = r#"
+[Group.fields]
+name = "text"
+
+[[Group.map]]
+scim = "displayName"
+field = "name"
+"#;
+
+impl Layout {
+    /// A migrated store over a new database in memory.
+    pub(crate) fn in_memory(&self) -> TableStore<RusqliteDriver> {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(self.sql).unwrap();
+        self.store(RusqliteDriver::with_connection(connection).unwrap())
+    }
+
+    /// A migrated store over a new file, and a connection of the application.
+    pub(crate) fn in_file(&self, path: &Path) -> (TableStore<RusqliteDriver>, Connection) {
+        let own = Connection::open(path).unwrap();
+        own.pragma_update(None, "journal_mode", "WAL").unwrap();
+        own.execute_batch(self.sql).unwrap();
+        (self.store(RusqliteDriver::open(path).unwrap()), own)
+    }
+
+    fn store(&self, driver: RusqliteDriver) -> TableStore<RusqliteDriver> {
+        let store = TableStore::builder(driver)
+            .with_users((self.users)())
+            .with_table("Group", (self.groups)());
+        let store = store.build(&Registry::standard()).unwrap();
+        wait(store.migrate()).unwrap();
+        store
+    }
+
+    pub(crate) fn shared(&self) -> Arc<dyn scimkit_store::Store> {
+        Arc::new(self.in_memory())
+    }
+}
