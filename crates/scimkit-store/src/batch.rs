@@ -277,6 +277,9 @@ impl ExpectedVersion {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Written {
+    /// The resource that a create adopted or restored because of an [`ExistingMatch`], as it was before: with its
+    /// document and its owner, without edges. A soft-deleted resource has the version of the delete.
+    pub before: Option<Box<StoredResource>>,
     /// The existing resource that a create adopted or restored because of an [`ExistingMatch`], with its version
     /// before.
     pub candidate: Option<Candidate>,
@@ -293,6 +296,7 @@ impl Written {
     #[must_use]
     pub fn stored(how: WriteOutcome, stored: StoredResource) -> Self {
         Written {
+            before: None,
             candidate: None,
             outcome: how,
             version: Some(stored.version.clone()),
@@ -304,6 +308,7 @@ impl Written {
     #[must_use]
     pub fn versioned(how: WriteOutcome, version: Version) -> Self {
         Written {
+            before: None,
             candidate: None,
             outcome: how,
             stored: None,
@@ -315,6 +320,7 @@ impl Written {
     #[must_use]
     pub fn deleted() -> Self {
         Written {
+            before: None,
             candidate: None,
             outcome: WriteOutcome::Deleted,
             stored: None,

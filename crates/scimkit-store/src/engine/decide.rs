@@ -10,7 +10,7 @@ use super::{
     counters::Moves,
     decider::Decider,
     edited::{Edit, EditedBody, key_edits},
-    existing_matches::{FoundMatch, adoption_change},
+    existing_matches::{FoundMatch, adoption_change, candidate},
     facts::{FoundRow, RowHead, RowState},
     journal::{RecorderMark, action},
     keys::{self, KeyEdit, KeyEdits},
@@ -137,7 +137,7 @@ impl Decider<'_> {
         if let Some(existing_match) = existing_match {
             let found_match =
                 self.found_match(request, (number, edit.change.kind()), existing_match)?;
-            if let Some((found_match, candidate)) = found_match {
+            if let Some((found_match, before)) = found_match {
                 self.set_subject(request, number, found_match.id());
                 let mut written = match found_match {
                     FoundMatch::Live(id, how) => {
@@ -148,7 +148,8 @@ impl Decider<'_> {
                         self.create(request, Edit { id, ..edit }, Some(&head))
                     }
                 }?;
-                written.candidate = Some(candidate);
+                written.candidate = Some(candidate(&before));
+                written.before = Some(Box::new(before));
                 return Ok(written);
             }
         }

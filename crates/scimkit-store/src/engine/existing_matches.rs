@@ -16,7 +16,10 @@ use super::{
     queries::queries,
     request::Request,
 };
-use crate::{Candidate, ExistingMatch, MatchPin, MatchScope, StoreError, WriteOutcome};
+use crate::{
+    Candidate, ConnectionId, Document, ExistingMatch, MatchPin, MatchScope, StoreError,
+    StoredResource, Timestamps, WriteOutcome,
+};
 
 /// The existing resource that a create adopts or restores.
 #[derive(Debug)]
@@ -41,6 +44,20 @@ struct CandidateRow<'a> {
     row: Option<&'a FoundRow>,
 }
 
+impl<'a> CandidateRow<'a> {
+    fn connection(&self) -> Option<&'a ConnectionId> {
+        match self.body {
+            Some(body) => body.connection.as_ref(),
+            None => self.row?.connection.as_ref(),
+        }
+    }
+
+    fn document(&self) -> Option<&'a Document> {
+        let written = self.body.map(|body| &body.document);
+        written.or_else(|| self.row.map(|row| &row.document))
+    }
+}
+
 impl Decider<'_> {
     /// Returns the resource that a create adopts or restores, if any.
     ///
@@ -53,24 +70,35 @@ impl Decider<'_> {
         request: &Request,
         (number, kind): (usize, &Arc<ResourceType>),
         existing_match: &ExistingMatch,
-    ) -> Result<Option<(FoundMatch, Candidate)>, StoreError> {
+    ) -> Result<Option<(FoundMatch, StoredResource)>, StoreError> {
         let found_match = self.found(request, (number, kind), existing_match)?;
         let found = match found_match {
             None => None,
             Some(found_match) => {
-                let version = match &found_match {
-                    FoundMatch::Live(id, _) => self.head(id)?.map(|head| head.version.clone()),
-                    FoundMatch::Deleted(head) => Some(head.version.clone()),
-                };
-                let version = version.ok_or_else(|| missing("the version of a candidate"))?;
-                let candidate = Candidate::new(found_match.id().clone(), version);
-                Some((found_match, candidate))
+                let before = self.candidate_before(found_match.id())?;
+                Some((found_match, before))
             }
         };
         if let Some(pin) = &existing_match.pin {
-            check_pin(pin, found.as_ref().map(|(_, candidate)| candidate))?;
+            let candidate = found.as_ref().map(|(_, before)| candidate(before));
+            check_pin(pin, candidate.as_ref())?;
         }
         Ok(found)
+    }
+
+    /// Returns the resource that a create adopts or restores, as it is before.
+    fn candidate_before(&self, id: &ResourceId) -> Result<StoredResource, StoreError> {
+        let row = self.candidate_row(id)?;
+        let row = row.ok_or_else(|| missing("the row of a candidate"))?;
+        let document = row.document();
+        let document = document.ok_or_else(|| missing("the document of a candidate"))?;
+        let at = Timestamps {
+            created: row.head.created,
+            last_modified: row.head.last_modified,
+        };
+        let version = row.head.version.clone();
+        let before = StoredResource::new(id.clone(), version, at, document.clone());
+        Ok(before.with_owner(row.connection().cloned()))
     }
 
     fn found(
@@ -140,10 +168,8 @@ impl Decider<'_> {
         let Some(found) = found else {
             return Ok(None);
         };
-        let (connection, document) = match (found.body, found.row) {
-            (Some(body), _) => (body.connection.as_ref(), &body.document),
-            (None, Some(row)) => (row.connection.as_ref(), &row.document),
-            (None, None) => return Ok(None),
+        let Some(document) = found.document() else {
+            return Ok(None);
         };
         let read = existing_match
             .deactivated
@@ -152,6 +178,7 @@ impl Decider<'_> {
         let reader = kind.reader(read);
         let values = reader.read(document.text());
         let meter = request.budget.meter();
+        let connection = found.connection();
         Ok(existing_match.takes(kind, connection, ResourceView::of_values(&values), &meter)?)
     }
 
@@ -162,6 +189,24 @@ impl Decider<'_> {
         (kind, id): (&Arc<ResourceType>, &ResourceId),
         (predicate, state): (&Predicate, RowState),
     ) -> Result<Option<CandidateRow<'s>>, StoreError> {
+        let found = self.candidate_row(id)?;
+        let found =
+            found.filter(|found| found.head.state == state && *found.head.kind == *kind.name());
+        let Some((found, document)) = found.and_then(|found| {
+            let document = found.document()?;
+            Some((found, document))
+        }) else {
+            return Ok(None);
+        };
+        let reader = kind.reader(predicate.attributes());
+        let values = reader.read(document.text());
+        let meter = request.budget.meter();
+        let holds = kind.matches(predicate, ResourceView::of_values(&values), &meter)?;
+        Ok(holds.then_some(found))
+    }
+
+    /// Returns the row of a resource, as the writes so far have left it.
+    fn candidate_row(&self, id: &ResourceId) -> Result<Option<CandidateRow<'_>>, StoreError> {
         let entry: Option<&Entry> = self.overlay.row(id).map(AsRef::as_ref);
         let body = entry.and_then(|entry| entry.body.as_ref());
         let row = match body {
@@ -172,17 +217,7 @@ impl Decider<'_> {
             Some(entry) => entry.head.as_ref(),
             None => row.map(|row| &row.head),
         };
-        let head = head.filter(|head| head.state == state && *head.kind == *kind.name());
-        let document = body.map(|body| &body.document);
-        let document = document.or_else(|| row.map(|row| &row.document));
-        let Some((head, document)) = head.zip(document) else {
-            return Ok(None);
-        };
-        let reader = kind.reader(predicate.attributes());
-        let values = reader.read(document.text());
-        let meter = request.budget.meter();
-        let holds = kind.matches(predicate, ResourceView::of_values(&values), &meter)?;
-        Ok(holds.then_some(CandidateRow { body, head, row }))
+        Ok(head.map(|head| CandidateRow { body, head, row }))
     }
 
     /// Returns the live resources that the writes so far have changed and that may satisfy the predicate.
@@ -241,6 +276,11 @@ impl Decider<'_> {
             Predicate::Compare { .. } | Predicate::Not(_) | Predicate::Present(_) => None,
         }
     }
+}
+
+/// Returns the candidate that a pin names.
+pub(super) fn candidate(before: &StoredResource) -> Candidate {
+    Candidate::new(before.id.clone(), before.version.clone())
 }
 
 /// Compares the candidate that was found with the pin of a match.

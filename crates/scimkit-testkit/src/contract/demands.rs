@@ -2,15 +2,15 @@
 
 use scimkit_registry::ResourceId;
 use scimkit_store::{
-    Batch, DeletePolicy, ExistingMatch, ExpectedVersion, Intent, MatchPin, MatchScope, OnFailure,
-    Query, StoreError, WriteOp, WriteOutcome,
+    Batch, Candidate, DeletePolicy, ExistingMatch, ExpectedVersion, Intent, MatchPin, MatchScope,
+    OnFailure, Query, StoreError, WriteOp, WriteOutcome,
     engine::{BatchAnswer, Capacity},
 };
 use serde_json::json;
 
 use super::{
     StoreCheck,
-    fixture::{Fixture, ensure_eq, said, second},
+    fixture::{Fixture, ensure, ensure_eq, said, second},
 };
 
 pub(super) const CHECKS: &[StoreCheck] = &[
@@ -205,7 +205,21 @@ fn pinned(fixture: &Fixture<'_>) -> Result<(), String> {
         "Stale",
         "a create that expects an older version"
     );
-    let seen = check()?;
+    let checked = send(Intent::Check, None)?.map_err(|e| said(&e))?;
+    let before = checked.before.as_deref();
+    let found = before.map(|before| {
+        let text = before.document.text();
+        let has_title = text.windows(4).any(|part| part == br#""Dr""#);
+        let candidate = Candidate::new(before.id.clone(), before.version.clone());
+        (candidate, before.owner.as_ref(), has_title)
+    });
+    ensure_eq!(
+        found,
+        checked.candidate.clone().map(|found| (found, None, true)),
+        "the resource that a check finds, as it is before"
+    );
+    ensure!(checked.candidate.is_some(), "the check found no resource");
+    let seen = checked.pin();
     let taken = send(Intent::Commit, Some(seen.clone()))?;
     ensure_eq!(
         word(&taken),
