@@ -1,57 +1,13 @@
-//! Hooks for the application.
+//! Hooks for the application: see also [`ChangeGuard`].
 
 use std::{fmt, sync::Arc};
 
 use scimkit_core::ErrorResponse;
-use scimkit_registry::{Change, ResourceId, ResourceType};
+use scimkit_registry::{ResourceId, ResourceType};
 use scimkit_store::{BoxFuture, RequestContext};
 use serde_json::Value;
 
-/// A guard that can reject the creation of resources, for example when all seats are taken.
-///
-/// - It is called for each `POST` that is decoded and mapped without an error. This includes a `POST` that then
-///   adopts or restores an existing resource (see [`CreatePolicy`](scimkit_store::CreatePolicy)) or fails in the
-///   store.
-/// - In a bulk request, it is called for each operation after the preceding operations are carried out. For
-///   operations in a reference cycle, it is called before any operation of the cycle is carried out.
-/// - The change that it receives contains no passwords.
-/// - Other requests may write between the check and the write, so concurrent creates may all pass. A store that
-///   must enforce an exact limit counts inside the write, and returns
-///   [`StoreError::Rejected`](scimkit_store::StoreError::Rejected).
-///
-/// # Example
-/// ```
-/// use scimkit_core::ErrorResponse;
-/// use scimkit_registry::Change;
-/// use scimkit_server::CreateGuard;
-/// use scimkit_store::{BoxFuture, RequestContext};
-///
-/// #[derive(Debug)]
-/// struct Seats;
-///
-/// impl CreateGuard for Seats {
-///     fn check<'a>(&'a self, _: &'a RequestContext, change: &'a Change) -> BoxFuture<'a, Result<(), ErrorResponse>> {
-///         let (full, is_user) = (true, change.kind().name() == "User");
-///         Box::pin(async move {
-///             match full && is_user {
-///                 true => Err(ErrorResponse::forbidden("all 50 seats are taken: buy more, or remove users")),
-///                 false => Ok(()),
-///             }
-///         })
-///     }
-/// }
-/// ```
-pub trait CreateGuard: fmt::Debug + Send + Sync + 'static {
-    /// Checks whether the resource may be created.
-    ///
-    /// # Errors
-    /// The error for the client. The identity provider shows its `detail` to the administrator.
-    fn check<'a>(
-        &'a self,
-        context: &'a RequestContext,
-        change: &'a Change,
-    ) -> BoxFuture<'a, Result<(), ErrorResponse>>;
-}
+use crate::guard::ChangeGuard;
 
 /// A handler for the passwords that identity providers send. Without one, passwords are dropped and counted.
 ///
@@ -65,7 +21,7 @@ pub trait SecretHandler: fmt::Debug + Send + Sync + 'static {
     ///
     /// - If it returns `None`, the change does not include the attribute, and the handler's effect remains even if the
     ///   write fails. If a create fails, no resource ever has this id.
-    /// - If it returns a value, for example a hash, the value replaces the password in the [`Change`]. A
+    /// - If it returns a value, for example a hash, the value replaces the password in the [`Change`](scimkit_registry::Change). A
     ///   [`Store`](scimkit_store::Store) that the application implements can store it in the same write, but not in
     ///   the document of the resource. scimkit's stores and all stores over
     ///   [`rows`](scimkit_store::rows) drop the value, and only count the write as a change.
@@ -107,13 +63,13 @@ impl fmt::Debug for Secret<'_> {
 /// The hooks that the application has set.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hooks {
-    pub(crate) guard: Option<Arc<dyn CreateGuard>>,
+    pub(crate) guards: Vec<Arc<dyn ChangeGuard>>,
     pub(crate) secrets: Option<Arc<dyn SecretHandler>>,
 }
 
 impl Hooks {
     /// Returns whether any hook is set.
     pub(crate) fn are_asked(&self) -> bool {
-        self.guard.is_some() || self.secrets.is_some()
+        !self.guards.is_empty() || self.secrets.is_some()
     }
 }

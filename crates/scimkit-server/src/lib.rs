@@ -26,7 +26,7 @@
 //!
 //! - [`Server`]: the service; it works with any framework that has requests of the `http` crate
 //! - [`Authenticate`]: who calls; [`BearerTokens`] is a fixed set of tokens, `scimkit-provision` has tenants and connections
-//! - [`CreateGuard`], [`SecretHandler`]: hooks for limits and passwords
+//! - [`ChangeGuard`], [`SecretHandler`]: hooks that reject changes and handle passwords; [`guards`] has ready-made guards
 //!
 //! Guide: [Embed the server](https://docs.rs/scimkit/latest/scimkit/guide/embedding/index.html), [operations](https://docs.rs/scimkit/latest/scimkit/guide/operations/index.html).
 //!
@@ -36,21 +36,27 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod access;
+mod attempts;
 mod attrs;
 mod auth;
 mod bind;
 mod body;
 mod bulk;
 mod clock;
+mod create;
 #[cfg(feature = "cursors")]
 mod cursor;
 mod decode;
+mod delete;
 mod discovery;
 mod dispatch;
 mod dropped;
 mod edit;
 mod error;
 mod gather;
+mod guard;
+mod guarded;
+pub mod guards;
 mod health;
 mod hooks;
 mod incoming;
@@ -89,7 +95,8 @@ pub use bytes;
 #[doc(no_inline)]
 pub use chrono;
 pub use clock::Clock;
-pub use hooks::{CreateGuard, Secret, SecretHandler};
+pub use guard::{ChangeGuard, ChangeVerb, ProposedChange};
+pub use hooks::{Secret, SecretHandler};
 /// Requests, responses and their parts.
 #[doc(no_inline)]
 pub use http;

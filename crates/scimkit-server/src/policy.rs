@@ -7,7 +7,7 @@ use scimkit_mapping::{ChangeKind, MatchingAttributes, TypeMapping};
 use scimkit_registry::{
     AttrId, Change, Operator, Predicate, Resource, ResourceId, ResourceType, Scalar, ValueEdit,
 };
-use scimkit_store::{AliasPolicy, CreatePolicy, ExistingMatch, MatchScope, WriteOp};
+use scimkit_store::{AliasPolicy, CreatePolicy, ExistingMatch, MatchScope};
 use serde_json::Value;
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The kind of write for a change, with the document before it.
-enum On {
+pub(crate) enum On {
     Create,
     Update(Option<Arc<Resource>>),
 }
@@ -27,61 +27,21 @@ enum On {
 pub(crate) struct HandledSecrets(Vec<(AttrId, Option<Value>)>);
 
 impl Writer<'_> {
-    /// Builds the write that creates a resource, or adopts or restores an existing one if the settings allow it.
+    /// Returns the change of an existing resource as the settings allow it, still with its passwords.
     ///
     /// # Errors
-    /// The connection's mapping, the application's guard or its secret handler rejects the change; 413 for a
-    /// document that is too large.
-    pub(crate) async fn creation(
-        &self,
-        id: ResourceId,
-        change: Change,
-    ) -> Result<WriteOp, HandlerError> {
-        let change = self.plain(change, None);
-        let sent = self.takes_existing(change.kind()).then(|| change.clone());
-        let change = self.mapped(change, On::Create).await?;
-        if let Some(guard) = &self.hooks.guard {
-            guard.check(self.context, &open_part(&change)).await?;
-        }
-        let mut taken = HandledSecrets::default();
-        let change = self.without_secrets(change, &id, &mut taken).await?;
-        self.context.settings.limits.check_document(None, &change)?;
-        let existing_match = match sent {
-            None => None,
-            // Match by the values as sent: the values that the mapping adds are the same for all resources.
-            Some(sent) => match self.existing_match(&sent) {
-                None => None,
-                Some(existing_match) => {
-                    let sent = self.without_secrets(sent, &id, &mut taken).await?;
-                    Some(Box::new(existing_match.with_change(sent)))
-                }
-            },
-        };
-        Ok(WriteOp::Create {
-            change,
-            existing_match,
-            id,
-        })
-    }
-
-    /// Returns the change in the form that goes to the store.
-    ///
-    /// # Errors
-    /// The connection's mapping or the application's secret handler rejects the change.
+    /// The connection's mapping rejects the change.
     pub(crate) async fn revised(
         &self,
-        id: &ResourceId,
         change: Change,
         before: Option<Arc<Resource>>,
-        taken: &mut HandledSecrets,
     ) -> Result<Change, HandlerError> {
         let change = self.plain(change, before.as_deref());
-        let change = self.mapped(change, On::Update(before)).await?;
-        self.without_secrets(change, id, taken).await
+        self.mapped(change, On::Update(before)).await
     }
 
     /// Removes e-mail aliases if the settings drop them.
-    fn plain(&self, change: Change, before: Option<&Resource>) -> Change {
+    pub(crate) fn plain(&self, change: Change, before: Option<&Resource>) -> Change {
         match self.context.settings.aliases {
             AliasPolicy::Drop => self.without_aliases(change, before),
             _ => change,
@@ -89,7 +49,7 @@ impl Writer<'_> {
     }
 
     /// Applies the connection's mapping and returns the filtered change.
-    async fn mapped(&self, change: Change, on: On) -> Result<Change, HandlerError> {
+    pub(crate) async fn mapped(&self, change: Change, on: On) -> Result<Change, HandlerError> {
         // The work that mapping rules may spend to read and copy each value.
         const RULES: u64 = 8;
         let Some(mapping) = self.context.settings.mapping() else {
@@ -132,7 +92,7 @@ impl Writer<'_> {
     }
 
     /// Returns the match for the existing resource that a create may adopt or restore.
-    fn existing_match(&self, change: &Change) -> Option<ExistingMatch> {
+    pub(crate) fn existing_match(&self, change: &Change) -> Option<ExistingMatch> {
         let scope = self.match_scope()?;
         let by = self.matching(change.kind()).predicate(change)?;
         let deactivated = (scope != MatchScope::Adoptable).then(|| switched_off(change.kind()));
@@ -178,7 +138,7 @@ impl Writer<'_> {
     }
 
     /// Passes write-only values to the secret handler, or drops them.
-    async fn without_secrets(
+    pub(crate) async fn without_secrets(
         &self,
         change: Change,
         id: &ResourceId,
@@ -233,12 +193,12 @@ impl Writer<'_> {
 }
 
 /// Returns whether an attribute is write-only.
-fn is_secret(kind: &ResourceType, id: AttrId) -> bool {
+pub(crate) fn is_secret(kind: &ResourceType, id: AttrId) -> bool {
     kind.attr(id).definition().mutability == Mutability::WriteOnly
 }
 
 /// Returns a change without its write-only values, which only the secret handler may see.
-fn open_part(change: &Change) -> Cow<'_, Change> {
+pub(crate) fn open_part(change: &Change) -> Cow<'_, Change> {
     let kind = change.kind();
     if !change
         .assignments()

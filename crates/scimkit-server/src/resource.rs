@@ -11,8 +11,7 @@ use http::{
 use scimkit_core::{ETagList, message::SearchRequest};
 use scimkit_registry::{AttrEdges, Projection, ResourceId, ResourceType};
 use scimkit_store::{
-    EdgeQuery, ExpectedVersion, PatchResponse, ReadOptions, StoredResource, WriteOp, WriteOutcome,
-    location,
+    EdgeQuery, ExpectedVersion, PatchResponse, ReadOptions, StoredResource, WriteOutcome, location,
 };
 use serde_json::Value;
 
@@ -21,13 +20,13 @@ use crate::{
     body::Body,
     decode,
     edit::{UpdateKind, written_by},
-    error::{HandlerError, lost},
+    error::HandlerError,
     members::{List, Members, MembersPage},
     query,
     render::{self, Item},
     response::ResponseParts,
     stream::take_long,
-    write::{Conditions, check_barred},
+    write::Conditions,
     writer::Writer,
 };
 
@@ -50,12 +49,8 @@ impl ResourceRequest<'_> {
         let change = self.writer.decode_create(kind, body).await?;
         let projection = projection.with_written(kind, &written_by(&change));
         let id = self.writer.clock.new_id();
-        let creation = self.writer.creation(id, change).await?;
-        let written = self
-            .writer
-            .write(creation, &self.want(kind, &projection))
-            .await?;
-        let stored = written.stored.ok_or_else(lost)?;
+        let want = self.want(kind, &projection);
+        let stored = self.writer.create(id, change, &want).await?;
         let answer = self
             .show(StatusCode::CREATED, (kind, stored), projection)
             .await?;
@@ -162,21 +157,8 @@ impl ResourceRequest<'_> {
         kind: Arc<ResourceType>,
         id: ResourceId,
     ) -> Result<ResponseParts, HandlerError> {
-        let Conditions { barred, wanted, .. } = self.conditions(ReadOptions::version())?;
-        if let Some(barred) = barred {
-            let Writer { context, store, .. } = self.writer;
-            let before = store
-                .read(context, &kind, &id, &ReadOptions::document())
-                .await?;
-            check_barred(&barred, &before)?;
-        }
-        let expect = wanted;
-        self.writer
-            .write(
-                WriteOp::Delete { expect, id, kind },
-                &ReadOptions::version(),
-            )
-            .await?;
+        let conditions = self.conditions(ReadOptions::version())?;
+        self.writer.delete(&kind, &id, &conditions).await?;
         Ok(ResponseParts::empty(StatusCode::NO_CONTENT))
     }
 

@@ -22,8 +22,9 @@ use crate::{
     clock::Clock,
     dispatch::{Inner, Notes, Requests},
     error::{HandlerError, log_store_error},
+    guard::ChangeGuard,
     health::store_answers,
-    hooks::{CreateGuard, Hooks, SecretHandler},
+    hooks::{Hooks, SecretHandler},
     incoming::Incoming,
     negotiate,
     observed_store::ObservedStore,
@@ -89,10 +90,13 @@ impl Server {
         self
     }
 
-    /// Sets the guard that can reject the creation of resources.
+    /// Adds a guard that can reject changes before they are written; [`guards`](crate::guards) has some.
+    ///
+    /// Several guards are called in the order in which they were added, until one rejects the change.
     #[must_use]
-    pub fn with_create_guard(mut self, guard: impl CreateGuard) -> Self {
-        Arc::make_mut(&mut self.inner).hooks.guard = Some(Arc::new(guard));
+    pub fn with_guard(mut self, guard: impl ChangeGuard) -> Self {
+        let hooks = &mut Arc::make_mut(&mut self.inner).hooks;
+        hooks.guards.push(Arc::new(guard));
         self
     }
 

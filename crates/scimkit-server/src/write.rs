@@ -16,6 +16,7 @@ use scimkit_store::{
 use serde_json::Value;
 
 use crate::{
+    attempts::lost_race,
     attrs::PAGE,
     edit::{Edit, Known, UpdateKind, check_edges, written_by},
     error::{HandlerError, lost},
@@ -33,9 +34,6 @@ pub(crate) struct Conditions {
     /// The version that the resource must have.
     pub(crate) wanted: ExpectedVersion,
 }
-
-/// The minimum number of attempts for a write that loses races.
-const TRIES: u32 = 16;
 
 impl Writer<'_> {
     pub(crate) async fn decode_create(
@@ -129,7 +127,7 @@ impl Writer<'_> {
     }
 
     /// Parses a document into a tree, or only the members that contain some attributes.
-    async fn tree(
+    pub(crate) async fn tree(
         &self,
         kind: &Arc<ResourceType>,
         stored: &StoredResource,
@@ -159,20 +157,12 @@ impl Writer<'_> {
         (edit, shown): (&Arc<Edit>, &[AttrId]),
         conditions: &Conditions,
     ) -> Result<Updated, HandlerError> {
-        let started = self.clock.elapsed();
-        let (mut tries, mut taken) = (0, HandledSecrets::default());
+        let mut attempts = self.attempts();
+        let mut taken = HandledSecrets::default();
         loop {
             let what = (edit, shown, conditions);
             match self.try_update((kind, id), what, &mut taken).await {
-                Err(HandlerError::Store(StoreError::VersionMismatch { .. }))
-                    if conditions.wanted == ExpectedVersion::Any =>
-                {
-                    tries += 1;
-                    let tried_for = self.clock.elapsed().saturating_sub(started);
-                    if tries >= TRIES && tried_for > self.context.settings.limits.deadline {
-                        return Err(HandlerError::Store(StoreError::Busy));
-                    }
-                }
+                Err(problem) if conditions.may_retry(&problem) => attempts.next()?,
                 done => return done,
             }
         }
@@ -197,7 +187,8 @@ impl Writer<'_> {
             true => ReadOptions::edges(shown).with_edge_limit(PAGE + 1),
             false => ReadOptions::edges(edges.as_slice()),
         };
-        let mut before = if edit.reads() || barred.is_some() {
+        let is_guarded = !self.hooks.guards.is_empty();
+        let mut before = if edit.reads() || barred.is_some() || is_guarded {
             Some(self.before(kind, id, &needed, wanted).await?)
         } else {
             None
@@ -205,10 +196,10 @@ impl Writer<'_> {
         if let (Some(barred), Some(before)) = (barred, &before) {
             check_barred(barred, before)?;
         }
-        // A mapping may read the whole document.
+        // A mapping may read the whole document, and so may a guard.
         let attrs = match self.context.settings.mapping() {
-            None => edit.attributes(),
-            Some(_) => None,
+            None if !is_guarded => edit.attributes(),
+            _ => None,
         };
         let is_part = attrs.is_some();
         let (mut known, mut shown_edges) = (Known::default(), Vec::new());
@@ -223,7 +214,11 @@ impl Writer<'_> {
         }
         let document = known.document.clone();
         let change = self.change(edit, id, known).await?;
-        let change = self.revised(id, change, document.clone(), taken).await?;
+        let change = self.revised(change, document.clone()).await?;
+        if let (true, Some(before), Some(document)) = (is_guarded, &before, &document) {
+            self.guard_update(before, document, &change).await?;
+        }
+        let change = self.without_secrets(change, id, taken).await?;
         let limits = &self.context.settings.limits;
         match &before {
             Some(before) if is_part => {
@@ -280,7 +275,7 @@ impl Writer<'_> {
     }
 
     /// Reads the resource, and checks that it has the version that the client expects.
-    async fn before(
+    pub(crate) async fn before(
         &self,
         kind: &Arc<ResourceType>,
         id: &ResourceId,
@@ -315,11 +310,32 @@ impl Writer<'_> {
             ReadOptions::document()
         };
         let batch = Batch::new(self.clock.now(), vec![write]).with_read_options(want);
+        self.submit_one(batch).await
+    }
+
+    /// Carries out one write as a dry run.
+    pub(crate) async fn check(
+        &self,
+        write: WriteOp,
+        want: &ReadOptions,
+    ) -> Result<Written, HandlerError> {
+        let batch = Batch::new(self.clock.now(), vec![write]).with_read_options(want.clone());
+        self.submit_one(batch.check_only()).await
+    }
+
+    async fn submit_one(&self, batch: Batch) -> Result<Written, HandlerError> {
         let mut outcomes = self.submit(batch).await?;
         outcomes
             .pop()
             .ok_or_else(lost)?
             .map_err(HandlerError::Store)
+    }
+}
+
+impl Conditions {
+    /// Returns whether a failed write may be tried again: it lost a race, and the client named no version.
+    pub(crate) fn may_retry(&self, problem: &HandlerError) -> bool {
+        self.wanted == ExpectedVersion::Any && lost_race(problem)
     }
 }
 

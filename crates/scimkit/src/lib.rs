@@ -69,9 +69,9 @@ pub use scimkit_registry::{Budget, Quirk, Registry, Tolerance};
 /// The server: HTTP request in, HTTP response out.
 pub use scimkit_server as server;
 pub use scimkit_server::{
-    Access, AccessLevel, AuthError, Authenticate, BearerTokens, Body, BodyError, CreateGuard,
-    DROPPED_TOTAL, Identity, InvalidToken, Me, QUIRKS_TOTAL, RandomnessError, Secret,
-    SecretHandler, Server, TenantInPath, Token, TokenDigest, credentials,
+    Access, AccessLevel, AuthError, Authenticate, BearerTokens, Body, BodyError, ChangeGuard,
+    ChangeVerb, DROPPED_TOTAL, Identity, InvalidToken, Me, ProposedChange, QUIRKS_TOTAL,
+    RandomnessError, Secret, SecretHandler, Server, TenantInPath, Token, TokenDigest, credentials,
 };
 /// The crates whose types this crate uses in its own signatures, in the versions that it uses.
 #[doc(no_inline)]

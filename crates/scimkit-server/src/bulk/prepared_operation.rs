@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_core::{ErrorResponse, excerpt};
-use scimkit_registry::{ResourceId, ResourceType};
+use scimkit_registry::{Change, ResourceId, ResourceType};
 use scimkit_store::{ExpectedVersion, StoreError, WriteOp};
 use serde_json::Value;
 
@@ -21,6 +21,17 @@ use crate::{
 
 /// A decoded operation.
 pub(super) enum PreparedOperation {
+    /// A create that the guards check together with the resource that it may adopt or restore.
+    Create {
+        change: Change,
+        id: ResourceId,
+    },
+    /// A delete that the guards check.
+    Delete {
+        expect: ExpectedVersion,
+        id: ResourceId,
+        kind: Arc<ResourceType>,
+    },
     /// An operation that must read the resource first.
     Edit {
         edit: Arc<Edit>,
@@ -29,6 +40,13 @@ pub(super) enum PreparedOperation {
         kind: Arc<ResourceType>,
     },
     Write(WriteOp),
+}
+
+impl PreparedOperation {
+    /// Returns whether the operation can be written without reading.
+    pub(super) fn is_write(&self) -> bool {
+        matches!(self, PreparedOperation::Write(_))
+    }
 }
 
 /// The resources that operations create, as far as they are known.
@@ -115,11 +133,20 @@ pub(super) async fn ready(
     };
     created.put_ids_in(body, &mut data, is_unnamed)?;
     let limits = &writer.context.settings.limits;
+    let is_guarded = !writer.hooks.guards.is_empty();
     let edit = match act {
         Act::Create => {
             let change = writer.decode_create(&kind, data).await?;
             check_edges(&change, limits)?;
-            return Ok(PreparedOperation::Write(writer.creation(id, change).await?));
+            if is_guarded && writer.takes_existing(&kind) {
+                return Ok(PreparedOperation::Create { change, id });
+            }
+            let taken = &mut HandledSecrets::default();
+            let creation = writer.creation(id, change, taken).await?;
+            return Ok(PreparedOperation::Write(creation));
+        }
+        Act::Delete(_) if is_guarded => {
+            return Ok(PreparedOperation::Delete { expect, id, kind });
         }
         Act::Delete(_) => {
             return Ok(PreparedOperation::Write(WriteOp::Delete {
@@ -131,11 +158,17 @@ pub(super) async fn ready(
         Act::Patch(_) => writer.decode_patch(&kind, data).await?,
         Act::Replace(_) => writer.decode_put(&kind, data).await?,
     };
-    match writer.blind(&edit, &id).await? {
+    let change = if is_guarded {
+        None
+    } else {
+        writer.blind(&edit, &id).await?
+    };
+    match change {
         Some(change) => {
             check_edges(&change, limits)?;
             let taken = &mut HandledSecrets::default();
-            let change = writer.revised(&id, change, None, taken).await?;
+            let change = writer.revised(change, None).await?;
+            let change = writer.without_secrets(change, &id, taken).await?;
             Ok(PreparedOperation::Write(WriteOp::Update {
                 change,
                 expect,

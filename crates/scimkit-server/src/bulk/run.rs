@@ -140,8 +140,8 @@ impl<'a> Run<'a> {
         let is_unnamed = |other| self.schedule.is_unnamed(other);
         let ready = ready(self.writer, &self.created, is_unnamed, (id, task)).await;
         let (prepared, ready) = match ready {
-            Ok(ready @ PreparedOperation::Edit { .. }) => (Prepared::Edit, ready),
-            Ok(ready @ PreparedOperation::Write(_)) => (Prepared::Write, ready),
+            Ok(ready) if ready.is_write() => (Prepared::Write, ready),
+            Ok(ready) => (Prepared::Edit, ready),
             Err(problem) => {
                 self.problems.insert(index, problem);
                 return Prepared::Invalid;
@@ -152,27 +152,33 @@ impl<'a> Run<'a> {
     }
 
     async fn edit(&mut self, index: usize) -> Answer {
-        let Some(PreparedOperation::Edit {
-            edit,
-            expect: wanted,
-            id,
-            kind,
-        }) = self.ready.remove(&index)
-        else {
-            return Err(lost());
-        };
-        let barred = None;
-        let want = ReadOptions::document();
-        let conditions = Conditions {
-            barred,
-            want,
+        let writer = self.writer;
+        let conditions = |wanted| Conditions {
+            barred: None,
+            want: ReadOptions::document(),
             wanted,
         };
-        let updated = self
-            .writer
-            .update(&kind, &id, (&edit, &[]), &conditions)
-            .await?;
-        Ok(Some(updated.stored))
+        match self.ready.remove(&index) {
+            Some(PreparedOperation::Create { change, id }) => {
+                let want = ReadOptions::document();
+                Ok(Some(writer.create(id, change, &want).await?))
+            }
+            Some(PreparedOperation::Delete { expect, id, kind }) => {
+                writer.delete(&kind, &id, &conditions(expect)).await?;
+                Ok(None)
+            }
+            Some(PreparedOperation::Edit {
+                edit,
+                expect,
+                id,
+                kind,
+            }) => {
+                let conditions = conditions(expect);
+                let updated = writer.update(&kind, &id, (&edit, &[]), &conditions);
+                Ok(Some(updated.await?.stored))
+            }
+            Some(PreparedOperation::Write(_)) | None => Err(lost()),
+        }
     }
 
     async fn write_batch(

@@ -138,8 +138,10 @@ impl Schedule {
     pub(super) fn prepared(&mut self, index: usize, prepared: Prepared) {
         if let Active::Preparing { creates, .. } = &mut self.active {
             match prepared {
-                Prepared::Write => creates.push(index),
-                Prepared::Edit | Prepared::Invalid => self.fail(index, Reason::Invalid),
+                // One that must read is never carried out: an operation that refers to it fails, since its id is not
+                // known before.
+                Prepared::Write | Prepared::Edit => creates.push(index),
+                Prepared::Invalid => self.fail(index, Reason::Invalid),
             }
             return;
         }

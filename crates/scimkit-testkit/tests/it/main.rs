@@ -18,6 +18,7 @@ mod corpus;
 mod cursor;
 mod devices;
 mod fuzz;
+mod guard;
 mod journal;
 mod large;
 mod lists;

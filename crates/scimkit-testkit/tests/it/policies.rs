@@ -10,13 +10,11 @@ use chrono::DateTime;
 use http::{Request, request::Parts};
 use scimkit_core::{AuthenticationScheme, ErrorResponse};
 use scimkit_mapping::{Mapping, MappingRule, UnmappedPolicy};
-use scimkit_registry::{Change, ResourceId, Tolerance};
-use scimkit_server::{
-    AuthError, Authenticate, CreateGuard, Identity, Secret, SecretHandler, Server,
-};
+use scimkit_registry::{ResourceId, Tolerance};
+use scimkit_server::{AuthError, Authenticate, Identity, Secret, SecretHandler, Server};
 use scimkit_store::{
-    AliasPolicy, BoxFuture, ConnectionId, CreatePolicy, DeletePolicy, Query, RequestContext,
-    Settings, Store, StoreExt, TenantId,
+    AliasPolicy, BoxFuture, ConnectionId, CreatePolicy, DeletePolicy, RequestContext, Settings,
+    Store, StoreExt, TenantId,
 };
 use scimkit_testkit::replay::HttpTarget;
 use serde_json::{Value, json};
@@ -191,72 +189,8 @@ async fn create_in_a_bulk_request_adopts_too() {
     }
 }
 
-/// Two seats, counted when they are used; it also checks that it gets no passwords.
-#[derive(Debug)]
-struct Seats(Arc<dyn Store>);
-
-impl CreateGuard for Seats {
-    fn check<'a>(
-        &'a self,
-        context: &'a RequestContext,
-        change: &'a Change,
-    ) -> BoxFuture<'a, Result<(), ErrorResponse>> {
-        let paths: Vec<_> = change.entries().map(|(path, _)| path).collect();
-        assert!(!paths.contains(&"password"), "{change:?}");
-        Box::pin(async move {
-            let users = Query::new(Arc::clone(change.kind())).with_page(0, 0);
-            let taken = self.0.query(context, &users).await.unwrap().total.unwrap();
-            if change.kind().name() == "User" && taken >= 2 {
-                Err(ErrorResponse::forbidden("both seats are taken"))
-            } else {
-                Ok(())
-            }
-        })
-    }
-}
-
 #[tokio::test]
-async fn full_application_rejects_users() {
-    for (name, new) in STORES {
-        let store = new();
-        let server = server(&store, settings(|_| ())).with_create_guard(Seats(store));
-        let user = json!({"userName": "a", "password": "secret-0"});
-        let (status, made) = ask(&server, "POST /Users", user).await;
-        assert_eq!(status, 201, "{name}");
-        // One seat is left for the users of one request.
-        let post = |path: &str, data: Value| json!({"method": "POST", "path": path, "bulkId": data.to_string(), "data": data});
-        let bulk = json!({"Operations": [
-            post("/Users", json!({"userName": "b"})),
-            post("/Users", json!({"userName": "c"})),
-            post("/Groups", json!({"displayName": "g"})),
-            post("/Users", json!({"userName": "d"})),
-        ]});
-        let (_, answer) = ask(&server, "POST /Bulk", bulk).await;
-        let operations = answer["Operations"].as_array().unwrap();
-        let statuses: Vec<_> = operations
-            .iter()
-            .map(|o| o["status"].as_str().unwrap())
-            .collect();
-        assert_eq!(statuses, ["201", "403", "201", "403"], "{name}");
-        assert_eq!(
-            operations[1]["response"]["detail"], "both seats are taken",
-            "{name}"
-        );
-        let (status, body) = ask(&server, "POST /Users", json!({"userName": "e"})).await;
-        assert_eq!(
-            (status, &body["detail"]),
-            (403, &json!("both seats are taken")),
-            "{name}"
-        );
-        let path = format!("DELETE /Users/{}", made["id"].as_str().unwrap());
-        ask(&server, &path, Value::Null).await;
-        let (status, _) = ask(&server, "POST /Users", json!({"userName": "e"})).await;
-        assert_eq!(status, 201, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn create_guard_is_not_called_for_skipped_operations() {
+async fn secret_handler_is_not_called_for_skipped_operations() {
     for (name, new) in STORES {
         let hook = Passwords::default();
         let kept = Arc::clone(&hook.0);

@@ -26,6 +26,11 @@ use self::{
     shelf::Shelf,
 };
 
+/// An empty store over the database in memory that assigns versions itself.
+pub(crate) fn shelf_store() -> Arc<dyn Store> {
+    Arc::new(RowStore::new(Simple::new(Shelf::default())))
+}
+
 struct World {
     context: RequestContext,
     store: RowStore<Database>,

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use scimkit_core::ErrorResponse;
 use scimkit_provision::{ConnectionAuthenticator, ConnectionSettings, NewToken, TenantAdmin};
-use scimkit_registry::{Change, Tolerance};
-use scimkit_server::{CreateGuard, Secret, SecretHandler, Server, Token};
+use scimkit_registry::Tolerance;
+use scimkit_server::{ChangeGuard, ProposedChange, Secret, SecretHandler, Server, Token};
 use scimkit_sqlite::SqliteStore;
 use scimkit_store::{BoxFuture, MemoryStore, RequestContext, Store, TenantStore};
 use scimkit_testkit::replay::{HttpTarget, Mode, Replay, Scenario, TransportError};
@@ -55,7 +55,7 @@ impl Watched {
         Watched {
             had: Default::default(),
             server: server
-                .with_create_guard(Guard(Arc::clone(&hooks)))
+                .with_guard(Guard(Arc::clone(&hooks)))
                 .with_secret_handler(Takes(Arc::clone(&hooks))),
             hooks,
             sent: AtomicUsize::default(),
@@ -88,14 +88,14 @@ struct Hooks {
 #[derive(Debug)]
 struct Guard(Arc<Hooks>);
 
-impl CreateGuard for Guard {
+impl ChangeGuard for Guard {
     fn check<'a>(
         &'a self,
         context: &'a RequestContext,
-        change: &'a Change,
+        proposed: &'a ProposedChange,
     ) -> BoxFuture<'a, Result<(), ErrorResponse>> {
         self.0.guarded.fetch_add(1, Ordering::Relaxed);
-        tracing::info!(?context.tenant, ?change, "a create");
+        tracing::info!(?context.tenant, ?proposed, "a change");
         Box::pin(async { Ok(()) })
     }
 }
@@ -193,7 +193,7 @@ async fn log_of_the_whole_corpus_contains_no_token_or_password() {
     }
     let text = String::from_utf8(std::mem::take(&mut *logged.0.lock().unwrap())).unwrap();
     assert!(text.lines().count() > 1_000, "the corpus was not logged");
-    for said in ["a create", "a secret"] {
+    for said in ["a change", "a secret"] {
         assert!(text.contains(said), "{said} was not logged");
     }
     for line in text.lines() {

@@ -249,6 +249,7 @@ fn naming() -> Vec<(&'static str, &'static str, Value)> {
     ]
 }
 
+/// Published failures of other products let the token of one organisation change the users of another.
 #[test]
 fn id_of_another_tenant_is_like_a_missing_id() {
     for (name, make) in STORES {
