@@ -67,7 +67,7 @@ fn match_sees_the_results_of_earlier_writes() {
                     existing_match("u9", "d", MatchScope::Restorable, x, false),
                     existing_match("u9", "e", MatchScope::Restorable, x, false),
                 ],
-                &["deleted", "deleted", "relinked u2 6", "relinked u1 7"],
+                &["deleted", "deleted", "restored u2 6", "restored u1 7"],
             ),
             case(
                 "a user that was just deactivated is deactivated",
@@ -88,7 +88,7 @@ fn match_sees_the_results_of_earlier_writes() {
                         true,
                     ),
                 ],
-                &["taken userName", "updated u3 4", "relinked u3 5"],
+                &["taken userName", "updated u3 4", "restored u3 5"],
             ),
         ],
     );
@@ -223,7 +223,7 @@ fn pinned_match_adopts_the_checked_candidate_or_fails() {
             vec![world.delete("u1")],
             true,
             candidate("u1", "3"),
-            "relinked u1 4",
+            "restored u1 4",
         ),
         (
             "one that was deleted since",
