@@ -434,12 +434,14 @@ fn exchanges_over_a_limit_are_left_out_and_counted() {
             .all(|step| step.expect.body_subset.is_none())
     );
     let expected = BTreeMap::from([
-        ("beyond the number that is recorded", 1),
+        ("beyond the limit on exchanges", 1),
         ("with a longer body than is recorded", 1),
     ]);
     assert_eq!(recorder.left_out(), expected);
     assert!(
-        scenario.quirk.contains("; left out: 1 beyond the number"),
+        scenario
+            .quirk
+            .contains("; left out: 1 beyond the limit on exchanges"),
         "{}",
         scenario.quirk
     );
