@@ -178,7 +178,7 @@ async fn import_rejects_an_incomplete_export_with_its_line() {
         ),
         (
             text.replacen(r#""revision":1"#, r#""revision":0"#, 1),
-            "line 1: the revision",
+            "line 1: invalid revision",
         ),
     ];
     for (text, problem) in broken {
