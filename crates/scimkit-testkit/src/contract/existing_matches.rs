@@ -38,7 +38,7 @@ pub(super) const CHECKS: &[StoreCheck] = &[
     },
     StoreCheck {
         name: "create_restores_a_soft_deleted_resource",
-        run: relinks,
+        run: restores_deleted,
     },
     StoreCheck {
         name: "last_soft_deleted_match_is_restored",
@@ -306,7 +306,7 @@ fn gone(fixture: &Fixture<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn relinks(fixture: &Fixture<'_>) -> Result<(), String> {
+fn restores_deleted(fixture: &Fixture<'_>) -> Result<(), String> {
     retired(fixture)?;
     let entra = fixture.through("entra");
     let by = existing_match(&entra, MatchScope::Both, r#"userName eq "bj""#)?;
