@@ -10,7 +10,7 @@ use scimkit::{
     store::{
         Capabilities, StoreError,
         engine::{FoundRow, Rejection, ResourceRow, RowRef, RowState, RowsError},
-        rows::{Access, LookupBy, SimpleDatabase, SimpleTransaction},
+        rows::{LookupBy, SimpleDatabase, SimpleTransaction, TransactionMode},
     },
 };
 use serde_json::Value;
@@ -155,7 +155,7 @@ impl SimpleDatabase for People {
     async fn begin<'a>(
         &'a self,
         context: &'a RequestContext,
-        _: Access,
+        _: TransactionMode,
     ) -> Result<Company<'a>, RowsError> {
         let database = self.database.lock().await;
         database

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use regex::Regex;
 use scimkit_testkit::{
     conformance::{
-        self, Cause, ConformanceCheck, ConformanceReport, Counts, Finding, RequirementLevel,
+        self, ConformanceCheck, ConformanceReport, Counts, FailureCause, Finding, RequirementLevel,
         RequirementResult, Verdict,
     },
     replay::{Exchange, Mode, Scenario},
@@ -174,7 +174,7 @@ fn as_json_counts(counts: Counts) -> Value {
 }
 
 /// A cause: the requirements that fail because of it, the cases that found it, and the exchanges of the first case.
-fn cause(cause: &Cause<'_>) -> Value {
+fn cause(cause: &FailureCause<'_>) -> Value {
     let ids = cause.requirements.iter().map(|requirement| &requirement.id);
     let cases = cause.findings.iter().map(|finding| &finding.case);
     let failure = cause.findings.first().map(|finding| &finding.failure);

@@ -115,4 +115,4 @@ pub use error::{ParseError, ParseErrorKind};
 pub use options::{Leniency, MAX_DEPTH, ParseLimits, ParseOptions};
 pub use path::Path;
 pub use tree::{Comparison, Filter, Literal, Operator, ValuePath};
-pub use walk::{Event, Group, Walk};
+pub use walk::{Event, FilterAttribute, Group, Walk};

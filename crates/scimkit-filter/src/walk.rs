@@ -52,6 +52,16 @@ struct Open<'t, 'a> {
     started: bool,
 }
 
+/// An attribute in a filter: see [`Filter::attributes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a pair with names")]
+pub struct FilterAttribute<'f, 'a> {
+    /// The attribute whose brackets it is in, and whose sub-attribute it then is.
+    pub enclosing: Option<&'f AttributePath<'a>>,
+    /// The attribute.
+    pub attribute: &'f AttributePath<'a>,
+}
+
 impl<'a> Filter<'a> {
     /// Returns an iterator over the parts of this filter, from left to right, which enters and leaves groups.
     ///
@@ -90,8 +100,7 @@ impl<'a> Filter<'a> {
         }
     }
 
-    /// Returns the attributes in this filter, from left to right; each after the attribute whose brackets it is in,
-    /// and whose sub-attribute it then is.
+    /// Returns the attributes in this filter, from left to right.
     ///
     /// # Example
     ///
@@ -99,27 +108,29 @@ impl<'a> Filter<'a> {
     /// use scimkit_filter::Filter;
     ///
     /// let filter = Filter::parse("title pr and emails[type pr]")?;
-    /// let names: Vec<String> = filter.attributes().map(|(around, attribute)| match around {
-    ///     Some(around) => format!("{around}.{attribute}"),
-    ///     None => attribute.to_string(),
+    /// let names: Vec<String> = filter.attributes().map(|one| match one.enclosing {
+    ///     Some(enclosing) => format!("{enclosing}.{}", one.attribute),
+    ///     None => one.attribute.to_string(),
     /// }).collect();
     /// assert_eq!(names, ["title", "emails", "emails.type"]);
     /// # Ok::<(), scimkit_filter::ParseError>(())
     /// ```
-    pub fn attributes(
-        &self,
-    ) -> impl Iterator<Item = (Option<&AttributePath<'a>>, &AttributePath<'a>)> {
+    pub fn attributes(&self) -> impl Iterator<Item = FilterAttribute<'_, 'a>> {
         let mut walk = self.walk();
         std::iter::from_fn(move || {
             loop {
-                let around = walk.enclosing_attribute();
-                match walk.next()? {
-                    Event::Compare(comparison) => return Some((around, &comparison.attribute)),
+                let enclosing = walk.enclosing_attribute();
+                let attribute = match walk.next()? {
+                    Event::Compare(comparison) => &comparison.attribute,
                     Event::Enter(Group::ValuePath(attribute)) | Event::Present(attribute) => {
-                        return Some((around, attribute));
+                        attribute
                     }
-                    Event::Between(_) | Event::Enter(_) | Event::Leave(_) => {}
-                }
+                    Event::Between(_) | Event::Enter(_) | Event::Leave(_) => continue,
+                };
+                return Some(FilterAttribute {
+                    enclosing,
+                    attribute,
+                });
             }
         })
     }

@@ -6,7 +6,8 @@ use scimkit_sql::reference::{self, Counters, EntryFilter, EntryRange, EntryRow, 
 use scimkit_store::{
     BoxFuture, Cause, ChainHead, ConnectionId, ConsumerRow, Journal, JournalAction, JournalBody,
     JournalEntry, JournalFilter, JournalPage, JournalPosition, JournalQuery, JournalRead,
-    JournalStart, JournalSubject, Lease, LeaseAnswer, LeaseRequest, StoreError, TenantId,
+    JournalStart, JournalSubject, Lease, LeaseAnswer, LeaseDecision, LeaseRequest, StoreError,
+    TenantId,
     journal::{JournalRows, JournalSeed},
 };
 
@@ -69,7 +70,7 @@ pub(crate) fn add(
 }
 
 fn entry_row(entry: &JournalEntry) -> EntryRow<'_> {
-    let (subject, kind, id) = entry.subject.columns();
+    let subject = entry.subject.columns();
     let body = entry.body.as_ref();
     EntryRow {
         action: entry.action.as_str(),
@@ -78,14 +79,14 @@ fn entry_row(entry: &JournalEntry) -> EntryRow<'_> {
         body: body.map_or("", |body| &body.text),
         body_digest: &entry.body_digest,
         connection: entry.cause.connection.as_ref().map(ConnectionId::as_str),
-        id,
-        kind,
+        id: subject.id,
+        kind: subject.kind,
         number: integer(entry.number),
         part: i64::from(entry.part),
         previous: &entry.previous,
         request: entry.cause.request.as_deref(),
         salt: body.map_or(reference::BLANKED, |body| &body.salt),
-        subject,
+        subject: subject.word,
     }
 }
 
@@ -205,7 +206,7 @@ fn lease(db: &Db, tenant: &str, request: &LeaseRequest) -> Outcome<LeaseAnswer> 
     imports::check_complete(db, tenant)?;
     let end = end(db, tenant)?;
     let known = consumer(db, tenant, &request.consumer)?.unwrap_or_default();
-    let (answer, row) = known.decide_lease(request, (end.after, end.version));
+    let LeaseDecision { answer, row } = known.decide_lease(request, end.after, end.version);
     if let Some(row) = row {
         put_consumer(db, tenant, &request.consumer, &row)?;
     }

@@ -7,7 +7,7 @@ use scimkit_sql::reference::{self, ConnectionRow, Counters, Statement, TenantRow
 use scimkit_store::{
     Connection, ConnectionId, FoundToken, ResourceRef, Stamp, StoreError, Tenant, TenantEntry,
     TenantId, TokenRecord, TokenScopes,
-    engine::{self, EntryFacts},
+    engine::{self, EntryDecision, EntryFacts},
     journal::{DirectoryChange, seal_directory_changes},
 };
 
@@ -94,7 +94,7 @@ pub(crate) fn put(db: &Db, entries: Vec<TenantEntry>, stamp: &Stamp) -> Outcome<
         let tenant = entry.tenant().clone();
         imports::check_complete(db, tenant.as_str())?;
         let facts = facts(db, &entry, stamp)?;
-        let (entry, change) = engine::decide_entry(entry, facts, stamp)?;
+        let EntryDecision { change, entry } = engine::decide_entry(entry, facts, stamp)?;
         match &entry {
             TenantEntry::Connection(connection) => keep_connection(db, connection)?,
             TenantEntry::Tenant(tenant) => keep_tenant(db, tenant)?,
@@ -150,7 +150,7 @@ fn count(db: &Db, statement: &Statement<'_>) -> Outcome<u64> {
 fn record(db: &Db, tenant: &TenantId, stamp: &Stamp, changes: Vec<DirectoryChange>) -> Outcome<()> {
     let end = journal::end(db, tenant.as_str())?;
     let version = end.version.saturating_add(changes.len() as u64);
-    let rows = seal_directory_changes((end.seed, end.version), stamp, changes);
+    let rows = seal_directory_changes(end.seed, end.version, stamp, changes);
     let version = i64::try_from(version).map_err(StoreError::backend)?;
     let change = (version, Counters::Unchanged);
     journal::add(db, tenant.as_str(), change, &rows)

@@ -42,7 +42,7 @@ mod rows;
 mod tenant_changes;
 
 pub use self::{
-    decision::{Decision, Step, write, write_blocking},
+    decision::{Decision, DecisionStep, write, write_blocking},
     facts::{
         AncestorEdge, AncestorQuery, CandidateQuery, Candidates, CountQuery, CountRow, CounterRef,
         CounterRow, Facts, FoundRow, KeyHolder, KeyRef, Label, MemberList, Members, Needs,
@@ -54,6 +54,6 @@ pub use self::{
     policy::{Capacity, CyclePolicy, DeletePolicy, Policy, UnknownMemberPolicy},
     request::{BatchAnswer, Outcome, WriteRequest},
     rows::{Applied, Rejection, Rows, RowsError},
-    tenant_changes::{EntryFacts, connection_removed, decide_entry},
+    tenant_changes::{EntryDecision, EntryFacts, connection_removed, decide_entry},
 };
 pub(crate) use self::{keys::has_keys, request::weight};

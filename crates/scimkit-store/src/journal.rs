@@ -24,7 +24,7 @@ pub use self::{
     },
     reading::{
         ConsumerRow, Journal, JournalFilter, JournalPage, JournalPosition, JournalQuery,
-        JournalRead, JournalStart, Lease, LeaseAnswer, LeaseRequest,
+        JournalRead, JournalStart, Lease, LeaseAnswer, LeaseDecision, LeaseRequest,
     },
     sealing::{ChainHead, DirectoryChange, JournalRows, JournalSeed, seal_directory_changes},
 };
@@ -188,17 +188,30 @@ pub enum JournalSubject {
     Token(String),
 }
 
+/// The columns in which a store keeps a [`JournalSubject`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the columns of a subject")]
+pub struct SubjectColumns<'s> {
+    /// The word for the kind of subject.
+    pub word: &'static str,
+    /// The name of the resource type; empty for other subjects.
+    pub kind: &'s str,
+    /// The identifier; empty for a tenant.
+    pub id: &'s str,
+}
+
 impl JournalSubject {
     /// Returns the stored word of the subject, the name of its type and its identifier, which are empty if the subject
     /// has none.
     #[must_use]
-    pub fn columns(&self) -> (&'static str, &str, &str) {
-        match self {
+    pub fn columns(&self) -> SubjectColumns<'_> {
+        let (word, kind, id) = match self {
             JournalSubject::Connection(id) => ("connection", "", id.as_str()),
-            JournalSubject::Resource { id, kind } => ("resource", kind, id.as_str()),
+            JournalSubject::Resource { id, kind } => ("resource", &**kind, id.as_str()),
             JournalSubject::Tenant => ("tenant", "", ""),
-            JournalSubject::Token(id) => ("token", "", id),
-        }
+            JournalSubject::Token(id) => ("token", "", id.as_str()),
+        };
+        SubjectColumns { word, kind, id }
     }
 
     /// Returns the subject with these [columns](Self::columns), or none for an unknown word.

@@ -107,8 +107,8 @@ pub use journal::{
     AttributeChange, BrokenChain, ChainFault, ChainHead, ChainVerifier, ConsumerRow, DetailsError,
     Journal, JournalAction, JournalBody, JournalDetails, JournalDigest, JournalEntry,
     JournalFilter, JournalLevel, JournalMember, JournalPage, JournalPolicy, JournalPosition,
-    JournalQuery, JournalRead, JournalStart, JournalSubject, Lease, LeaseAnswer, LeaseRequest,
-    MemberChange, RecordedValue, VerifiedChain, verify,
+    JournalQuery, JournalRead, JournalStart, JournalSubject, Lease, LeaseAnswer, LeaseDecision,
+    LeaseRequest, MemberChange, RecordedValue, SubjectColumns, VerifiedChain, verify,
 };
 pub use lane::Lane;
 pub use memory::MemoryStore;

@@ -26,9 +26,11 @@ use std::{collections::BTreeSet, fmt, future::Future, sync::Arc};
 use scimkit_registry::{Edge, ResourceId, ResourceType};
 
 pub use self::{
-    lookup::{Lookup, LookupBy},
+    lookup::{LookupBy, RowLookup},
     page::{Evaluator, page, satisfying},
-    simple::{Access, EdgeRow, EdgesBy, Simple, SimpleDatabase, SimpleRows, SimpleTransaction},
+    simple::{
+        EdgeRow, EdgesBy, Simple, SimpleDatabase, SimpleRows, SimpleTransaction, TransactionMode,
+    },
 };
 use crate::{
     Batch, BoxFuture, Capabilities, EdgeQuery, Intent, Page, Query, ReadOptions, RequestContext,

@@ -8,7 +8,7 @@ use scimkit_store::{
     Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, StoreError, StoredResource,
     TenantId,
     engine::{RowState, RowsError},
-    rows::{Access, LookupBy, RowDatabase, SimpleRows, SimpleTransaction as _},
+    rows::{LookupBy, RowDatabase, SimpleRows, SimpleTransaction as _, TransactionMode},
 };
 
 use crate::{
@@ -30,7 +30,7 @@ impl<D: Driver> Tables<D> {
     async fn transaction<'a>(
         &'a self,
         context: &'a RequestContext,
-        access: Access,
+        access: TransactionMode,
     ) -> Result<TableTransaction<'a, D::Transaction>, RowsError> {
         let tenant = |table: &BoundTable| {
             let tenant = table
@@ -56,7 +56,7 @@ impl<D: Driver> Tables<D> {
         &'a self,
         context: &'a RequestContext,
     ) -> Result<SimpleRows<'a, TableTransaction<'a, D::Transaction>>, StoreError> {
-        let transaction = self.transaction(context, Access::Read).await?;
+        let transaction = self.transaction(context, TransactionMode::Read).await?;
         Ok(SimpleRows::new(context, transaction))
     }
 
@@ -125,7 +125,7 @@ impl<D: Driver> RowDatabase for Tables<D> {
         context: &'a RequestContext,
     ) -> Result<Self::Transaction<'a>, RowsError> {
         Ok(TableRows::new(
-            self.transaction(context, Access::Write).await?,
+            self.transaction(context, TransactionMode::Write).await?,
         ))
     }
 

@@ -6,7 +6,7 @@ use scimkit_sql::{
     Dialect,
     tables::{SqlStatement, SqlValue},
 };
-use scimkit_store::rows::Access;
+use scimkit_store::rows::TransactionMode;
 
 use crate::DriverError;
 
@@ -24,8 +24,8 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
 
     /// Begins a transaction.
     ///
-    /// - With [`Access::Read`] it sees the rows of one moment: `REPEATABLE READ` in PostgreSQL.
-    /// - With [`Access::Write`] each statement sees the rows that are committed when it begins, and the transaction
+    /// - With [`TransactionMode::Read`] it sees the rows of one moment: `REPEATABLE READ` in PostgreSQL.
+    /// - With [`TransactionMode::Write`] each statement sees the rows that are committed when it begins, and the transaction
     ///   can wait for a lock: `READ COMMITTED` in PostgreSQL, `BEGIN IMMEDIATE` in SQLite.
     ///
     /// A driver may begin the transaction together with its first statements.
@@ -34,7 +34,7 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
     /// [`DriverErrorKind::Busy`](crate::DriverErrorKind::Busy) if no connection is free for too long.
     fn begin(
         &self,
-        access: Access,
+        access: TransactionMode,
     ) -> impl Future<Output = Result<Self::Transaction, DriverError>> + Send;
 
     /// Returns the dialect of the database.

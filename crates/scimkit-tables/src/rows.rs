@@ -165,7 +165,7 @@ pub(crate) fn count_of(results: Vec<Vec<SqlRow>>) -> Result<u64, StoreError> {
 }
 
 fn entry_row(entry: &JournalEntry) -> EntryRow<'_> {
-    let (subject, kind, id) = entry.subject.columns();
+    let subject = entry.subject.columns();
     let body = entry.body.as_ref();
     EntryRow {
         action: entry.action.as_str(),
@@ -174,14 +174,14 @@ fn entry_row(entry: &JournalEntry) -> EntryRow<'_> {
         body: body.map_or("", |body| &body.text),
         body_digest: &entry.body_digest,
         connection: entry.cause.connection.as_ref().map(ConnectionId::as_str),
-        id,
-        kind,
+        id: subject.id,
+        kind: subject.kind,
         number: whole(entry.number),
         part: i64::from(entry.part),
         previous: &entry.previous,
         request: entry.cause.request.as_deref(),
         salt: body.map_or(BLANKED, |body| &body.salt),
-        subject,
+        subject: subject.word,
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags};
 use scimkit_sql::{Dialect, tables::SqlStatement};
-use scimkit_store::rows::Access;
+use scimkit_store::rows::TransactionMode;
 use tokio::sync::oneshot;
 
 use self::lane::{Lane, Lease};
@@ -125,9 +125,9 @@ impl RusqliteDriver {
 impl Driver for RusqliteDriver {
     type Transaction = RusqliteTransaction;
 
-    async fn begin(&self, access: Access) -> Result<RusqliteTransaction, DriverError> {
+    async fn begin(&self, access: TransactionMode) -> Result<RusqliteTransaction, DriverError> {
         let lane = match (access, &self.readers) {
-            (Access::Read, Some(readers)) => readers,
+            (TransactionMode::Read, Some(readers)) => readers,
             _ => &self.writer,
         };
         Ok(RusqliteTransaction {
@@ -152,7 +152,7 @@ impl fmt::Debug for RusqliteDriver {
 
 /// An open transaction of a [`RusqliteDriver`].
 pub struct RusqliteTransaction {
-    access: Access,
+    access: TransactionMode,
     /// Whether nobody waits for statements of the transaction any more.
     is_dropped: Arc<AtomicBool>,
     lease: Lease,

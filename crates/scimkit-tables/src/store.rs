@@ -12,7 +12,7 @@ use scimkit_store::{
     Batch, BoxFuture, Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, Store,
     StoreError, StoredResource, TenantId,
     engine::BatchAnswer,
-    rows::{Access, RowStore},
+    rows::{RowStore, TransactionMode},
 };
 
 use crate::{Driver, Table, TableError, Transaction as _, database::Tables};
@@ -175,7 +175,7 @@ impl<D: Driver> TableStore<D> {
     /// - [`TableError::Database`].
     pub async fn migrate(&self) -> Result<(), TableError> {
         let dialect = self.driver().dialect();
-        let mut transaction = self.driver().begin(Access::Write).await?;
+        let mut transaction = self.driver().begin(TransactionMode::Write).await?;
         let rows = transaction
             .run(vec![tables::migration_table(dialect)])
             .await?;

@@ -13,7 +13,7 @@ use scimkit_store::{
     TenantId, TenantStore, TokenRecord, TokenScopes,
     engine::{self, EntryFacts},
     journal::DirectoryChange,
-    rows::Access,
+    rows::TransactionMode,
 };
 
 use crate::{
@@ -86,7 +86,8 @@ impl<T: Transaction> Directory<T> {
                 self.lock(tenant.as_str()).await?;
             }
             let facts = self.facts(&entry, stamp).await?;
-            let (entry, change) = engine::decide_entry(entry, facts, stamp)?;
+            let engine::EntryDecision { entry, change } =
+                engine::decide_entry(entry, facts, stamp)?;
             self.store(&entry).await?;
             changes.entry(tenant).or_default().push(change);
         }
@@ -234,7 +235,10 @@ impl<T: Transaction> Directory<T> {
 }
 
 impl<D: Driver> TableStore<D> {
-    async fn directory(&self, access: Access) -> Result<Directory<D::Transaction>, StoreError> {
+    async fn directory(
+        &self,
+        access: TransactionMode,
+    ) -> Result<Directory<D::Transaction>, StoreError> {
         Ok(Directory {
             dialect: self.driver().dialect(),
             transaction: self.driver().begin(access).await?,
@@ -249,7 +253,7 @@ impl<D: Driver> TenantStore for TableStore<D> {
         id: &'a ConnectionId,
     ) -> BoxFuture<'a, Result<Option<(Tenant, Connection)>, StoreError>> {
         Box::pin(async move {
-            let mut directory = self.directory(Access::Read).await?;
+            let mut directory = self.directory(TransactionMode::Read).await?;
             let (of, id) = (tenant.as_str(), id.as_str());
             let found = reference::connection_with_tenant(directory.dialect, of, id);
             let row = directory.first(found).await?;
@@ -267,7 +271,7 @@ impl<D: Driver> TenantStore for TableStore<D> {
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<Connection>, StoreError>> {
         Box::pin(async move {
-            let mut directory = self.directory(Access::Read).await?;
+            let mut directory = self.directory(TransactionMode::Read).await?;
             let all = reference::connections(directory.dialect, tenant.as_str());
             let rows = directory.rows(all).await?.into_iter();
             rows.map(|row| connection_at(&mut Columns::new(row)))
@@ -280,7 +284,7 @@ impl<D: Driver> TenantStore for TableStore<D> {
         digest: &'a [u8; 32],
     ) -> BoxFuture<'a, Result<Option<FoundToken>, StoreError>> {
         Box::pin(async move {
-            let mut directory = self.directory(Access::Read).await?;
+            let mut directory = self.directory(TransactionMode::Read).await?;
             let found = reference::token_by_digest(directory.dialect, digest);
             let read = |row| {
                 let mut columns = Columns::new(row);
@@ -298,7 +302,7 @@ impl<D: Driver> TenantStore for TableStore<D> {
         stamp: Stamp,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let mut directory = self.directory(Access::Write).await?;
+            let mut directory = self.directory(TransactionMode::Write).await?;
             directory.put(entries, &stamp).await?;
             Ok(directory.transaction.commit().await?)
         })
@@ -311,7 +315,7 @@ impl<D: Driver> TenantStore for TableStore<D> {
         _: Stamp,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let mut directory = self.directory(Access::Write).await?;
+            let mut directory = self.directory(TransactionMode::Write).await?;
             directory.remove_connection(tenant, id).await?;
             Ok(directory.transaction.commit().await?)
         })
@@ -319,7 +323,7 @@ impl<D: Driver> TenantStore for TableStore<D> {
 
     fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>> {
         Box::pin(async move {
-            self.directory(Access::Read)
+            self.directory(TransactionMode::Read)
                 .await?
                 .tenant(id.as_str())
                 .await
@@ -328,7 +332,7 @@ impl<D: Driver> TenantStore for TableStore<D> {
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
         Box::pin(async move {
-            let mut directory = self.directory(Access::Read).await?;
+            let mut directory = self.directory(TransactionMode::Read).await?;
             let rows = directory
                 .rows(reference::tenants(directory.dialect))
                 .await?;
@@ -343,7 +347,7 @@ impl<D: Driver> TenantStore for TableStore<D> {
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<TokenRecord>, StoreError>> {
         Box::pin(async move {
-            self.directory(Access::Read)
+            self.directory(TransactionMode::Read)
                 .await?
                 .tokens(tenant.as_str())
                 .await
@@ -358,13 +362,13 @@ impl<D: Driver> TenantStore for TableStore<D> {
         Box::pin(async move {
             let at = at.timestamp_micros();
             // What is no news does not wait for writes.
-            let mut directory = self.directory(Access::Read).await?;
+            let mut directory = self.directory(TransactionMode::Read).await?;
             let is_news = reference::token_unused_since(directory.dialect, digest, at);
             if directory.first(is_news).await?.is_none() {
                 return Ok(());
             }
             drop(directory);
-            let mut directory = self.directory(Access::Write).await?;
+            let mut directory = self.directory(TransactionMode::Write).await?;
             directory
                 .rows(reference::record_token_use(directory.dialect, digest, at))
                 .await?;

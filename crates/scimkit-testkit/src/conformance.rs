@@ -23,7 +23,7 @@ mod causes;
 mod report;
 mod run;
 
-pub use causes::{Cause, SectionCounts};
+pub use causes::{FailureCause, SectionCounts};
 pub use report::{
     CaseCounts, ConformanceReport, Counts, Finding, RequirementResult, SkippedCase, Verdict,
 };

@@ -335,7 +335,7 @@ proptest! {
 
     #[test]
     fn rename_visits_every_listed_attribute(filter in filter()) {
-        let listed: Vec<_> = filter.attributes().map(|(around, attribute)| (around.cloned(), attribute.clone())).collect();
+        let listed: Vec<_> = filter.attributes().map(|one| (one.enclosing.cloned(), one.attribute.clone())).collect();
         let mut renamed = filter.clone();
         let mut seen = Vec::new();
         renamed.rename(|around, attribute| {
@@ -344,6 +344,6 @@ proptest! {
         });
         prop_assert_eq!(seen.len(), listed.len());
         prop_assert!(seen.iter().all(|one| listed.contains(one)));
-        prop_assert!(renamed.attributes().all(|(_, attribute)| attribute.name == "z"));
+        prop_assert!(renamed.attributes().all(|one| one.attribute.name == "z"));
     }
 }

@@ -83,7 +83,7 @@ fn nothing_is_left_of_an_erased_tenant() {
         let db = rusqlite::Connection::open(&path).unwrap();
         let sql = "INSERT INTO keys_before (tenant, kind, fingerprint) VALUES (?1, 'User', '0')";
         db.execute(sql, [tenant.as_str()]).unwrap();
-        let lease = LeaseRequest::new("events", "one", (second(0), std::time::Duration::MAX));
+        let lease = LeaseRequest::new("events", "one", second(0), std::time::Duration::MAX);
         wait(store.lease(tenant, &lease)).unwrap();
     }
     let rows = |tenant: &TenantId| rows(&path, tenant);

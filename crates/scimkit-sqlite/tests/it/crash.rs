@@ -138,7 +138,7 @@ impl Known {
         assert_eq!(numbers, (1..=head.number).collect::<Vec<_>>());
         let (mut actions, mut added) = (BTreeMap::new(), BTreeMap::new());
         for entry in &entries {
-            let (_, _, id) = entry.subject.columns();
+            let id = entry.subject.columns().id;
             let of: &mut Vec<_> = actions.entry(id).or_default();
             of.push(entry.action);
             for change in entry.details().unwrap().unwrap().members {

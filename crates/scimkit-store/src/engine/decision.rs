@@ -30,7 +30,7 @@ use crate::{StoreError, WriteOp};
     clippy::exhaustive_enums,
     reason = "a decision needs facts or is complete"
 )]
-pub enum Step {
+pub enum DecisionStep {
     /// The decision is complete.
     Done(Outcome),
     /// The decision needs these facts first.
@@ -45,7 +45,7 @@ pub enum Step {
 /// use std::sync::Arc;
 /// use chrono::DateTime;
 /// use scimkit_registry::{Change, Registry, ResourceId, Tolerance};
-/// use scimkit_store::engine::{Decision, Facts, Step, WriteRequest};
+/// use scimkit_store::engine::{Decision, Facts, DecisionStep, WriteRequest};
 /// use scimkit_store::{Batch, WriteOp};
 /// use serde_json::json;
 ///
@@ -57,10 +57,10 @@ pub enum Step {
 /// let batch = Batch::new(DateTime::UNIX_EPOCH, vec![write]);
 /// let mut decision = Decision::new(WriteRequest::new(registry.clone(), batch));
 ///
-/// let Step::Load(needs) = decision.step() else { panic!() };
+/// let DecisionStep::Load(needs) = decision.step() else { panic!() };
 /// assert_eq!((needs.heads.len(), needs.holders.len()), (1, 1));
 /// decision.supply(needs, Facts { version: Some(0), ..Facts::default() });
-/// let Step::Done(outcome) = decision.step() else { panic!() };
+/// let DecisionStep::Done(outcome) = decision.step() else { panic!() };
 /// assert_eq!(outcome.operations.inserted_rows[0].version.as_str(), "1");
 /// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
@@ -139,12 +139,12 @@ impl Decision {
     ///
     /// Facts may be supplied in several parts: each step names the ones that are missing. If each part is complete,
     /// there are at most three rounds.
-    pub fn step(&mut self) -> Step {
+    pub fn step(&mut self) -> DecisionStep {
         let needs = needs::missing(&self.requests, &self.known);
         if needs.is_empty() {
-            Step::Done(self.decide())
+            DecisionStep::Done(self.decide())
         } else {
-            Step::Load(needs)
+            DecisionStep::Load(needs)
         }
     }
 
@@ -224,11 +224,11 @@ pub async fn write(
 ) -> Result<Vec<BatchAnswer>, RowsError> {
     loop {
         match decision.step() {
-            Step::Load(needs) => {
+            DecisionStep::Load(needs) => {
                 let facts = rows.load(&needs).await?;
                 decision.supply(needs, facts);
             }
-            Step::Done(Outcome {
+            DecisionStep::Done(Outcome {
                 mut answers,
                 operations,
                 subjects,

@@ -25,6 +25,16 @@ pub struct EntryFacts {
     pub stored: Option<TenantEntry>,
 }
 
+/// A stored entry, and the change that the journal records for it.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "a pair with names")]
+pub struct EntryDecision {
+    /// The change for the journal.
+    pub change: DirectoryChange,
+    /// The entry as it is stored.
+    pub entry: TenantEntry,
+}
+
 impl TenantEntry {
     /// Returns the tenant that the entry belongs to.
     #[must_use]
@@ -58,7 +68,8 @@ impl TenantEntry {
 /// let stamp = Stamp::new(DateTime::UNIX_EPOCH);
 /// let acme = Tenant::new(TenantId::from("acme"), "Acme", DateTime::UNIX_EPOCH);
 /// let facts = engine::EntryFacts::default();
-/// let (stored, _) = engine::decide_entry(TenantEntry::Tenant(acme.clone()), facts.clone(), &stamp)?;
+/// let entry = TenantEntry::Tenant(acme.clone());
+/// let stored = engine::decide_entry(entry, facts.clone(), &stamp)?.entry;
 /// let TenantEntry::Tenant(stored_tenant) = &stored else { panic!() };
 /// assert_eq!(stored_tenant.revision, 1);
 ///
@@ -71,7 +82,7 @@ pub fn decide_entry(
     mut entry: TenantEntry,
     facts: EntryFacts,
     stamp: &Stamp,
-) -> Result<(TenantEntry, DirectoryChange), StoreError> {
+) -> Result<EntryDecision, StoreError> {
     let EntryFacts {
         count,
         digest_exists,
@@ -100,7 +111,7 @@ pub fn decide_entry(
     | TenantEntry::Token(TokenRecord { revision: last, .. })) = &mut entry;
     *last = revision;
     let change = recorded(&entry, stored.as_ref());
-    Ok((entry, change))
+    Ok(EntryDecision { change, entry })
 }
 
 /// Returns the change that the journal records for the removal of a connection.

@@ -31,8 +31,8 @@ impl JournalEntry {
         head.extend_from_slice(&self.number.to_be_bytes());
         head.extend_from_slice(&self.part.to_be_bytes());
         head.extend_from_slice(&self.at.timestamp_millis().to_be_bytes());
-        let (subject, kind, id) = self.subject.columns();
-        for text in [self.action.as_str(), subject, kind, id] {
+        let subject = self.subject.columns();
+        for text in [self.action.as_str(), subject.word, subject.kind, subject.id] {
             add(&mut head, Some(text));
         }
         let cause = &self.cause;

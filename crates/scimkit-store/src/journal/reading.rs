@@ -38,8 +38,8 @@ use crate::{BoxFuture, ConnectionId, StoreError, TenantId};
 /// # }
 ///
 /// let (store, tenant) = (MemoryStore::new(), TenantId::default());
-/// let time = (DateTime::UNIX_EPOCH, Duration::from_secs(60));
-/// let request = LeaseRequest::new("events", "node-1/4711", time);
+/// let minute = Duration::from_secs(60);
+/// let request = LeaseRequest::new("events", "node-1/4711", DateTime::UNIX_EPOCH, minute);
 /// // With an async runtime, write `.await` instead of `now(..)`.
 /// let LeaseAnswer::Granted(lease) = now(store.lease(&tenant, &request))? else { panic!() };
 /// let page = now(store.entries(&tenant, &JournalQuery::oldest()))?.page().unwrap();
@@ -354,7 +354,8 @@ impl LeaseRequest {
     pub fn new(
         consumer: impl Into<String>,
         holder: impl Into<String>,
-        (at, duration): (DateTime<Utc>, Duration),
+        at: DateTime<Utc>,
+        duration: Duration,
     ) -> Self {
         LeaseRequest {
             at,
@@ -436,20 +437,34 @@ pub struct ConsumerRow {
     pub until: Option<DateTime<Utc>>,
 }
 
+/// The answer to a request for a lease, and the row that is stored for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a pair with names")]
+pub struct LeaseDecision {
+    /// The answer.
+    pub answer: LeaseAnswer,
+    /// The new row; none if the stored one does not change.
+    pub row: Option<ConsumerRow>,
+}
+
 impl ConsumerRow {
-    /// Decides a request for a lease, and returns the result and the new row, or none if the row stays.
+    /// Decides a request for a lease, and returns the result and the new row.
     ///
     /// `complete_after` is that of [`JournalPage`], and `last` the number of the tenant's last change.
     #[must_use]
     pub fn decide_lease(
         &self,
         request: &LeaseRequest,
-        (complete_after, last): (u64, u64),
-    ) -> (LeaseAnswer, Option<ConsumerRow>) {
+        complete_after: u64,
+        last: u64,
+    ) -> LeaseDecision {
         let is_same = self.holder == request.holder;
         match self.until {
             Some(until) if until > request.at && !is_same => {
-                return (LeaseAnswer::Held { until }, None);
+                return LeaseDecision {
+                    answer: LeaseAnswer::Held { until },
+                    row: None,
+                };
             }
             _ => {}
         }
@@ -471,7 +486,10 @@ impl ConsumerRow {
         } else {
             LeaseAnswer::Granted(lease)
         };
-        (answer, Some(row))
+        LeaseDecision {
+            answer,
+            row: Some(row),
+        }
     }
 
     /// Decides a confirmation up to the number `to`, and returns the new cursor.

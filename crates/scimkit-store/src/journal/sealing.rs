@@ -212,7 +212,8 @@ impl DirectoryChange {
 /// These changes are recorded at every [level](super::JournalLevel), without values.
 #[must_use]
 pub fn seal_directory_changes(
-    (seed, last): (JournalSeed, u64),
+    seed: JournalSeed,
+    last: u64,
     stamp: &Stamp,
     changes: Vec<DirectoryChange>,
 ) -> JournalRows {

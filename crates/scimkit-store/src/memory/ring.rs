@@ -11,8 +11,8 @@ use scimkit_registry::ResourceId;
 
 use crate::{
     ChainHead, ConsumerRow, JournalAction, JournalBody, JournalDigest, JournalEntry, JournalPage,
-    JournalQuery, JournalRead, JournalStart, JournalSubject, Lease, LeaseAnswer, LeaseRequest,
-    StoreError,
+    JournalQuery, JournalRead, JournalStart, JournalSubject, Lease, LeaseAnswer, LeaseDecision,
+    LeaseRequest, StoreError,
     journal::{JournalRows, JournalSeed},
 };
 
@@ -217,7 +217,7 @@ impl Ring {
     pub(super) fn lease(&mut self, request: &LeaseRequest, last: u64) -> LeaseAnswer {
         let known = self.consumers.get(&request.consumer);
         let known = known.cloned().unwrap_or_default();
-        let (answer, row) = known.decide_lease(request, (self.complete_after, last));
+        let LeaseDecision { answer, row } = known.decide_lease(request, self.complete_after, last);
         if let Some(row) = row {
             self.consumers.insert(request.consumer.clone(), row);
         }

@@ -118,10 +118,11 @@ impl Tenant {
 
     /// Assigns numbers to changes of the tenant's entries, and records them in the journal.
     pub(super) fn record_changes(&mut self, stamp: &Stamp, changes: Vec<DirectoryChange>) {
-        let place = (self.journal.seed(), self.version);
+        let seed = self.journal.seed();
+        let last = self.version;
         self.version = self.version.saturating_add(changes.len() as u64);
         self.journal
-            .add(seal_directory_changes(place, stamp, changes));
+            .add(seal_directory_changes(seed, last, stamp, changes));
     }
 
     pub(super) fn table(&mut self, kind: &Arc<ResourceType>) -> &mut Table {

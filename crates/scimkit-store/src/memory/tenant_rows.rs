@@ -8,7 +8,7 @@ use super::{MemoryStore, exclusive, shared};
 use crate::{
     BoxFuture, Connection, ConnectionId, FoundToken, Stamp, StoreError, Tenant, TenantEntry,
     TenantId, TenantStore, TokenRecord,
-    engine::{self, EntryFacts},
+    engine::{self, EntryDecision, EntryFacts},
     journal::DirectoryChange,
 };
 
@@ -190,7 +190,7 @@ impl Directory {
     fn put(&mut self, entry: TenantEntry, stamp: &Stamp) -> Result<DirectoryChange, StoreError> {
         self.check_complete(entry.tenant())?;
         let facts = self.facts(&entry, stamp);
-        let (entry, change) = engine::decide_entry(entry, facts, stamp)?;
+        let EntryDecision { change, entry } = engine::decide_entry(entry, facts, stamp)?;
         match entry {
             TenantEntry::Connection(connection) => self.keep_connection(connection),
             TenantEntry::Tenant(tenant) => self.keep_tenant(tenant),

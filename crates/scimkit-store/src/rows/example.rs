@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use scimkit_registry::{ResourceId, ResourceType};
 use scimkit_store::engine::{FoundRow, ResourceRow, RowRef, RowsError};
 use scimkit_store::rows::{
-    Access, LookupBy, RowStore, Simple, SimpleDatabase, SimpleTransaction,
+    TransactionMode, LookupBy, RowStore, Simple, SimpleDatabase, SimpleTransaction,
 };
 use scimkit_store::{RequestContext, StoreError, Capabilities};
 
@@ -55,7 +55,7 @@ impl SimpleTransaction for Transaction<'_> {
 impl SimpleDatabase for People {
     type Transaction<'a> = Transaction<'a>;
 
-    async fn begin<'a>(&'a self, _: &'a RequestContext, _: Access) -> Result<Transaction<'a>, RowsError> {
+    async fn begin<'a>(&'a self, _: &'a RequestContext, _: TransactionMode) -> Result<Transaction<'a>, RowsError> {
         let before = Arc::clone(&*self.0.lock().map_err(|_| StoreError::Busy)?);
         Ok(Transaction { now: Arc::clone(&before), before, people: self })
     }

@@ -11,13 +11,13 @@ use crate::engine::{
 
 /// A look-up of rows from [`Needs::lookups`].
 #[derive(Debug, Clone)]
-pub struct Lookup {
+pub struct RowLookup {
     /// The rows to find.
     pub by: LookupBy,
     purpose: Purpose,
 }
 
-/// The rows that a [`Lookup`] finds.
+/// The rows that a [`RowLookup`] finds.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::exhaustive_enums,
@@ -65,12 +65,12 @@ impl Needs {
     /// }
     /// ```
     #[must_use]
-    pub fn lookups(&self) -> Vec<Lookup> {
+    pub fn lookups(&self) -> Vec<RowLookup> {
         let mut lookups = Vec::new();
         let ids = [&self.heads, &self.labels, &self.rows].into_iter();
         let ids: BTreeSet<_> = ids.flatten().cloned().collect();
         if !ids.is_empty() {
-            lookups.push(Lookup {
+            lookups.push(RowLookup {
                 by: LookupBy::Ids(ids),
                 purpose: Purpose::Rows,
             });
@@ -86,19 +86,19 @@ impl Needs {
                 op: Operator::Equal,
                 value: key.key.clone(),
             };
-            Lookup {
+            RowLookup {
                 by: of_kind(&key.kind, same, RowState::Live),
                 purpose: Purpose::Holders(key.clone()),
             }
         }));
-        lookups.extend(self.candidates.iter().map(|query| Lookup {
+        lookups.extend(self.candidates.iter().map(|query| RowLookup {
             by: of_kind(&query.kind, query.predicate.clone(), query.state),
             purpose: Purpose::Candidates(query.clone()),
         }));
         lookups.extend(self.counts.iter().map(|(counter, query)| {
             let all = || Predicate::All(Vec::new());
             let counted = query.predicate.clone().unwrap_or_else(all);
-            Lookup {
+            RowLookup {
                 by: of_kind(&query.kind, counted, RowState::Live),
                 purpose: Purpose::Count(counter.clone()),
             }
@@ -109,7 +109,7 @@ impl Needs {
 
 impl Facts {
     /// Adds the rows that a look-up found, in any order.
-    pub fn add_rows(&mut self, lookup: &Lookup, mut rows: Vec<FoundRow>) {
+    pub fn add_rows(&mut self, lookup: &RowLookup, mut rows: Vec<FoundRow>) {
         match &lookup.purpose {
             Purpose::Candidates(query) => {
                 rows.retain(|row| query.owner.selects(row.connection.as_ref()));

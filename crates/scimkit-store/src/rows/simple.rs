@@ -24,7 +24,7 @@ use crate::{
 /// The purpose of a transaction: reading or writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a transaction reads or writes")]
-pub enum Access {
+pub enum TransactionMode {
     /// The transaction only reads, and sees the rows of one moment.
     Read,
     /// The transaction writes, and no other transaction writes the tenant's rows meanwhile.
@@ -56,7 +56,7 @@ pub trait SimpleDatabase: fmt::Debug + Send + Sync + 'static {
     fn begin<'a>(
         &'a self,
         context: &'a RequestContext,
-        access: Access,
+        mode: TransactionMode,
     ) -> impl Future<Output = Result<Self::Transaction<'a>, RowsError>> + Send;
 
     /// Returns the capabilities of the database for a resource type. [`Simple`] adds filters, sorting, cursors, and
@@ -190,7 +190,7 @@ impl<D: SimpleDatabase> Simple<D> {
         &'a self,
         context: &'a RequestContext,
     ) -> Result<SimpleRows<'a, D::Transaction<'a>>, StoreError> {
-        let transaction = self.database.begin(context, Access::Read).await?;
+        let transaction = self.database.begin(context, TransactionMode::Read).await?;
         Ok(SimpleRows {
             context,
             transaction,
@@ -339,7 +339,7 @@ impl<D: SimpleDatabase> RowDatabase for Simple<D> {
         &'a self,
         context: &'a RequestContext,
     ) -> Result<Self::Transaction<'a>, RowsError> {
-        let transaction = self.database.begin(context, Access::Write).await?;
+        let transaction = self.database.begin(context, TransactionMode::Write).await?;
         Ok(SimpleRows {
             context,
             transaction,

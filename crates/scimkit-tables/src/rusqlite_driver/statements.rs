@@ -7,21 +7,21 @@ use rusqlite::{
     types::{ToSql, ToSqlOutput, Value, ValueRef},
 };
 use scimkit_sql::tables::{SqlStatement, SqlValue};
-use scimkit_store::rows::Access;
+use scimkit_store::rows::TransactionMode;
 
 use crate::{DriverError, DriverErrorKind, SqlRow};
 
 /// Runs statements in an open transaction, or in a new one.
 pub(super) fn run(
     connection: &mut Connection,
-    begin: Option<Access>,
+    begin: Option<TransactionMode>,
     statements: &[SqlStatement],
     is_dropped: &AtomicBool,
 ) -> Result<Vec<Vec<SqlRow>>, DriverError> {
     if let Some(access) = begin {
         let begin = match access {
-            Access::Read => "BEGIN",
-            Access::Write => "BEGIN IMMEDIATE",
+            TransactionMode::Read => "BEGIN",
+            TransactionMode::Write => "BEGIN IMMEDIATE",
         };
         let begun = connection.execute_batch(begin);
         begun.map_err(|error| classified(error, None))?;

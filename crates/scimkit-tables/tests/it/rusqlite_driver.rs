@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use scimkit_sql::tables::{SqlStatement, SqlValue};
-use scimkit_store::rows::Access;
+use scimkit_store::rows::TransactionMode;
 use scimkit_tables::{Driver as _, DriverErrorKind, RusqliteDriver, Transaction as _};
 use scimkit_testkit::contract::{
     block_on,
@@ -55,7 +55,7 @@ fn application_writes_next_to_the_driver() {
     let driver = RusqliteDriver::open(&path).unwrap();
     own.execute("INSERT INTO users (login) VALUES ('ada')", [])
         .unwrap();
-    let mut reading = wait(driver.begin(Access::Read)).unwrap();
+    let mut reading = wait(driver.begin(TransactionMode::Read)).unwrap();
     let select = SqlStatement::new("SELECT login FROM users");
     let rows = wait(reading.run(vec![select])).unwrap();
     assert_eq!(rows, [vec![vec![SqlValue::from("ada")]]]);
@@ -75,13 +75,13 @@ fn application_writes_next_to_the_driver() {
     });
     let quick = quick.unwrap();
     own.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let mut writing = wait(quick.begin(Access::Write)).unwrap();
+    let mut writing = wait(quick.begin(TransactionMode::Write)).unwrap();
     let delete = SqlStatement::new("DELETE FROM users");
     let error = wait(writing.run(vec![delete.clone()])).unwrap_err();
     assert_eq!(*error.kind(), DriverErrorKind::Busy);
     drop(writing);
     own.execute_batch("ROLLBACK").unwrap();
-    let mut writing = wait(quick.begin(Access::Write)).unwrap();
+    let mut writing = wait(quick.begin(TransactionMode::Write)).unwrap();
     wait(writing.run(vec![delete])).unwrap();
     wait(writing.commit()).unwrap();
     let left = "SELECT count(*) FROM users";

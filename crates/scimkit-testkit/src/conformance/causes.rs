@@ -11,14 +11,14 @@ use crate::escape_invisible;
 /// A failure, with all requirements that it breaks and all cases that found it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Cause<'r> {
+pub struct FailureCause<'r> {
     /// The cases that found the failure; at least one.
     pub findings: Vec<&'r Finding>,
     /// The requirements that do not hold because of the failure, in the order of their sections.
     pub requirements: Vec<&'r Requirement>,
 }
 
-impl Cause<'_> {
+impl FailureCause<'_> {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for requirement in &self.requirements {
             writeln!(f, "{}", line("failed", requirement))?;
@@ -56,8 +56,8 @@ impl ConformanceReport {
     /// Two cases have the same cause if the first request of both failed in the same way; ids, times and names that
     /// differ from run to run do not count. Failures of later requests depend on the requests before, so they are not grouped.
     #[must_use]
-    pub fn causes(&self) -> Vec<Cause<'_>> {
-        let mut causes: Vec<(Sign, Cause<'_>)> = Vec::new();
+    pub fn causes(&self) -> Vec<FailureCause<'_>> {
+        let mut causes: Vec<(Sign, FailureCause<'_>)> = Vec::new();
         for (requirement, findings) in self.failures() {
             for finding in findings {
                 let sign = sign(finding);
@@ -65,7 +65,7 @@ impl ConformanceReport {
                 let cause = match known {
                     Some((_, cause)) => cause,
                     None => {
-                        let cause = Cause {
+                        let cause = FailureCause {
                             findings: Vec::new(),
                             requirements: Vec::new(),
                         };

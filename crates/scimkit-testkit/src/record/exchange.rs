@@ -124,7 +124,7 @@ impl Recording {
             return self.leave_out("beyond the limit on bytes");
         }
         if self.placeholders.len() > MOST_ORIGINALS {
-            return self.leave_out("beyond the limit on originals that are response apart");
+            return self.leave_out("beyond the limit on originals");
         }
         let body = match got {
             Copied::Whole(bytes) => Tree::parse(bytes).and_then(Tree::into_value),

@@ -13,9 +13,9 @@ use scimkit_store::{
     ConnectionId, Document, JournalEntry, StoreError,
     engine::{
         AncestorEdge, Applied, BatchAnswer, Candidates, CountQuery, CountRow, CounterRef,
-        CounterRow, Decision, Facts, FoundRow, KeyHolder, KeyRef, Label, MemberList, Members,
-        Needs, NewMember, Operations, OwnerEdge, RowHead, RowState, Rows, RowsError, ShownMembers,
-        ShownOwners, Step,
+        CounterRow, Decision, DecisionStep, Facts, FoundRow, KeyHolder, KeyRef, Label, MemberList,
+        Members, Needs, NewMember, Operations, OwnerEdge, RowHead, RowState, Rows, RowsError,
+        ShownMembers, ShownOwners,
     },
     journal::{JournalRows, JournalSeed},
     verify,
@@ -77,12 +77,12 @@ impl Database {
     ) -> Vec<BatchAnswer> {
         loop {
             match decision.step() {
-                Step::Load(needs) => {
+                DecisionStep::Load(needs) => {
                     let piece = piece(&needs, &mut pick);
                     let facts = self.facts(&piece).unwrap();
                     decision.supply(piece, facts);
                 }
-                Step::Done(outcome) => {
+                DecisionStep::Done(outcome) => {
                     self.apply_all(outcome.operations).unwrap();
                     return outcome.answers;
                 }

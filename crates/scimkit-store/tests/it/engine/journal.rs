@@ -6,7 +6,7 @@ use scimkit_registry::{Change, Edge, EdgeEdit, Resource, ResourceId};
 use scimkit_store::{
     Batch, ConnectionId, DeletePolicy, JournalAction, JournalEntry, JournalLevel, OnFailure,
     RecordedValue, StoreError, WriteOp,
-    engine::{BatchAnswer, Decision, Facts, Policy, RowState, Step},
+    engine::{BatchAnswer, Decision, DecisionStep, Facts, Policy, RowState},
     verify,
 };
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ impl Replica {
 
     /// Applies an entry.
     pub(super) fn apply(&mut self, world: &World, entry: &JournalEntry) {
-        let (_, _, id) = entry.subject.columns();
+        let id = entry.subject.columns().id;
         let id = &ResourceId::from(id);
         let details = entry.details().unwrap().unwrap();
         if let JournalAction::Deleted | JournalAction::SoftDeleted = entry.action {
@@ -190,7 +190,7 @@ fn delete_is_one_entry_with_a_part_for_each_owner() {
     let said: Vec<_> = parts
         .iter()
         .map(|part| {
-            let (_, _, id) = part.subject.columns();
+            let id = part.subject.columns().id;
             (part.number, part.part, part.action, id.to_owned())
         })
         .collect();
@@ -212,7 +212,7 @@ fn delete_is_one_entry_with_a_part_for_each_owner() {
     assert_eq!(text(&parts[1])["members"], members);
 
     let restored = entries(&mut database, &policy, world.delete("g1"));
-    assert_eq!(restored[1].subject.columns().2, "g2");
+    assert_eq!(restored[1].subject.columns().id, "g2");
 }
 
 #[test]
@@ -279,11 +279,11 @@ fn full_level_is_rejected_by_a_store_without_a_journal() {
         policy.journal.level = level;
         let batch = Batch::new(second(0), vec![world.user("u1", "a")]);
         let mut decision = Decision::new(world.request(policy.clone(), batch));
-        let Step::Load(needs) = decision.step() else {
+        let DecisionStep::Load(needs) = decision.step() else {
             panic!()
         };
         decision.supply(needs, Facts::default());
-        let Step::Done(outcome) = decision.step() else {
+        let DecisionStep::Done(outcome) = decision.step() else {
             panic!()
         };
         let rejected = matches!(&outcome.answers[0], Err(StoreError::Unsupported { .. }));

@@ -8,7 +8,9 @@ use std::{
 use scimkit_registry::ResourceId;
 use scimkit_store::{
     Batch, DeletePolicy, OnFailure, WriteOp, WriteOutcome,
-    engine::{BatchAnswer, Capacity, Decision, Operations, Policy, RowState, Step, WriteRequest},
+    engine::{
+        BatchAnswer, Capacity, Decision, DecisionStep, Operations, Policy, RowState, WriteRequest,
+    },
 };
 use serde_json::json;
 
@@ -175,12 +177,12 @@ impl Schedule {
                 Work::Loading(decision)
             }
             Work::Loading(mut decision) => match decision.step() {
-                Step::Load(needs) => {
+                DecisionStep::Load(needs) => {
                     let facts = self.database.facts(&needs).unwrap();
                     decision.supply(needs, facts);
                     Work::Loading(decision)
                 }
-                Step::Done(outcome) => Work::Decided(outcome.answers, outcome.operations),
+                DecisionStep::Done(outcome) => Work::Decided(outcome.answers, outcome.operations),
             },
             Work::Decided(answers, operations) => {
                 match self.random.below(8) {

@@ -56,7 +56,7 @@ fn holders(log: &Log<'_>) -> Result<(), String> {
         "the fence after a lease was given up"
     );
     // Another consumer has a lease of its own.
-    let other = scimkit_store::LeaseRequest::new("sync", "four", (second(92), Duration::MAX));
+    let other = scimkit_store::LeaseRequest::new("sync", "four", second(92), Duration::MAX);
     let other = log.run(log.store.lease(log.id(), &other))?;
     ensure!(
         matches!(other, Ok(LeaseAnswer::Granted(_))),
@@ -123,7 +123,7 @@ fn trimmed(log: &Log<'_>) -> Result<(), String> {
     ensure_eq!(log.trim(second(9))?, 3, "parts removed");
     let still = log.granted("one", 23)?;
     ensure_eq!(still.cursor, 5, "a consumer that had everything");
-    let fresh = scimkit_store::LeaseRequest::new("new", "x", (second(24), Duration::MAX));
+    let fresh = scimkit_store::LeaseRequest::new("new", "x", second(24), Duration::MAX);
     let fresh = log.run(log.store.lease(log.id(), &fresh))?;
     ensure!(
         matches!(fresh, Ok(LeaseAnswer::Resync { .. })),

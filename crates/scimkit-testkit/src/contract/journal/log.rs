@@ -130,7 +130,7 @@ impl<'a> Log<'a> {
     }
 
     pub(super) fn request(&self, holder: &str, at: i64) -> LeaseRequest {
-        LeaseRequest::new("events", holder, (second(at), Duration::from_secs(60)))
+        LeaseRequest::new("events", holder, second(at), Duration::from_secs(60))
     }
 
     pub(super) fn lease(&self, holder: &str, at: i64) -> Result<LeaseAnswer, String> {
@@ -191,8 +191,12 @@ pub(super) fn number(version: &str) -> Result<u64, String> {
 /// Returns number, part, action and identifier of entries.
 pub(super) fn told(entries: &[JournalEntry]) -> Vec<String> {
     let one = |entry: &JournalEntry| {
-        let (subject, _, id) = entry.subject.columns();
-        let id = if id.is_empty() { subject } else { id };
+        let subject = entry.subject.columns();
+        let id = if subject.id.is_empty() {
+            subject.word
+        } else {
+            subject.id
+        };
         format!("{}.{} {} {id}", entry.number, entry.part, entry.action)
     };
     entries.iter().map(one).collect()

@@ -74,7 +74,7 @@ fn writers(log: &Log<'_>) -> Result<(), String> {
     ensure_eq!(numbers, (first + 1..=last).collect::<Vec<_>>(), "numbers");
     ensure_eq!(seen, numbers, "the numbers that a reader saw");
     for entry in entries {
-        let (_, _, id) = entry.subject.columns();
+        let id = entry.subject.columns().id;
         let answered = told.get(&entry.number).map(String::as_str);
         ensure_eq!(answered, Some(id), "the answer of entry {}", entry.number);
     }
@@ -96,7 +96,7 @@ fn members(log: &Log<'_>) -> Result<(), String> {
     ensure_eq!(seen.len(), THREADS * EACH, "different versions");
     let mut members = BTreeSet::new();
     for entry in log.all()? {
-        let (_, _, id) = entry.subject.columns();
+        let id = entry.subject.columns().id;
         let details = entry.details().map_err(|error| error.to_string())?;
         for change in details.filter(|_| id == "g1").unwrap_or_default().members {
             members.extend(change.added.iter().map(|member| member.id.to_string()));

@@ -67,7 +67,7 @@ fn purge(log: &Log<'_>) -> Result<(), String> {
     ensure_eq!(told(&entries), told(&before), "the entries");
     ensure_eq!(chain.blanked, 4, "blanked entries");
     for entry in &entries {
-        let (_, _, id) = entry.subject.columns();
+        let id = entry.subject.columns().id;
         let is_blanked = ["gone-softly", "gone-for-good"].contains(&id);
         let (number, part) = (entry.number, entry.part);
         ensure_eq!(entry.body.is_none(), is_blanked, "{number}.{part} of {id}");

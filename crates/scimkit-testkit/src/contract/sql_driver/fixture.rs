@@ -6,7 +6,7 @@ use scimkit_sql::{
     Dialect,
     tables::{SqlStatement, SqlValue},
 };
-use scimkit_store::{BoxFuture, rows::Access};
+use scimkit_store::{BoxFuture, rows::TransactionMode};
 use scimkit_tables::{Driver as SqlDriver, DriverError, SqlRow, Transaction as _};
 
 use super::{Connections, Driver};
@@ -73,7 +73,7 @@ impl<'a, D: SqlDriver> Fixture<'a, D> {
         self.driver.dialect() == Dialect::Postgres
     }
 
-    pub(super) fn begin(&self, access: Access) -> Result<D::Transaction, String> {
+    pub(super) fn begin(&self, access: TransactionMode) -> Result<D::Transaction, String> {
         self.wait(self.driver.begin(access))?
             .map_err(|error| said(&error))
     }
@@ -91,7 +91,7 @@ impl<'a, D: SqlDriver> Fixture<'a, D> {
         &self,
         statements: Vec<SqlStatement>,
     ) -> Result<Result<Vec<Vec<SqlRow>>, DriverError>, String> {
-        let mut transaction = self.begin(Access::Write)?;
+        let mut transaction = self.begin(TransactionMode::Write)?;
         let rows = match self.run(&mut transaction, statements)? {
             Ok(rows) => rows,
             Err(error) => return Ok(Err(error)),
@@ -109,7 +109,7 @@ impl<'a, D: SqlDriver> Fixture<'a, D> {
 
     /// The rows of one statement in a transaction that reads.
     pub(super) fn read(&self, statement: SqlStatement) -> Result<Vec<SqlRow>, String> {
-        let mut transaction = self.begin(Access::Read)?;
+        let mut transaction = self.begin(TransactionMode::Read)?;
         let rows = self.run(&mut transaction, vec![statement])?;
         let mut rows = rows.map_err(|error| said(&error))?;
         rows.pop()

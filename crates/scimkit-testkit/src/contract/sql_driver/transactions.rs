@@ -7,7 +7,7 @@ use std::{
 };
 
 use scimkit_sql::tables::{SqlStatement, SqlValue};
-use scimkit_store::rows::Access;
+use scimkit_store::rows::TransactionMode;
 use scimkit_tables::{Driver as SqlDriver, DriverErrorKind, Transaction as _};
 
 use super::super::fixture::{ensure, ensure_eq};
@@ -15,7 +15,7 @@ use super::fixture::{Fixture, integer, said};
 
 pub(super) fn commit<D: SqlDriver>(fixture: &Fixture<'_, D>) -> Result<(), String> {
     fixture.create_names()?;
-    let mut transaction = fixture.begin(Access::Write)?;
+    let mut transaction = fixture.begin(TransactionMode::Write)?;
     for (id, name) in [(1, "a"), (2, "b")] {
         let run = fixture.run(&mut transaction, vec![fixture.insert(id, name)])?;
         run.map_err(|error| said(&error))?;
@@ -23,18 +23,18 @@ pub(super) fn commit<D: SqlDriver>(fixture: &Fixture<'_, D>) -> Result<(), Strin
     let committed = fixture.wait(transaction.commit())?;
     committed.map_err(|error| said(&error))?;
     ensure_eq!(fixture.count()?, 2, "the rows after two calls and a commit");
-    let nothing = fixture.begin(Access::Write)?;
+    let nothing = fixture.begin(TransactionMode::Write)?;
     let committed = fixture.wait(nothing.commit())?;
     committed.map_err(|error| said(&error))
 }
 
 pub(super) fn dropped<D: SqlDriver>(fixture: &Fixture<'_, D>) -> Result<(), String> {
     fixture.create_names()?;
-    for access in [Access::Write, Access::Read] {
+    for access in [TransactionMode::Write, TransactionMode::Read] {
         drop(fixture.begin(access)?);
     }
     for id in 0..20 {
-        let mut transaction = fixture.begin(Access::Write)?;
+        let mut transaction = fixture.begin(TransactionMode::Write)?;
         let run = fixture.run(&mut transaction, vec![fixture.insert(id, "dropped")])?;
         run.map_err(|error| said(&error))?;
         drop(transaction);
@@ -48,7 +48,7 @@ pub(super) fn dropped<D: SqlDriver>(fixture: &Fixture<'_, D>) -> Result<(), Stri
 pub(super) fn dropped_future<D: SqlDriver>(fixture: &Fixture<'_, D>) -> Result<(), String> {
     fixture.create_names()?;
     for id in 0..20 {
-        let mut transaction = fixture.begin(Access::Write)?;
+        let mut transaction = fixture.begin(TransactionMode::Write)?;
         let many = (0..50).map(|n| fixture.insert(id * 50 + n, format!("{id}-{n}")));
         fixture.wait(async {
             let run = pin!(transaction.run(many.collect()));
@@ -65,7 +65,7 @@ pub(super) fn dropped_future<D: SqlDriver>(fixture: &Fixture<'_, D>) -> Result<(
 
 pub(super) fn failed<D: SqlDriver>(fixture: &Fixture<'_, D>) -> Result<(), String> {
     fixture.create_names()?;
-    let mut transaction = fixture.begin(Access::Write)?;
+    let mut transaction = fixture.begin(TransactionMode::Write)?;
     let statements = vec![
         fixture.insert(1, "a"),
         fixture.insert(2, SqlValue::Null),
@@ -92,7 +92,7 @@ pub(super) fn moment<D: SqlDriver>(fixture: &Fixture<'_, D>) -> Result<(), Strin
     fixture.needs_connections()?;
     fixture.create_names()?;
     let count = || vec![fixture.sql("SELECT count(*) FROM names", &[])];
-    let mut reading = fixture.begin(Access::Read)?;
+    let mut reading = fixture.begin(TransactionMode::Read)?;
     let mut counted = || {
         let rows = fixture.run(&mut reading, count())?;
         let rows = rows.map_err(|error| said(&error))?;
@@ -122,7 +122,7 @@ pub(super) fn lock<D: SqlDriver>(fixture: &Fixture<'_, D>) -> Result<(), String>
     let step = || {
         let lock = "INSERT INTO counted AS c (id, number) VALUES (1, 0)
             ON CONFLICT (id) DO UPDATE SET number = c.number RETURNING number";
-        let mut transaction = fixture.begin(Access::Write)?;
+        let mut transaction = fixture.begin(TransactionMode::Write)?;
         let rows = match fixture.run(&mut transaction, vec![SqlStatement::new(lock)])? {
             Ok(rows) => rows,
             Err(error) => return Ok(Err(error)),

@@ -12,7 +12,7 @@ use scimkit_store::{
     engine::{
         FoundRow, MemberList, Members, NewMember, NewMembers, ResourceRow, RowRef, RowsError,
     },
-    rows::{Access, EdgeRow, EdgesBy, LookupBy, SimpleDatabase, SimpleTransaction},
+    rows::{EdgeRow, EdgesBy, LookupBy, SimpleDatabase, SimpleTransaction, TransactionMode},
 };
 
 /// The tables of one tenant.
@@ -102,7 +102,7 @@ impl SimpleDatabase for Shelf {
     async fn begin<'a>(
         &'a self,
         context: &'a RequestContext,
-        _: Access,
+        _: TransactionMode,
     ) -> Result<Transaction<'a>, RowsError> {
         let before = self.0.lock().unwrap().get(&context.tenant).cloned();
         let before = before.unwrap_or_default();
