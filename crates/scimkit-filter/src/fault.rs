@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::options::{MAX_DEPTH, ParseLimits};
+use crate::{
+    options::{MAX_DEPTH, ParseLimits},
+    tree::Operator,
+};
 
 /// The result of a token parser: `nom`'s result with a [`Fault`] as its error.
 pub(crate) type Parsed<'a, T> = nom::IResult<&'a str, T, Fault<'a>>;
@@ -119,7 +122,12 @@ impl Expected {
             Self::OneSub => "no second sub-attribute",
             Self::Operand => "an attribute, `(` or `not (`",
             Self::Operator => {
-                "one of the operators `eq`, `ne`, `co`, `sw`, `ew`, `gt`, `ge`, `lt`, `le` and `pr`"
+                let operators: Vec<_> = Operator::ALL
+                    .iter()
+                    .map(|operator| operator.as_str())
+                    .collect();
+                return format!("one of the operators `{}` and `pr`", operators.join("`, `"))
+                    .into();
             }
             Self::OperatorOrGroup => "`(` after `not`",
             Self::PathEnd => "the end of the path",

@@ -145,6 +145,28 @@ impl ValuePath<'_> {
 }
 
 impl Operator {
+    /// All operators, in the order of the RFC.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use scimkit_filter::Operator;
+    ///
+    /// let parsed = Operator::ALL.iter().find(|operator| operator.as_str() == "sw");
+    /// assert_eq!(parsed, Some(&Operator::StartsWith));
+    /// ```
+    pub const ALL: &'static [Operator] = &[
+        Operator::Equal,
+        Operator::NotEqual,
+        Operator::Contains,
+        Operator::StartsWith,
+        Operator::EndsWith,
+        Operator::GreaterThan,
+        Operator::GreaterOrEqual,
+        Operator::LessThan,
+        Operator::LessOrEqual,
+    ];
+
     /// Returns the operator as in the RFC, in lower case.
     ///
     /// # Example

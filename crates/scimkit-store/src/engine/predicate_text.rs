@@ -4,18 +4,6 @@ use scimkit_filter::Operator;
 use scimkit_registry::{AttrId, Predicate, ResourceType, Scalar};
 use serde_json::{Value, json};
 
-const OPERATORS: [Operator; 9] = [
-    Operator::Contains,
-    Operator::EndsWith,
-    Operator::Equal,
-    Operator::GreaterOrEqual,
-    Operator::GreaterThan,
-    Operator::LessOrEqual,
-    Operator::LessThan,
-    Operator::NotEqual,
-    Operator::StartsWith,
-];
-
 /// Prints a predicate. Each attribute is printed with the traits on which its comparisons depend, so that the texts of
 /// two predicates are equal only if their meanings are.
 pub(super) fn print(kind: &ResourceType, predicate: &Predicate) -> String {
@@ -68,7 +56,7 @@ fn predicate(kind: &ResourceType, text: &Value) -> Option<Predicate> {
         ("pr", [id]) => Predicate::Present(attr(id)?),
         (word, [id, value]) => Predicate::Compare {
             attr: attr(id)?,
-            op: OPERATORS.into_iter().find(|op| op.as_str() == word)?,
+            op: *Operator::ALL.iter().find(|op| op.as_str() == word)?,
             value: read_scalar(value)?,
         },
         _ => return None,

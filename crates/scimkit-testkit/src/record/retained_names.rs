@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use scimkit_registry::Registry;
+use scimkit_registry::{Operator, Registry};
 
 /// The names and URNs of the protocol and the registered schemas, compared ignoring case.
 #[derive(Debug)]
@@ -20,7 +20,9 @@ impl Default for RetainedNames {
 impl RetainedNames {
     /// Creates the names and URNs of the RFCs and of these schemas.
     pub(super) fn of(registry: &Registry) -> Self {
-        let mut names: BTreeSet<_> = WORDS.split_whitespace().map(str::to_lowercase).collect();
+        let operators = Operator::ALL.iter().map(|operator| operator.as_str());
+        let words = WORDS.split_whitespace().chain(operators);
+        let mut names: BTreeSet<_> = words.map(str::to_lowercase).collect();
         let mut urns: BTreeSet<_> = MESSAGES
             .iter()
             .map(|message| format!("urn:ietf:params:scim:api:messages:2.0:{message}"))
@@ -80,8 +82,8 @@ pub(super) fn is_language(text: &str) -> bool {
     one_of(LANGUAGES, language) && country.is_none_or(|country| one_of(COUNTRIES, country))
 }
 
-/// The grammar of filters, the members of messages, and the attributes of every resource.
-const WORDS: &str = "and co eq ew false ge gt le lt ne not null or pr sw true \
+/// The grammar of filters without its operators, the members of messages, and the attributes of every resource.
+const WORDS: &str = "and false not null or pr true \
     attributes bulkId count cursor data excludedAttributes externalId failOnErrors filter id location meta \
     method op Operations path schemas sortBy sortOrder startIndex value version \
     urn ietf params scim schemas core extension api messages \
