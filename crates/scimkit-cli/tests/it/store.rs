@@ -3,11 +3,33 @@
 use std::sync::Arc;
 
 use axum::{body::Body, http::Request};
-use scimkit::{Server, Settings, SqliteStore, provision::ConnectionAuthenticator};
+use scimkit::{
+    Server, Settings, SqliteStore,
+    provision::{ConnectionAuthenticator, ConnectionSettings},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{command, scimkit};
+
+/// The names in the message about an unknown setting include those of former versions.
+#[test]
+fn documented_settings_are_complete() {
+    let error = ConnectionSettings::from_json(r#"{"nosuch": 1}"#).unwrap_err();
+    let error = error.to_string();
+    let (_, names) = error.split_once("expected one of ").unwrap();
+    let names = names.split('`').skip(1).step_by(2);
+    let current = names.filter(|name| !["create", "deletes", "patch_answer"].contains(name));
+    let guide = include_str!("../../../../docs/provisioning.md");
+    let (_, help, _) = scimkit(&["connection", "update", "--help"]);
+    let mut count = 0;
+    for name in current {
+        assert!(guide.contains(&format!("`{name}`")), "guide: {name}");
+        assert!(help.contains(&format!("{name}=")), "help: {name}");
+        count += 1;
+    }
+    assert!(count > 10, "{error}");
+}
 
 /// The file of a store.
 pub(crate) struct File {

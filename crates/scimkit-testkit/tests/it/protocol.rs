@@ -2,11 +2,12 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use scimkit_mapping::Mapping;
 use scimkit_registry::{Quirk, Registry, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
-use scimkit_store::{CyclePolicy, PatchResponse, Settings, Store, UnknownMemberPolicy};
+use scimkit_store::{ConnectionSettings, Settings, Store};
 use scimkit_testkit::replay::{Mode, Replay, Scenario, Verdict};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN};
 
@@ -105,32 +106,30 @@ pub(crate) fn registry() -> Arc<Registry> {
     Arc::new(registry.build().unwrap())
 }
 
+/// Changes a limit, or a setting of a connection.
 fn set(settings: &mut Settings, name: &str, value: &Value) {
     let number = || usize::try_from(value.as_u64().unwrap()).unwrap();
     let limits = &mut settings.limits;
-    match (name, value.as_str()) {
-        ("cycles", Some("accept")) => settings.policy.cycles = CyclePolicy::Accept,
-        ("limits.body", _) => limits.body = number(),
-        ("limits.cursor_timeout", _) => {
+    match name {
+        "limits.body" => limits.body = number(),
+        "limits.cursor_timeout" => {
             limits.cursor_timeout = Duration::from_secs(value.as_u64().unwrap());
         }
-        ("limits.bulk_body", _) => limits.bulk_body = number(),
-        ("limits.bulk_operations", _) => limits.bulk_operations = number(),
-        ("limits.filter.depth", _) => limits.filter.depth = number().try_into().unwrap(),
-        ("limits.filter.length", _) => limits.filter.length = number(),
-        ("limits.filter.terms", _) => limits.filter.terms = number().try_into().unwrap(),
-        ("limits.members", _) => limits.members = number(),
-        ("limits.nesting", _) => limits.nesting = number(),
-        ("limits.operations", _) => limits.operations = number(),
-        ("limits.page_default", _) => limits.page_default = number().try_into().unwrap(),
-        ("limits.page_max", _) => limits.page_max = number().try_into().unwrap(),
-        ("patch_answer", Some("always")) => settings.patch_response = PatchResponse::Always,
-        ("patch_answer", Some("never")) => settings.patch_response = PatchResponse::Never,
-        ("require_if_match", _) => settings.require_if_match = value.as_bool().unwrap(),
-        ("tolerance", _) => settings.tolerance = serde_json::from_value(value.clone()).unwrap(),
-        ("unknown_members", Some("accept")) => {
-            settings.policy.unknown_members = UnknownMemberPolicy::Accept
+        "limits.bulk_body" => limits.bulk_body = number(),
+        "limits.bulk_operations" => limits.bulk_operations = number(),
+        "limits.filter.depth" => limits.filter.depth = number().try_into().unwrap(),
+        "limits.filter.length" => limits.filter.length = number(),
+        "limits.filter.terms" => limits.filter.terms = number().try_into().unwrap(),
+        "limits.members" => limits.members = number(),
+        "limits.nesting" => limits.nesting = number(),
+        "limits.operations" => limits.operations = number(),
+        "limits.page_default" => limits.page_default = number().try_into().unwrap(),
+        "limits.page_max" => limits.page_max = number().try_into().unwrap(),
+        // The others are settings of a connection.
+        _ => {
+            let json = json!({ name: value }).to_string();
+            let chosen = ConnectionSettings::from_json(&json).unwrap();
+            *settings = chosen.apply_to(settings, &Mapping::builder()).unwrap();
         }
-        _ => panic!("there is no setting `{name}` of {value}"),
     }
 }
