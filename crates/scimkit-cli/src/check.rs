@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use regex::Regex;
 use scimkit_testkit::{
     conformance::{
-        self, ConformanceCheck, ConformanceReport, Counts, FailureCause, Finding, RequirementLevel,
-        RequirementResult, Verdict,
+        self, ConformanceCheck, ConformanceReport, FailureCause, Finding, RequirementCounts,
+        RequirementLevel, RequirementResult, RequirementVerdict,
     },
     replay::{Exchange, Mode, Scenario},
 };
@@ -100,7 +100,7 @@ fn check(options: &Options) -> Result<ConformanceReport, String> {
     if options.only.is_some() {
         report
             .outcomes
-            .retain(|outcome| !matches!(outcome.verdict, Verdict::Untested));
+            .retain(|outcome| !matches!(outcome.verdict, RequirementVerdict::Untested));
     }
     if let Some(file) = &options.junit {
         let text =
@@ -128,7 +128,7 @@ fn print(options: &Options, report: &ConformanceReport) {
 fn status(minimum: RequirementLevel, report: &ConformanceReport) -> u8 {
     let must = report.counts(RequirementLevel::Must);
     let should = report.counts(RequirementLevel::Should);
-    let ran = |counts: Counts| counts.failed + counts.passed;
+    let ran = |counts: RequirementCounts| counts.failed + counts.passed;
     if must.failed > 0 || (minimum == RequirementLevel::Should && should.failed > 0) {
         exit::FAILED
     } else if ran(must) + ran(should) == 0 {
@@ -164,7 +164,7 @@ fn as_json(report: &ConformanceReport) -> Value {
     })
 }
 
-fn as_json_counts(counts: Counts) -> Value {
+fn as_json_counts(counts: RequirementCounts) -> Value {
     json!({
         "failed": counts.failed,
         "passed": counts.passed,
@@ -209,11 +209,11 @@ fn outcome(outcome: &RequirementResult) -> Value {
         "section": requirement.place(),
     });
     let more = match &outcome.verdict {
-        Verdict::Failed(findings) => json!({
+        RequirementVerdict::Failed(findings) => json!({
             "findings": findings.iter().map(finding).collect::<Vec<_>>(),
         }),
-        Verdict::Passed(cases) => json!({"cases": cases}),
-        Verdict::Skipped(why) => json!({"reason": why}),
+        RequirementVerdict::Passed(cases) => json!({"cases": cases}),
+        RequirementVerdict::Skipped(why) => json!({"reason": why}),
         _ => json!({}),
     };
     if let (Value::Object(shown), Value::Object(more)) = (&mut shown, more) {

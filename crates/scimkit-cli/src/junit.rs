@@ -2,7 +2,7 @@
 
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use scimkit_testkit::{
-    conformance::{ConformanceReport, RequirementLevel, RequirementResult, Verdict},
+    conformance::{ConformanceReport, RequirementLevel, RequirementResult, RequirementVerdict},
     escape_invisible,
 };
 
@@ -35,7 +35,7 @@ pub(crate) fn document(
 /// The status of a test case; none for a requirement that was not checked.
 fn status(outcome: &RequirementResult, minimum: RequirementLevel) -> Option<TestCaseStatus> {
     let status = match &outcome.verdict {
-        Verdict::Failed(findings) => {
+        RequirementVerdict::Failed(findings) => {
             let level = outcome.requirement.level;
             let mut status = if level >= minimum {
                 TestCaseStatus::non_success(NonSuccessKind::Failure)
@@ -53,12 +53,12 @@ fn status(outcome: &RequirementResult, minimum: RequirementLevel) -> Option<Test
             status.set_description(lines.join("\n"));
             status
         }
-        Verdict::Skipped(why) => {
+        RequirementVerdict::Skipped(why) => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(text(why));
             status
         }
-        Verdict::Passed(_) => TestCaseStatus::success(),
+        RequirementVerdict::Passed(_) => TestCaseStatus::success(),
         _ => return None,
     };
     Some(status)

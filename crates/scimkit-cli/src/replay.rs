@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use regex::Regex;
 use scimkit::{BearerTokens, MemoryStore, Server, Settings, Token, Tolerance};
 use scimkit_testkit::replay::{
-    HttpTarget, Mode, Replay, ReplayReport, Scenario, ScenarioResult, Verdict,
+    HttpTarget, Mode, Replay, ReplayReport, Scenario, ScenarioResult, ScenarioVerdict,
 };
 use serde_json::{Value, json};
 
@@ -175,7 +175,7 @@ fn as_json(report: &ReplayReport) -> Value {
         let mode = outcome.mode.as_str();
         let mut shown = json!({"name": outcome.name, "mode": mode});
         let more = match &outcome.verdict {
-            Verdict::Failed(failure) => json!({
+            ScenarioVerdict::Failed(failure) => json!({
                 "result": "failed",
                 "step": failure.step,
                 "of": failure.of,
@@ -183,8 +183,8 @@ fn as_json(report: &ReplayReport) -> Value {
                 "request": failure.request,
                 "reason": failure.reason,
             }),
-            Verdict::NotRun(reason) => json!({"result": "not run", "reason": reason}),
-            Verdict::Passed { steps } => json!({"result": "passed", "steps": steps}),
+            ScenarioVerdict::NotRun(reason) => json!({"result": "not run", "reason": reason}),
+            ScenarioVerdict::Passed { steps } => json!({"result": "passed", "steps": steps}),
             _ => json!({"result": "of another mode"}),
         };
         if let (Value::Object(shown), Value::Object(more)) = (&mut shown, more) {

@@ -7,17 +7,17 @@ use scimkit_core::excerpt;
 
 use crate::{Attr, AttrId, QuirkPolicy, RequestError, ResourceId, ResourceType};
 
-/// The resource that a `$ref` names.
+/// A resource, named by its type and id.
 ///
 /// # Example
-/// See [`ResourceType::resolve_reference`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
+/// See [`ResourceType::resolve_reference`], which returns the resource that a `$ref` names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a pair with names")]
 pub struct ResourceRef {
-    /// The id, percent-decoded.
-    pub id: ResourceId,
     /// The name of the resource type.
     pub kind: String,
+    /// The id.
+    pub id: ResourceId,
 }
 
 /// The location of the resources of a type, below the base URL.

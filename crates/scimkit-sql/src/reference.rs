@@ -67,7 +67,7 @@ pub use pages::{
 pub use rekeying::{documents_after, other_holder, set_derived, set_key_definition};
 pub use remnants::{
     COLUMN_NAMES, FIRST_REMOVED, FORGET_ALL_REMOVED, FORGET_REMOVED, HAS_REMOVED, LAST_REMOVED,
-    RowOrder, Side, remember_removed,
+    Side, StorageOrder, remember_removed,
 };
 pub use statement::{Parameter, Statement};
 pub use tenants::{

@@ -11,7 +11,7 @@ pub(crate) mod tests;
 use std::collections::HashMap;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params_from_iter, types::Value};
-use scimkit_sql::reference::{self, RowOrder, Side};
+use scimkit_sql::reference::{self, Side, StorageOrder};
 use scimkit_store::StoreError;
 
 use crate::error::Outcome;
@@ -98,10 +98,10 @@ impl Remnants {
     fn overwrite_around(&mut self, connection: &Connection, removed: &Removed) -> Outcome<()> {
         let table = removed.source.as_str();
         if let Some(position) = removed.position {
-            let order = RowOrder::documents(table);
+            let order = StorageOrder::documents(table);
             return self.rewrite(connection, order, &[Value::Integer(position)]);
         }
-        let orders = RowOrder::keys(table);
+        let orders = StorageOrder::keys(table);
         let [own, _] = &orders;
         for order in orders {
             let key = |column: &&str| {
@@ -118,7 +118,7 @@ impl Remnants {
     fn rewrite(
         &mut self,
         connection: &Connection,
-        order: RowOrder<'_>,
+        order: StorageOrder<'_>,
         key: &[Value],
     ) -> Outcome<()> {
         let columns = all_columns(connection, order)?;
@@ -160,7 +160,7 @@ fn first_removed(connection: &Connection) -> Outcome<Vec<Removed>> {
 }
 
 /// Returns every column of the table, starting with those of the order.
-fn all_columns(connection: &Connection, order: RowOrder<'_>) -> Outcome<Vec<String>> {
+fn all_columns(connection: &Connection, order: StorageOrder<'_>) -> Outcome<Vec<String>> {
     let mut statement = connection.prepare_cached(reference::COLUMN_NAMES)?;
     let names = statement.query_map([order.table()], |row| row.get(0))?;
     let names: Vec<String> = names.collect::<Result<_, _>>()?;

@@ -119,12 +119,13 @@ pub use query::{
 pub use queue_length::{QUEUE_LENGTH, report_queue_length};
 pub use read_options::{EdgeQuery, ReadOptions};
 pub use scimkit_registry::Document;
+pub use scimkit_registry::ResourceRef;
 /// JSON values.
 #[doc(no_inline)]
 pub use serde_json;
 pub use settings::{AliasPolicy, CreatePolicy, PatchResponse, RequestLimits, Settings};
 pub use store::Store;
-pub use stored::{ResourceRef, StoredResource, Timestamps};
+pub use stored::{StoredResource, Timestamps};
 pub use tenancy::{
     Connection, FoundToken, Stamp, Tenant, TenantEntry, TenantStore, TokenRecord, TokenScopes,
 };

@@ -37,16 +37,6 @@ pub struct Timestamps {
     pub last_modified: DateTime<Utc>,
 }
 
-/// The name of a resource's type, and its id.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "a pair with names")]
-pub struct ResourceRef {
-    /// The name of the type.
-    pub kind: String,
-    /// The id.
-    pub id: ResourceId,
-}
-
 impl StoredResource {
     /// Creates a resource without an owner and without edges.
     #[must_use]

@@ -25,7 +25,8 @@ mod run;
 
 pub use causes::{FailureCause, SectionCounts};
 pub use report::{
-    CaseCounts, ConformanceReport, Counts, Finding, RequirementResult, SkippedCase, Verdict,
+    CaseCounts, ConformanceReport, Finding, RequirementCounts, RequirementResult,
+    RequirementVerdict, SkippedCase,
 };
 pub use run::{ConformanceCheck, ConformanceError};
 use serde::Deserialize;

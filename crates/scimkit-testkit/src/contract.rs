@@ -49,7 +49,7 @@ use std::sync::Arc;
 use scimkit_store::Store;
 
 pub use self::{
-    driver::{Driver, block_on},
+    driver::{FutureDriver, block_on},
     store_check::StoreCheck,
     subject::{CheckOutcome, ContractReport, Subject},
 };
@@ -60,7 +60,7 @@ pub use self::{
 pub fn check_subject(
     subject: &Subject,
     make: impl Fn() -> Arc<dyn Store>,
-    drive: &Driver<'_>,
+    drive: &FutureDriver<'_>,
 ) -> ContractReport {
     let outcome = |check: &StoreCheck| (check.name(), check.run_on(subject, make(), drive));
     ContractReport {
@@ -72,7 +72,7 @@ pub fn check_subject(
 ///
 /// # Errors
 /// One line per rule that does not hold or could not be checked.
-pub fn check(make: impl Fn() -> Arc<dyn Store>, drive: &Driver<'_>) -> Result<(), String> {
+pub fn check(make: impl Fn() -> Arc<dyn Store>, drive: &FutureDriver<'_>) -> Result<(), String> {
     let failure = |check: &StoreCheck| {
         check
             .run(make(), drive)

@@ -36,7 +36,9 @@ mod target;
 mod vars;
 
 pub use matcher::matches;
-pub use report::{Counts, Exchange, Failure, ReplayReport, ScenarioResult, Verdict};
+pub use report::{
+    Exchange, Failure, ReplayReport, ScenarioCounts, ScenarioResult, ScenarioVerdict,
+};
 pub use run::Replay;
 pub(crate) use run::SCIM;
 pub use scenario::{

@@ -65,17 +65,17 @@ pub enum Side {
 
 /// An order in which the rows of a table are stored in the file.
 #[derive(Debug, Clone, Copy)]
-pub struct RowOrder<'a> {
+pub struct StorageOrder<'a> {
     columns: &'static [&'static str],
     index: &'static str,
     table: &'a str,
 }
 
-impl<'a> RowOrder<'a> {
+impl<'a> StorageOrder<'a> {
     /// Returns the order of a table of documents: by `rowid`.
     #[must_use]
     pub fn documents(table: &'a str) -> Self {
-        RowOrder {
+        StorageOrder {
             columns: &["rowid"],
             index: "",
             table,
@@ -85,7 +85,7 @@ impl<'a> RowOrder<'a> {
     /// Returns the orders of a table of keys: that of its primary key and that of its index.
     #[must_use]
     pub fn keys(table: &'a str) -> [Self; 2] {
-        let order = |index, columns| RowOrder {
+        let order = |index, columns| StorageOrder {
             columns,
             index,
             table,
@@ -114,7 +114,7 @@ impl<'a> RowOrder<'a> {
         self.table
     }
 
-    /// Returns a `DELETE` of a row by its values of [`columns`](RowOrder::columns).
+    /// Returns a `DELETE` of a row by its values of [`columns`](StorageOrder::columns).
     #[must_use]
     pub fn remove(&self) -> String {
         let own = self.columns.iter().map(|column| format!("{column} = ?"));
@@ -131,7 +131,7 @@ impl<'a> RowOrder<'a> {
     }
 
     /// Returns a `SELECT` of these columns of the rows next to one row. The parameters are that row's values of
-    /// [`columns`](RowOrder::columns).
+    /// [`columns`](StorageOrder::columns).
     #[must_use]
     pub fn neighbours(&self, side: Side, columns: &[String]) -> String {
         let index = match self.index {

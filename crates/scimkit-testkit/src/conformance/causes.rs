@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{
-    ConformanceReport, Counts, Finding, Requirement, RequirementLevel, RequirementResult,
-    SkippedCase, Verdict,
+    ConformanceReport, Finding, Requirement, RequirementCounts, RequirementLevel,
+    RequirementResult, RequirementVerdict, SkippedCase,
 };
 use crate::escape_invisible;
 
@@ -43,11 +43,11 @@ impl FailureCause<'_> {
 #[non_exhaustive]
 pub struct SectionCounts {
     /// The requirements of level MUST.
-    pub must: Counts,
+    pub must: RequirementCounts,
     /// RFC and section in words: `RFC 7644 section 3.6`.
     pub place: String,
     /// The requirements of level SHOULD.
-    pub should: Counts,
+    pub should: RequirementCounts,
 }
 
 impl ConformanceReport {
@@ -99,9 +99,9 @@ impl ConformanceReport {
             let place = outcome.requirement.place();
             if !sections.iter().any(|section| section.place == place) {
                 sections.push(SectionCounts {
-                    must: Counts::default(),
+                    must: RequirementCounts::default(),
                     place: place.clone(),
-                    should: Counts::default(),
+                    should: RequirementCounts::default(),
                 });
             }
             let section = sections.iter_mut().find(|section| section.place == place);
@@ -173,7 +173,7 @@ pub(super) fn write_details(report: &ConformanceReport, f: &mut fmt::Formatter<'
     }
     let mut skipped: BTreeMap<&str, Vec<&Requirement>> = BTreeMap::new();
     for outcome in &report.outcomes {
-        if let Verdict::Skipped(why) = &outcome.verdict {
+        if let RequirementVerdict::Skipped(why) = &outcome.verdict {
             skipped.entry(why).or_default().push(&outcome.requirement);
         }
     }
@@ -191,7 +191,8 @@ pub(super) fn write_details(report: &ConformanceReport, f: &mut fmt::Formatter<'
         let reason = escape_invisible(reason);
         writeln!(f, "skipped  {case}: {reason}")?;
     }
-    let passed = |outcome: &&RequirementResult| matches!(outcome.verdict, Verdict::Passed(_));
+    let passed =
+        |outcome: &&RequirementResult| matches!(outcome.verdict, RequirementVerdict::Passed(_));
     for outcome in report.outcomes.iter().filter(passed) {
         writeln!(f, "{}", line("passed", &outcome.requirement))?;
     }
@@ -212,7 +213,7 @@ pub(super) fn write_sections(
         write!(f, "\n{:width$}", section.place)?;
         for (level, counts) in [("MUST", section.must), ("SHOULD", section.should)] {
             if counts.asked() > 0 {
-                let Counts {
+                let RequirementCounts {
                     failed,
                     passed,
                     skipped,

@@ -49,8 +49,8 @@ pub struct SkippedCase {
 impl ConformanceReport {
     /// Returns the numbers of requirements of a level by result.
     #[must_use]
-    pub fn counts(&self, level: RequirementLevel) -> Counts {
-        let mut counts = Counts::default();
+    pub fn counts(&self, level: RequirementLevel) -> RequirementCounts {
+        let mut counts = RequirementCounts::default();
         for outcome in &self.outcomes {
             if outcome.requirement.level != level {
                 continue;
@@ -65,7 +65,9 @@ impl ConformanceReport {
         self.outcomes
             .iter()
             .filter_map(|outcome| match &outcome.verdict {
-                Verdict::Failed(findings) => Some((&outcome.requirement, findings.as_slice())),
+                RequirementVerdict::Failed(findings) => {
+                    Some((&outcome.requirement, findings.as_slice()))
+                }
                 _ => None,
             })
     }
@@ -98,7 +100,7 @@ impl fmt::Display for ConformanceReport {
 /// The numbers of requirements of a level by result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Counts {
+pub struct RequirementCounts {
     /// The requirements that at least one case found broken.
     pub failed: usize,
     /// The requirements that hold in every case that ran.
@@ -109,13 +111,13 @@ pub struct Counts {
     pub untested: usize,
 }
 
-impl Counts {
-    pub(super) fn add(&mut self, verdict: &Verdict) {
+impl RequirementCounts {
+    pub(super) fn add(&mut self, verdict: &RequirementVerdict) {
         match verdict {
-            Verdict::Failed(_) => self.failed += 1,
-            Verdict::Passed(_) => self.passed += 1,
-            Verdict::Skipped(_) => self.skipped += 1,
-            Verdict::Untested => self.untested += 1,
+            RequirementVerdict::Failed(_) => self.failed += 1,
+            RequirementVerdict::Passed(_) => self.passed += 1,
+            RequirementVerdict::Skipped(_) => self.skipped += 1,
+            RequirementVerdict::Untested => self.untested += 1,
         }
     }
 
@@ -125,9 +127,9 @@ impl Counts {
     }
 }
 
-impl fmt::Display for Counts {
+impl fmt::Display for RequirementCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts {
+        let RequirementCounts {
             failed,
             passed,
             skipped,
@@ -145,7 +147,7 @@ pub struct RequirementResult {
     /// The requirement.
     pub requirement: Requirement,
     /// The result.
-    pub verdict: Verdict,
+    pub verdict: RequirementVerdict,
 }
 
 impl fmt::Display for RequirementResult {
@@ -161,15 +163,15 @@ impl fmt::Display for RequirementResult {
         let place = self.requirement.place();
         write!(f, "{word:<8} {id} {level}, {place}: {requirement}")?;
         match &self.verdict {
-            Verdict::Failed(findings) => {
+            RequirementVerdict::Failed(findings) => {
                 for finding in findings {
                     write!(f, "\n  ")?;
                     finding.fmt(f)?;
                 }
                 Ok(())
             }
-            Verdict::Skipped(why) => write!(f, "\n  {}", escape_invisible(why)),
-            Verdict::Passed(_) | Verdict::Untested => Ok(()),
+            RequirementVerdict::Skipped(why) => write!(f, "\n  {}", escape_invisible(why)),
+            RequirementVerdict::Passed(_) | RequirementVerdict::Untested => Ok(()),
         }
     }
 }
@@ -177,7 +179,7 @@ impl fmt::Display for RequirementResult {
 /// The result of checking a requirement.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum RequirementVerdict {
     /// The requirement does not hold, with the findings of the cases.
     Failed(Vec<Finding>),
     /// The requirement holds in these cases.
@@ -188,15 +190,15 @@ pub enum Verdict {
     Untested,
 }
 
-impl Verdict {
+impl RequirementVerdict {
     /// Returns the verdict in a word.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
-            Verdict::Failed(_) => "failed",
-            Verdict::Passed(_) => "passed",
-            Verdict::Skipped(_) => "skipped",
-            Verdict::Untested => "untested",
+            RequirementVerdict::Failed(_) => "failed",
+            RequirementVerdict::Passed(_) => "passed",
+            RequirementVerdict::Skipped(_) => "skipped",
+            RequirementVerdict::Untested => "untested",
         }
     }
 }

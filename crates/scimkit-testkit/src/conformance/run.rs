@@ -1,8 +1,8 @@
 //! Runs the cases, and derives the result of each requirement.
 
 use super::{
-    CaseCounts, ConformanceReport, Finding, Requirement, RequirementResult, SkippedCase, Verdict,
-    cases, requirements,
+    CaseCounts, ConformanceReport, Finding, Requirement, RequirementResult, RequirementVerdict,
+    SkippedCase, cases, requirements,
 };
 use crate::replay::{self, HttpTarget, Mode, Replay, Scenario};
 
@@ -69,7 +69,7 @@ impl<'t> ConformanceCheck<'t> {
             .outcomes
             .iter()
             .filter_map(|outcome| match &outcome.verdict {
-                replay::Verdict::NotRun(reason) => Some(SkippedCase {
+                replay::ScenarioVerdict::NotRun(reason) => Some(SkippedCase {
                     case: outcome.name.clone(),
                     reason: reason.clone(),
                 }),
@@ -116,24 +116,26 @@ fn outcome(
             continue;
         }
         match &outcome.verdict {
-            replay::Verdict::Failed(failure) => findings.push(Finding {
+            replay::ScenarioVerdict::Failed(failure) => findings.push(Finding {
                 case: case.name(),
                 failure: failure.clone(),
                 rule: case.quirk.clone(),
             }),
-            replay::Verdict::NotRun(why) if !skipped.contains(why) => skipped.push(why.clone()),
-            replay::Verdict::Passed { .. } => passed.push(case.name()),
+            replay::ScenarioVerdict::NotRun(why) if !skipped.contains(why) => {
+                skipped.push(why.clone())
+            }
+            replay::ScenarioVerdict::Passed { .. } => passed.push(case.name()),
             _ => {}
         }
     }
     let verdict = if !findings.is_empty() {
-        Verdict::Failed(findings)
+        RequirementVerdict::Failed(findings)
     } else if !passed.is_empty() {
-        Verdict::Passed(passed)
+        RequirementVerdict::Passed(passed)
     } else if !skipped.is_empty() {
-        Verdict::Skipped(skipped.join("; "))
+        RequirementVerdict::Skipped(skipped.join("; "))
     } else {
-        Verdict::Untested
+        RequirementVerdict::Untested
     };
     RequirementResult {
         requirement,

@@ -23,7 +23,7 @@ use std::{fmt, sync::Arc};
 use scimkit_store::{Archive, Store, TenantStore};
 
 use self::store_pair::Pair;
-use super::Driver;
+use super::FutureDriver;
 
 /// A store of whole tenants that can be archived.
 pub trait FullStore: Archive + Store + TenantStore {}
@@ -55,7 +55,7 @@ impl ArchiveCheck {
         &self,
         from: Arc<dyn FullStore>,
         to: Arc<dyn FullStore>,
-        drive: &Driver<'_>,
+        drive: &FutureDriver<'_>,
     ) -> Result<(), String> {
         (self.run)(&Pair::new(from, to, drive)?)
     }
@@ -71,7 +71,7 @@ impl fmt::Debug for ArchiveCheck {
 ///
 /// # Errors
 /// One line per rule that does not hold.
-pub fn check(from: &Make<'_>, to: &Make<'_>, drive: &Driver<'_>) -> Result<(), String> {
+pub fn check(from: &Make<'_>, to: &Make<'_>, drive: &FutureDriver<'_>) -> Result<(), String> {
     let failure = |check: ArchiveCheck| {
         let failed = check.run(from(), to(), drive).err();
         failed.map(|problem| format!("{}: {problem}", check.name))

@@ -12,7 +12,7 @@ use std::{
 use scimkit_store::BoxFuture;
 
 /// Drives a future of the store to its end; called from several threads at the same time.
-pub type Driver<'a> = dyn Fn(BoxFuture<'_, ()>) + Sync + 'a;
+pub type FutureDriver<'a> = dyn Fn(BoxFuture<'_, ()>) + Sync + 'a;
 
 /// Drives a future on this thread, which sleeps until it is woken.
 pub fn block_on(mut future: BoxFuture<'_, ()>) {

@@ -16,7 +16,7 @@ use scimkit_store::{
 };
 use serde_json::Value;
 
-use super::{Driver, Subject, names::Names};
+use super::{FutureDriver, Subject, names::Names};
 
 /// Fails the check unless the condition holds.
 macro_rules! ensure {
@@ -45,7 +45,7 @@ pub(super) use ensure_eq;
 
 /// A store and the scope in which to call it.
 pub(super) struct Fixture<'a> {
-    drive: &'a Driver<'a>,
+    drive: &'a FutureDriver<'a>,
     pub(super) group: Arc<ResourceType>,
     pub(super) context: RequestContext,
     /// The capability that the store lacks for the check, once that is detected.
@@ -59,7 +59,7 @@ impl<'a> Fixture<'a> {
     pub(super) fn new(
         subject: &Subject,
         mut store: Arc<dyn Store>,
-        drive: &'a Driver<'a>,
+        drive: &'a FutureDriver<'a>,
     ) -> Result<Self, String> {
         let standard = Registry::standard();
         let kind = |name| {

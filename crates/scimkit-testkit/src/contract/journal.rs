@@ -21,7 +21,7 @@ use std::{fmt, sync::Arc};
 use scimkit_store::{Archive, Journal, Store, TenantStore};
 
 use self::log::Log;
-use super::Driver;
+use super::FutureDriver;
 
 /// A store of whole tenants that writes a journal.
 pub trait RecordedStore: Archive + Journal + Store + TenantStore {}
@@ -46,7 +46,11 @@ impl JournalCheck {
     ///
     /// # Errors
     /// A text with the fault of the store.
-    pub fn run(&self, store: Arc<dyn RecordedStore>, drive: &Driver<'_>) -> Result<(), String> {
+    pub fn run(
+        &self,
+        store: Arc<dyn RecordedStore>,
+        drive: &FutureDriver<'_>,
+    ) -> Result<(), String> {
         (self.run)(&Log::new(store, drive)?)
     }
 }
@@ -61,7 +65,10 @@ impl fmt::Debug for JournalCheck {
 ///
 /// # Errors
 /// One line per rule that does not hold.
-pub fn check(make: impl Fn() -> Arc<dyn RecordedStore>, drive: &Driver<'_>) -> Result<(), String> {
+pub fn check(
+    make: impl Fn() -> Arc<dyn RecordedStore>,
+    drive: &FutureDriver<'_>,
+) -> Result<(), String> {
     let failure = |check: JournalCheck| {
         let failed = check.run(make(), drive).err();
         failed.map(|problem| format!("{}: {problem}", check.name))

@@ -10,7 +10,7 @@ mod values;
 use scimkit_tables::Driver as SqlDriver;
 
 use self::fixture::Fixture;
-use super::{CheckOutcome, ContractReport, Driver};
+use super::{CheckOutcome, ContractReport, FutureDriver};
 
 /// The number of transactions that a driver can have open at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum Connections {
 pub fn check<D: SqlDriver>(
     connections: Connections,
     make: impl Fn() -> D,
-    drive: &Driver<'_>,
+    drive: &FutureDriver<'_>,
 ) -> ContractReport {
     let outcome = |(name, run): &Check<D>| {
         let fixture = Fixture::new(make(), connections, drive);

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use scimkit_store::Store;
 
 use super::{
-    driver::Driver,
+    driver::FutureDriver,
     fixture::Fixture,
     subject::{CheckOutcome, Subject},
 };
@@ -28,7 +28,7 @@ impl StoreCheck {
     ///
     /// # Errors
     /// A text with the fault of the store, or with the capability that it lacks.
-    pub fn run(&self, store: Arc<dyn Store>, drive: &Driver<'_>) -> Result<(), String> {
+    pub fn run(&self, store: Arc<dyn Store>, drive: &FutureDriver<'_>) -> Result<(), String> {
         match self.run_on(&Subject::default(), store, drive) {
             CheckOutcome::Passed => Ok(()),
             CheckOutcome::Failed(problem) => Err(problem),
@@ -41,7 +41,7 @@ impl StoreCheck {
         &self,
         subject: &Subject,
         store: Arc<dyn Store>,
-        drive: &Driver<'_>,
+        drive: &FutureDriver<'_>,
     ) -> CheckOutcome {
         let fixture = match Fixture::new(subject, store, drive) {
             Ok(fixture) => fixture,

@@ -20,7 +20,7 @@ use std::{fmt, sync::Arc};
 use scimkit_store::TenantStore;
 
 use self::tenancy_fixture::TenancyFixture;
-use super::Driver;
+use super::FutureDriver;
 
 /// One rule of the contract.
 #[derive(Clone, Copy)]
@@ -40,7 +40,11 @@ impl TenantStoreCheck {
     ///
     /// # Errors
     /// A text with the fault of the store.
-    pub fn run(&self, tenancy: Arc<dyn TenantStore>, drive: &Driver<'_>) -> Result<(), String> {
+    pub fn run(
+        &self,
+        tenancy: Arc<dyn TenantStore>,
+        drive: &FutureDriver<'_>,
+    ) -> Result<(), String> {
         self.run_beside(Arc::clone(&tenancy), tenancy, drive)
     }
 
@@ -53,7 +57,7 @@ impl TenantStoreCheck {
         &self,
         writes: Arc<dyn TenantStore>,
         reads: Arc<dyn TenantStore>,
-        drive: &Driver<'_>,
+        drive: &FutureDriver<'_>,
     ) -> Result<(), String> {
         (self.run)(&TenancyFixture {
             drive,
@@ -73,7 +77,10 @@ impl fmt::Debug for TenantStoreCheck {
 ///
 /// # Errors
 /// One line per rule that does not hold.
-pub fn check(make: impl Fn() -> Arc<dyn TenantStore>, drive: &Driver<'_>) -> Result<(), String> {
+pub fn check(
+    make: impl Fn() -> Arc<dyn TenantStore>,
+    drive: &FutureDriver<'_>,
+) -> Result<(), String> {
     let failure = |check: TenantStoreCheck| {
         let failed = check.run(make(), drive).err();
         failed.map(|problem| format!("{}: {problem}", check.name))

@@ -22,9 +22,9 @@ impl ReplayReport {
     #[must_use]
     pub fn holds(&self) -> bool {
         let passed = |outcome: &ScenarioResult| match outcome.verdict {
-            Verdict::Passed { .. } => Some(true),
-            Verdict::Failed(_) | Verdict::NotRun(_) => Some(false),
-            Verdict::OtherMode => None,
+            ScenarioVerdict::Passed { .. } => Some(true),
+            ScenarioVerdict::Failed(_) | ScenarioVerdict::NotRun(_) => Some(false),
+            ScenarioVerdict::OtherMode => None,
         };
         let mut judged = self.outcomes.iter().filter_map(passed).peekable();
         judged.peek().is_some() && judged.all(|passed| passed)
@@ -35,25 +35,25 @@ impl ReplayReport {
         self.outcomes
             .iter()
             .filter_map(|outcome| match &outcome.verdict {
-                Verdict::Failed(failure) => Some((outcome.name.as_str(), failure)),
+                ScenarioVerdict::Failed(failure) => Some((outcome.name.as_str(), failure)),
                 _ => None,
             })
     }
 
     /// Returns the numbers of scenarios and steps by result.
     #[must_use]
-    pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
+    pub fn counts(&self) -> ScenarioCounts {
+        let mut counts = ScenarioCounts::default();
         for outcome in &self.outcomes {
             match &outcome.verdict {
-                Verdict::Failed(failure) => {
+                ScenarioVerdict::Failed(failure) => {
                     counts.failed += 1;
                     counts.steps += failure.of;
                     counts.steps_passed += failure.step.saturating_sub(1);
                 }
-                Verdict::NotRun(_) => counts.not_run += 1,
-                Verdict::OtherMode => counts.other_mode += 1,
-                Verdict::Passed { steps } => {
+                ScenarioVerdict::NotRun(_) => counts.not_run += 1,
+                ScenarioVerdict::OtherMode => counts.other_mode += 1,
+                ScenarioVerdict::Passed { steps } => {
                     counts.passed += 1;
                     counts.steps += steps;
                     counts.steps_passed += steps;
@@ -91,7 +91,7 @@ impl fmt::Display for ReplayReport {
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Counts {
+pub struct ScenarioCounts {
     /// The scenarios with an unexpected response.
     pub failed: usize,
     /// The scenarios of a selected mode for which the server lacks something.
@@ -106,7 +106,7 @@ pub struct Counts {
     pub steps_passed: usize,
 }
 
-impl Counts {
+impl ScenarioCounts {
     /// Returns the number of scenarios that ran.
     #[must_use]
     pub fn ran(&self) -> usize {
@@ -114,9 +114,9 @@ impl Counts {
     }
 }
 
-impl fmt::Display for Counts {
+impl fmt::Display for ScenarioCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts {
+        let ScenarioCounts {
             failed,
             not_run,
             other_mode,
@@ -143,11 +143,11 @@ pub struct ScenarioResult {
     /// The identity provider and the scenario.
     pub name: String,
     /// The result.
-    pub verdict: Verdict,
+    pub verdict: ScenarioVerdict,
 }
 
 impl ScenarioResult {
-    pub(super) fn new(mode: Mode, name: String, verdict: Verdict) -> Self {
+    pub(super) fn new(mode: Mode, name: String, verdict: ScenarioVerdict) -> Self {
         ScenarioResult {
             mode,
             name,
@@ -160,13 +160,13 @@ impl fmt::Display for ScenarioResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = escape_invisible(&self.name);
         match &self.verdict {
-            Verdict::Failed(failure) => {
+            ScenarioVerdict::Failed(failure) => {
                 write!(f, "FAIL {name}: ")?;
                 failure.fmt(f)
             }
-            Verdict::NotRun(why) => write!(f, "not run {name}: {}", escape_invisible(why)),
-            Verdict::OtherMode => write!(f, "skip {name}: its mode is not selected"),
-            Verdict::Passed { steps } => write!(f, "ok   {name} ({steps} steps)"),
+            ScenarioVerdict::NotRun(why) => write!(f, "not run {name}: {}", escape_invisible(why)),
+            ScenarioVerdict::OtherMode => write!(f, "skip {name}: its mode is not selected"),
+            ScenarioVerdict::Passed { steps } => write!(f, "ok   {name} ({steps} steps)"),
         }
     }
 }
@@ -174,7 +174,7 @@ impl fmt::Display for ScenarioResult {
 /// The result of running a scenario.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum ScenarioVerdict {
     /// A response was not as expected.
     Failed(Failure),
     /// The server lacks something that the scenario requires.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     Authorization, Charset, Exchange, Failure, Feature, HttpTarget, Mode, NoSlash, ReplayReport,
-    Scenario, ScenarioResult, Step, Verdict,
+    Scenario, ScenarioResult, ScenarioVerdict, Step,
     attributes::Declared,
     check::{capture, check, is_scim},
     vars::{Vars, encoded},
@@ -162,19 +162,21 @@ struct Course {
 }
 
 impl Run<'_, '_> {
-    async fn judge(&mut self, scenario: &Scenario, declared: &Declared) -> Verdict {
+    async fn judge(&mut self, scenario: &Scenario, declared: &Declared) -> ScenarioVerdict {
         if !self.replay.modes.contains(&scenario.mode) {
-            return Verdict::OtherMode;
+            return ScenarioVerdict::OtherMode;
         }
         if !self.replay.settings_known && !scenario.settings.is_empty() {
             let settings = Value::Object(scenario.settings.clone().into_iter().collect());
-            return Verdict::NotRun(format!("it needs a server with the settings {settings}"));
+            return ScenarioVerdict::NotRun(format!(
+                "it needs a server with the settings {settings}"
+            ));
         }
         if scenario.requires.contains(&Feature::Auth) && self.replay.token.is_none() {
-            return Verdict::NotRun("it needs a token".to_owned());
+            return ScenarioVerdict::NotRun("it needs a token".to_owned());
         }
         if let Some(feature) = scenario.requires.iter().find_map(|need| self.lacks(*need)) {
-            return Verdict::NotRun(format!(
+            return ScenarioVerdict::NotRun(format!(
                 "the server says that it does not support {feature}"
             ));
         }
@@ -186,11 +188,11 @@ impl Run<'_, '_> {
             .cloned()
             .collect();
         if !missing.is_empty() {
-            return Verdict::NotRun(format!("schema not served: {}", missing.join(", ")));
+            return ScenarioVerdict::NotRun(format!("schema not served: {}", missing.join(", ")));
         }
         let fitted = match declared.fit(scenario) {
             Ok(fitted) => fitted,
-            Err(reason) => return Verdict::NotRun(reason),
+            Err(reason) => return ScenarioVerdict::NotRun(reason),
         };
         let scenario = &*fitted;
         let of = scenario.steps.len();
@@ -209,7 +211,7 @@ impl Run<'_, '_> {
         let outcome = self.steps(&scenario.steps, &mut course).await;
         self.clean_up(&course.made).await;
         match outcome {
-            Ok(()) => Verdict::Passed { steps: of },
+            Ok(()) => ScenarioVerdict::Passed { steps: of },
             Err(fault) => failed(scenario, fault, course.exchanges),
         }
     }
@@ -384,9 +386,9 @@ fn made(sent: &Sent, document: Option<&Value>) -> Option<String> {
 /// The index of the failed step, and the reason.
 type Fault = (usize, String);
 
-fn failed(scenario: &Scenario, (at, reason): Fault, exchanges: Vec<Exchange>) -> Verdict {
+fn failed(scenario: &Scenario, (at, reason): Fault, exchanges: Vec<Exchange>) -> ScenarioVerdict {
     let request = scenario.steps.get(at).map(|step| &step.request);
-    Verdict::Failed(Failure {
+    ScenarioVerdict::Failed(Failure {
         exchanges,
         of: scenario.steps.len(),
         reason,

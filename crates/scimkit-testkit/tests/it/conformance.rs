@@ -17,7 +17,7 @@ use scimkit_server::Server;
 use scimkit_store::BoxFuture;
 use scimkit_testkit::{
     conformance::{
-        self, ConformanceCheck, ConformanceError, Requirement, RequirementLevel, Verdict,
+        self, ConformanceCheck, ConformanceError, Requirement, RequirementLevel, RequirementVerdict,
     },
     replay::{HttpTarget, Mode, Scenario, TransportError},
 };
@@ -39,8 +39,12 @@ async fn our_server_meets_every_tested_requirement_over_every_store() {
             let server = server(make(), tolerance);
             let check = ConformanceCheck::new(&server).with_token(TOKEN);
             let report = check.with_modes(modes.iter().copied()).run().await.unwrap();
-            let other =
-                |verdict: &Verdict| !matches!(verdict, Verdict::Passed(_) | Verdict::Untested);
+            let other = |verdict: &RequirementVerdict| {
+                !matches!(
+                    verdict,
+                    RequirementVerdict::Passed(_) | RequirementVerdict::Untested
+                )
+            };
             let problems = report
                 .outcomes
                 .iter()
@@ -205,12 +209,12 @@ async fn deviations_are_found_and_missing_features_are_skipped() {
         let of = |outcome: &&conformance::RequirementResult| outcome.requirement.id == id;
         report.outcomes.iter().find(of).unwrap().verdict.clone()
     };
-    let Verdict::Skipped(why) = verdict("7644-3.5.2.1-05") else {
+    let RequirementVerdict::Skipped(why) = verdict("7644-3.5.2.1-05") else {
         panic!("{report}");
     };
     assert_eq!(why, "the server says that it does not support patch");
     assert!(
-        matches!(verdict("7644-3.6-02"), Verdict::Passed(_)),
+        matches!(verdict("7644-3.6-02"), RequirementVerdict::Passed(_)),
         "it has a case without PATCH"
     );
     let text = report.to_string();

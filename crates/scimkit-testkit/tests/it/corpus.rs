@@ -1,7 +1,7 @@
 //! The scenarios that ship, each with a new server, over every store.
 
 use scimkit_registry::{Quirk, Tolerance};
-use scimkit_testkit::replay::{Mode, Replay, Scenario, Verdict};
+use scimkit_testkit::replay::{Mode, Replay, Scenario, ScenarioVerdict};
 
 use crate::servers::{STORES, TOKEN, server};
 
@@ -254,12 +254,12 @@ async fn check(tolerance: Tolerance, modes: [Mode; 2], expected: Expected) {
             let name = scenario.name();
             let known = expected.iter().any(|(failing, _)| *failing == name);
             match &report.outcomes[0].verdict {
-                Verdict::OtherMode => {}
-                Verdict::Passed { .. } if known => {
+                ScenarioVerdict::OtherMode => {}
+                ScenarioVerdict::Passed { .. } if known => {
                     surprises.push(format!("{name} passes: take it off the list"));
                 }
-                Verdict::Passed { .. } => {}
-                Verdict::Failed(_) if known => {}
+                ScenarioVerdict::Passed { .. } => {}
+                ScenarioVerdict::Failed(_) if known => {}
                 _ => surprises.push(format!("{:#}", report.outcomes[0])),
             }
         }

@@ -6,7 +6,7 @@ use scimkit_mapping::Mapping;
 use scimkit_registry::{Quirk, Registry, Tolerance};
 use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{ConnectionSettings, Settings, Store};
-use scimkit_testkit::replay::{Mode, Replay, Scenario, Verdict};
+use scimkit_testkit::replay::{Mode, Replay, Scenario, ScenarioVerdict};
 use serde_json::{Value, json};
 
 use crate::servers::{STORES, TOKEN};
@@ -70,12 +70,12 @@ async fn check(tolerance: Tolerance, modes: [Mode; 2]) {
             let name = case.name();
             let known = EXPECTED.iter().any(|(failing, _)| *failing == name);
             match &report.outcomes[0].verdict {
-                Verdict::OtherMode => {}
-                Verdict::Passed { .. } if known => {
+                ScenarioVerdict::OtherMode => {}
+                ScenarioVerdict::Passed { .. } if known => {
                     surprises.push(format!("{store}: {name} passes: take it off the list"));
                 }
-                Verdict::Passed { .. } => {}
-                Verdict::Failed(_) if known => {}
+                ScenarioVerdict::Passed { .. } => {}
+                ScenarioVerdict::Failed(_) if known => {}
                 _ => surprises.push(format!("{store}: {:#}", report.outcomes[0])),
             }
         }

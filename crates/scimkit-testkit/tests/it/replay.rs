@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use scimkit_store::BoxFuture;
 use scimkit_testkit::replay::{
-    Failure, HttpTarget, Mode, Replay, ReplayReport, Scenario, TransportError, Verdict,
+    Failure, HttpTarget, Mode, Replay, ReplayReport, Scenario, ScenarioVerdict, TransportError,
 };
 use serde_json::{Value, json};
 
@@ -305,7 +305,7 @@ async fn requirements_of_a_scenario_are_checked_first() {
     ] {
         let (report, _) = replay(scenario).await;
         assert_eq!(report.holds(), passes, "{report}");
-        let not_run = matches!(report.outcomes[0].verdict, Verdict::NotRun(_));
+        let not_run = matches!(report.outcomes[0].verdict, ScenarioVerdict::NotRun(_));
         assert_eq!(not_run, !passes, "{report}");
     }
 
@@ -354,7 +354,7 @@ async fn only_selected_modes_are_run() {
         ),
     ] {
         let report = replay.run(&scenarios).await;
-        let other = |v: &Verdict| matches!(v, Verdict::OtherMode);
+        let other = |v: &ScenarioVerdict| matches!(v, ScenarioVerdict::OtherMode);
         let left_out = report
             .outcomes
             .iter()

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::FullStore;
 use crate::contract::{
-    Driver, Subject,
+    FutureDriver, Subject,
     fixture::{Fixture, said, second},
     oracle::populate,
     random::Random,
@@ -29,7 +29,7 @@ impl<'a> Pair<'a> {
     pub(super) fn new(
         from: Arc<dyn FullStore>,
         to: Arc<dyn FullStore>,
-        drive: &'a Driver<'a>,
+        drive: &'a FutureDriver<'a>,
     ) -> Result<Self, String> {
         let from = Side::new(from, drive)?;
         let to = Side::new(to, drive)?;
@@ -39,13 +39,13 @@ impl<'a> Pair<'a> {
 
 /// One store, and the tenant that the checks use.
 pub(super) struct Side<'a> {
-    drive: &'a Driver<'a>,
+    drive: &'a FutureDriver<'a>,
     pub(super) fixture: Fixture<'a>,
     pub(super) store: Arc<dyn FullStore>,
 }
 
 impl<'a> Side<'a> {
-    fn new(store: Arc<dyn FullStore>, drive: &'a Driver<'a>) -> Result<Self, String> {
+    fn new(store: Arc<dyn FullStore>, drive: &'a FutureDriver<'a>) -> Result<Self, String> {
         let asked: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
         let fixture = Fixture::new(&Subject::default(), asked, drive)?.tenant("acme");
         Ok(Side {

@@ -13,13 +13,13 @@ use serde_json::json;
 
 use super::RecordedStore;
 use crate::contract::{
-    Driver, Subject,
+    FutureDriver, Subject,
     fixture::{Fixture, ensure, ensure_eq, said, second},
 };
 
 /// A store and a tenant.
 pub(super) struct Log<'a> {
-    drive: &'a Driver<'a>,
+    drive: &'a FutureDriver<'a>,
     pub(super) fixture: Fixture<'a>,
     pub(super) store: Arc<dyn RecordedStore>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Log<'a> {
 impl<'a> Log<'a> {
     pub(super) fn new(
         store: Arc<dyn RecordedStore>,
-        drive: &'a Driver<'a>,
+        drive: &'a FutureDriver<'a>,
     ) -> Result<Self, String> {
         let asked: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
         let fixture = Fixture::new(&Subject::default(), asked, drive)?.tenant("acme");

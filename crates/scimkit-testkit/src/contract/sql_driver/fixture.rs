@@ -9,19 +9,19 @@ use scimkit_sql::{
 use scimkit_store::{BoxFuture, rows::TransactionMode};
 use scimkit_tables::{Driver as SqlDriver, DriverError, SqlRow, Transaction as _};
 
-use super::{Connections, Driver};
+use super::{Connections, FutureDriver};
 
 /// A driver under test.
 pub(super) struct Fixture<'a, D> {
     connections: Connections,
-    drive: &'a Driver<'a>,
+    drive: &'a FutureDriver<'a>,
     pub(super) driver: D,
     /// The reason why the check does not apply.
     skipped: OnceLock<String>,
 }
 
 impl<'a, D: SqlDriver> Fixture<'a, D> {
-    pub(super) fn new(driver: D, connections: Connections, drive: &'a Driver<'a>) -> Self {
+    pub(super) fn new(driver: D, connections: Connections, drive: &'a FutureDriver<'a>) -> Self {
         Fixture {
             connections,
             drive,

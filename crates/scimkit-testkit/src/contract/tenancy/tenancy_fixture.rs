@@ -9,12 +9,12 @@ use scimkit_store::{
 };
 
 use crate::contract::{
-    Driver,
+    FutureDriver,
     fixture::{ensure_eq, said, second},
 };
 
 pub(super) struct TenancyFixture<'a> {
-    pub(super) drive: &'a Driver<'a>,
+    pub(super) drive: &'a FutureDriver<'a>,
     pub(super) reads: Arc<dyn TenantStore>,
     pub(super) writes: Arc<dyn TenantStore>,
 }

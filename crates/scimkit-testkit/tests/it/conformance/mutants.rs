@@ -9,7 +9,7 @@ use scimkit_registry::Tolerance;
 use scimkit_server::Server;
 use scimkit_store::BoxFuture;
 use scimkit_testkit::{
-    conformance::{self, ConformanceCheck, Verdict},
+    conformance::{self, ConformanceCheck, RequirementVerdict},
     replay::{HttpTarget, TransportError},
 };
 use serde_json::{Value, json};
@@ -325,7 +325,7 @@ async fn each_broken_requirement_is_found() {
         let report = check.run().await.unwrap();
         let of = |outcome: &&conformance::RequirementResult| outcome.requirement.id == *id;
         let outcome = report.outcomes.iter().find(of).unwrap();
-        if !matches!(outcome.verdict, Verdict::Failed(_)) {
+        if !matches!(outcome.verdict, RequirementVerdict::Failed(_)) {
             missed.push(format!("{what}: {outcome}"));
         }
     }

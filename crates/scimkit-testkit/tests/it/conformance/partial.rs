@@ -11,7 +11,8 @@ use scimkit_server::{BearerTokens, Server, Token};
 use scimkit_store::{BoxFuture, Settings, Store};
 use scimkit_testkit::{
     conformance::{
-        ConformanceCheck, ConformanceReport, RequirementLevel, RequirementResult, Verdict,
+        ConformanceCheck, ConformanceReport, RequirementLevel, RequirementResult,
+        RequirementVerdict,
     },
     replay::{HttpTarget, TransportError},
 };
@@ -243,7 +244,7 @@ async fn requirement_without_an_attribute_is_skipped_with_its_reason() {
     let reason = |id: &str| {
         let of = |outcome: &&RequirementResult| outcome.requirement.id == id;
         match &report.outcomes.iter().find(of).unwrap().verdict {
-            Verdict::Skipped(reason) => reason.clone(),
+            RequirementVerdict::Skipped(reason) => reason.clone(),
             other => panic!("{id}: {other:?}"),
         }
     };
