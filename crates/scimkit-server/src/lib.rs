@@ -64,6 +64,7 @@ mod list;
 mod members;
 mod negotiate;
 mod observed_store;
+#[cfg(feature = "cursors")]
 mod paging;
 mod policy;
 mod prefix;
@@ -77,7 +78,6 @@ mod sort;
 mod stream;
 mod telemetry;
 mod url;
-#[cfg(feature = "cursors")]
 mod work;
 mod write;
 mod writer;

@@ -15,7 +15,6 @@ use crate::{
     body::Body,
     error::HandlerError,
     gather::{self, Gathered},
-    paging,
     render::Shape,
     response::ResponseParts,
     stream::{ListBody, Resources, Shown},
@@ -62,6 +61,8 @@ pub(crate) async fn answer(
     let (gathered, head) = match &search.cursor {
         #[cfg(feature = "cursors")]
         Some(cursor) => {
+            use crate::paging;
+
             let service = paging::Service {
                 clock: writer.clock,
                 cursors: writer.cursors,
