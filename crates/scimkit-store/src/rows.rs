@@ -100,7 +100,7 @@ pub trait RowDatabase: fmt::Debug + Send + Sync + 'static {
     /// Returns the capabilities of the database for a resource type: the facts that it can load, the queries that it
     /// supports, and whether it stores the ids of creates.
     ///
-    /// [`RowStore`] sets [`Capabilities::check`] and [`Capabilities::claim_pins`] itself. With
+    /// [`RowStore`] sets [`Capabilities::check`] and [`Capabilities::match_pins`] itself. With
     /// [`Capabilities::written_edges`], a transaction has to load
     /// [`Needs::shown_members`](crate::engine::Needs::shown_members) and the other facts for the edges in results.
     fn support(&self, kind: &ResourceType) -> Capabilities;

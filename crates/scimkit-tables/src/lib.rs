@@ -3,7 +3,7 @@
 //! - [`TableStore`]: the store
 //! - [`Table`]: a table of the application and the mapping of its columns
 //! - [`Driver`]: the seam to a database library, with one contract test: `scimkit_testkit::contract::sql_driver`
-//! - [`RusqliteDriver`](crate::RusqliteDriver) (feature `rusqlite`): SQLite
+//! - [`RusqliteDriver`] (feature `rusqlite`): SQLite
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

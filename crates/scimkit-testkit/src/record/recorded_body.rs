@@ -9,7 +9,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
-/// The body of a request or response that a [`Recorder`] records.
+/// The body of a request or response that a [`Recorder`](super::Recorder) records.
 ///
 /// It passes on each frame of the inner body at once.
 pub struct RecordedBody<B> {
