@@ -16,6 +16,7 @@ mod layout;
 mod migrations;
 mod operations;
 mod pages;
+mod records;
 mod rekeying;
 mod remnants;
 mod statement;
@@ -64,6 +65,7 @@ pub use pages::{
     OwnerCondition, PageOrder, PageSelection, RowPosition, Section, page_rows, page_sections,
     resource, resource_and_import,
 };
+pub use records::micros;
 pub use rekeying::{documents_after, other_holder, set_derived, set_key_definition};
 pub use remnants::{
     COLUMN_NAMES, FIRST_REMOVED, FORGET_ALL_REMOVED, FORGET_REMOVED, HAS_REMOVED, LAST_REMOVED,

@@ -65,29 +65,8 @@ pub(crate) fn add(
         digest: rows.last_digest.as_ref().map(<[u8; 32]>::as_slice),
     };
     execute(db, &reference::set_version(DIALECT, tenant, change, end))?;
-    let entries: Vec<_> = rows.entries.iter().map(entry_row).collect();
+    let entries: Vec<_> = rows.entries.iter().map(EntryRow::from).collect();
     execute_all(db, reference::insert_entries(DIALECT, tenant, &entries))
-}
-
-fn entry_row(entry: &JournalEntry) -> EntryRow<'_> {
-    let subject = entry.subject.columns();
-    let body = entry.body.as_ref();
-    EntryRow {
-        action: entry.action.as_str(),
-        actor: entry.cause.actor.as_deref(),
-        at_us: micros(entry.at),
-        body: body.map_or("", |body| &body.text),
-        body_digest: &entry.body_digest,
-        connection: entry.cause.connection.as_ref().map(ConnectionId::as_str),
-        id: subject.id,
-        kind: subject.kind,
-        number: integer(entry.number),
-        part: i64::from(entry.part),
-        previous: &entry.previous,
-        request: entry.cause.request.as_deref(),
-        salt: body.map_or(reference::BLANKED, |body| &body.salt),
-        subject: subject.word,
-    }
 }
 
 /// Reads an entry from the columns of [`reference::entries`].

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use scimkit_core::Version;
 use scimkit_registry::{ResourceId, ResourceType};
 use scimkit_sql::reference;
+pub(crate) use scimkit_sql::reference::micros;
 use scimkit_store::{ConnectionId, Document, StoreError, StoredResource, Timestamps};
 
 use crate::{
@@ -177,11 +178,6 @@ impl PageTexts {
 pub(crate) fn instant(micros: i64) -> Outcome<DateTime<Utc>> {
     let instant = DateTime::from_timestamp_micros(micros);
     Ok(instant.ok_or_else(|| StoreError::backend("a stored instant is out of range"))?)
-}
-
-/// Converts an instant for its column: to milliseconds, as clients see it, so that filters and responses agree.
-pub(crate) fn micros(at: DateTime<Utc>) -> i64 {
-    at.timestamp_millis().saturating_mul(1_000)
 }
 
 /// Reads the id of a resource from its column.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection as Db, Row, types::ValueRef};
-use scimkit_sql::reference::{self, ConnectionRow, Counters, Statement, TenantRow, TokenRow};
+use scimkit_sql::reference::{self, Counters, Statement};
 use scimkit_store::{
     Connection, ConnectionId, FoundToken, ResourceRef, Stamp, StoreError, Tenant, TenantEntry,
     TenantId, TokenRecord, TokenScopes,
@@ -96,9 +96,9 @@ pub(crate) fn put(db: &Db, entries: Vec<TenantEntry>, stamp: &Stamp) -> Outcome<
         let facts = facts(db, &entry, stamp)?;
         let EntryDecision { change, entry } = engine::decide_entry(entry, facts, stamp)?;
         match &entry {
-            TenantEntry::Connection(connection) => keep_connection(db, connection)?,
-            TenantEntry::Tenant(tenant) => keep_tenant(db, tenant)?,
-            TenantEntry::Token(token) => keep_token(db, token)?,
+            TenantEntry::Connection(connection) => put_connection(db, connection)?,
+            TenantEntry::Tenant(tenant) => put_tenant(db, tenant)?,
+            TenantEntry::Token(token) => put_token(db, token)?,
         }
         changes.entry(tenant).or_default().push(change);
     }
@@ -162,48 +162,18 @@ pub(crate) fn is_known(db: &Db, digest: &Digest) -> Outcome<bool> {
 }
 
 /// Adds or replaces a tenant's row.
-pub(crate) fn keep_tenant(db: &Db, tenant: &Tenant) -> Outcome<()> {
-    let row = TenantRow {
-        created_us: micros(tenant.created),
-        name: &tenant.name,
-        revision: number(tenant.revision)?,
-        tenant: tenant.id.as_str(),
-    };
-    execute(db, &reference::put_tenant(DIALECT, &row))
+pub(crate) fn put_tenant(db: &Db, tenant: &Tenant) -> Outcome<()> {
+    execute(db, &reference::put_tenant(DIALECT, &tenant.into()))
 }
 
 /// Adds or replaces a connection's row.
-pub(crate) fn keep_connection(db: &Db, connection: &Connection) -> Outcome<()> {
-    let row = ConnectionRow {
-        connection: connection.id.as_str(),
-        created_us: micros(connection.created),
-        name: &connection.name,
-        revision: number(connection.revision)?,
-        settings: &connection.settings,
-        tenant: connection.tenant.as_str(),
-    };
-    execute(db, &reference::put_connection(DIALECT, &row))
+pub(crate) fn put_connection(db: &Db, connection: &Connection) -> Outcome<()> {
+    execute(db, &reference::put_connection(DIALECT, &connection.into()))
 }
 
 /// Adds or replaces a token's row.
-pub(crate) fn keep_token(db: &Db, token: &TokenRecord) -> Outcome<()> {
-    let row = TokenRow {
-        connection: token.connection.as_str(),
-        created_us: micros(token.created),
-        digest: &token.digest,
-        expires_us: token.expires_at.map(micros),
-        id: &token.id,
-        may_groups: token.scopes.groups,
-        may_read: token.scopes.read,
-        may_users: token.scopes.users,
-        name: &token.name,
-        replaced_us: token.replaced_at.map(micros),
-        revision: number(token.revision)?,
-        revoked_us: token.revoked_at.map(micros),
-        tenant: token.tenant.as_str(),
-        used_us: token.last_used.map(micros),
-    };
-    execute(db, &reference::put_token(DIALECT, &row))
+pub(crate) fn put_token(db: &Db, token: &TokenRecord) -> Outcome<()> {
+    execute(db, &reference::put_token(DIALECT, &token.into()))
 }
 
 /// Removes a connection and its tokens, and releases its resources.
@@ -286,10 +256,6 @@ fn token_at(row: &Row<'_>, at: usize) -> Outcome<TokenRecord> {
     token.revoked_at = moment(at + 12)?.transpose()?;
     token.last_used = moment(at + 13)?.transpose()?;
     Ok(token)
-}
-
-fn number(revision: u64) -> Outcome<i64> {
-    Ok(i64::try_from(revision).map_err(StoreError::backend)?)
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use scimkit_registry::Predicate;
 use scimkit_sql::{
-    reference::{BLANKED, EntryRow, JournalEnd},
+    reference::{EntryRow, JournalEnd},
     tables::{self, RowOwner, SqlValue},
 };
 use scimkit_store::{
-    ConnectionId, JournalEntry, StoreError, WriteOp,
+    StoreError, WriteOp,
     engine::{Applied, CountQuery, CountRow, Facts, Needs, Operations, Rows, RowsError},
     journal::JournalSeed,
     rows::{RowTransaction, SimpleRows, SimpleTransaction as _},
@@ -110,7 +110,7 @@ impl<T: Transaction> Rows for TableRows<'_, T> {
                 after: Some(journal.complete_after.map_or(version, whole)),
                 digest: journal.last_digest.as_ref().map(<[u8; 32]>::as_slice),
             };
-            let entries: Vec<_> = journal.entries.iter().map(entry_row).collect();
+            let entries: Vec<_> = journal.entries.iter().map(EntryRow::from).collect();
             let mut statements = vec![tables::set_version(dialect, tenant, version, end)];
             statements.extend(tables::insert_entries(dialect, tenant, &entries));
             transaction.run(statements).await?;
@@ -162,27 +162,6 @@ pub(crate) fn count_of(results: Vec<Vec<SqlRow>>) -> Result<u64, StoreError> {
     let count = row.and_then(|row| row.first().and_then(integer));
     let count = count.and_then(|count| u64::try_from(count).ok());
     count.ok_or_else(|| damaged("count"))
-}
-
-fn entry_row(entry: &JournalEntry) -> EntryRow<'_> {
-    let subject = entry.subject.columns();
-    let body = entry.body.as_ref();
-    EntryRow {
-        action: entry.action.as_str(),
-        actor: entry.cause.actor.as_deref(),
-        at_us: entry.at.timestamp_micros(),
-        body: body.map_or("", |body| &body.text),
-        body_digest: &entry.body_digest,
-        connection: entry.cause.connection.as_ref().map(ConnectionId::as_str),
-        id: subject.id,
-        kind: subject.kind,
-        number: whole(entry.number),
-        part: i64::from(entry.part),
-        previous: &entry.previous,
-        request: entry.cause.request.as_deref(),
-        salt: body.map_or(BLANKED, |body| &body.salt),
-        subject: subject.word,
-    }
 }
 
 /// A number of changes; there are fewer than 2^63.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use scimkit_sql::{
     Dialect,
-    reference::{self, ConnectionRow, JournalEnd, Statement, TenantRow, TokenRow},
+    reference::{self, JournalEnd, Statement},
     tables::{self, SqlValue},
 };
 use scimkit_store::{
@@ -136,7 +136,7 @@ impl<T: Transaction> Directory<T> {
             TenantEntry::Token(new) => {
                 let connection = new.connection.as_str();
                 let stored = self.token(of, &new.id).await?;
-                let at = stamp.at.timestamp_micros();
+                let at = reference::micros(stamp.at);
                 let count = reference::token_count(dialect, (of, connection), at);
                 let known = self
                     .first(reference::token_exists(dialect, &new.digest))
@@ -153,48 +153,14 @@ impl<T: Transaction> Directory<T> {
 
     async fn store(&mut self, entry: &TenantEntry) -> Result<(), StoreError> {
         let dialect = self.dialect;
-        match entry {
+        let statement = match entry {
             TenantEntry::Connection(connection) => {
-                let row = ConnectionRow {
-                    connection: connection.id.as_str(),
-                    created_us: connection.created.timestamp_micros(),
-                    name: &connection.name,
-                    revision: number(connection.revision)?,
-                    settings: &connection.settings,
-                    tenant: connection.tenant.as_str(),
-                };
-                self.rows(reference::put_connection(dialect, &row)).await?;
+                reference::put_connection(dialect, &connection.into())
             }
-            TenantEntry::Tenant(tenant) => {
-                let row = TenantRow {
-                    created_us: tenant.created.timestamp_micros(),
-                    name: &tenant.name,
-                    revision: number(tenant.revision)?,
-                    tenant: tenant.id.as_str(),
-                };
-                self.rows(reference::put_tenant(dialect, &row)).await?;
-            }
-            TenantEntry::Token(token) => {
-                let micros = |at: DateTime<Utc>| at.timestamp_micros();
-                let row = TokenRow {
-                    connection: token.connection.as_str(),
-                    created_us: micros(token.created),
-                    digest: &token.digest,
-                    expires_us: token.expires_at.map(micros),
-                    id: &token.id,
-                    may_groups: token.scopes.groups,
-                    may_read: token.scopes.read,
-                    may_users: token.scopes.users,
-                    name: &token.name,
-                    replaced_us: token.replaced_at.map(micros),
-                    revision: number(token.revision)?,
-                    revoked_us: token.revoked_at.map(micros),
-                    tenant: token.tenant.as_str(),
-                    used_us: token.last_used.map(micros),
-                };
-                self.rows(reference::put_token(dialect, &row)).await?;
-            }
-        }
+            TenantEntry::Tenant(tenant) => reference::put_tenant(dialect, &tenant.into()),
+            TenantEntry::Token(token) => reference::put_token(dialect, &token.into()),
+        };
+        self.rows(statement).await?;
         Ok(())
     }
 
@@ -360,7 +326,7 @@ impl<D: Driver> TenantStore for TableStore<D> {
         at: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let at = at.timestamp_micros();
+            let at = reference::micros(at);
             // What is no news does not wait for writes.
             let mut directory = self.directory(TransactionMode::Read).await?;
             let is_news = reference::token_unused_since(directory.dialect, digest, at);

@@ -154,16 +154,16 @@ impl ImportTarget for Copy<'_> {
     fn keep(&mut self, what: CheckedRecord) -> Outcome<()> {
         match what {
             CheckedRecord::Connection(connection) => {
-                tenant_rows::keep_connection(self.db, &connection)
+                tenant_rows::put_connection(self.db, &connection)
             }
             CheckedRecord::Edges(edges, change) => self.keep_edges(&edges, &change),
             CheckedRecord::Resource(resource, fit) => self.keep_resource(&resource, &fit),
             CheckedRecord::Deleted(deleted, fit) => self.insert_deleted(&deleted, &fit),
             CheckedRecord::Tenant(entry) => {
                 imports::note_entry(self.db, self.tenant.as_str())?;
-                tenant_rows::keep_tenant(self.db, &entry)
+                tenant_rows::put_tenant(self.db, &entry)
             }
-            CheckedRecord::Token(token) => tenant_rows::keep_token(self.db, &token),
+            CheckedRecord::Token(token) => tenant_rows::put_token(self.db, &token),
         }
     }
 }
