@@ -1,13 +1,13 @@
 //! The store.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use scimkit_mapping::Mapping;
 use scimkit_registry::{Edge, Registry, ResourceId, ResourceType};
-use scimkit_sql::tables::{self, SqlValue};
+use scimkit_sql::{
+    reference,
+    tables::{self, SqlValue},
+};
 use scimkit_store::{
     Batch, BoxFuture, Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, Store,
     StoreError, StoredResource, TenantId,
@@ -196,12 +196,9 @@ impl<D: Driver> TableStore<D> {
     }
 }
 
-/// The time in microseconds since 1970.
+/// The time in microseconds since 1970, without parts of milliseconds, as clients see it.
 fn now_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-    })
+    reference::micros(SystemTime::now().into())
 }
 
 /// The first column of the first row, if it is an integer.

@@ -9,6 +9,7 @@ use scimkit_core::Version;
 use scimkit_registry::{Predicate, ResourceId, ResourceType};
 use scimkit_sql::{
     Dialect,
+    reference::micros,
     tables::{self, RetiredRow, RowOwner, RowStart, SideRow, SqlStatement, SqlValue, TableTenant},
 };
 use scimkit_store::{
@@ -160,32 +161,41 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
             last = rows.last().map(|row| row.head.id.clone());
             found.extend(match &plan.residual {
                 Some(residual) => satisfying(self.context, kind, residual, rows)?,
-                None => rows,
+                None => {
+                    let texts = rows.iter().map(|row| row.document.size());
+                    let budget = &self.context.budget;
+                    budget.charge(texts.sum()).map_err(StoreError::from)?;
+                    rows
+                }
             });
             if is_last {
                 return Ok(found);
             }
-            self.context.budget.check().map_err(StoreError::from)?;
         }
     }
 
-    /// The soft-deleted rows of a type.
-    async fn retired(&mut self, kind: &ResourceType) -> Result<Vec<FoundRow>, RowsError> {
-        let mut found: Vec<FoundRow> = Vec::new();
+    /// The soft-deleted rows of a type that satisfy a predicate.
+    async fn retired(
+        &mut self,
+        kind: &Arc<ResourceType>,
+        predicate: &Predicate,
+    ) -> Result<Vec<FoundRow>, RowsError> {
+        let limit = usize::try_from(PIECE).unwrap_or(usize::MAX);
+        let mut found = Vec::new();
+        let mut last: Option<ResourceId> = None;
         loop {
-            let after = found.last().map_or("", |row| row.head.id.as_str());
-            let limit = usize::try_from(PIECE).unwrap_or(usize::MAX);
+            let after = last.as_ref().map_or("", ResourceId::as_str);
             let statement =
                 tables::retired_after(self.dialect, self.tenant(), kind.name(), (after, limit));
             let rows = self.run(vec![statement]).await?.pop().unwrap_or_default();
             let is_last = rows.len() < limit;
-            for row in rows {
-                found.push(retired(row)?);
-            }
+            let rows = rows.into_iter().map(retired);
+            let rows = rows.collect::<Result<Vec<_>, _>>()?;
+            last = rows.last().map(|row| row.head.id.clone());
+            found.extend(satisfying(self.context, kind, predicate, rows)?);
             if is_last {
                 return Ok(found);
             }
-            self.context.budget.check().map_err(StoreError::from)?;
         }
     }
 
@@ -228,13 +238,13 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         let kind = row.kind.name();
         let side = SideRow {
             connection: row.connection.as_ref().map(ConnectionId::as_str),
-            created_us: row.created.timestamp_micros(),
+            created_us: micros(row.created),
             external_id: rest.external_id.as_deref(),
             // Known once the database has returned the row.
             hash: "",
             id,
             kind,
-            modified_us: row.last_modified.timestamp_micros(),
+            modified_us: micros(row.last_modified),
             rest: rest.text.as_deref(),
             version: number(&row.version)?,
         };
@@ -260,11 +270,11 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         let text = row.document.text();
         let retired = RetiredRow {
             connection: row.connection.as_ref().map(ConnectionId::as_str),
-            created_us: row.created.timestamp_micros(),
+            created_us: micros(row.created),
             document: std::str::from_utf8(text).map_err(StoreError::backend)?,
             id: row.id.as_str(),
             kind: row.kind.name(),
-            retired_us: row.last_modified.timestamp_micros(),
+            retired_us: micros(row.last_modified),
             version: number(&row.version)?,
         };
         let insert = tables::insert_retired(self.dialect, tenant.id(), &retired);
@@ -342,7 +352,7 @@ impl<T: Transaction> SimpleTransaction for TableTransaction<'_, T> {
                 predicate,
                 state,
             } => match state {
-                RowState::Deleted => self.retired(kind).await,
+                RowState::Deleted => self.retired(kind, predicate).await,
                 RowState::Live => self.satisfying(kind, predicate, RowOwner::Any).await,
             },
         }

@@ -51,7 +51,7 @@ impl Lane {
             let interrupt = connection.get_interrupt_handle();
             let body = move || {
                 while let Ok(job) = receiver.recv() {
-                    // Whoever waits for a job that panics is told; the connection serves others.
+                    // A job that panics is an error for its caller alone; the connection serves other jobs.
                     let done = catch_unwind(AssertUnwindSafe(|| job(&mut connection)));
                     if done.is_err() {
                         roll_back(&mut connection);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::Connection;
 use scimkit_filter::Filter;
 use scimkit_registry::{Change, Edge, EdgeEdit, ResourceId, ResourceType, Tolerance};
@@ -182,6 +182,12 @@ fn row_of_the_application_is_listed_changed_and_deleted() {
         found.version
     );
     assert_eq!(tree(&found)["userName"], "Babs");
+    // As responses show it: a client that asks for later changes does not get the row again.
+    let shown = found
+        .last_modified
+        .to_rfc3339_opts(SecondsFormat::Millis, true);
+    let later = format!(r#"meta.lastModified gt "{shown}""#);
+    assert_eq!(world.find(&later), [""; 0]);
     let taken = world.change(&world.user, json!({"userName": "bABS"}));
     let taken = wait(world.store.create(&world.scope, at(), "u2".into(), taken));
     assert!(matches!(taken, Err(StoreError::Duplicate { attr }) if attr == "userName"));
