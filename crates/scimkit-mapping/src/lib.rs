@@ -228,7 +228,7 @@ pub struct ComparableColumn<'a> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "whoever compares a column must know every form"
+    reason = "code that compares a column must handle every form"
 )]
 pub enum ColumnForm<'a> {
     /// The values themselves.

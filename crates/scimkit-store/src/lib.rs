@@ -118,8 +118,7 @@ pub use query::{
 };
 pub use queue_length::{QUEUE_LENGTH, report_queue_length};
 pub use read_options::{EdgeQuery, ReadOptions};
-pub use scimkit_registry::Document;
-pub use scimkit_registry::ResourceRef;
+pub use scimkit_registry::{Document, ResourceRef};
 /// JSON values.
 #[doc(no_inline)]
 pub use serde_json;

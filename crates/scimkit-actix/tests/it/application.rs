@@ -1,4 +1,4 @@
-//! The server as a part of an application: its path, and what its authenticator is told.
+//! The server inside an application: its path, and what its authenticator receives.
 
 use std::sync::{Arc, Mutex};
 

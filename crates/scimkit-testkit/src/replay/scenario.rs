@@ -62,7 +62,7 @@ pub struct Scenario {
     /// The name of the scenario, unique per identity provider.
     pub scenario: String,
     /// The settings of the server that differ from its defaults, such as `{"unknown_members": "accept"}`. A replay runs
-    /// the scenario only if it is told that the server has them:
+    /// the scenario only if its caller declares that the server has them:
     /// [`Replay::with_settings_met`](super::Replay::with_settings_met).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, Value>,

@@ -3,8 +3,10 @@
 use scimkit_sql::tables::{SqlStatement, SqlValue};
 use scimkit_tables::{Driver as SqlDriver, DriverError, DriverErrorKind};
 
-use super::super::fixture::{ensure, ensure_eq};
-use super::fixture::{Fixture, said};
+use super::{
+    super::fixture::{ensure, ensure_eq},
+    fixture::{Fixture, said},
+};
 
 fn failure<D: SqlDriver>(
     fixture: &Fixture<'_, D>,

@@ -10,8 +10,10 @@ use scimkit_sql::tables::{SqlStatement, SqlValue};
 use scimkit_store::rows::TransactionMode;
 use scimkit_tables::{Driver as SqlDriver, DriverErrorKind, Transaction as _};
 
-use super::super::fixture::{ensure, ensure_eq};
-use super::fixture::{Fixture, integer, said};
+use super::{
+    super::fixture::{ensure, ensure_eq},
+    fixture::{Fixture, integer, said},
+};
 
 pub(super) fn commit<D: SqlDriver>(fixture: &Fixture<'_, D>) -> Result<(), String> {
     fixture.create_names()?;

@@ -3,8 +3,10 @@
 use scimkit_sql::tables::{SqlStatement, SqlValue};
 use scimkit_tables::Driver as SqlDriver;
 
-use super::super::fixture::{ensure, ensure_eq};
-use super::fixture::Fixture;
+use super::{
+    super::fixture::{ensure, ensure_eq},
+    fixture::Fixture,
+};
 
 pub(super) fn round_trip<D: SqlDriver>(fixture: &Fixture<'_, D>) -> Result<(), String> {
     let table = if fixture.is_postgres() {
