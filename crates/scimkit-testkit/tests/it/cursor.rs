@@ -232,7 +232,7 @@ fn node(store: &Arc<dyn Store>, key: Option<[u8; 32]>) -> Server {
 #[test]
 fn cursor_is_valid_for_its_tenant_on_every_node_with_the_key() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let first = node(&store, Some([1; 32]));
+    let first = node(&store, Some([231; 32]));
     for tenant in ["of-one", "of-two"] {
         for n in 0..3 {
             let body = json!({
@@ -254,7 +254,7 @@ fn cursor_is_valid_for_its_tenant_on_every_node_with_the_key() {
         let path = format!("/Users?cursor={cursor}&count=2");
         send(server, token, "GET", &path, &Value::Null)
     };
-    for server in [&first, &first.clone(), &node(&store, Some([1; 32]))] {
+    for server in [&first, &first.clone(), &node(&store, Some([231; 32]))] {
         let page = json_of(&ask(server, "of-one", &next));
         assert_eq!(page["itemsPerPage"], 1);
         assert_eq!(page["Resources"][0]["userName"], "of-one2");
@@ -273,5 +273,6 @@ fn cursor_is_valid_for_its_tenant_on_every_node_with_the_key() {
         );
     }
     let shown = format!("{first:?}");
-    assert!(!shown.contains("1, 1, 1"), "{shown}");
+    // Four bytes in a row, because digests and salts are shown and may hold any one or two.
+    assert!(!shown.contains("231, 231, 231, 231"), "{shown}");
 }
