@@ -26,6 +26,7 @@
 //! | [`record`] | `http` | a layer that saves traffic as an anonymised scenario |
 //! | [`replay`] | `http` | scenarios, replayed against any server |
 //! | [`fuzz`] | `fuzz` | the bodies of the fuzz targets |
+//! | [`postgres`] | `postgres` | a throwaway PostgreSQL server, and databases for tests (Unix) |
 //!
 //! No feature is on by default. With `contract` alone, the tests of a store build no server.
 //!
@@ -42,6 +43,8 @@ pub mod conformance;
 pub mod contract;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+#[cfg(all(feature = "postgres", unix))]
+pub mod postgres;
 #[cfg(feature = "http")]
 pub mod record;
 #[cfg(feature = "http")]
