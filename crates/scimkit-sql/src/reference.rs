@@ -51,8 +51,9 @@ pub use imports::{
 };
 pub use journal::{
     BLANKED, ConsumerRow, EntryFilter, EntryRange, EntryRow, blank_entries, blank_entries_of,
-    consumer, deleted_subjects, entries, entry_at, first_entry_since, insert_entries, journal_end,
-    pending_tenants, put_consumer, remove_entries, set_journal_after, skip_journal,
+    consumer, count_entries, deleted_subjects, entries, entry_at, first_entry_since,
+    insert_entries, journal_end, pending_tenants, put_consumer, remove_entries, set_journal_after,
+    skip_journal,
 };
 pub use layout::ReferenceLayout;
 pub use migrations::{SQLITE_MIGRATIONS, SQLITE_OBJECT_COUNT, SQLITE_OBJECTS};

@@ -170,6 +170,7 @@ impl<D: Driver> RowDatabase for Tables<D> {
         support.existing_matches = has_table;
         support.cursor = has_table;
         support.filter = has_table;
+        support.journal = true;
         support.owners = has_table;
         support.soft_delete = has_table;
         support.sort = has_table;

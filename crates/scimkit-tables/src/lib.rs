@@ -12,10 +12,12 @@ mod documents;
 mod driver;
 mod driver_error;
 mod edges;
+mod journal;
 mod list;
 mod rows;
 #[cfg(feature = "rusqlite")]
 mod rusqlite_driver;
+mod side_tables;
 mod store;
 mod table;
 mod table_error;

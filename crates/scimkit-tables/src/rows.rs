@@ -1,20 +1,17 @@
 //! The rows of one tenant, as the engine sees them.
 
 use scimkit_registry::Predicate;
-use scimkit_sql::{
-    reference::{EntryRow, JournalEnd},
-    tables::{self, RowOwner, SqlValue},
-};
+use scimkit_sql::tables::{self, RowOwner};
 use scimkit_store::{
     StoreError, WriteOp,
     engine::{Applied, CountQuery, CountRow, Facts, Needs, Operations, Rows, RowsError},
-    journal::JournalSeed,
     rows::{RowTransaction, SimpleRows, SimpleTransaction as _},
 };
 
 use crate::{
     SqlRow, Transaction,
     documents::{damaged, integer},
+    side_tables::{End, journal_end, new_entries},
     transaction::TableTransaction,
 };
 
@@ -48,7 +45,7 @@ impl<'a, T: Transaction> TableRows<'a, T> {
     }
 
     /// The number of the tenant's last change, and the seed of its journal.
-    async fn version(&mut self) -> Result<(u64, JournalSeed), RowsError> {
+    async fn version(&mut self) -> Result<End, RowsError> {
         let transaction = self.transaction();
         let end = tables::journal_end(transaction.dialect, transaction.tenant());
         let row = transaction
@@ -88,8 +85,9 @@ impl<T: Transaction> Rows for TableRows<'_, T> {
         let counts = std::mem::take(&mut others.counts);
         let mut facts = self.simple.load(&others).await?;
         if needs.version {
-            let (version, _) = self.version().await?;
-            facts.version = Some(version);
+            let end = self.version().await?;
+            facts.version = Some(end.version);
+            facts.journal = Some(end.seed);
         }
         for (counter, query) in counts {
             let count = self.count(&query).await?;
@@ -103,16 +101,9 @@ impl<T: Transaction> Rows for TableRows<'_, T> {
         let version = operations.version;
         let applied = self.simple.apply(operations).await?;
         if let Some(version) = version {
-            let version = i64::try_from(version).map_err(StoreError::backend)?;
             let transaction = self.transaction();
             let (dialect, tenant) = (transaction.dialect, transaction.tenant());
-            let end = JournalEnd {
-                after: Some(journal.complete_after.map_or(version, whole)),
-                digest: journal.last_digest.as_ref().map(<[u8; 32]>::as_slice),
-            };
-            let entries: Vec<_> = journal.entries.iter().map(EntryRow::from).collect();
-            let mut statements = vec![tables::set_version(dialect, tenant, version, end)];
-            statements.extend(tables::insert_entries(dialect, tenant, &entries));
+            let statements = new_entries(dialect, tenant, version, &journal)?;
             transaction.run(statements).await?;
         }
         Ok(applied)
@@ -138,33 +129,10 @@ impl<T: Transaction> RowTransaction for TableRows<'_, T> {
     }
 }
 
-/// The row of `journal_end`.
-pub(crate) fn journal_end(row: Option<SqlRow>) -> Result<(u64, JournalSeed), StoreError> {
-    let row: Option<[SqlValue; 4]> = row.and_then(|row| row.try_into().ok());
-    let Some([version, _, previous, SqlValue::Blob(random)]) = row else {
-        return Err(damaged("end of the journal"));
-    };
-    let version = integer(&version).and_then(|version| u64::try_from(version).ok());
-    let previous = match previous {
-        SqlValue::Blob(digest) => digest.try_into().map_err(|_| damaged("digest"))?,
-        _ => [0; 32],
-    };
-    let random = random
-        .try_into()
-        .map_err(|_| damaged("number of random bytes"))?;
-    let seed = JournalSeed { previous, random };
-    Ok((version.ok_or_else(|| damaged("version"))?, seed))
-}
-
 /// The number that a statement counted.
 pub(crate) fn count_of(results: Vec<Vec<SqlRow>>) -> Result<u64, StoreError> {
     let row = results.into_iter().flatten().next();
     let count = row.and_then(|row| row.first().and_then(integer));
     let count = count.and_then(|count| u64::try_from(count).ok());
     count.ok_or_else(|| damaged("count"))
-}
-
-/// A number of changes; there are fewer than 2^63.
-fn whole(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -15,7 +15,9 @@ use scimkit_store::{
     rows::{RowStore, TransactionMode},
 };
 
-use crate::{Driver, Table, TableError, Transaction as _, database::Tables};
+use crate::{
+    Driver, Table, TableError, Transaction as _, database::Tables, side_tables::SideTables,
+};
 
 /// A store over the tables that an application has already.
 ///
@@ -27,6 +29,8 @@ use crate::{Driver, Table, TableError, Transaction as _, database::Tables};
 ///   hash of the document is added to it, so that each state has a version of its own.
 /// - The times of a resource are those of its changes through SCIM. A row that SCIM has never changed is as old as the side
 ///   tables.
+/// - The [journal](scimkit_store::Journal) has an entry for each change through SCIM, but none for a change that the application
+///   makes to its rows itself.
 /// - A limit on resources ([`Capacity`](scimkit_store::engine::Capacity)) is exact among writers that go through the store.
 ///
 /// # Example
@@ -193,6 +197,40 @@ impl<D: Driver> TableStore<D> {
         }
         transaction.run(statements).await?;
         Ok(transaction.commit().await?)
+    }
+}
+
+impl<D: Driver> TableStore<D> {
+    /// Begins a transaction on the side tables.
+    pub(crate) async fn side(
+        &self,
+        access: TransactionMode,
+    ) -> Result<SideTables<D::Transaction>, StoreError> {
+        Ok(SideTables {
+            dialect: self.driver().dialect(),
+            transaction: self.driver().begin(access).await?,
+        })
+    }
+
+    /// Begins a transaction that reads the data of one tenant, unless an import of the tenant is incomplete.
+    pub(crate) async fn side_of(
+        &self,
+        tenant: &str,
+    ) -> Result<SideTables<D::Transaction>, StoreError> {
+        let mut side = self.side(TransactionMode::Read).await?;
+        side.check_complete(tenant).await?;
+        Ok(side)
+    }
+
+    /// Begins a transaction that writes data of one tenant, unless an import of the tenant is incomplete.
+    pub(crate) async fn side_locked(
+        &self,
+        tenant: &str,
+    ) -> Result<SideTables<D::Transaction>, StoreError> {
+        let mut side = self.side(TransactionMode::Write).await?;
+        side.lock(tenant).await?;
+        side.check_complete(tenant).await?;
+        Ok(side)
     }
 }
 

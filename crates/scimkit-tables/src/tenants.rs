@@ -3,49 +3,23 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use scimkit_sql::{
-    Dialect,
-    reference::{self, JournalEnd, Statement},
-    tables::{self, SqlValue},
-};
+use scimkit_registry::ResourceId;
+use scimkit_sql::{reference, tables::SqlValue};
 use scimkit_store::{
-    BoxFuture, Connection, ConnectionId, FoundToken, Stamp, StoreError, Tenant, TenantEntry,
-    TenantId, TenantStore, TokenRecord, TokenScopes,
+    BoxFuture, Connection, ConnectionId, FoundToken, ResourceRef, Stamp, StoreError, Tenant,
+    TenantEntry, TenantId, TenantStore, TokenRecord, TokenScopes,
     engine::{self, EntryFacts},
-    journal::DirectoryChange,
+    journal::{DirectoryChange, seal_directory_changes},
     rows::TransactionMode,
 };
 
 use crate::{
     Driver, SqlRow, TableStore, Transaction,
-    documents::{damaged, instant, integer, text},
-    rows::{count_of, journal_end},
+    documents::integer,
+    side_tables::{Columns, SideTables},
 };
 
-/// An open transaction on the side tables.
-struct Directory<T> {
-    dialect: Dialect,
-    transaction: T,
-}
-
-impl<T: Transaction> Directory<T> {
-    async fn rows(&mut self, statement: Statement<'_>) -> Result<Vec<SqlRow>, StoreError> {
-        let results = self
-            .transaction
-            .run(vec![tables::shared(statement)])
-            .await?;
-        Ok(results.into_iter().next().unwrap_or_default())
-    }
-
-    async fn first(&mut self, statement: Statement<'_>) -> Result<Option<SqlRow>, StoreError> {
-        Ok(self.rows(statement).await?.into_iter().next())
-    }
-
-    async fn count(&mut self, statement: Statement<'_>) -> Result<u64, StoreError> {
-        let rows = self.rows(statement).await?;
-        count_of(vec![rows])
-    }
-
+impl<T: Transaction> SideTables<T> {
     async fn tenant(&mut self, id: &str) -> Result<Option<Tenant>, StoreError> {
         let row = self.first(reference::tenant(self.dialect, id)).await?;
         row.map(|row| tenant_at(&mut Columns::new(row))).transpose()
@@ -84,6 +58,7 @@ impl<T: Transaction> Directory<T> {
             let tenant = entry.tenant().clone();
             if !changes.contains_key(&tenant) {
                 self.lock(tenant.as_str()).await?;
+                self.check_complete(tenant.as_str()).await?;
             }
             let facts = self.facts(&entry, stamp).await?;
             let engine::EntryDecision { entry, change } =
@@ -92,14 +67,7 @@ impl<T: Transaction> Directory<T> {
             changes.entry(tenant).or_default().push(change);
         }
         for (tenant, changes) in changes {
-            self.number(&tenant, changes.len() as u64).await?;
-        }
-        Ok(())
-    }
-
-    async fn lock(&mut self, tenant: &str) -> Result<(), StoreError> {
-        if let Some(lock) = tables::lock(self.dialect, tenant) {
-            self.transaction.run(vec![lock]).await?;
+            self.record(&tenant, stamp, changes).await?;
         }
         Ok(())
     }
@@ -164,19 +132,17 @@ impl<T: Transaction> Directory<T> {
         Ok(())
     }
 
-    /// Gives the next numbers of a tenant to some changes, which no journal records.
-    async fn number(&mut self, tenant: &TenantId, changes: u64) -> Result<(), StoreError> {
-        let end = tables::journal_end(self.dialect, tenant.as_str());
-        let row = self.transaction.run(vec![end]).await?.pop();
-        let (version, _) = journal_end(row.and_then(|mut rows| rows.pop()))?;
-        let version = number(version.saturating_add(changes))?;
-        let end = JournalEnd {
-            after: Some(version),
-            digest: None,
-        };
-        let statement = tables::set_version(self.dialect, tenant.as_str(), version, end);
-        self.transaction.run(vec![statement]).await?;
-        Ok(())
+    /// Numbers the changes of a tenant's entries and records them in its journal.
+    async fn record(
+        &mut self,
+        tenant: &TenantId,
+        stamp: &Stamp,
+        changes: Vec<DirectoryChange>,
+    ) -> Result<(), StoreError> {
+        let end = self.end(tenant.as_str()).await?;
+        let version = end.version.saturating_add(changes.len() as u64);
+        let rows = seal_directory_changes(end.seed, end.version, stamp, changes);
+        self.add(tenant.as_str(), version, &rows).await
     }
 
     /// Removes a connection and its tokens; its resources have no owner then.
@@ -184,31 +150,33 @@ impl<T: Transaction> Directory<T> {
         &mut self,
         tenant: &TenantId,
         id: &ConnectionId,
+        stamp: &Stamp,
     ) -> Result<(), StoreError> {
-        let (of, name) = (tenant.as_str(), id.as_str());
-        self.lock(of).await?;
+        let (dialect, of, name) = (self.dialect, tenant.as_str(), id.as_str());
         if self.connection(of, name).await?.is_none() {
             return Err(StoreError::NotFound);
         }
-        let dialect = self.dialect;
+        let mut tokens = self.tokens(of).await?;
+        tokens.retain(|token| token.connection == *id);
+        let mut tokens: Vec<_> = tokens.into_iter().map(|token| token.id).collect();
+        tokens.sort_unstable();
+        let owned = self.rows(reference::owned_by(dialect, of, name)).await?;
+        let released = owned.into_iter().map(|row| {
+            let mut columns = Columns::new(row);
+            Ok(ResourceRef {
+                kind: columns.text()?,
+                id: ResourceId::from(columns.text()?),
+            })
+        });
+        let released = released.collect::<Result<_, StoreError>>()?;
         self.rows(reference::remove_connection(dialect, of, name))
             .await?;
         for statement in reference::release_connection(dialect, of, name) {
             self.rows(statement).await?;
         }
-        self.number(tenant, 1).await
-    }
-}
-
-impl<D: Driver> TableStore<D> {
-    async fn directory(
-        &self,
-        access: TransactionMode,
-    ) -> Result<Directory<D::Transaction>, StoreError> {
-        Ok(Directory {
-            dialect: self.driver().dialect(),
-            transaction: self.driver().begin(access).await?,
-        })
+        let change = engine::connection_removed(id).with_tokens(tokens);
+        self.record(tenant, stamp, vec![change.with_released(released)])
+            .await
     }
 }
 
@@ -219,10 +187,10 @@ impl<D: Driver> TenantStore for TableStore<D> {
         id: &'a ConnectionId,
     ) -> BoxFuture<'a, Result<Option<(Tenant, Connection)>, StoreError>> {
         Box::pin(async move {
-            let mut directory = self.directory(TransactionMode::Read).await?;
+            let mut side = self.side(TransactionMode::Read).await?;
             let (of, id) = (tenant.as_str(), id.as_str());
-            let found = reference::connection_with_tenant(directory.dialect, of, id);
-            let row = directory.first(found).await?;
+            let found = reference::connection_with_tenant(side.dialect, of, id);
+            let row = complete(side.first(found).await?)?;
             let row = row.filter(|row| row.first().is_some_and(|first| *first != SqlValue::Null));
             let read = |row| {
                 let mut columns = Columns::new(row);
@@ -237,9 +205,9 @@ impl<D: Driver> TenantStore for TableStore<D> {
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<Connection>, StoreError>> {
         Box::pin(async move {
-            let mut directory = self.directory(TransactionMode::Read).await?;
-            let all = reference::connections(directory.dialect, tenant.as_str());
-            let rows = directory.rows(all).await?.into_iter();
+            let mut side = self.side_of(tenant.as_str()).await?;
+            let all = reference::connections(side.dialect, tenant.as_str());
+            let rows = side.rows(all).await?.into_iter();
             rows.map(|row| connection_at(&mut Columns::new(row)))
                 .collect()
         })
@@ -250,15 +218,15 @@ impl<D: Driver> TenantStore for TableStore<D> {
         digest: &'a [u8; 32],
     ) -> BoxFuture<'a, Result<Option<FoundToken>, StoreError>> {
         Box::pin(async move {
-            let mut directory = self.directory(TransactionMode::Read).await?;
-            let found = reference::token_by_digest(directory.dialect, digest);
+            let mut side = self.side(TransactionMode::Read).await?;
+            let found = reference::token_by_digest(side.dialect, digest);
             let read = |row| {
                 let mut columns = Columns::new(row);
                 let tenant = tenant_at(&mut columns)?;
                 let connection = connection_at(&mut columns)?;
                 Ok(FoundToken::new(tenant, connection, token_at(&mut columns)?))
             };
-            directory.first(found).await?.map(read).transpose()
+            complete(side.first(found).await?)?.map(read).transpose()
         })
     }
 
@@ -268,9 +236,9 @@ impl<D: Driver> TenantStore for TableStore<D> {
         stamp: Stamp,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let mut directory = self.directory(TransactionMode::Write).await?;
-            directory.put(entries, &stamp).await?;
-            Ok(directory.transaction.commit().await?)
+            let mut side = self.side(TransactionMode::Write).await?;
+            side.put(entries, &stamp).await?;
+            Ok(side.transaction.commit().await?)
         })
     }
 
@@ -278,30 +246,26 @@ impl<D: Driver> TenantStore for TableStore<D> {
         &'a self,
         tenant: &'a TenantId,
         id: &'a ConnectionId,
-        _: Stamp,
+        stamp: Stamp,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let mut directory = self.directory(TransactionMode::Write).await?;
-            directory.remove_connection(tenant, id).await?;
-            Ok(directory.transaction.commit().await?)
+            let mut side = self.side_locked(tenant.as_str()).await?;
+            side.remove_connection(tenant, id, &stamp).await?;
+            Ok(side.transaction.commit().await?)
         })
     }
 
     fn tenant<'a>(&'a self, id: &'a TenantId) -> BoxFuture<'a, Result<Option<Tenant>, StoreError>> {
         Box::pin(async move {
-            self.directory(TransactionMode::Read)
-                .await?
-                .tenant(id.as_str())
-                .await
+            let mut side = self.side_of(id.as_str()).await?;
+            side.tenant(id.as_str()).await
         })
     }
 
     fn tenants(&self) -> BoxFuture<'_, Result<Vec<Tenant>, StoreError>> {
         Box::pin(async move {
-            let mut directory = self.directory(TransactionMode::Read).await?;
-            let rows = directory
-                .rows(reference::tenants(directory.dialect))
-                .await?;
+            let mut side = self.side(TransactionMode::Read).await?;
+            let rows = side.rows(reference::tenants(side.dialect)).await?;
             rows.into_iter()
                 .map(|row| tenant_at(&mut Columns::new(row)))
                 .collect()
@@ -313,10 +277,8 @@ impl<D: Driver> TenantStore for TableStore<D> {
         tenant: &'a TenantId,
     ) -> BoxFuture<'a, Result<Vec<TokenRecord>, StoreError>> {
         Box::pin(async move {
-            self.directory(TransactionMode::Read)
-                .await?
-                .tokens(tenant.as_str())
-                .await
+            let mut side = self.side_of(tenant.as_str()).await?;
+            side.tokens(tenant.as_str()).await
         })
     }
 
@@ -328,50 +290,26 @@ impl<D: Driver> TenantStore for TableStore<D> {
         Box::pin(async move {
             let at = reference::micros(at);
             // What is no news does not wait for writes.
-            let mut directory = self.directory(TransactionMode::Read).await?;
-            let is_news = reference::token_unused_since(directory.dialect, digest, at);
-            if directory.first(is_news).await?.is_none() {
+            let mut side = self.side(TransactionMode::Read).await?;
+            let is_news = reference::token_unused_since(side.dialect, digest, at);
+            if side.first(is_news).await?.is_none() {
                 return Ok(());
             }
-            drop(directory);
-            let mut directory = self.directory(TransactionMode::Write).await?;
-            directory
-                .rows(reference::record_token_use(directory.dialect, digest, at))
+            drop(side);
+            let mut side = self.side(TransactionMode::Write).await?;
+            side.rows(reference::record_token_use(side.dialect, digest, at))
                 .await?;
-            Ok(directory.transaction.commit().await?)
+            Ok(side.transaction.commit().await?)
         })
     }
 }
 
-/// The columns of a row, from left to right.
-struct Columns(std::vec::IntoIter<SqlValue>);
-
-impl Columns {
-    fn new(row: SqlRow) -> Self {
-        Columns(row.into_iter())
-    }
-
-    fn next(&mut self) -> SqlValue {
-        self.0.next().unwrap_or(SqlValue::Null)
-    }
-
-    fn text(&mut self) -> Result<String, StoreError> {
-        text(self.next()).ok_or_else(|| damaged("text"))
-    }
-
-    fn number(&mut self) -> Result<i64, StoreError> {
-        integer(&self.next()).ok_or_else(|| damaged("number"))
-    }
-
-    fn instant(&mut self) -> Result<DateTime<Utc>, StoreError> {
-        instant(&self.next())
-    }
-
-    fn moment(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        match self.next() {
-            SqlValue::Null => Ok(None),
-            value => instant(&value).map(Some),
-        }
+/// A row whose last column says whether an import of its tenant is incomplete.
+fn complete(row: Option<SqlRow>) -> Result<Option<SqlRow>, StoreError> {
+    let flag = row.as_ref().and_then(|row| row.last()).and_then(integer);
+    match flag {
+        None | Some(0) => Ok(row),
+        Some(_) => Err(StoreError::Importing),
     }
 }
 
@@ -379,7 +317,7 @@ fn tenant_at(columns: &mut Columns) -> Result<Tenant, StoreError> {
     let id = TenantId::from(columns.text()?.as_str());
     let name = columns.text()?;
     let mut tenant = Tenant::new(id, name, columns.instant()?);
-    tenant.revision = columns.number()?.cast_unsigned();
+    tenant.revision = columns.number()?;
     Ok(tenant)
 }
 
@@ -390,7 +328,7 @@ fn connection_at(columns: &mut Columns) -> Result<Connection, StoreError> {
     let settings = columns.text()?;
     let mut connection = Connection::new(tenant, id, name, columns.instant()?);
     connection.settings = settings;
-    connection.revision = columns.number()?.cast_unsigned();
+    connection.revision = columns.number()?;
     Ok(connection)
 }
 
@@ -398,29 +336,22 @@ fn token_at(columns: &mut Columns) -> Result<TokenRecord, StoreError> {
     let tenant = TenantId::from(columns.text()?.as_str());
     let id = columns.text()?;
     let connection = ConnectionId::from(columns.text()?.as_str());
-    let SqlValue::Blob(digest) = columns.next() else {
-        return Err(damaged("digest"));
-    };
-    let digest = digest.try_into().map_err(|_| damaged("digest"))?;
+    let digest = columns.bytes()?;
     let name = columns.text()?;
     let mut scopes = TokenScopes::NONE;
-    scopes.groups = columns.number()? != 0;
-    scopes.read = columns.number()? != 0;
-    scopes.users = columns.number()? != 0;
+    scopes.groups = columns.integer()? != 0;
+    scopes.read = columns.integer()? != 0;
+    scopes.users = columns.integer()? != 0;
     let created = columns.instant()?;
     // Of the connection only the two ids are known.
     let of = Connection::new(tenant, connection, "", created);
     let mut token = TokenRecord::new(&of, id, digest, created);
     token.name = name;
     token.scopes = scopes;
-    token.revision = columns.number()?.cast_unsigned();
+    token.revision = columns.number()?;
     token.expires_at = columns.moment()?;
     token.replaced_at = columns.moment()?;
     token.revoked_at = columns.moment()?;
     token.last_used = columns.moment()?;
     Ok(token)
-}
-
-fn number(number: u64) -> Result<i64, StoreError> {
-    i64::try_from(number).map_err(StoreError::backend)
 }

@@ -9,7 +9,7 @@ use scimkit_core::Version;
 use scimkit_registry::{Predicate, ResourceId, ResourceType};
 use scimkit_sql::{
     Dialect,
-    reference::micros,
+    reference::{self, micros},
     tables::{self, RetiredRow, RowOwner, RowStart, SideRow, SqlStatement, SqlValue, TableTenant},
 };
 use scimkit_store::{
@@ -33,6 +33,8 @@ pub(crate) const PIECE: u64 = 256;
 pub(crate) struct TableTransaction<'a, T> {
     pub(crate) dialect: Dialect,
     pub(crate) context: &'a RequestContext,
+    /// Whether it is known that no import of the tenant is incomplete.
+    is_complete: bool,
     /// The live rows that were found by their ids.
     seen: HashMap<ResourceId, FoundRow>,
     pub(crate) tables: Vec<TenantTable<'a>>,
@@ -59,6 +61,7 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         TableTransaction {
             dialect,
             context,
+            is_complete: false,
             seen: HashMap::new(),
             tables,
             transaction,
@@ -70,15 +73,29 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         self.context.tenant.as_str()
     }
 
-    /// Runs statements that no row of the application can make fail.
+    /// Runs statements that no row of the application can make fail. The first ones fail while an import of the tenant is
+    /// incomplete.
     pub(crate) async fn run(
         &mut self,
-        statements: Vec<SqlStatement>,
-    ) -> Result<Vec<Vec<SqlRow>>, DriverError> {
+        mut statements: Vec<SqlStatement>,
+    ) -> Result<Vec<Vec<SqlRow>>, RowsError> {
         if statements.is_empty() {
             return Ok(Vec::new());
         }
-        self.transaction.run(statements).await
+        if self.is_complete {
+            return Ok(self.transaction.run(statements).await?);
+        }
+        // After the others, which may take the lock of the tenant.
+        statements.push(tables::shared(reference::import(
+            self.dialect,
+            self.tenant(),
+        )));
+        let mut results = self.transaction.run(statements).await?;
+        if results.pop().is_some_and(|rows| !rows.is_empty()) {
+            return Err(StoreError::Importing.into());
+        }
+        self.is_complete = true;
+        Ok(results)
     }
 
     /// The table of a type with its tenant.

@@ -266,6 +266,14 @@ pub fn deleted_subjects(
     Statement::fixed(dialect, text, parameters)
 }
 
+/// Selects the number of parts of the entries up to and including a number.
+#[must_use]
+pub fn count_entries(dialect: Dialect, tenant: &str, up_to: i64) -> Statement<'_> {
+    let text = "SELECT count(*) FROM journal WHERE tenant = ?1 AND number <= ?2";
+    let parameters = [Parameter::from(tenant), Parameter::from(up_to)];
+    Statement::fixed(dialect, text, parameters)
+}
+
 /// Removes the entries up to and including a number.
 #[must_use]
 pub fn remove_entries(dialect: Dialect, tenant: &str, up_to: i64) -> Statement<'_> {

@@ -10,6 +10,7 @@ mod columns;
 mod contract;
 mod foreign;
 mod ids;
+mod journal;
 mod layouts;
 mod migration;
 mod rusqlite_driver;
