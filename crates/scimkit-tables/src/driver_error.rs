@@ -82,6 +82,68 @@ impl DriverError {
     }
 }
 
+impl DriverErrorKind {
+    /// Returns the kind of an error of PostgreSQL by its code (`SQLSTATE`), with the constraint and the detail that the
+    /// server names.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_tables::DriverErrorKind;
+    ///
+    /// let detail = Some("Key (tenant, login)=(acme, ada) already exists.");
+    /// let kind = DriverErrorKind::from_sqlstate("23505", Some("users_login"), detail);
+    /// let columns = vec!["tenant".to_owned(), "login".to_owned()];
+    /// let constraint = Some("users_login".to_owned());
+    /// assert_eq!(kind, DriverErrorKind::Unique { columns, constraint });
+    /// assert_eq!(DriverErrorKind::from_sqlstate("40P01", None, None), DriverErrorKind::Lost);
+    /// ```
+    #[must_use]
+    pub fn from_sqlstate(code: &str, constraint: Option<&str>, detail: Option<&str>) -> Self {
+        match code {
+            "23505" => DriverErrorKind::Unique {
+                columns: detail.map(key_columns).unwrap_or_default(),
+                constraint: constraint.map(str::to_owned),
+            },
+            // Deadlocks and failed serialisations.
+            "40001" | "40P01" => DriverErrorKind::Lost,
+            // Sessions that the server has ended.
+            "25P03" | "57P01" | "57P02" | "57P05" => DriverErrorKind::Lost,
+            "53100" => DriverErrorKind::Full,
+            // Too many connections, a lock that was not free, a statement that took too long.
+            "53300" | "55P03" | "57014" => DriverErrorKind::Busy,
+            // A server that is starting, stopping or read-only, or that has no memory.
+            "25006" | "53200" | "57P03" => DriverErrorKind::Unavailable,
+            // An index row that is too long; what a trigger raises; a view with a check.
+            "44000" | "54000" | "P0001" => DriverErrorKind::Rejected,
+            _ => match code.get(..2) {
+                Some("08") => DriverErrorKind::Lost,
+                Some("22" | "23") => DriverErrorKind::Rejected,
+                Some("58") => DriverErrorKind::Unavailable,
+                _ => DriverErrorKind::Other,
+            },
+        }
+    }
+}
+
+/// The columns in `Key (tenant, "userName")=(..) already exists.`, in any language.
+fn key_columns(detail: &str) -> Vec<String> {
+    let names = detail
+        .split_once(")=(")
+        .and_then(|(names, _)| names.split_once('('));
+    let (_, names) = names.unwrap_or_default();
+    let unquoted = |name: &str| {
+        let quoted = name
+            .strip_prefix('"')
+            .and_then(|name| name.strip_suffix('"'));
+        quoted.map_or_else(|| name.to_owned(), |name| name.replace("\"\"", "\""))
+    };
+    names
+        .split(", ")
+        .filter(|name| !name.is_empty())
+        .map(unquoted)
+        .collect()
+}
+
 impl From<DriverError> for StoreError {
     fn from(error: DriverError) -> Self {
         match error.kind {

@@ -4,6 +4,7 @@
 //! - [`Table`]: a table of the application and the mapping of its columns
 //! - [`Driver`]: the seam to a database library, with one contract test: `scimkit_testkit::contract::sql_driver`
 //! - [`RusqliteDriver`] (feature `rusqlite`): SQLite
+//! - [`TokioPostgresDriver`] (feature `tokio-postgres`): PostgreSQL
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -14,6 +15,7 @@ mod driver_error;
 mod edges;
 mod journal;
 mod list;
+pub mod postgres;
 mod rows;
 #[cfg(feature = "rusqlite")]
 mod rusqlite_driver;
@@ -22,12 +24,16 @@ mod store;
 mod table;
 mod table_error;
 mod tenants;
+#[cfg(feature = "tokio-postgres")]
+mod tokio_postgres_driver;
 mod transaction;
 
 pub use scimkit_sql::tables::KeyType;
 
 #[cfg(feature = "rusqlite")]
 pub use self::rusqlite_driver::RusqliteDriver;
+#[cfg(feature = "tokio-postgres")]
+pub use self::tokio_postgres_driver::TokioPostgresDriver;
 pub use self::{
     driver::{Driver, SqlRow, Transaction},
     driver_error::{DriverError, DriverErrorKind},

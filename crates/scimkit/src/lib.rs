@@ -37,6 +37,7 @@
 //! | `rusqlite` | `scimkit::tables::RusqliteDriver`: application tables in SQLite |
 //! | `sqlite` | `scimkit::SqliteStore`: a durable store in one file; `scimkit::sqlite`: its options |
 //! | `tables` | `scimkit::TableStore`: a store over the tables that an application has already; `scimkit::tables` |
+//! | `tokio-postgres` | `scimkit::tables::TokioPostgresDriver`: application tables in PostgreSQL |
 //! | `toml` | mapping files in TOML, also for connections; JSON needs no feature |
 //!
 //! To store the data in your application's own tables, implement [`Store`]. The modules below are the crates that

@@ -15,3 +15,4 @@ mod layouts;
 mod migration;
 mod rusqlite_driver;
 mod support;
+mod tokio_postgres_driver;
