@@ -70,9 +70,9 @@ impl HandlerError {
                 StoreError::VersionMismatch { .. } => {
                     ErrorResponse::precondition_failed(error.to_string())
                 }
-                StoreError::CapacityExceeded { .. } | StoreError::TooManyEntries { .. } => {
-                    ErrorResponse::forbidden(error.to_string())
-                }
+                StoreError::CapacityExceeded { .. }
+                | StoreError::TooFewLeft { .. }
+                | StoreError::TooManyEntries { .. } => ErrorResponse::forbidden(error.to_string()),
                 StoreError::TooLarge { .. } => ErrorResponse::too_large(error.to_string()),
                 StoreError::Rejected { detail } => ErrorResponse::forbidden(detail.clone()),
                 StoreError::StorageFull(_) => {
@@ -126,6 +126,7 @@ fn store_reason(error: &StoreError) -> &'static str {
         }
         StoreError::Rejected { .. } => "policy",
         StoreError::StorageFull(_) => "storage full",
+        StoreError::TooFewLeft { .. } => "too few left",
         StoreError::TooLarge { .. } => "too large",
         StoreError::Unavailable(_) => "store unavailable",
         StoreError::UnknownMembers { .. } => "unknown members",

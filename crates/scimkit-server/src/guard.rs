@@ -31,7 +31,7 @@ use scimkit_store::{BoxFuture, ConnectionId, RequestContext};
 /// result (`match_pins`) then answers 501 to a create that may adopt or restore a resource, and has the guard called for
 /// every change of memberships.
 ///
-/// A guard sees one resource. To limit the number of resources, use
+/// A guard sees one resource. To limit the number of resources, such as seats, or to keep a last administrator, use
 /// [capacities](scimkit_store::engine::Policy::capacities), which the store enforces inside the write: they are exact
 /// however many requests write at once, and hold for creates, reactivation by `PATCH` and imports alike.
 ///

@@ -54,6 +54,14 @@ pub enum StoreError {
     /// Another holder has leased the journal since, so this holder may not advance the cursor.
     #[error("the lease on the journal was lost")]
     LeaseLost,
+    /// The write would leave fewer resources than a minimum demands.
+    #[error("`{name}`: at least {least} must be left: appoint another one first")]
+    TooFewLeft {
+        /// The minimum number of resources.
+        least: u64,
+        /// The name of the [minimum](crate::engine::Capacity).
+        name: String,
+    },
     /// Some members do not exist.
     #[error("`{attr}` names resources that don't exist: {}", shown(.ids))]
     UnknownMembers {

@@ -94,7 +94,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///   [`CyclePolicy`](crate::CyclePolicy): [`StoreError::Cycle`]. Only edges that the write adds are
     ///   checked, so an existing cycle does not prevent other writes;
     /// - limits on the number of resources, under [`Policy::capacities`](crate::engine::Policy::capacities):
-    ///   [`StoreError::CapacityExceeded`]. A store that can't enforce them does not set [`Capabilities::capacities`];
+    ///   [`StoreError::CapacityExceeded`] and [`StoreError::TooFewLeft`]. A store that can't enforce them does not set [`Capabilities::capacities`];
     /// - whether a create adopts or restores an existing resource: see [`ExistingMatch`](crate::ExistingMatch).
     ///
     /// An update that changes nothing, such as adding an existing member, returns

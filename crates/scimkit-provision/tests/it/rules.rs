@@ -267,6 +267,15 @@ fn invalid_capacity_is_rejected_with_the_reason() {
             "{text}"
         );
     }
+    for (least, limit, told) in [
+        (None, None, "expected a `limit` or a `least`"),
+        (Some(6), Some(5), "`least` is greater than `limit`"),
+    ] {
+        let mut rules = capacity("User", "active eq true");
+        (rules.capacities[0].least, rules.capacities[0].limit) = (least, limit);
+        let refused = rules.apply_to(&base, &Mapping::builder()).unwrap_err();
+        assert!(refused.to_string().ends_with(told), "{refused}");
+    }
     let mut many = capacity("User", "active eq true");
     many.capacities = vec![many.capacities[0].clone(); CapacitySetting::MOST + 1];
     assert!(many.apply_to(&base, &Mapping::builder()).is_err());

@@ -1,14 +1,14 @@
 //! The guards for accounts that must stay.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::collections::BTreeSet;
 
 use scimkit_core::ErrorResponse;
 use scimkit_filter::{Filter, ParseError};
 use scimkit_registry::{
-    AttributeRole, Operator, Predicate, Resource, ResourceId, ResourceType, ResourceView, Scalar,
-    Tolerance, fold_case,
+    AttributeRole, Predicate, Resource, ResourceId, ResourceType, ResourceView, Tolerance,
+    fold_case,
 };
-use scimkit_store::{BoxFuture, Query, RequestContext, Store, StoreError};
+use scimkit_store::{BoxFuture, RequestContext};
 use serde_json::Value;
 
 use super::texts::texts;
@@ -149,109 +149,6 @@ impl ChangeGuard for ProtectedAccounts {
     }
 }
 
-/// A guard that keeps at least one active account of a kind, such as an administrator.
-///
-/// It rejects with 403 the change that deletes or deactivates the last active account which satisfies a filter, or makes
-/// it leave the filter. The filter can't use `id`, `meta`, memberships or attributes that are computed from other
-/// resources.
-///
-/// A guard sees one account: two requests that remove the last two accounts at the same moment may both pass.
-/// [`ProtectedAccounts`] has no such gap.
-///
-/// # Example
-/// ```
-/// use std::sync::Arc;
-/// use scimkit_server::{Server, guards::LastAdministrator};
-/// use scimkit_store::{MemoryStore, Settings};
-///
-/// let store = Arc::new(MemoryStore::new());
-/// let guard = LastAdministrator::new(store.clone(), "User", r#"roles.value eq "admin""#)?;
-/// let server = Server::new(store.clone(), Settings::new("https://app.example")).with_guard(guard);
-/// # let _ = server;
-/// assert!(LastAdministrator::new(store, "User", "roles.value eq").is_err());
-/// # Ok::<(), scimkit_filter::ParseError>(())
-/// ```
-pub struct LastAdministrator {
-    condition: Condition,
-    kind: String,
-    store: Arc<dyn Store>,
-}
-
-impl LastAdministrator {
-    /// Creates the guard for the accounts of a resource type, such as `User`, that satisfy a filter.
-    ///
-    /// # Errors
-    /// The text is not a filter.
-    pub fn new(
-        store: Arc<dyn Store>,
-        kind: impl Into<String>,
-        filter: &str,
-    ) -> Result<Self, ParseError> {
-        Ok(LastAdministrator {
-            condition: Condition::new(filter)?,
-            kind: kind.into(),
-            store,
-        })
-    }
-
-    async fn check_others(
-        &self,
-        context: &RequestContext,
-        proposed: &ProposedChange,
-    ) -> Result<(), ErrorResponse> {
-        let kind = &proposed.kind;
-        let counts = |document: Option<&Resource>| match document {
-            Some(document) if is_active(kind, document) => {
-                self.condition.holds(context, kind, document)
-            }
-            _ => Ok(false),
-        };
-        if *kind.name() != *self.kind
-            || !counts(proposed.before.as_deref())?
-            || counts(proposed.after.as_deref())?
-        {
-            return Ok(());
-        }
-        let mut terms = vec![self.condition.bind(kind)?];
-        if let Some(attr) = kind.attribute_id("active") {
-            let op = Operator::Equal;
-            let value = Scalar::Bool(false);
-            let is_inactive = Predicate::Compare { attr, op, value };
-            terms.push(Predicate::Not(Box::new(is_inactive)));
-        }
-        let query = Query::new(Arc::clone(kind))
-            .with_predicate(Predicate::All(terms))
-            .with_page(0, 2);
-        let page = self.store.query(context, &query).await;
-        let page = page.map_err(|error| unread(&error))?;
-        if page.items.iter().any(|other| other.id != proposed.id) {
-            return Ok(());
-        }
-        Err(ErrorResponse::forbidden(
-            "this is the last account of its kind, such as the last administrator: appoint another one first",
-        ))
-    }
-}
-
-impl fmt::Debug for LastAdministrator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LastAdministrator")
-            .field("condition", &self.condition)
-            .field("kind", &self.kind)
-            .finish_non_exhaustive()
-    }
-}
-
-impl ChangeGuard for LastAdministrator {
-    fn check<'a>(
-        &'a self,
-        context: &'a RequestContext,
-        proposed: &'a ProposedChange,
-    ) -> BoxFuture<'a, Result<(), ErrorResponse>> {
-        Box::pin(self.check_others(context, proposed))
-    }
-}
-
 /// A filter on the attributes of a document.
 #[derive(Debug, Clone)]
 struct Condition(Filter<'static>);
@@ -309,11 +206,4 @@ fn name(kind: &ResourceType, document: &Resource) -> Option<String> {
         .find(|name| kind.attribute_id(name).is_some())?;
     let texts = texts(kind, Some(document), name);
     texts.first().map(|text| fold_case(text).into_owned())
-}
-
-fn unread(error: &StoreError) -> ErrorResponse {
-    tracing::error!(%error, "reading the other accounts failed");
-    let detail =
-        "the service can't find out whether this is the last account of its kind: try again later";
-    ErrorResponse::new(503, detail)
 }

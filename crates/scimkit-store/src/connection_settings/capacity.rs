@@ -17,7 +17,8 @@ use crate::{Settings, engine::Capacity};
 /// use scimkit_store::{ConnectionSettings, Settings};
 ///
 /// let rules = r#"{"capacities": [
-///     {"name": "seats", "resource_type": "User", "filter": "active eq true", "limit": 50}]}"#;
+///     {"name": "seats", "resource_type": "User", "filter": "active eq true", "limit": 50},
+///     {"name": "groups", "resource_type": "Group", "least": 1}]}"#;
 /// let rules = ConnectionSettings::from_json(rules)?;
 /// let settings = rules.apply_to(&Settings::new("https://app.example"), &Mapping::builder())?;
 /// assert_eq!(settings.policy.capacities[0].limit, 50);
@@ -39,8 +40,12 @@ pub struct CapacitySetting {
     /// resources of the type count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
+    /// The minimum number of resources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least: Option<u64>,
     /// The maximum number of resources.
-    pub limit: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
     /// The name of the limit in errors.
     pub name: String,
     /// The name of the resource type.
@@ -51,14 +56,25 @@ impl CapacitySetting {
     /// The maximum number of capacities of a connection, since each write has to check all of them.
     pub const MOST: usize = 16;
 
-    /// Creates a limit on all resources of a type.
+    /// Creates a maximum for all resources of a type.
     #[must_use]
     pub fn new(name: impl Into<String>, resource_type: impl Into<String>, limit: u64) -> Self {
         CapacitySetting {
             filter: None,
-            limit,
+            least: None,
+            limit: Some(limit),
             name: name.into(),
             resource_type: resource_type.into(),
+        }
+    }
+
+    /// Creates a minimum for all resources of a type.
+    #[must_use]
+    pub fn at_least(name: impl Into<String>, resource_type: impl Into<String>, least: u64) -> Self {
+        CapacitySetting {
+            least: Some(least),
+            limit: None,
+            ..CapacitySetting::new(name, resource_type, 0)
         }
     }
 
@@ -72,7 +88,8 @@ impl CapacitySetting {
     /// Binds the setting to the schemas of a connection.
     ///
     /// # Errors
-    /// The type is unknown, the filter is not valid for it, or it uses a computed attribute or a membership.
+    /// The type is unknown, the filter is not valid for it, or it uses a computed attribute or a membership. There is
+    /// neither a maximum nor a minimum, or the minimum is greater.
     pub(super) fn capacity(
         &self,
         settings: &Settings,
@@ -80,6 +97,13 @@ impl CapacitySetting {
         let invalid = |problem: String| {
             ConnectionSettingsError::new(format_args!("capacity `{}`: {problem}", self.name))
         };
+        let (least, limit) = match (self.least, self.limit) {
+            (None, None) => return Err(invalid("expected a `limit` or a `least`".to_owned())),
+            (least, limit) => (least.unwrap_or(0), limit.unwrap_or(u64::MAX)),
+        };
+        if least > limit {
+            return Err(invalid("`least` is greater than `limit`".to_owned()));
+        }
         let unknown = || invalid(format!("unknown resource type `{}`", self.resource_type));
         let kind = settings.registry.resource_type(&self.resource_type);
         let kind = kind.ok_or_else(unknown)?;
@@ -102,11 +126,8 @@ impl CapacitySetting {
                 "`{path}` is computed: filter on an attribute that clients write"
             )));
         }
-        Ok(Capacity::new(
-            self.name.clone(),
-            Arc::clone(kind),
-            predicate,
-            self.limit,
-        ))
+        let mut capacity = Capacity::new(self.name.clone(), Arc::clone(kind), predicate, limit);
+        capacity.least = least;
+        Ok(capacity)
     }
 }

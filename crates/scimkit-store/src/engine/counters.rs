@@ -228,7 +228,8 @@ impl Decider<'_> {
     /// Returns the counts after a live resource is added, changed or removed.
     ///
     /// # Errors
-    /// [`StoreError::CapacityExceeded`]: a count would exceed the limit of a capacity.
+    /// - [`StoreError::CapacityExceeded`]: a count would exceed the maximum of a capacity.
+    /// - [`StoreError::TooFewLeft`]: a count would fall below its minimum.
     pub(super) fn counted(
         &self,
         request: &Request,
@@ -247,10 +248,14 @@ impl Decider<'_> {
             match (before, after) {
                 (false, true) => {
                     let count = count.saturating_add(1);
-                    check(request, counter.counter, count)?;
+                    check_limit(request, counter.counter, count)?;
                     moves.push((at, Some(count)));
                 }
-                (true, false) => moves.push((at, Some(count.saturating_sub(1)))),
+                (true, false) => {
+                    let count = count.saturating_sub(1);
+                    check_least(request, counter.counter, count)?;
+                    moves.push((at, Some(count)));
+                }
                 _ => {}
             }
         }
@@ -258,13 +263,26 @@ impl Decider<'_> {
     }
 }
 
-/// Rejects a count that exceeds a limit in the policy of the batch.
-fn check(request: &Request, counter: &CounterRef, count: u64) -> Result<(), StoreError> {
+/// Rejects a count that exceeds a maximum in the policy of the batch.
+fn check_limit(request: &Request, counter: &CounterRef, count: u64) -> Result<(), StoreError> {
     let mut limits = request.policy.capacities.iter();
     let own = limits.find(|one| count > one.limit && one.counter() == counter);
     match own {
         Some(Capacity { limit, name, .. }) => Err(StoreError::CapacityExceeded {
             limit: *limit,
+            name: name.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Rejects a count below a minimum in the policy of the batch.
+fn check_least(request: &Request, counter: &CounterRef, count: u64) -> Result<(), StoreError> {
+    let mut limits = request.policy.capacities.iter();
+    let own = limits.find(|one| count < one.least && one.counter() == counter);
+    match own {
+        Some(Capacity { least, name, .. }) => Err(StoreError::TooFewLeft {
+            least: *least,
             name: name.clone(),
         }),
         None => Ok(()),

@@ -7,11 +7,14 @@ use scimkit_registry::{Predicate, ResourceType};
 use super::facts::CounterRef;
 use crate::JournalPolicy;
 
-/// A limit on the live resources of one type that satisfy a predicate, such as active users.
+/// Limits on the number of live resources of one type that satisfy a predicate: a maximum, such as 50 active users, or a
+/// minimum, such as one administrator.
 ///
-/// The limit is exact, also under concurrency: a write that would exceed it fails with
-/// [`CapacityExceeded`](crate::StoreError::CapacityExceeded). If the limit is lowered, existing resources stay, and can
-/// still be changed, deactivated and deleted.
+/// The limits are exact, also under concurrency:
+/// - A write that would exceed the maximum fails with [`CapacityExceeded`](crate::StoreError::CapacityExceeded). If the
+///   maximum is lowered, existing resources stay, and can still be changed, deactivated and deleted.
+/// - A write that would leave fewer than the minimum fails with [`TooFewLeft`](crate::StoreError::TooFewLeft). If there are
+///   fewer already, none of them can be deleted or changed so that it no longer counts.
 ///
 /// # Example
 /// ```
@@ -25,6 +28,11 @@ use crate::JournalPolicy;
 /// let active = user.bind_filter(&active, &Tolerance::DEFAULT)?;
 /// let seats = Capacity::new("seats", user.clone(), active, 50);
 /// assert_eq!((&*seats.name, seats.limit), ("seats", 50));
+///
+/// let admins = Filter::parse(r#"roles.value eq "admin" and active eq true"#).unwrap();
+/// let admins = user.bind_filter(&admins, &Tolerance::DEFAULT)?;
+/// let admins = Capacity::at_least("administrators", user.clone(), admins, 1);
+/// assert_eq!(admins.least, 1);
 /// # Ok::<(), scimkit_registry::RequestError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -33,7 +41,9 @@ pub struct Capacity {
     // INVARIANT: it is the counter of `kind` and `predicate`.
     counter: CounterRef,
     kind: Arc<ResourceType>,
-    /// The maximum number of resources.
+    /// The minimum number of resources; 0 for none.
+    pub least: u64,
+    /// The maximum number of resources; [`u64::MAX`] for none.
     pub limit: u64,
     /// The name of the limit in errors.
     pub name: String,
@@ -53,9 +63,24 @@ impl Capacity {
         Capacity {
             counter: CounterRef::matching(&kind, &predicate),
             kind,
+            least: 0,
             limit,
             name: name.into(),
             predicate,
+        }
+    }
+
+    /// Creates a minimum of `least` live resources that satisfy the predicate, under the rules of [`new`](Self::new).
+    #[must_use]
+    pub fn at_least(
+        name: impl Into<String>,
+        kind: Arc<ResourceType>,
+        predicate: Predicate,
+        least: u64,
+    ) -> Self {
+        Capacity {
+            least,
+            ..Capacity::new(name, kind, predicate, u64::MAX)
         }
     }
 

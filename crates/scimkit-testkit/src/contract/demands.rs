@@ -27,6 +27,10 @@ pub(super) const CHECKS: &[StoreCheck] = &[
         run: policies,
     },
     StoreCheck {
+        name: "minimum_holds_for_deletes_and_updates",
+        run: minimum,
+    },
+    StoreCheck {
         name: "pinned_match_is_the_checked_one_or_is_rejected",
         run: pinned,
     },
@@ -147,6 +151,52 @@ fn policies(fixture: &Fixture<'_>) -> Result<(), String> {
         "one in the place of another"
     );
     Ok(())
+}
+
+fn minimum(fixture: &Fixture<'_>) -> Result<(), String> {
+    fixture.needs_filter()?;
+    let limits = fixture.store.support(&fixture.user).capacities;
+    fixture.needs(limits, "the store has no capacities")?;
+    fixture.needs_ids("what is created can't be changed in the same batch")?;
+    let active = fixture.filter(&fixture.user, "active eq true")?;
+    let one = Capacity::at_least("administrators", fixture.user.clone(), active, 1);
+    let limited = fixture.under(|settings| settings.policy.capacities = vec![one]);
+    let create = |id: &str| user(fixture, id, id, true);
+    let set = |id: &str, active: bool| {
+        let body = fixture.body(&fixture.user, json!({"userName": id, "active": active}))?;
+        Ok::<_, String>(WriteOp::Update {
+            change: body,
+            expect: ExpectedVersion::Any,
+            id: ResourceId::from(id),
+        })
+    };
+    let delete = |id: &str| WriteOp::Delete {
+        expect: ExpectedVersion::Any,
+        id: ResourceId::from(id),
+        kind: fixture.user.clone(),
+    };
+    for (what, writes, expected) in [
+        (
+            "two creates",
+            vec![create("u1")?, create("u2")?],
+            vec!["Created", "Created"],
+        ),
+        ("the first of two", vec![set("u1", false)?], vec!["Updated"]),
+        (
+            "the last",
+            vec![set("u2", false)?, delete("u2"), delete("u1")],
+            vec!["TooFewLeft", "TooFewLeft", "Deleted"],
+        ),
+        (
+            "the last and its successor",
+            vec![create("u3")?, delete("u2"), delete("u3")],
+            vec!["Created", "Deleted", "TooFewLeft"],
+        ),
+    ] {
+        let answers = words(&limited.submit(Batch::new(second(1), writes))?);
+        ensure_eq!(answers, expected, "{what}");
+    }
+    fixture.delete(second(2), &fixture.user, "u3")
 }
 
 fn pinned(fixture: &Fixture<'_>) -> Result<(), String> {
@@ -311,6 +361,7 @@ fn word(answer: &Result<scimkit_store::Written, StoreError>) -> String {
         Err(StoreError::OtherCandidate { .. }) => "OtherCandidate".to_owned(),
         Err(StoreError::VersionMismatch { .. }) => "Stale".to_owned(),
         Err(StoreError::Duplicate { .. }) => "Taken".to_owned(),
+        Err(StoreError::TooFewLeft { .. }) => "TooFewLeft".to_owned(),
         Err(StoreError::Unsupported { .. }) => "Unsupported".to_owned(),
         Err(other) => said(other),
     }

@@ -194,3 +194,10 @@ fn name(kind: &ResourceType, resource: &Resource) -> String {
     let mut names = names.filter_map(|name| resource.get(kind, kind.attribute_id(name)?));
     names.next().unwrap().as_str().unwrap().to_owned()
 }
+
+/// A runtime for the requests of one thread.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+}

@@ -245,11 +245,6 @@ impl ChangeGuard for FewAddresses {
 #[test]
 fn a_limit_on_one_resource_holds_among_writers_at_once() {
     const WRITERS: usize = 10;
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap()
-    };
     for (name, new) in STORES {
         let store = new();
         runtime().block_on(make(&store, "User", "u1", json!({"userName": "anna"})));

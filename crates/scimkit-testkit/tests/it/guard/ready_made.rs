@@ -1,8 +1,10 @@
 //! The ready-made guards, seats, and failures that were published of other products.
 
+use std::{sync::Barrier, thread};
+
 use scimkit_filter::Filter;
 use scimkit_mapping::{Field, FieldType, Mapping, MappingRule};
-use scimkit_server::guards::{LastAdministrator, ProtectedAccounts, SafeAdoption, VerifiedDomains};
+use scimkit_server::guards::{ProtectedAccounts, SafeAdoption, VerifiedDomains};
 use scimkit_store::{CreatePolicy, DeletePolicy, engine::Capacity};
 
 use super::*;
@@ -182,6 +184,18 @@ async fn a_guard_whose_filter_can_not_be_evaluated_lets_nothing_through() {
     }
 }
 
+/// Settings under which one active administrator has to be left.
+fn keeping_one_administrator() -> Settings {
+    settings(|settings| {
+        let user = Arc::clone(settings.registry.resource_type("User").unwrap());
+        let admins = r#"roles.value eq "admin" and not (active eq false)"#;
+        let admins = Filter::parse(admins).unwrap();
+        let admins = user.bind_filter(&admins, &Tolerance::DEFAULT).unwrap();
+        let least = Capacity::at_least("administrators", user, admins, 1);
+        settings.policy.capacities.push(least);
+    })
+}
+
 #[tokio::test]
 async fn the_last_administrator_stays() {
     for (name, new) in stores() {
@@ -190,8 +204,7 @@ async fn the_last_administrator_stays() {
         for id in ["a1", "a2", "a3"] {
             make(&store, "User", id, admin(id)).await;
         }
-        let guard = LastAdministrator::new(Arc::clone(&store), "User", r#"roles.value eq "admin""#);
-        let server = server(&store, &settings(|_| ())).with_guard(guard.unwrap());
+        let server = server(&store, &keeping_one_administrator());
         let operations = json!([
             {"method": "DELETE", "path": "/Users/a1"},
             {"method": "PATCH", "path": "/Users/a2", "data": replace("active", json!(false))},
@@ -203,7 +216,7 @@ async fn the_last_administrator_stays() {
             ["204", "200", "403"],
             "{name}: {response}"
         );
-        expect(
+        let bodies = expect(
             name,
             &server,
             &[
@@ -214,6 +227,37 @@ async fn the_last_administrator_stays() {
             ],
         )
         .await;
+        let told = "`administrators`: at least 1 must be left: appoint another one first";
+        assert_eq!(bodies[0]["detail"], told, "{name}");
+    }
+}
+
+#[test]
+fn one_of_two_administrators_stays_if_both_are_removed_at_once() {
+    for (name, new) in stores() {
+        for _ in 0..20 {
+            let store = new();
+            let admin = |name: &str| json!({"userName": name, "roles": [{"value": "admin"}]});
+            for id in ["a1", "a2"] {
+                runtime().block_on(make(&store, "User", id, admin(id)));
+            }
+            let server = server(&store, &keeping_one_administrator());
+            let start = Barrier::new(2);
+            let remove = |call: &'static str, body: Value| {
+                start.wait();
+                runtime().block_on(send(&server, call, body)).0
+            };
+            let statuses = thread::scope(|scope| {
+                let delete = scope.spawn(|| remove("DELETE /Users/a1", Value::Null));
+                let off = replace("active", json!(false));
+                let off = scope.spawn(|| remove("PATCH /Users/a2", off));
+                [delete.join().unwrap(), off.join().unwrap()]
+            });
+            assert!(
+                [[204, 403], [403, 200]].contains(&statuses),
+                "{name}: {statuses:?}"
+            );
+        }
     }
 }
 
