@@ -21,6 +21,7 @@
 //! | to define or load a schema | [`Schema`], [`Attribute`], [`ResourceTypeDefinition`] |
 //! | the schemas of the RFC | [`builtin`] |
 //! | to read or write a protocol message | [`parse_json`], [`message`], [`ErrorResponse`], [`excerpt`], [`ServiceProviderConfig`] |
+//! | users and groups as Rust types | [`User`], [`EnterpriseUser`], [`Group`] |
 //! | `meta`, timestamps and entity tags | [`Meta`], [`format_instant`], [`parse_instant`], [`Version`], [`ETagList`] |
 //!
 //! It implements [RFC 7643](https://www.rfc-editor.org/rfc/rfc7643) and
@@ -38,6 +39,7 @@ mod keyword;
 pub mod message;
 mod meta;
 mod name;
+mod resource;
 mod resource_type;
 mod schema;
 mod suggestion;
@@ -57,6 +59,7 @@ pub use instant::{format_instant, parse_instant, push_instant};
 pub use json::{parse_json, push_json_string};
 pub use meta::Meta;
 pub use name::is_attribute_name;
+pub use resource::{Address, EnterpriseUser, Group, Manager, MultiValue, PersonName, User};
 pub use resource_type::{InvalidEndpoint, ResourceTypeDefinition, SchemaExtension};
 pub use schema::{InvalidSchema, Schema};
 /// JSON values.

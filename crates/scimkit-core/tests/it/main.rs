@@ -7,5 +7,6 @@ mod error;
 mod instant;
 mod message;
 mod property;
+mod resource;
 mod urn;
 mod version;
