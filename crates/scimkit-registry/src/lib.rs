@@ -44,6 +44,7 @@ mod json_len;
 mod json_string;
 mod literal;
 mod node;
+mod path_values;
 mod predicate;
 mod profile;
 mod project;

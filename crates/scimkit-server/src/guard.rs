@@ -1,9 +1,12 @@
 //! Guards: the application's checks of every change that a request makes.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+};
 
 use scimkit_core::{ErrorResponse, Version};
-use scimkit_registry::{AttrId, Change, Resource, ResourceId, ResourceType};
+use scimkit_registry::{AttrId, Change, RequestError, Resource, ResourceId, ResourceType};
 use scimkit_store::{BoxFuture, ConnectionId, RequestContext};
 
 /// A guard that can reject a change of a resource before it is written.
@@ -45,7 +48,9 @@ use scimkit_store::{BoxFuture, ConnectionId, RequestContext};
 /// use scimkit_server::{BearerTokens, ChangeGuard, ChangeVerb, ProposedChange, Server, Token};
 /// use scimkit_store::{BoxFuture, MemoryStore, RequestContext, Settings};
 ///
-/// /// Users are deactivated, never deleted.
+/// const WORK: &str = r#"emails[type eq "work"].value"#;
+///
+/// /// Users are deactivated, never deleted, and keep their work address.
 /// #[derive(Debug)]
 /// struct KeepUsers;
 ///
@@ -56,8 +61,14 @@ use scimkit_store::{BoxFuture, ConnectionId, RequestContext};
 ///         proposed: &'a ProposedChange,
 ///     ) -> BoxFuture<'a, Result<(), ErrorResponse>> {
 ///         Box::pin(async move {
-///             if proposed.verb == ChangeVerb::Delete && proposed.kind.name() == "User" {
+///             if proposed.kind.name() != "User" {
+///                 return Ok(());
+///             }
+///             if proposed.verb == ChangeVerb::Delete {
 ///                 return Err(ErrorResponse::forbidden("users can't be deleted: set `active` to false"));
+///             }
+///             if proposed.text_before(WORK)?.is_some() && proposed.changes(WORK)? {
+///                 return Err(ErrorResponse::forbidden("the work address can't be changed: add another address"));
 ///             }
 ///             Ok(())
 ///         })
@@ -73,10 +84,13 @@ use scimkit_store::{BoxFuture, ConnectionId, RequestContext};
 ///     let request = request.header(AUTHORIZATION, format!("Bearer {}", token.reveal()));
 ///     server.handle(request.body(body.to_owned()).unwrap())
 /// };
-/// let created = call("POST", "/Users", r#"{"userName": "bjensen"}"#).await;
+/// let user = r#"{"userName": "bjensen", "emails": [{"type": "work", "value": "b@x.example"}]}"#;
+/// let created = call("POST", "/Users", user).await;
 /// assert_eq!(created.status(), 201);
 /// let location = created.headers()["location"].to_str().unwrap();
 /// let path = location.trim_start_matches("https://app.example");
+/// let moved = user.replace("b@x.example", "b@evil.example");
+/// assert_eq!(call("PUT", path, &moved).await.status(), 403);
 /// assert_eq!(call("DELETE", path, "").await.status(), 403);
 /// assert_eq!(call("GET", path, "").await.status(), 200);
 /// # }
@@ -127,6 +141,76 @@ pub struct ProposedChange {
     pub verb: ChangeVerb,
     /// The version before the change; `None` for a new resource.
     pub version: Option<Version>,
+}
+
+/// Values by path. See [`Resource::at`] for the paths, which must be in the schemas of the [type](ProposedChange::kind): check
+/// the type first if the guard is about users only.
+impl ProposedChange {
+    /// Returns the text at a path after the change, as [`Resource::text`] does; none for a delete.
+    ///
+    /// # Errors
+    /// 500 if the path is not one of the type, which is an error in the guard: the log has the details.
+    ///
+    /// # Example
+    /// See [`ChangeGuard`].
+    pub fn text(&self, path: &str) -> Result<Option<&str>, ErrorResponse> {
+        self.read(self.after.as_deref(), path, Resource::text)
+    }
+
+    /// Returns the text at a path before the change; none for a new resource.
+    ///
+    /// # Errors
+    /// See [`ProposedChange::text`].
+    pub fn text_before(&self, path: &str) -> Result<Option<&str>, ErrorResponse> {
+        self.read(self.before.as_deref(), path, Resource::text)
+    }
+
+    /// Returns the boolean at a path after the change, as [`Resource::boolean`] does; none for a delete.
+    ///
+    /// # Errors
+    /// See [`ProposedChange::text`].
+    pub fn boolean(&self, path: &str) -> Result<Option<bool>, ErrorResponse> {
+        self.read(self.after.as_deref(), path, Resource::boolean)
+    }
+
+    /// Returns the boolean at a path before the change; none for a new resource.
+    ///
+    /// # Errors
+    /// See [`ProposedChange::text`].
+    pub fn boolean_before(&self, path: &str) -> Result<Option<bool>, ErrorResponse> {
+        self.read(self.before.as_deref(), path, Resource::boolean)
+    }
+
+    /// Returns whether the values at a path differ before and after the change, also in their order.
+    ///
+    /// # Errors
+    /// See [`ProposedChange::text`].
+    pub fn changes(&self, path: &str) -> Result<bool, ErrorResponse> {
+        let values = |document| {
+            self.read(document, path, |document, kind, path| {
+                document.at(kind, path).map(Some)
+            })
+        };
+        let before = values(self.before.as_deref())?.unwrap_or_default();
+        let after = values(self.after.as_deref())?.unwrap_or_default();
+        Ok(before != after)
+    }
+
+    /// Reads a value. A missing document is read as an empty one, so that a wrong path is always an error.
+    fn read<'r, T: 'r>(
+        &'r self,
+        document: Option<&'r Resource>,
+        path: &str,
+        read: impl Fn(&'r Resource, &ResourceType, &str) -> Result<Option<T>, RequestError>,
+    ) -> Result<Option<T>, ErrorResponse> {
+        static EMPTY: LazyLock<Resource> = LazyLock::new(Resource::default);
+        let read = read(document.unwrap_or(&EMPTY), &self.kind, path);
+        read.map_err(|error| {
+            let kind = self.kind.name();
+            tracing::error!(kind, path, %error, "path of a guard is unusable");
+            ErrorResponse::internal("a guard of the service is misconfigured: its log has details")
+        })
+    }
 }
 
 /// The kind of a [`ProposedChange`].

@@ -17,6 +17,7 @@ mod evaluation;
 mod fingerprint;
 mod folding;
 mod oracle;
+mod path_values;
 mod projection;
 mod quirks;
 mod registration;

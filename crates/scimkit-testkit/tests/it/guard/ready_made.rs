@@ -433,3 +433,72 @@ async fn a_numeric_external_id_is_never_an_id() {
         );
     }
 }
+
+/// Accepts the change if its values by path are as expected.
+#[derive(Debug)]
+struct ByPath;
+
+impl ChangeGuard for ByPath {
+    fn check<'a>(
+        &'a self,
+        _: &'a RequestContext,
+        proposed: &'a ProposedChange,
+    ) -> BoxFuture<'a, Result<(), ErrorResponse>> {
+        let path = r#"emails[type eq "work"].value"#;
+        Box::pin(async move {
+            let read = (
+                proposed.text_before(path)?,
+                proposed.text(path)?,
+                proposed.changes(path)?,
+                proposed.boolean_before("active")?,
+                proposed.boolean("active")?,
+            );
+            Err(ErrorResponse::forbidden(format!("{read:?}")))
+        })
+    }
+}
+
+#[tokio::test]
+async fn guards_read_values_by_path() {
+    for (name, new) in stores() {
+        let store = new();
+        let mut body = with_email("babs", "b@x.example");
+        body["active"] = json!(true);
+        make(&store, "User", "u1", body.clone()).await;
+        make(&store, "Group", "g1", json!({"displayName": "Staff"})).await;
+        let server = server(&store, &settings(|_| ())).with_guard(ByPath);
+        let patch = |path: &str, value: Value| json!({"Operations": [{"op": "replace", "path": path, "value": value}]});
+        for (call, body, expected) in [
+            (
+                "POST /Users",
+                with_email("new", "n@x.example"),
+                r#"(None, Some("n@x.example"), true, None, None)"#,
+            ),
+            (
+                "PATCH /Users/u1",
+                patch("active", json!(false)),
+                r#"(Some("b@x.example"), Some("b@x.example"), false, Some(true), Some(false))"#,
+            ),
+            (
+                "PATCH /Users/u1",
+                patch("emails", json!([{"value": "c@x.example", "type": "Work"}])),
+                r#"(Some("b@x.example"), Some("c@x.example"), true, Some(true), Some(true))"#,
+            ),
+            (
+                "DELETE /Users/u1",
+                Value::Null,
+                r#"(Some("b@x.example"), None, true, Some(true), None)"#,
+            ),
+        ] {
+            let (status, answer) = send(&server, call, body).await;
+            assert_eq!(
+                (status, &answer["detail"]),
+                (403, &json!(expected)),
+                "{name}: {call}"
+            );
+        }
+        // Groups have no such path: that is an error of the guard, also where there is no document to read.
+        let (status, _) = send(&server, "POST /Groups", json!({"displayName": "New"})).await;
+        assert_eq!(status, 500, "{name}");
+    }
+}
