@@ -1,26 +1,20 @@
 //! What the quickstarts share: the command line, the store, authentication, and the process around the server.
 
-mod access;
-#[path = "../../crates/scimkit-cli/src/files.rs"]
-mod files;
+mod flags;
 mod options;
 mod process;
-mod welcome;
 
-use std::{error::Error, process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
-use access::Authenticator;
 use clap::Parser;
+pub(crate) use flags::Problem;
 use options::{OpenedStore, Options};
 pub(crate) use process::Stop;
-use scimkit::{Server, Settings};
+use scimkit::Server;
 use scimkit_testkit::record::Recorder;
 use tokio::net::TcpListener;
 
 use crate::metrics;
-
-/// Why the server does not start.
-pub(crate) type Problem = Box<dyn Error>;
 
 /// The parts of an application that serves SCIM below `/scim/v2`.
 pub(crate) struct Endpoint {
@@ -45,32 +39,30 @@ async fn start(
     options.prepare_recording()?;
     let listener = options.listen().await?;
     let metrics = options.listen_for_metrics().await?;
-    let mut settings = Settings::new(options.base_url(&listener)?);
-    settings.registry = options.registry()?.into();
-    let registry = Arc::clone(&settings.registry);
-    settings.tolerance = options.tolerance()?;
-    settings.policy.unknown_members = options.unknown_members();
-    let base_url = settings.base_url.clone();
+    let settings = options.scim.settings(&listener)?;
+    if let Some(listener) = metrics {
+        process::print_metrics(listener.local_addr()?);
+        tokio::spawn(metrics::serve(listener, metrics::install()?));
+    }
 
     let OpenedStore { store, tenants } = options.open()?;
-    let (authenticator, token) = Authenticator::build(&options, tenants, settings.clone()).await?;
+    let is_for_this_run = options.is_for_this_run();
+    let authenticator = options
+        .scim
+        .authenticator(tenants, settings.clone(), is_for_this_run);
+    let authenticator = authenticator.await?;
     let recorder = Recorder::new("provider", "recorded")
         .with_prefix("/scim/v2")
-        .with_registry(&registry);
+        .with_registry(&settings.registry);
     let endpoint = Endpoint {
         listener,
         recorder: options.record.is_some().then(|| recorder.clone()),
         server: Server::new(store, settings).with_authentication(authenticator),
     };
 
-    if let Some(listener) = metrics {
-        welcome::print_metrics(listener.local_addr()?);
-        tokio::spawn(metrics::serve(listener, metrics::install()?));
-    }
-    welcome::print(&base_url, &token);
     process::until_stopped(|stop| serve(endpoint, stop)).await?;
     if let Some(folder) = &options.record {
-        welcome::print_recording(recorder.save(folder)?.as_deref());
+        process::print_recording(recorder.save(folder)?.as_deref());
     }
     Ok(())
 }

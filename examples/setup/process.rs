@@ -1,6 +1,6 @@
 //! The process: its log, its end, and its errors.
 
-use std::{pin::Pin, process::ExitCode, time::Duration};
+use std::{net::SocketAddr, path::Path, pin::Pin, process::ExitCode, time::Duration};
 
 use tokio::signal;
 use tracing_subscriber::EnvFilter;
@@ -75,4 +75,19 @@ pub(crate) fn report(outcome: Result<(), Problem>) -> ExitCode {
     }
     eprintln!();
     ExitCode::FAILURE
+}
+
+/// Prints where the metrics are.
+#[expect(clippy::print_stdout, reason = "this is the program's output")]
+pub(crate) fn print_metrics(address: SocketAddr) {
+    println!("Metrics are at http://{address}/metrics\n");
+}
+
+/// Prints where a recording is.
+#[expect(clippy::print_stdout, reason = "this is the program's output")]
+pub(crate) fn print_recording(file: Option<&Path>) {
+    match file {
+        Some(file) => println!("The anonymised recording is in {}", file.display()),
+        None => println!("Nothing was recorded."),
+    }
 }

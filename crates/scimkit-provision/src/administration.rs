@@ -189,6 +189,39 @@ impl TenantAdmin {
         })
     }
 
+    /// Creates a tenant, and a connection with default settings, each unless it exists. Its id is its name, too.
+    ///
+    /// # Errors
+    /// [`AdminError::Invalid`], [`AdminError::TooMany`], [`AdminError::Store`].
+    ///
+    /// # Example
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use std::sync::Arc;
+    /// use scimkit_provision::{NewToken, TenantAdmin};
+    /// use scimkit_store::{ConnectionId, MemoryStore, TenantId};
+    ///
+    /// let administration = TenantAdmin::new(Arc::new(MemoryStore::new()));
+    /// let (tenant, connection) = (TenantId::from("acme"), ConnectionId::from("entra"));
+    /// for _ in 0..2 {
+    ///     administration.ensure_connection(&tenant, &connection).await.unwrap();
+    /// }
+    /// let token = NewToken::new("first");
+    /// assert!(administration.create_token(&tenant, &connection, &token).await.is_ok());
+    /// # });
+    /// ```
+    pub async fn ensure_connection(
+        &self,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+    ) -> Result<(), AdminError> {
+        let id = tenant.as_str();
+        unless_it_exists(self.create_tenant(id, id).await)?;
+        let id = connection.as_str();
+        let rules = ConnectionSettings::default();
+        unless_it_exists(self.create_connection(tenant, id, id, &rules).await)
+    }
+
     /// Changes the name and the settings of a connection.
     ///
     /// # Errors
@@ -295,6 +328,13 @@ impl TenantAdmin {
         put.map_err(|error| failed(error, EntryKind::Connection, connection.id.as_str()))?;
         connection.revision += 1;
         Ok(connection)
+    }
+}
+
+fn unless_it_exists<T>(created: Result<T, AdminError>) -> Result<(), AdminError> {
+    match created {
+        Err(AdminError::Exists { .. }) => Ok(()),
+        other => other.map(drop),
     }
 }
 

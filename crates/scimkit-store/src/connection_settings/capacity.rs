@@ -85,15 +85,12 @@ impl CapacitySetting {
         self
     }
 
-    /// Binds the setting to the schemas of a connection.
+    /// Binds the setting to the schemas of the settings.
     ///
     /// # Errors
     /// The type is unknown, the filter is not valid for it, or it uses a computed attribute or a membership. There is
     /// neither a maximum nor a minimum, or the minimum is greater.
-    pub(super) fn capacity(
-        &self,
-        settings: &Settings,
-    ) -> Result<Capacity, ConnectionSettingsError> {
+    pub fn capacity(&self, settings: &Settings) -> Result<Capacity, ConnectionSettingsError> {
         let invalid = |problem: String| {
             ConnectionSettingsError::new(format_args!("capacity `{}`: {problem}", self.name))
         };

@@ -8,14 +8,12 @@ use scimkit::{
     TokenDigest, TokenScopes,
     core::AuthenticationScheme,
     credentials,
-    provision::{
-        AdminError, Clock, ConnectionAuthenticator, ConnectionSettings, NewToken, TenantAdmin,
-    },
+    provision::{AdminError, Clock, ConnectionAuthenticator, NewToken, TenantAdmin},
     store::BoxFuture,
 };
 use subtle::ConstantTimeEq;
 
-use super::{Problem, options::Options};
+use super::Problem;
 
 /// The origin of the token that the server accepts.
 #[derive(Debug)]
@@ -39,16 +37,20 @@ pub(crate) struct Authenticator {
 impl Authenticator {
     /// Creates the tenant, the connection and a token if they do not exist.
     pub(crate) async fn build(
-        options: &Options,
+        given: Option<Token>,
         tenants: Arc<dyn TenantStore>,
         settings: Settings,
+        is_for_this_run: bool,
     ) -> Result<(Authenticator, TokenSource), Problem> {
         let administration = TenantAdmin::new(Arc::clone(&tenants));
-        set_up(&administration).await?;
-        let given = options.token()?;
+        let tenant = TenantId::default();
+        let connection = ConnectionId::default();
+        administration
+            .ensure_connection(&tenant, &connection)
+            .await?;
         let source = if let Some(token) = &given {
             TokenSource::Given(token.reveal().len())
-        } else if options.is_for_this_run() {
+        } else if is_for_this_run {
             TokenSource::CreatedForThisRun(create_token(&administration).await?)
         } else {
             stored_or_created(&administration).await?
@@ -82,24 +84,6 @@ impl Authenticate for Authenticator {
 
     fn schemes(&self) -> Vec<AuthenticationScheme> {
         self.gate.schemes()
-    }
-}
-
-async fn set_up(administration: &TenantAdmin) -> Result<(), AdminError> {
-    let tenant = TenantId::default();
-    let id = tenant.as_str();
-    ignore_existing(administration.create_tenant(id, id).await)?;
-    let connection = ConnectionId::default();
-    let id = connection.as_str();
-    let rules = ConnectionSettings::default();
-    let created = administration.create_connection(&tenant, id, id, &rules);
-    ignore_existing(created.await)
-}
-
-fn ignore_existing<T>(created: Result<T, AdminError>) -> Result<(), AdminError> {
-    match created {
-        Err(AdminError::Exists { .. }) => Ok(()),
-        other => other.map(drop),
     }
 }
 

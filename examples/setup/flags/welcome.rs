@@ -1,9 +1,6 @@
 //! The text for the administrator of an identity provider.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::Path,
-};
+use std::net::IpAddr;
 
 use hyper::Uri;
 
@@ -22,21 +19,6 @@ pub(crate) fn print(base_url: &str, token: &TokenSource) {
     println!("{}", text(base_url, token));
     if let Some(warning) = warning(token) {
         eprintln!("warning: {warning}");
-    }
-}
-
-/// Prints where the metrics are.
-#[expect(clippy::print_stdout, reason = "this is the program's output")]
-pub(crate) fn print_metrics(address: SocketAddr) {
-    println!("Metrics are at http://{address}/metrics\n");
-}
-
-/// Prints where a recording is.
-#[expect(clippy::print_stdout, reason = "this is the program's output")]
-pub(crate) fn print_recording(file: Option<&Path>) {
-    match file {
-        Some(file) => println!("The anonymised recording is in {}", file.display()),
-        None => println!("Nothing was recorded."),
     }
 }
 
