@@ -25,6 +25,7 @@ use crate::{
     hooks::Hooks,
     incoming::{ARRIVAL, Incoming},
     list, negotiate,
+    observed_store::ObservedStore,
     prefix::Prefix,
     query, resource,
     response::ResponseParts,
@@ -43,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) cursors: Arc<crate::cursor::Cursors>,
     pub(crate) hooks: Hooks,
     pub(crate) lane: Arc<Lane>,
+    /// The same store as `store`, to which listeners can be added.
+    pub(crate) observed: ObservedStore,
     pub(crate) prefix: Prefix,
     pub(crate) requests: Arc<Requests>,
     pub(crate) settings: Arc<Settings>,

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use scimkit_core::ErrorResponse;
 use scimkit_registry::{ResourceId, ResourceType};
-use scimkit_store::{BoxFuture, RequestContext};
+use scimkit_store::{BoxFuture, RequestContext, TenantId};
 use serde_json::Value;
 
 use crate::guard::ChangeGuard;
@@ -58,6 +58,16 @@ impl fmt::Debug for Secret<'_> {
             .field("path", &self.path)
             .finish_non_exhaustive()
     }
+}
+
+/// A listener that is told when a request has changed the data of a tenant.
+///
+/// It is a hint for consumers of the [`Journal`](scimkit_store::Journal), so that they need not wait for their next
+/// poll. Some changes come without it: those of other processes, of archive imports, of the application itself, and
+/// of requests whose client disconnects during the write.
+pub trait ChangeListener: fmt::Debug + Send + Sync + 'static {
+    /// Is called after each commit, before the response is sent. It must return at once.
+    fn changed(&self, tenant: &TenantId);
 }
 
 /// The hooks that the application has set.

@@ -96,7 +96,7 @@ pub use bytes;
 pub use chrono;
 pub use clock::Clock;
 pub use guard::{ChangeGuard, ChangeVerb, ProposedChange};
-pub use hooks::{Secret, SecretHandler};
+pub use hooks::{ChangeListener, Secret, SecretHandler};
 /// Requests, responses and their parts.
 #[doc(no_inline)]
 pub use http;

@@ -1,23 +1,30 @@
-//! A store wrapper that adds spans and metrics to each call.
+//! A store wrapper that adds spans and metrics to each call, and reports commits.
 
 use std::sync::Arc;
 
 use scimkit_registry::{Edge, ResourceId, ResourceType};
 use scimkit_store::{
-    Batch, BoxFuture, Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, Store,
-    StoreError, StoredResource, Written,
+    Batch, BoxFuture, Capabilities, EdgeQuery, Intent, Page, Query, ReadOptions, RequestContext,
+    Store, StoreError, StoredResource, WriteOutcome, Written,
 };
 use tracing::{Instrument, Span, debug_span};
 
-use crate::telemetry::{STORE_DURATION_SECONDS, timed};
+use crate::{
+    hooks::ChangeListener,
+    telemetry::{STORE_DURATION_SECONDS, timed},
+};
 
-/// A store that forwards each call, and adds a span (`write` or `store`) and a duration.
-#[derive(Debug)]
-pub(crate) struct ObservedStore(pub(crate) Arc<dyn Store>);
+/// A store that forwards each call, adds a span (`write` or `store`) and a duration, and tells the listeners of each
+/// commit.
+#[derive(Debug, Clone)]
+pub(crate) struct ObservedStore {
+    pub(crate) listeners: Vec<Arc<dyn ChangeListener>>,
+    pub(crate) store: Arc<dyn Store>,
+}
 
 impl Store for ObservedStore {
     fn support(&self, kind: &ResourceType) -> Capabilities {
-        self.0.support(kind)
+        self.store.support(kind)
     }
 
     fn edges<'a>(
@@ -26,7 +33,7 @@ impl Store for ObservedStore {
         query: &'a EdgeQuery,
     ) -> BoxFuture<'a, Result<Vec<Vec<Edge>>, StoreError>> {
         let span = debug_span!("store", call = "edges");
-        observed("edges", span, self.0.edges(context, query))
+        observed("edges", span, self.store.edges(context, query))
     }
 
     fn query<'a>(
@@ -35,7 +42,7 @@ impl Store for ObservedStore {
         query: &'a Query,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         let span = debug_span!("store", call = "query");
-        observed("query", span, self.0.query(context, query))
+        observed("query", span, self.store.query(context, query))
     }
 
     fn read<'a>(
@@ -46,7 +53,7 @@ impl Store for ObservedStore {
         want: &'a ReadOptions,
     ) -> BoxFuture<'a, Result<StoredResource, StoreError>> {
         let span = debug_span!("store", call = "read");
-        observed("read", span, self.0.read(context, kind, id, want))
+        observed("read", span, self.store.read(context, kind, id, want))
     }
 
     fn write<'a>(
@@ -55,8 +62,25 @@ impl Store for ObservedStore {
         batch: Batch,
     ) -> BoxFuture<'a, Result<Vec<Result<Written, StoreError>>, StoreError>> {
         let span = debug_span!("write");
-        observed("write", span, self.0.write(context, batch))
+        let is_commit = batch.intent == Intent::Commit;
+        let written = observed("write", span, self.store.write(context, batch));
+        if self.listeners.is_empty() || !is_commit {
+            return written;
+        }
+        Box::pin(async move {
+            let results = written.await?;
+            if results.iter().flatten().any(is_change) {
+                for listener in &self.listeners {
+                    listener.changed(&context.tenant);
+                }
+            }
+            Ok(results)
+        })
     }
+}
+
+fn is_change(written: &Written) -> bool {
+    written.outcome != WriteOutcome::Unchanged
 }
 
 /// Puts a call into its span and records how long it takes.

@@ -24,7 +24,7 @@ use crate::{
     error::{HandlerError, log_store_error},
     guard::ChangeGuard,
     health::store_answers,
-    hooks::{Hooks, SecretHandler},
+    hooks::{ChangeListener, Hooks, SecretHandler},
     incoming::Incoming,
     negotiate,
     observed_store::ObservedStore,
@@ -51,6 +51,10 @@ impl Server {
     /// Creates a server for this store with these settings.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, settings: Settings) -> Self {
+        let observed = ObservedStore {
+            listeners: Vec::new(),
+            store,
+        };
         let run = uuid::Uuid::new_v4()
             .simple()
             .to_string()
@@ -71,7 +75,8 @@ impl Server {
                     run,
                 }),
                 settings: Arc::new(settings),
-                store: Arc::new(ObservedStore(store)),
+                store: Arc::new(observed.clone()),
+                observed,
             }),
         }
     }
@@ -80,6 +85,15 @@ impl Server {
     #[must_use]
     pub fn with_authentication(mut self, authentication: impl Authenticate) -> Self {
         Arc::make_mut(&mut self.inner).authentication = Arc::new(authentication);
+        self
+    }
+
+    /// Adds a listener that is told of each commit.
+    #[must_use]
+    pub fn with_change_listener(mut self, listener: impl ChangeListener) -> Self {
+        let inner = Arc::make_mut(&mut self.inner);
+        inner.observed.listeners.push(Arc::new(listener));
+        inner.store = Arc::new(inner.observed.clone());
         self
     }
 
