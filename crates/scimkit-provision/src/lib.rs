@@ -41,6 +41,7 @@
 //! - [`TenantAdmin`]: creates and changes tenants, connections and tokens
 //! - [`ConnectionSettings`]: the settings that an operator chooses for a connection
 //! - [`ConnectionAuthenticator`]: authenticates requests by bearer token and by the URL to which they were sent
+//! - [`events`]: calls the application after changes of users and groups
 //! - [`Clock`]: the source of the current time
 //!
 //! All data is in a [`TenantStore`](scimkit_store::TenantStore): one of scimkit's databases, or the application's
@@ -54,6 +55,7 @@ mod administration;
 mod cache;
 mod connection_authenticator;
 mod error;
+pub mod events;
 mod tenant_location;
 mod text;
 mod token;

@@ -7,6 +7,7 @@
 
 mod administration;
 mod connection_authenticator;
+mod events;
 mod lifecycle;
 mod log;
 mod rules;

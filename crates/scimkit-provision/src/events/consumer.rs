@@ -1,0 +1,134 @@
+//! Consumers of events.
+
+use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use scimkit_store::{BoxFuture, JournalLevel};
+
+use super::Event;
+
+/// The reason why an event was not handled. It is logged, and the event is delivered again.
+pub type EventError = Box<dyn Error + Send + Sync>;
+
+type Handler = dyn Fn(Arc<Event>) -> BoxFuture<'static, Result<(), EventError>> + Send + Sync;
+
+/// A function of the application that handles events, under a name.
+///
+/// # Example
+/// ```
+/// use std::time::Duration;
+/// use scimkit_provision::events::EventConsumer;
+///
+/// let consumer = EventConsumer::new("sessions", |event| async move {
+///     if let Some(user) = event.user_lost_access() {
+///         println!("{user} is signed out");
+///     }
+///     Ok(())
+/// });
+/// let consumer = consumer.with_timeout(Duration::from_secs(5));
+/// assert_eq!(consumer.name(), "sessions");
+/// ```
+#[derive(Clone)]
+pub struct EventConsumer {
+    pub(super) handler: Arc<Handler>,
+    pub(super) level: JournalLevel,
+    pub(super) name: Arc<str>,
+    pub(super) retries: RetryDelays,
+    pub(super) start: Option<DateTime<Utc>>,
+    pub(super) timeout: Duration,
+}
+
+/// The delays between attempts to deliver an event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RetryDelays {
+    first: Duration,
+    longest: Duration,
+}
+
+impl RetryDelays {
+    /// Returns the delay after a number of failed attempts. `jitter` is random.
+    pub(super) fn after(self, attempts: u32, jitter: u64) -> Duration {
+        let doublings = attempts.saturating_sub(1).min(16);
+        let delay = self.first.saturating_mul(1 << doublings).min(self.longest);
+        // Between three and five quarters, so that nodes and tenants don't retry at the same moment.
+        let parts = u32::try_from(jitter % 513).unwrap_or(0);
+        delay.saturating_mul(768 + parts) / 1_024
+    }
+}
+
+impl EventConsumer {
+    /// Creates a consumer.
+    ///
+    /// - The store remembers by the name how far the consumer has come. A new name begins with the oldest change: see
+    ///   [`with_start`](Self::with_start).
+    /// - The handler must tolerate repetition, and must not block the thread. It runs as part of
+    ///   [`Events::run`](super::Events::run).
+    /// - If it fails, panics or takes too long, the event is delivered again after a second, then two, and so on up to a
+    ///   minute. Later events of the tenant wait for it.
+    #[must_use]
+    pub fn new<H, F>(name: &str, handler: H) -> Self
+    where
+        H: Fn(Arc<Event>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), EventError>> + Send + 'static,
+    {
+        EventConsumer {
+            handler: Arc::new(move |event| Box::pin(handler(event))),
+            level: JournalLevel::Full,
+            name: name.into(),
+            retries: RetryDelays {
+                first: Duration::from_secs(1),
+                longest: Duration::from_secs(60),
+            },
+            start: None,
+            timeout: Duration::from_secs(15),
+        }
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sets the delays between attempts: that after the first failure, which doubles each time, and the longest one.
+    #[must_use]
+    pub fn with_retry_delays(mut self, first: Duration, longest: Duration) -> Self {
+        self.retries = RetryDelays { first, longest };
+        self
+    }
+
+    /// Skips changes before a time, such as those before a new consumer was installed. Keep the time constant: it is
+    /// not stored.
+    #[must_use]
+    pub fn with_start(mut self, start: DateTime<Utc>) -> Self {
+        self.start = Some(start.trunc_subsecs(3));
+        self
+    }
+
+    /// Sets the time after which a handler is stopped: its future is dropped, and the event counts as not handled. By
+    /// default it is 15 seconds.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Accepts changes without values, as the journal level [`Notice`](JournalLevel::Notice) records them.
+    ///
+    /// Without it, such changes are delivered as [gaps](super::EventGap): otherwise
+    /// [`user_deactivated`](Event::user_deactivated) and [`user_reactivated`](Event::user_reactivated) would return
+    /// `None` although the user has changed. All other questions need no values.
+    #[must_use]
+    pub fn without_values(mut self) -> Self {
+        self.level = JournalLevel::Notice;
+        self
+    }
+}
+
+impl fmt::Debug for EventConsumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventConsumer")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,258 @@
+//! Delivers the events of one tenant to one consumer, under a lease.
+
+use std::{
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::TimeDelta;
+use futures_timer::Delay;
+use futures_util::{
+    FutureExt as _,
+    future::{Either, select},
+};
+use scimkit_server::Clock;
+use scimkit_store::{
+    Journal, JournalEntry, JournalLevel, JournalPosition, JournalQuery, JournalRead, Lease,
+    LeaseAnswer, LeaseRequest, StoreError, TenantId, yield_now,
+};
+
+use super::{Event, EventConsumer, EventError};
+
+/// The number of parts that are read at once.
+const PARTS: u32 = 100;
+/// The time between the end of the handler's timeout and the end of the lease.
+const MARGIN: Duration = Duration::from_secs(5);
+/// The time for which handled events may stay unconfirmed.
+const UNCONFIRMED: Duration = Duration::from_secs(1);
+
+/// The data that all deliveries of a runner share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) clock: Clock,
+    /// The name of the runner in leases.
+    pub(super) holder: String,
+    pub(super) is_stopping: AtomicBool,
+    pub(super) store: Arc<dyn Journal>,
+}
+
+/// The position from which to continue after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Resume {
+    /// The cursor at that time: if it has moved since, another node has continued.
+    cursor: u64,
+    handled: JournalPosition,
+}
+
+/// The result of a delivery.
+#[derive(Debug)]
+pub(super) enum Delivered {
+    /// All events were handled.
+    All,
+    /// An event was not handled, or the store failed.
+    Failed {
+        error: EventError,
+        /// The position of the event that was not handled.
+        position: Option<JournalPosition>,
+        resume: Option<Resume>,
+    },
+    /// Another runner has the lease.
+    Held,
+    /// A page was handled, and more events follow.
+    Some(Option<Resume>),
+}
+
+impl From<StoreError> for Delivered {
+    fn from(error: StoreError) -> Self {
+        Delivered::Failed {
+            error: error.into(),
+            position: None,
+            resume: None,
+        }
+    }
+}
+
+/// A delivery in progress.
+pub(super) struct Delivery<'a> {
+    pub(super) consumer: &'a EventConsumer,
+    pub(super) shared: &'a Shared,
+    pub(super) tenant: &'a TenantId,
+}
+
+impl Delivery<'_> {
+    /// Delivers a page of events.
+    pub(super) async fn run(&self, resume: Option<Resume>) -> Delivered {
+        // A store in memory never waits, and other tasks must run between two pages.
+        yield_now().await;
+        match self
+            .lease(self.consumer.timeout.saturating_add(MARGIN * 2))
+            .await
+        {
+            Err(error) => error.into(),
+            Ok(LeaseAnswer::Held { .. }) => Delivered::Held,
+            Ok(LeaseAnswer::Resync { lease, to }) => self.gap(lease, to).await,
+            Ok(LeaseAnswer::Granted(lease)) => {
+                let delivered = self.page(lease, resume).await;
+                let delivered = delivered.unwrap_or_else(Delivered::from);
+                if matches!(delivered, Delivered::All) {
+                    self.end_lease().await;
+                }
+                delivered
+            }
+        }
+    }
+
+    /// Ends the lease, so that other nodes need not wait until it lapses.
+    pub(super) async fn end_lease(&self) {
+        if let Err(error) = self.lease(Duration::ZERO).await {
+            tracing::debug!(consumer = %self.consumer.name, %error, "ending a lease failed");
+        }
+    }
+
+    async fn lease(&self, duration: Duration) -> Result<LeaseAnswer, StoreError> {
+        let Shared { clock, holder, .. } = self.shared;
+        let name = &*self.consumer.name;
+        let request = LeaseRequest::new(name, holder.as_str(), clock.now(), duration);
+        self.shared.store.lease(self.tenant, &request).await
+    }
+
+    /// Extends the lease if it would lapse before the end of a handler.
+    async fn extend(&self, lease: &mut Lease) -> Result<(), StoreError> {
+        let needed = self.consumer.timeout.saturating_add(MARGIN);
+        let left = lease.until.signed_duration_since(self.shared.clock.now());
+        if TimeDelta::from_std(needed).is_ok_and(|needed| left >= needed) {
+            return Ok(());
+        }
+        let extended = self.lease(needed.saturating_add(MARGIN)).await?;
+        match extended.lease() {
+            Some(extended) if extended.fence == lease.fence => {
+                lease.until = extended.until;
+                Ok(())
+            }
+            _ => Err(StoreError::LeaseLost),
+        }
+    }
+
+    /// Delivers a gap, and confirms it.
+    async fn gap(&self, lease: Lease, to: u64) -> Delivered {
+        let query = JournalQuery::oldest().with_limit(1);
+        let page = match self.shared.store.entries(self.tenant, &query).await {
+            Err(error) => return error.into(),
+            Ok(read) => read.page(),
+        };
+        // Entries after the gap are still delivered.
+        let up_to = page.map_or(to, |page| page.complete_after.min(to));
+        let consumer = &self.consumer.name;
+        let (tenant, after) = (self.tenant, lease.cursor);
+        tracing::warn!(%consumer, %tenant, after, up_to, "events are missing from the journal");
+        let event = Event::missing(self.tenant.clone(), lease.cursor, up_to);
+        let position = event.position();
+        if let Err(error) = self.handle(event).await {
+            return Delivered::Failed {
+                error,
+                position: Some(position),
+                resume: None,
+            };
+        }
+        let confirmed = self.shared.store.advance(self.tenant, &lease, up_to).await;
+        confirmed.map_or_else(Delivered::from, |()| Delivered::Some(None))
+    }
+
+    /// Delivers a page of entries.
+    async fn page(
+        &self,
+        mut lease: Lease,
+        resume: Option<Resume>,
+    ) -> Result<Delivered, StoreError> {
+        let store = &self.shared.store;
+        let resume = resume.filter(|resume| resume.cursor == lease.cursor);
+        let mut handled = match resume {
+            Some(resume) => resume.handled,
+            None => JournalPosition::end_of(lease.cursor),
+        };
+        let query = JournalQuery::after(handled).with_limit(PARTS);
+        let JournalRead::Page(page) = store.entries(self.tenant, &query).await? else {
+            // Entries were trimmed since: the next lease says so.
+            return Ok(Delivered::Some(None));
+        };
+        let mut confirmed_at = self.shared.clock.elapsed();
+        let mut stopped = None;
+        for entry in page.entries {
+            let position = entry.position();
+            // All parts of the changes before this one were handled.
+            let complete = position.number.saturating_sub(1);
+            let now = self.shared.clock.elapsed();
+            if complete > lease.cursor && now.saturating_sub(confirmed_at) >= UNCONFIRMED {
+                store.advance(self.tenant, &lease, complete).await?;
+                lease.cursor = complete;
+                confirmed_at = now;
+            }
+            if self.shared.is_stopping.load(Ordering::Relaxed) {
+                stopped = Some((complete, None));
+                break;
+            }
+            self.extend(&mut lease).await?;
+            if let Err(error) = self.entry(entry).await {
+                stopped = Some((complete, Some((error, position))));
+                break;
+            }
+            handled = position;
+        }
+        let complete = match &stopped {
+            Some((complete, _)) => *complete,
+            None if page.has_more => handled.number.saturating_sub(1),
+            None => handled.number,
+        };
+        if complete > lease.cursor {
+            store.advance(self.tenant, &lease, complete).await?;
+            lease.cursor = complete;
+        }
+        let resume = Resume {
+            cursor: lease.cursor,
+            handled,
+        };
+        let resume = Some(resume).filter(|_| handled.number > lease.cursor);
+        Ok(match stopped {
+            Some((_, Some((error, position)))) => Delivered::Failed {
+                error,
+                position: Some(position),
+                resume,
+            },
+            None if !page.has_more => Delivered::All,
+            _ => Delivered::Some(resume),
+        })
+    }
+
+    async fn entry(&self, entry: JournalEntry) -> Result<(), EventError> {
+        if self.consumer.start.is_some_and(|start| entry.at < start) {
+            return Ok(());
+        }
+        let mut event = Event::change(self.tenant.clone(), entry)?;
+        if self.consumer.level == JournalLevel::Full {
+            event = event.require_values();
+        }
+        if let Some(gap) = event.gap() {
+            let consumer = &self.consumer.name;
+            let (tenant, number) = (self.tenant, gap.up_to);
+            tracing::warn!(%consumer, %tenant, number, "the journal has no values: set its level to `full`");
+        }
+        self.handle(event).await
+    }
+
+    /// Calls the handler, for at most its timeout.
+    async fn handle(&self, event: Event) -> Result<(), EventError> {
+        let handler = &self.consumer.handler;
+        let handled = AssertUnwindSafe(async move { handler(Arc::new(event)).await });
+        let handled = pin!(handled.catch_unwind());
+        match select(handled, Delay::new(self.consumer.timeout)).await {
+            Either::Left((Ok(result), _)) => result,
+            Either::Left((Err(_), _)) => Err("the handler panicked".into()),
+            Either::Right(_) => Err("the handler took too long".into()),
+        }
+    }
+}

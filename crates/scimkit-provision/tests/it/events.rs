@@ -1,0 +1,12 @@
+//! Events, against each store with a journal.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "the lints exempt tests, but not the functions next to them"
+)]
+
+mod cases;
+mod delivery;
+mod gaps;
+mod sharing;
+mod site;
