@@ -25,7 +25,7 @@ pub use row_page::{RowOrder, RowStart};
 pub use row_table::{RowOwner, RowTable, SIDE_COLUMNS};
 pub use side::{
     RetiredRow, SideRow, insert_entries, insert_retired, journal_end, last_migration, lock,
-    migration_count, migration_table, migrations, put_side_row, remove_retired, remove_side_row,
-    retired_after, retired_by_ids, set_hash, set_version, shared,
+    lock_tenants, migration_count, migration_table, migrations, put_side_row, remove_retired,
+    remove_side_row, retired_after, retired_by_ids, set_hash, set_version, shared,
 };
 pub use statement::{SqlStatement, SqlValue};

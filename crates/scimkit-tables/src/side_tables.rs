@@ -75,6 +75,14 @@ impl<T: Transaction> SideTables<T> {
         Ok(())
     }
 
+    /// Takes the lock of the number of tenants, before that of a tenant.
+    pub(crate) async fn lock_tenants(&mut self) -> Result<(), StoreError> {
+        if let Some(lock) = tables::lock_tenants(self.dialect) {
+            self.transaction.run(vec![lock]).await?;
+        }
+        Ok(())
+    }
+
     /// Fails while an import of the tenant is incomplete.
     pub(crate) async fn check_complete(&mut self, tenant: &str) -> Result<(), StoreError> {
         if self.exists(reference::import(self.dialect, tenant)).await? {

@@ -54,6 +54,10 @@ impl<T: Transaction> SideTables<T> {
     /// Stores entries, or rejects one of them; then the transaction has to be rolled back.
     async fn put(&mut self, entries: Vec<TenantEntry>, stamp: &Stamp) -> Result<(), StoreError> {
         let mut changes: BTreeMap<TenantId, Vec<DirectoryChange>> = BTreeMap::new();
+        let is_tenant = |entry: &TenantEntry| matches!(entry, TenantEntry::Tenant(_));
+        if entries.iter().any(is_tenant) {
+            self.lock_tenants().await?;
+        }
         for entry in entries {
             let tenant = entry.tenant().clone();
             if !changes.contains_key(&tenant) {

@@ -110,6 +110,19 @@ pub fn lock(dialect: Dialect, tenant: &str) -> Option<SqlStatement> {
     }
 }
 
+/// Takes the lock of the number of tenants for the rest of the transaction, before that of a tenant. None in SQLite, in
+/// which a transaction that writes is alone.
+#[must_use]
+pub fn lock_tenants(dialect: Dialect) -> Option<SqlStatement> {
+    match dialect {
+        Dialect::Postgres => {
+            let text = "LOCK TABLE scim_tenant IN SHARE ROW EXCLUSIVE MODE";
+            Some(SqlStatement::new(text))
+        }
+        Dialect::Sqlite => None,
+    }
+}
+
 /// A statement of the reference layout on side tables.
 #[must_use]
 pub fn shared(statement: Statement<'_>) -> SqlStatement {

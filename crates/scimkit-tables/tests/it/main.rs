@@ -13,6 +13,7 @@ mod ids;
 mod journal;
 mod layouts;
 mod migration;
+mod postgres;
 mod rusqlite_driver;
 mod support;
 mod tokio_postgres_driver;
