@@ -14,6 +14,7 @@ mod journal;
 mod layouts;
 mod migration;
 mod postgres;
+mod postgres_rows;
 mod rusqlite_driver;
 mod support;
 mod tokio_postgres_driver;

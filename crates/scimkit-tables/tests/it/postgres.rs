@@ -49,7 +49,7 @@ const INTEGER_TABLES: &str = "CREATE TABLE users (
     INSERT INTO users (company, login) VALUES ('elsewhere', 'somebody');";
 
 /// UUIDs that the database makes, logins that it compares without case, a state as an enum, and times.
-const UUID: Layout = Layout {
+pub(crate) const UUID: Layout = Layout {
     groups: || {
         let teams = Table::new("teams", UUID_GROUPS).with_id("id", KeyType::Uuid);
         teams
@@ -63,7 +63,7 @@ const UUID: Layout = Layout {
     },
 };
 
-const UUID_TABLES: &str = "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+pub(crate) const UUID_TABLES: &str = "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
     CREATE TYPE user_state AS ENUM ('active', 'disabled');
     CREATE TABLE users (
         id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -138,7 +138,6 @@ fn check(layout: &Layout, tables: &str, subject: &Subject) {
     };
     let make = || -> Arc<dyn Store> { Arc::new(store(&database, layout, tables)) };
     let report = contract::check_subject(subject, make, &drive);
-    println!("{report}");
     assert!(report.is_success(), "{report}");
 }
 
