@@ -181,7 +181,8 @@ pub trait Archive: fmt::Debug + Send + Sync + 'static {
     ///
     /// - Each document must be [valid](validate_document) for its type in the scope's registry, and within the
     ///   [size limit](crate::RequestLimits::document) of the scope. Attributes that are never returned are dropped.
-    /// - The store reads the source while it stores earlier records, and is at most a few records ahead.
+    /// - A store that has its own database reads the source while it stores earlier records, and is at most a few records
+    ///   ahead. One over tables of an application collects the records, so that the application sees all or none.
     /// - The rules of administration and protocol apply to ids, names, settings, the scopes and times of tokens,
     ///   required attributes, and revisions.
     /// - Members may be unknown, and groups may be members of themselves.

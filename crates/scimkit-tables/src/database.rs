@@ -32,6 +32,16 @@ impl<D: Driver> Tables<D> {
         context: &'a RequestContext,
         access: TransactionMode,
     ) -> Result<TableTransaction<'a, D::Transaction>, RowsError> {
+        let transaction = self.driver.begin(access).await?;
+        Ok(self.rows_of(context, transaction))
+    }
+
+    /// The rows of a tenant inside an open transaction.
+    pub(crate) fn rows_of<'a>(
+        &'a self,
+        context: &'a RequestContext,
+        transaction: D::Transaction,
+    ) -> TableTransaction<'a, D::Transaction> {
         let tenant = |table: &BoundTable| {
             let tenant = table
                 .sql
@@ -43,13 +53,7 @@ impl<D: Driver> Tables<D> {
             tenant: tenant(table),
         });
         let tables = tables.collect();
-        let transaction = self.driver.begin(access).await?;
-        Ok(TableTransaction::new(
-            transaction,
-            self.driver.dialect(),
-            context,
-            tables,
-        ))
+        TableTransaction::new(transaction, self.driver.dialect(), context, tables)
     }
 
     pub(crate) async fn read_rows<'a>(
@@ -109,6 +113,15 @@ impl<D: Driver> Tables<D> {
             table.members = Some(JoinTable::new(dialect, names.clone(), owner, users));
         }
         Ok(())
+    }
+
+    /// The table that has the resources of a type and tenant.
+    pub(crate) fn table_of(&self, kind: &str, tenant: &TenantId) -> Option<&BoundTable> {
+        let is_own = |table: &&BoundTable| {
+            let own = table.sql.tenant(tenant.as_str(), self.single.as_str());
+            table.sql.kind().name() == kind && own.is_some()
+        };
+        self.tables.iter().find(is_own)
     }
 
     fn table(&self, kind: &ResourceType) -> Option<&BoundTable> {

@@ -8,6 +8,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod archive;
 mod database;
 mod documents;
 mod driver;

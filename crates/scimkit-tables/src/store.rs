@@ -9,8 +9,8 @@ use scimkit_sql::{
     tables::{self, SqlValue},
 };
 use scimkit_store::{
-    Batch, BoxFuture, Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, Store,
-    StoreError, StoredResource, TenantId,
+    Batch, BoxFuture, Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, Settings,
+    Store, StoreError, StoredResource, TenantId,
     engine::BatchAnswer,
     rows::{RowStore, TransactionMode},
 };
@@ -73,6 +73,8 @@ use crate::{
 pub struct TableStore<D> {
     mapping: Arc<Mapping>,
     rows: RowStore<Tables<D>>,
+    /// The settings of reads and writes that no request causes.
+    settings: Arc<Settings>,
 }
 
 /// Collects the tables of a [`TableStore`].
@@ -132,9 +134,12 @@ impl<D: Driver> TableStoreBuilder<D> {
         };
         tables.check_ids()?;
         tables.join(members)?;
+        let mut settings = Settings::new("");
+        settings.registry = Arc::new(registry.clone());
         Ok(TableStore {
             mapping: Arc::new(mapping),
             rows: RowStore::new(tables),
+            settings: Arc::new(settings),
         })
     }
 }
@@ -154,6 +159,15 @@ impl<D: Driver> TableStore<D> {
     #[must_use]
     pub fn driver(&self) -> &D {
         &self.rows.database().driver
+    }
+
+    pub(crate) fn tables(&self) -> &Tables<D> {
+        self.rows.database()
+    }
+
+    /// The context of reads and writes that no request causes.
+    pub(crate) fn own_context(&self, tenant: &TenantId) -> RequestContext {
+        RequestContext::new(tenant.clone(), Arc::clone(&self.settings))
     }
 
     /// Returns the mapping of all tables, for [`Settings::with_mapping`](scimkit_store::Settings::with_mapping).

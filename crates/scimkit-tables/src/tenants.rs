@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl<T: Transaction> SideTables<T> {
-    async fn tenant(&mut self, id: &str) -> Result<Option<Tenant>, StoreError> {
+    pub(crate) async fn tenant(&mut self, id: &str) -> Result<Option<Tenant>, StoreError> {
         let row = self.first(reference::tenant(self.dialect, id)).await?;
         row.map(|row| tenant_at(&mut Columns::new(row))).transpose()
     }
@@ -44,7 +44,18 @@ impl<T: Transaction> SideTables<T> {
         row.map(|row| token_at(&mut Columns::new(row))).transpose()
     }
 
-    async fn tokens(&mut self, tenant: &str) -> Result<Vec<TokenRecord>, StoreError> {
+    pub(crate) async fn connections(
+        &mut self,
+        tenant: &str,
+    ) -> Result<Vec<Connection>, StoreError> {
+        let all = reference::connections(self.dialect, tenant);
+        let rows = self.rows(all).await?;
+        rows.into_iter()
+            .map(|row| connection_at(&mut Columns::new(row)))
+            .collect()
+    }
+
+    pub(crate) async fn tokens(&mut self, tenant: &str) -> Result<Vec<TokenRecord>, StoreError> {
         let rows = self.rows(reference::tokens(self.dialect, tenant)).await?;
         rows.into_iter()
             .map(|row| token_at(&mut Columns::new(row)))
@@ -123,7 +134,8 @@ impl<T: Transaction> SideTables<T> {
         })
     }
 
-    async fn store(&mut self, entry: &TenantEntry) -> Result<(), StoreError> {
+    /// Adds or replaces an entry.
+    pub(crate) async fn store(&mut self, entry: &TenantEntry) -> Result<(), StoreError> {
         let dialect = self.dialect;
         let statement = match entry {
             TenantEntry::Connection(connection) => {
@@ -210,10 +222,7 @@ impl<D: Driver> TenantStore for TableStore<D> {
     ) -> BoxFuture<'a, Result<Vec<Connection>, StoreError>> {
         Box::pin(async move {
             let mut side = self.side_of(tenant.as_str()).await?;
-            let all = reference::connections(side.dialect, tenant.as_str());
-            let rows = side.rows(all).await?.into_iter();
-            rows.map(|row| connection_at(&mut Columns::new(row)))
-                .collect()
+            side.connections(tenant.as_str()).await
         })
     }
 

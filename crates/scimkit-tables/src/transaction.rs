@@ -34,7 +34,7 @@ pub(crate) struct TableTransaction<'a, T> {
     pub(crate) dialect: Dialect,
     pub(crate) context: &'a RequestContext,
     /// Whether it is known that no import of the tenant is incomplete.
-    is_complete: bool,
+    pub(crate) is_complete: bool,
     /// The live rows that were found by their ids.
     seen: HashMap<ResourceId, FoundRow>,
     pub(crate) tables: Vec<TenantTable<'a>>,

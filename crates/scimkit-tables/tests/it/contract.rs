@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use scimkit_store::Settings;
-use scimkit_testkit::contract::{self, Subject, tenancy};
+use scimkit_testkit::contract::{self, Subject, archive, journal, tenancy};
 
-use crate::layouts::{INTEGER, TEXT};
+use crate::layouts::{COMPOSITE, INTEGER, TEXT};
 
 #[test]
 fn table_with_text_ids_keeps_the_contract() {
@@ -26,4 +26,18 @@ fn table_with_integer_ids_and_tenants_keeps_the_contract() {
 #[test]
 fn tenants_connections_and_tokens_keep_the_contract() {
     tenancy::check(|| Arc::new(INTEGER.in_memory()), &contract::block_on).unwrap();
+}
+
+#[test]
+fn journal_keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = || Arc::new(COMPOSITE.in_folder(folder.path()));
+    journal::check(|| make(), &contract::block_on).unwrap();
+}
+
+#[test]
+fn exports_and_imports_keep_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = || Arc::new(COMPOSITE.in_folder(folder.path()));
+    archive::check(&|| make(), &|| make(), &contract::block_on).unwrap();
 }

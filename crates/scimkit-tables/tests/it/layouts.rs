@@ -1,6 +1,12 @@
 //! Tables of applications, as they are before SCIM comes.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use rusqlite::Connection;
 use scimkit_registry::Registry;
@@ -73,6 +79,29 @@ name = { type = "text", filterable = true }
 scim = "displayName"
 field = "name"
 "#;
+
+/// Text ids that the server gives, unique within a tenant, and no table of memberships.
+pub(crate) const COMPOSITE: Layout = Layout {
+    groups: || Table::new("teams", TEXT_GROUPS).with_tenant("company", KeyType::Text),
+    sql: "CREATE TABLE users (
+            company TEXT NOT NULL,
+            id TEXT NOT NULL,
+            login TEXT NOT NULL,
+            login_key TEXT NOT NULL,
+            given_name TEXT,
+            family_name TEXT,
+            job_title TEXT,
+            PRIMARY KEY (company, id),
+            UNIQUE (company, login_key)
+        ) STRICT;
+        CREATE TABLE teams (
+            company TEXT NOT NULL,
+            id TEXT NOT NULL,
+            name TEXT,
+            PRIMARY KEY (company, id)
+        ) STRICT;",
+    users: || Table::new("users", TEXT_USERS).with_tenant("company", KeyType::Text),
+};
 
 /// Integers that the database makes, a column for the tenant, and logins that are not folded, so that SQL can't compare
 /// them.
@@ -159,6 +188,13 @@ impl Layout {
         let store = store.build(&Registry::standard()).unwrap();
         wait(store.migrate()).unwrap();
         store
+    }
+
+    /// A migrated store over a new file, which is removed with the folder.
+    pub(crate) fn in_folder(&self, folder: &Path) -> TableStore<RusqliteDriver> {
+        static FILES: AtomicU32 = AtomicU32::new(0);
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        self.in_file(&folder.join(format!("{number}.sqlite"))).0
     }
 
     pub(crate) fn shared(&self) -> Arc<dyn scimkit_store::Store> {

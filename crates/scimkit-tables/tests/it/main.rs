@@ -6,6 +6,7 @@
     reason = "the lints exempt tests, but not the functions next to them"
 )]
 
+mod archive;
 mod columns;
 mod contract;
 mod foreign;
