@@ -37,7 +37,6 @@ use crate::{
 /// ```
 /// # scimkit_testkit::contract::block_on(Box::pin(async {
 /// use std::sync::Arc;
-/// use scimkit_registry::Registry;
 /// use scimkit_store::{RequestContext, Settings, Store, Query, TenantId};
 /// use scimkit_tables::{RusqliteDriver, Table, TableStore};
 ///
@@ -55,13 +54,11 @@ use crate::{
 ///     field = "login"
 ///     transform = ["fold"]
 /// "#;
-/// let mut settings = Settings::new("https://app.example/scim/v2");
-/// let store = TableStore::builder(RusqliteDriver::with_connection(connection).unwrap())
+/// let (store, settings) = TableStore::builder(RusqliteDriver::with_connection(connection).unwrap())
 ///     .with_users(Table::new("users", mapping))
-///     .build(&settings.registry)
+///     .open(Settings::new("https://app.example/scim/v2"))
+///     .await
 ///     .unwrap();
-/// store.migrate().await.unwrap();
-/// settings = settings.with_mapping(store.mapping()).unwrap();
 ///
 /// let user = Arc::clone(settings.registry.resource_type("User").unwrap());
 /// let context = RequestContext::new(TenantId::default(), Arc::new(settings));
@@ -110,6 +107,25 @@ impl<D: Driver> TableStoreBuilder<D> {
     pub fn with_single_tenant(mut self, tenant: TenantId) -> Self {
         self.single = tenant;
         self
+    }
+
+    /// Builds the store, creates or migrates its side tables, and returns it with the settings for its tables: those given, with
+    /// the mapping.
+    ///
+    /// An application that migrates its database itself calls [`build`](Self::build) instead, and runs
+    /// [`migration_sql`](TableStore::migration_sql).
+    ///
+    /// # Errors
+    /// - Those of [`build`](Self::build) and [`migrate`](TableStore::migrate).
+    /// - [`TableError::Schemas`]: the attributes of the mapping make no valid schemas.
+    pub async fn open(
+        self,
+        settings: Settings,
+    ) -> Result<(Arc<TableStore<D>>, Settings), TableError> {
+        let store = self.build(&settings.registry)?;
+        let settings = settings.with_mapping(store.mapping())?;
+        store.migrate().await?;
+        Ok((Arc::new(store), settings))
     }
 
     /// Checks the tables and their mappings against the schemas.

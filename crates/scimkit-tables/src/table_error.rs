@@ -1,6 +1,7 @@
 //! The errors of setting up a store over tables.
 
 use scimkit_mapping::MappingError;
+use scimkit_registry::RegistrationError;
 
 use crate::DriverError;
 
@@ -22,6 +23,9 @@ pub enum TableError {
         /// The latest format that this release supports.
         known: i64,
     },
+    /// The attributes that the mapping supports make no valid schemas.
+    #[error(transparent)]
+    Schemas(#[from] RegistrationError),
     /// A table is described in a way that can't work.
     #[error("table `{table}`: {problem}")]
     Table {
