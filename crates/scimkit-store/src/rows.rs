@@ -26,7 +26,7 @@ use std::{collections::BTreeSet, fmt, future::Future, sync::Arc};
 use scimkit_registry::{Edge, ResourceId, ResourceType};
 
 pub use self::{
-    lookup::{LookupBy, RowLookup},
+    lookup::{LookupBy, LookupResults, Lookups, RowLookup, RowLookups},
     page::{Evaluator, page, satisfying},
     simple::{
         EdgeRow, EdgesBy, Simple, SimpleDatabase, SimpleRows, SimpleTransaction, TransactionMode,

@@ -1,13 +1,65 @@
 //! Loads facts by looking up whole rows.
 
-use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeSet, future::Future, sync::Arc};
 
 use scimkit_registry::{Operator, Predicate, ResourceId, ResourceType};
 
+use super::{EdgeRow, EdgesBy, SimpleTransaction};
 use crate::engine::{
     CandidateQuery, Candidates, CountRow, CounterRef, Facts, FoundRow, KeyHolder, KeyRef, Needs,
-    RowState,
+    RowState, RowsError,
 };
+
+/// Rows and edges that are looked up together, because no look-up depends on the result of another.
+#[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "every store must support every look-up"
+)]
+pub struct Lookups {
+    /// The look-ups of edges.
+    pub edges: Vec<EdgesBy>,
+    /// The look-ups of rows.
+    pub rows: Vec<LookupBy>,
+}
+
+/// The results of [`Lookups`]: one list per look-up, in the same order.
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::exhaustive_structs, reason = "the results of all look-ups")]
+pub struct LookupResults {
+    /// The edges.
+    pub edges: Vec<Vec<EdgeRow>>,
+    /// The rows.
+    pub rows: Vec<Vec<FoundRow>>,
+}
+
+/// An open transaction in which [`SimpleRows`](super::SimpleRows) looks up rows and edges.
+///
+/// Every [`SimpleTransaction`] is one, with one look-up after another. A database that is reached over a network
+/// implements this trait itself: the facts of a decision are usually one call, and a resource with its edges is two.
+pub trait RowLookups: Send {
+    /// Returns everything that the look-ups find, and possibly more, which [`SimpleRows`](super::SimpleRows) ignores.
+    ///
+    /// # Errors
+    /// The database failed. The caller rolls the transaction back.
+    fn look_up(
+        &mut self,
+        lookups: &Lookups,
+    ) -> impl Future<Output = Result<LookupResults, RowsError>> + Send;
+}
+
+impl<T: SimpleTransaction> RowLookups for T {
+    async fn look_up(&mut self, lookups: &Lookups) -> Result<LookupResults, RowsError> {
+        let mut results = LookupResults::default();
+        for by in &lookups.rows {
+            results.rows.push(self.find(by).await?);
+        }
+        for by in &lookups.edges {
+            results.edges.push(self.edges(by).await?);
+        }
+        Ok(results)
+    }
+}
 
 /// A look-up of rows from [`Needs::lookups`].
 #[derive(Debug, Clone)]

@@ -11,7 +11,9 @@ use std::{
 
 use scimkit_registry::{Edge, Predicate, ResourceId, ResourceType};
 
-use super::{LookupBy, RowDatabase, RowTransaction, page, satisfying};
+use super::{
+    LookupBy, LookupResults, Lookups, RowDatabase, RowLookups, RowTransaction, page, satisfying,
+};
 use crate::{
     Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, StoreError, StoredResource,
     WriteOp,
@@ -198,14 +200,14 @@ impl<D: SimpleDatabase> Simple<D> {
     }
 }
 
-/// The rows of a [`SimpleTransaction`].
+/// The rows of a transaction, found by [look-ups](RowLookups).
 #[derive(Debug)]
 pub struct SimpleRows<'a, T> {
     context: &'a RequestContext,
     transaction: T,
 }
 
-impl<'a, T: SimpleTransaction> SimpleRows<'a, T> {
+impl<'a, T> SimpleRows<'a, T> {
     /// Creates the rows of an open transaction, for a [`RowDatabase`] that handles some needs and operations itself and
     /// leaves the others to this.
     #[must_use]
@@ -228,41 +230,31 @@ impl<'a, T: SimpleTransaction> SimpleRows<'a, T> {
     }
 }
 
-impl<T: SimpleTransaction> SimpleRows<'_, T> {
-    /// Returns exactly the rows of a look-up.
-    async fn rows(&mut self, by: &LookupBy) -> Result<Vec<FoundRow>, RowsError> {
-        let mut rows = self.transaction.find(by).await?;
-        match by {
-            LookupBy::Ids(ids) => {
-                rows.retain(|row| ids.contains(&row.head.id));
-                Ok(rows)
-            }
-            LookupBy::Predicate {
-                kind,
-                predicate,
-                state,
-            } => {
-                rows.retain(|row| row.head.state == *state && *row.head.kind == *kind.name());
-                Ok(satisfying(self.context, kind, predicate, rows)?)
+impl<T: RowLookups> SimpleRows<'_, T> {
+    /// Returns exactly the rows and edges of look-ups. Without any, the transaction is not asked.
+    async fn look_up(&mut self, lookups: &Lookups) -> Result<LookupResults, RowsError> {
+        if lookups.rows.is_empty() && lookups.edges.is_empty() {
+            return Ok(LookupResults::default());
+        }
+        let mut results = self.transaction.look_up(lookups).await?;
+        for (by, rows) in lookups.rows.iter().zip(&mut results.rows) {
+            match by {
+                LookupBy::Ids(ids) => rows.retain(|row| ids.contains(&row.head.id)),
+                LookupBy::Predicate {
+                    kind,
+                    predicate,
+                    state,
+                } => {
+                    rows.retain(|row| row.head.state == *state && *row.head.kind == *kind.name());
+                    let found = std::mem::take(rows);
+                    *rows = satisfying(self.context, kind, predicate, found)?;
+                }
             }
         }
-    }
-
-    /// Returns a row with the version and time of a bump.
-    async fn bumped(&mut self, bump: &RowBump) -> Result<ResourceRow, RowsError> {
-        let row = self.live(BTreeSet::from([bump.id.clone()])).await?;
-        let row = row.into_values().next().ok_or(StoreError::NotFound)?;
-        let kind = self.context.settings.registry.resource_type(&row.head.kind);
-        Ok(ResourceRow {
-            connection: row.connection,
-            created: row.head.created,
-            document: row.document,
-            id: row.head.id,
-            kind: Arc::clone(kind.ok_or(StoreError::NotFound)?),
-            last_modified: bump.last_modified,
-            state: row.head.state,
-            version: bump.version.clone(),
-        })
+        for (by, edges) in lookups.edges.iter().zip(&mut results.edges) {
+            edges.retain(|edge| by.selects(edge));
+        }
+        Ok(results)
     }
 
     /// Returns the live rows with these ids.
@@ -270,24 +262,95 @@ impl<T: SimpleTransaction> SimpleRows<'_, T> {
         &mut self,
         ids: BTreeSet<ResourceId>,
     ) -> Result<BTreeMap<ResourceId, FoundRow>, RowsError> {
-        if ids.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let rows = self.rows(&LookupBy::Ids(ids)).await?.into_iter();
-        let live = rows.filter(|row| row.head.state == RowState::Live);
-        Ok(live.map(|row| (row.head.id.clone(), row)).collect())
+        let mut lookups = Lookups::default();
+        lookups.add_ids(ids);
+        Ok(live_rows(self.look_up(&lookups).await?.rows))
     }
+
+    /// Returns one live resource: see [`Store::read`](crate::Store::read).
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], or the database failed.
+    pub async fn read(
+        &mut self,
+        kind: &Arc<ResourceType>,
+        id: &ResourceId,
+        want: &ReadOptions,
+    ) -> Result<StoredResource, StoreError> {
+        let ids = BTreeSet::from([id.clone()]);
+        let mut lookups = Lookups::default();
+        lookups.edges = edges::lookups(kind, &want.edges, &ids);
+        lookups.add_ids(ids);
+        let results = self.look_up(&lookups).await?;
+        let row = live_rows(results.rows).remove(id);
+        let row = row.filter(|row| *row.head.kind == *kind.name());
+        let mut stored = [row.ok_or(StoreError::NotFound)?.into_stored()];
+        let edges = results.edges.into_iter().flatten().collect();
+        let part = (&*want.edges, None, want.limit);
+        self.fill_in_edges(kind, &mut stored, part, edges).await?;
+        let [stored] = stored;
+        Ok(stored)
+    }
+}
+
+impl<T: SimpleTransaction> SimpleRows<'_, T> {
+    /// Returns a row with the version and time of a bump.
+    async fn bumped(&mut self, bump: &RowBump) -> Result<ResourceRow, RowsError> {
+        let row = self.live(BTreeSet::from([bump.id.clone()])).await?;
+        let row = row.into_values().next().ok_or(StoreError::NotFound)?;
+        let kind = self.context.settings.registry.resource_type(&row.head.kind);
+        Ok(row.bumped(kind.ok_or(StoreError::NotFound)?, bump))
+    }
+}
+
+impl FoundRow {
+    /// Returns the row with the version and time of a bump; `kind` is its type.
+    #[must_use]
+    pub fn bumped(self, kind: &Arc<ResourceType>, bump: &RowBump) -> ResourceRow {
+        ResourceRow {
+            connection: self.connection,
+            created: self.head.created,
+            document: self.document,
+            id: self.head.id,
+            kind: Arc::clone(kind),
+            last_modified: bump.last_modified,
+            state: self.head.state,
+            version: bump.version.clone(),
+        }
+    }
+}
+
+impl Lookups {
+    /// Adds a look-up of rows by their ids, if there are any.
+    fn add_ids(&mut self, ids: BTreeSet<ResourceId>) {
+        if !ids.is_empty() {
+            self.rows.push(LookupBy::Ids(ids));
+        }
+    }
+}
+
+impl EdgesBy {
+    /// Returns whether an edge is one of those that are looked for.
+    fn selects(&self, edge: &EdgeRow) -> bool {
+        match self {
+            EdgesBy::Lists(lists) => lists.contains(&edge.list),
+            EdgesBy::Members(list, members) => {
+                edge.list == *list && members.contains(&edge.member.id)
+            }
+            EdgesBy::Targets(targets) => targets.contains(&edge.member.id),
+        }
+    }
+}
+
+fn live_rows(found: Vec<Vec<FoundRow>>) -> BTreeMap<ResourceId, FoundRow> {
+    let rows = found.into_iter().flatten();
+    let live = rows.filter(|row| row.head.state == RowState::Live);
+    live.map(|row| (row.head.id.clone(), row)).collect()
 }
 
 impl<T: SimpleTransaction> Rows for SimpleRows<'_, T> {
     async fn load(&mut self, needs: &Needs) -> Result<Facts, RowsError> {
-        let mut facts = Facts::default();
-        for lookup in needs.lookups() {
-            let rows = self.rows(&lookup.by).await?;
-            facts.add_rows(&lookup, rows);
-        }
-        self.add_edges(needs, &mut facts).await?;
-        Ok(facts)
+        self.facts(needs).await
     }
 
     async fn apply(&mut self, operations: Operations) -> Result<Applied, RowsError> {
@@ -381,15 +444,7 @@ impl<D: SimpleDatabase> RowDatabase for Simple<D> {
         want: &ReadOptions,
     ) -> Result<StoredResource, StoreError> {
         let mut rows = Simple::read(self, context).await?;
-        let mut found = rows.live(BTreeSet::from([id.clone()])).await?;
-        let row = found
-            .remove(id)
-            .filter(|row| *row.head.kind == *kind.name());
-        let row = row.ok_or(StoreError::NotFound)?;
-        let mut stored = vec![row.into_stored()];
-        rows.add_edges_to(kind, &mut stored, (&want.edges, want.limit))
-            .await?;
-        stored.pop().ok_or(StoreError::NotFound)
+        rows.read(kind, id, want).await
     }
 
     fn support(&self, kind: &ResourceType) -> Capabilities {
