@@ -17,7 +17,8 @@ mod side;
 mod statement;
 
 pub use edges::{
-    SideList, insert_side_edge, remove_side_edges, side_edges_among, side_edges_of, side_edges_to,
+    SideList, insert_side_edge, remove_side_edges, remove_side_ends, side_edges_among,
+    side_edges_of, side_edges_to,
 };
 pub use join_table::{JoinNames, JoinTable, JoinTenants};
 pub use names::{KeyColumn, KeyType, TableNames, TableTenant};

@@ -1,14 +1,14 @@
 //! Tables as a database of rows.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use scimkit_registry::{AttributeRole, Edge, ResourceId, ResourceType};
 use scimkit_sql::tables::{JoinNames, JoinTable, KeyType};
 use scimkit_store::{
     Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, StoreError, StoredResource,
     TenantId,
-    engine::{RowState, RowsError},
-    rows::{LookupBy, RowDatabase, SimpleRows, SimpleTransaction as _, TransactionMode},
+    engine::RowsError,
+    rows::{RowDatabase, SimpleRows, TransactionMode},
 };
 
 use crate::{
@@ -164,15 +164,7 @@ impl<D: Driver> RowDatabase for Tables<D> {
         want: &ReadOptions,
     ) -> Result<StoredResource, StoreError> {
         let mut rows = self.read_rows(context).await?;
-        let by = LookupBy::Ids(BTreeSet::from([id.clone()]));
-        let mut found = rows.transaction_mut().find(&by).await?;
-        found.retain(|row| row.head.state == RowState::Live && *row.head.kind == *kind.name());
-        let row = found.pop().ok_or(StoreError::NotFound)?;
-        let mut stored = [row.into_stored()];
-        rows.add_edges_to(kind, &mut stored, (&want.edges, want.limit))
-            .await?;
-        let [stored] = stored;
-        Ok(stored)
+        rows.read(kind, id, want).await
     }
 
     fn support(&self, kind: &ResourceType) -> Capabilities {

@@ -8,7 +8,7 @@ use scimkit_sql::tables::{
 };
 use scimkit_store::{
     StoreError,
-    engine::{MemberList, Members, NewMember, NewMembers, RowsError},
+    engine::{MemberList, Members, NewMember, NewMembers, RowRef},
     rows::{EdgeRow, EdgesBy},
 };
 
@@ -20,7 +20,8 @@ use crate::{
 };
 
 impl<T: Transaction> TableTransaction<'_, T> {
-    pub(crate) async fn find_edges(&mut self, by: &EdgesBy) -> Result<Vec<EdgeRow>, RowsError> {
+    /// The statements that find edges, with the columns of [`edge_row`].
+    pub(crate) fn edge_statements(&self, by: &EdgesBy) -> Vec<SqlStatement> {
         let (dialect, tenant) = (self.dialect, self.tenant());
         let mut statements: Vec<SqlStatement> = Vec::new();
         match by {
@@ -68,68 +69,67 @@ impl<T: Transaction> TableTransaction<'_, T> {
                 }
             }
         }
-        let results = self.run(statements).await?;
-        let rows = results.into_iter().flatten().map(edge_row);
-        Ok(rows.collect::<Result<_, _>>()?)
+        statements
     }
 
-    pub(crate) async fn add_edges(&mut self, edges: &NewMembers) -> Result<(), RowsError> {
+    /// The statements that add edges.
+    pub(crate) fn added_edges(&self, edges: &NewMembers) -> Vec<SqlStatement> {
         let NewMembers { list, members } = edges;
+        let (dialect, tenant) = (self.dialect, self.tenant());
+        let joined = self.joined_owner(list);
         let mut statements = Vec::new();
-        let mut has_rows = BTreeSet::new();
-        if let Some((joined, owner)) = self.joined_owner(list) {
+        if let Some((joined, owner)) = &joined {
             let ids: Vec<_> = members.iter().map(|member| member.id.as_str()).collect();
-            has_rows = self.existing(&joined, &ids).await?;
-            let ids: Vec<_> = has_rows.iter().map(ResourceId::as_str).collect();
             let pieces = ids.chunks(LIST).filter_map(|ids| joined.member_keys(ids));
-            statements.extend(pieces.map(|keys| joined.join.insert(owner.clone(), keys)));
+            let insert = |keys| joined.join.insert(joined.tenants(), owner.clone(), keys);
+            statements.extend(pieces.map(insert));
         }
         let from = (side(list), list.owner.as_str());
-        let (dialect, tenant) = (self.dialect, self.tenant());
-        let others = members
-            .iter()
-            .filter(|member| !has_rows.contains(&member.id));
-        statements.extend(others.map(|member| {
+        statements.extend(members.iter().map(|member| {
+            let unless = joined.as_ref().and_then(|(joined, _)| {
+                let table = joined.join.member();
+                let key = table.key(member.id.as_str())?;
+                Some((table, &*joined.member_tenant, key))
+            });
             let to = (member.id.as_str(), member.kind.as_deref());
-            tables::insert_side_edge(dialect, tenant, from, to)
+            tables::insert_side_edge(dialect, tenant, from, to, unless)
         }));
-        self.run(statements).await?;
-        Ok(())
+        statements
     }
 
-    /// The resources among some that have a row in the table of members.
-    async fn existing(
-        &mut self,
-        joined: &Joined<'_>,
-        ids: &[&str],
-    ) -> Result<BTreeSet<ResourceId>, RowsError> {
-        let pieces = ids.chunks(LIST).filter_map(|ids| joined.member_keys(ids));
-        let table = joined.join.member();
-        let statements = pieces.map(|keys| table.existing(&joined.member_tenant, keys));
-        let results = self.run(statements.collect()).await?;
-        let ids = results.into_iter().flatten().flatten().filter_map(text);
-        Ok(ids.map(ResourceId::from).collect())
-    }
-
-    pub(crate) async fn remove_edges(&mut self, edges: &Members) -> Result<(), RowsError> {
+    /// The statements that remove edges.
+    pub(crate) fn removed_edges(&self, edges: &Members) -> Vec<SqlStatement> {
         let Members { list, targets } = edges;
+        let (dialect, tenant) = (self.dialect, self.tenant());
         let from = (side(list), list.owner.as_str());
         let targets: Vec<_> = targets.iter().map(ResourceId::as_str).collect();
         let mut statements = Vec::new();
         for targets in targets.chunks(LIST) {
-            statements.push(tables::remove_side_edges(
-                self.dialect,
-                self.tenant(),
-                from,
-                targets,
-            ));
+            statements.push(tables::remove_side_edges(dialect, tenant, from, targets));
             if let Some((joined, owner)) = self.joined_owner(list) {
                 let keys = joined.member_keys(targets);
                 statements.extend(keys.map(|keys| joined.join.delete(owner, keys)));
             }
         }
-        self.run(statements).await?;
-        Ok(())
+        statements
+    }
+
+    /// The statements that remove all edges in which a resource is the owner or the member.
+    pub(crate) fn removed_ends(&self, end: &RowRef) -> Vec<SqlStatement> {
+        let id = end.id.as_str();
+        let side = tables::remove_side_ends(self.dialect, self.tenant(), (&end.kind, id));
+        let mut statements = side.to_vec();
+        for joined in self.tables.iter().filter_map(|table| self.joined_of(table)) {
+            if *joined.owner.sql.kind().name() == *end.kind {
+                let key = joined.owner.sql.key(id);
+                statements.extend(key.map(|key| joined.join.remove_owner(joined.tenants(), key)));
+            }
+            if *joined.join.member().kind().name() == *end.kind {
+                let key = joined.join.member().key(id);
+                statements.extend(key.map(|key| joined.join.remove_member(joined.tenants(), key)));
+            }
+        }
+        statements
     }
 }
 
@@ -200,7 +200,7 @@ fn ids(ids: &BTreeSet<ResourceId>) -> Vec<&str> {
 }
 
 /// A row with kind, attribute, owner, target and type of the target.
-fn edge_row(row: SqlRow) -> Result<EdgeRow, StoreError> {
+pub(crate) fn edge_row(row: SqlRow) -> Result<EdgeRow, StoreError> {
     let mut values = row.into_iter().map(text);
     let mut next = || values.next().flatten();
     let (Some(kind), Some(attr), Some(owner), Some(target)) = (next(), next(), next(), next())

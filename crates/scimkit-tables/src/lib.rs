@@ -16,6 +16,7 @@ mod driver_error;
 mod edges;
 mod journal;
 mod list;
+mod lookups;
 pub mod postgres;
 mod rows;
 #[cfg(feature = "rusqlite")]
@@ -28,6 +29,7 @@ mod tenants;
 #[cfg(feature = "tokio-postgres")]
 mod tokio_postgres_driver;
 mod transaction;
+mod writes;
 
 pub use scimkit_sql::tables::KeyType;
 

@@ -12,7 +12,7 @@ use scimkit_store::{
     CountMode, OwnerFilter, Page, PageBuilder, PagePosition, PageStart, Query, RequestContext,
     StoreError, StoredResource,
     engine::{FoundRow, RowsError},
-    rows::{Evaluator, LookupBy, SimpleRows, SimpleTransaction as _},
+    rows::{Evaluator, SimpleRows},
 };
 
 use crate::{
@@ -67,12 +67,11 @@ impl List<'_> {
     async fn in_sql<T: Transaction>(&self, rows: &mut Reading<'_, T>) -> Result<Page, RowsError> {
         let (table, tenant) = &self.table;
         let restriction = (self.plan.condition.as_ref(), self.owner);
-        let total = if self.query.total == CountMode::Exact {
+        let counts = self.query.total == CountMode::Exact;
+        if counts {
             let count = table.sql.count(tenant, restriction);
-            Some(count_of(rows.transaction_mut().run(vec![count]).await?)?)
-        } else {
-            None
-        };
+            rows.transaction_mut().queue([count]);
+        }
         let order = self.query.sort.map(|sort| RowOrder {
             attr: sort.attr,
             descending: sort.order == SortOrder::Descending,
@@ -116,6 +115,12 @@ impl List<'_> {
             }
             left = left.saturating_sub(count);
         }
+        let total = if counts {
+            let results = rows.transaction_mut().queue_results().await?;
+            Some(count_of(results.into_iter().next())?)
+        } else {
+            None
+        };
         Ok(page.finish(total))
     }
 
@@ -187,7 +192,7 @@ impl List<'_> {
                 break;
             }
             let ids = piece.iter().map(|(_, id)| id.clone()).collect();
-            let resources = rows.transaction_mut().find(&LookupBy::Ids(ids)).await?;
+            let resources = rows.transaction_mut().by_ids(ids).await?;
             let resources = resources.into_iter();
             let live = resources.filter(|row| *row.head.kind == *self.query.kind.name());
             let mut resources: Vec<_> = live.map(FoundRow::into_stored).collect();

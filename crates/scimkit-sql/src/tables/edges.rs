@@ -2,9 +2,11 @@
 
 use super::{
     SqlStatement, SqlValue,
+    names::TableTenant,
+    row_table::RowTable,
     side::{fixed, placeholders},
 };
-use crate::Dialect;
+use crate::{Dialect, mapped_rows::quoted};
 
 /// The list of members that statements are about: type and attribute of its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,23 +79,53 @@ pub fn remove_side_edges(
     )
 }
 
-/// Adds a membership, unless it is there.
+/// Removes the memberships in which a resource is the owner or the member.
+#[must_use]
+pub fn remove_side_ends(
+    dialect: Dialect,
+    tenant: &str,
+    (kind, id): (&str, &str),
+) -> [SqlStatement; 2] {
+    let owned = "DELETE FROM scim_edge WHERE tenant = ?1 AND kind = ?2 AND owner = ?3";
+    let owned = fixed(dialect, owned).with_parameter(tenant);
+    let others = "DELETE FROM scim_edge WHERE tenant = ?1 AND target = ?2";
+    let others = fixed(dialect, others).with_parameter(tenant);
+    [
+        owned.with_parameter(kind).with_parameter(id),
+        others.with_parameter(id),
+    ]
+}
+
+/// Adds a membership, unless it is there, or the target has a row in a table, whose memberships are elsewhere.
 #[must_use]
 pub fn insert_side_edge(
     dialect: Dialect,
     tenant: &str,
     (list, owner): (SideList<'_>, &str),
     (target, target_kind): (&str, Option<&str>),
+    unless: Option<(&RowTable, &TableTenant, SqlValue)>,
 ) -> SqlStatement {
     let text = "INSERT INTO scim_edge (tenant, kind, attr, owner, target, target_kind)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
-    fixed(dialect, text)
+         SELECT CAST(?1 AS TEXT), CAST(?2 AS TEXT), CAST(?3 AS TEXT), CAST(?4 AS TEXT),
+             CAST(?5 AS TEXT), CAST(?6 AS TEXT) WHERE ";
+    let mut statement = fixed(dialect, text)
         .with_parameter(tenant)
         .with_parameter(list.kind)
         .with_parameter(list.attr)
         .with_parameter(owner)
         .with_parameter(target)
-        .with_parameter(target_kind)
+        .with_parameter(target_kind);
+    let condition = match unless {
+        None => "1 = 1".to_owned(),
+        Some((table, tenant, key)) => {
+            let name = quoted(&table.names().table);
+            let is_it = table.is_one_of(tenant, vec![key], &mut statement.parameters);
+            format!("NOT EXISTS (SELECT 1 FROM {name} t WHERE {is_it})")
+        }
+    };
+    let text = statement.text;
+    statement.text = format!("{text}{condition} ON CONFLICT DO NOTHING").into();
+    statement
 }
 
 /// A statement whose condition ends with a column that has one of some values.

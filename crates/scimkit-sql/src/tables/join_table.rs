@@ -127,24 +127,77 @@ impl JoinTable {
         SqlStatement { parameters, text }
     }
 
-    /// Adds members to an owner, unless they are members already.
+    /// Adds members to an owner, unless they are members already. Members that have no row are left out.
     #[must_use]
-    pub fn insert(&self, owner: SqlValue, members: Vec<SqlValue>) -> SqlStatement {
-        let owner_number = self.dialect.placeholder(1);
-        let rows = (2..)
-            .zip(&members)
-            .map(|(number, _)| format!("({owner_number}, {})", self.dialect.placeholder(number)));
-        let rows = rows.collect::<Vec<_>>().join(", ");
+    pub fn insert(
+        &self,
+        (owners, members): JoinTenants<'_>,
+        owner: SqlValue,
+        keys: Vec<SqlValue>,
+    ) -> SqlStatement {
+        let mut parameters = Vec::with_capacity(keys.len().saturating_add(3));
+        parameters.extend(owners.key.clone());
+        let is_owned = self.owner.is_of_tenant("o", parameters.len());
+        parameters.push(owner);
+        let number = self.dialect.placeholder(parameters.len());
+        let is_member = self.member.is_one_of(members, keys, &mut parameters);
         let names = &self.names;
-        let (owner_name, member) = (quoted(&names.owner), quoted(&names.member));
-        let table = quoted(&names.table);
+        let (own, other) = (self.owner.names(), self.member.names());
+        let own_id = quoted(&own.id.name);
         let text = format!(
-            "INSERT INTO {table} ({owner_name}, {member}) VALUES {rows} ON CONFLICT DO NOTHING"
+            "INSERT INTO {} ({}, {}) SELECT o.{own_id}, t.{} FROM {} o, {} t
+             WHERE {is_owned} AND o.{own_id} = {number} AND {is_member} ON CONFLICT DO NOTHING",
+            quoted(&names.table),
+            quoted(&names.owner),
+            quoted(&names.member),
+            quoted(&other.id.name),
+            quoted(&own.table),
+            quoted(&other.table),
         );
-        SqlStatement {
-            parameters: [owner].into_iter().chain(members).collect(),
-            text: text.into(),
+        let text = text.into();
+        SqlStatement { parameters, text }
+    }
+
+    /// Removes all members from an owner.
+    #[must_use]
+    pub fn remove_owner(&self, (_, members): JoinTenants<'_>, owner: SqlValue) -> SqlStatement {
+        let other = (&self.member, members, self.names.member.as_str());
+        self.remove_end((&self.names.owner, owner), other)
+    }
+
+    /// Removes a member from all owners.
+    #[must_use]
+    pub fn remove_member(&self, (owners, _): JoinTenants<'_>, member: SqlValue) -> SqlStatement {
+        let other = (&self.owner, owners, self.names.owner.as_str());
+        self.remove_end((&self.names.member, member), other)
+    }
+
+    /// Removes memberships by one end. The other end is one of the tenant's.
+    fn remove_end(
+        &self,
+        (column, key): (&str, SqlValue),
+        (table, tenant, other): (&RowTable, &TableTenant, &str),
+    ) -> SqlStatement {
+        let mut parameters = vec![key];
+        let mut text = format!(
+            "DELETE FROM {} WHERE {} = {}",
+            quoted(&self.names.table),
+            quoted(column),
+            self.dialect.placeholder(1)
+        );
+        if let Some(tenant) = &tenant.key {
+            parameters.push(tenant.clone());
+            let names = table.names();
+            text.push_str(&format!(
+                " AND {} IN (SELECT o.{} FROM {} o WHERE {})",
+                quoted(other),
+                quoted(&names.id.name),
+                quoted(&names.table),
+                table.is_of_tenant("o", 2)
+            ));
         }
+        let text = text.into();
+        SqlStatement { parameters, text }
     }
 
     /// Removes members from an owner.

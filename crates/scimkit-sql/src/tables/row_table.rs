@@ -184,19 +184,21 @@ impl RowTable {
         self.restricted("SELECT count(*)".to_owned(), tenant, (condition, owner))
     }
 
-    /// Selects the identifiers of those rows among some that exist.
-    #[must_use]
-    pub fn existing(&self, tenant: &TableTenant, keys: Vec<SqlValue>) -> SqlStatement {
-        let mut parameters: Vec<_> = tenant.key.iter().cloned().collect();
+    /// `t."tenant" = ?1 AND t."id" IN (?2)`.
+    pub(super) fn is_one_of(
+        &self,
+        tenant: &TableTenant,
+        keys: Vec<SqlValue>,
+        parameters: &mut Vec<SqlValue>,
+    ) -> String {
+        parameters.extend(tenant.key.clone());
+        let own = self.is_of_tenant(ROWS, parameters.len());
         let list = placeholders(self.dialect, parameters.len().saturating_add(1), keys.len());
         parameters.extend(keys);
-        let tenant = self.is_of_tenant(ROWS, 1);
-        let table = quoted(&self.names.table);
-        let (id, key) = (&self.id, quoted(&self.names.id.name));
-        let text =
-            format!("SELECT {id} FROM {table} {ROWS} WHERE {tenant} AND {ROWS}.{key} IN ({list})");
-        let text = text.into();
-        SqlStatement { parameters, text }
+        format!(
+            "{own} AND {ROWS}.{} IN ({list})",
+            quoted(&self.names.id.name)
+        )
     }
 
     /// `t."tenant" = ?1`, or what always holds in a table of one tenant.

@@ -7,8 +7,8 @@ use scimkit_sql::{
 use scimkit_store::{
     StoreError, TenantId,
     archive::Erased,
-    engine::{FoundRow, Operations, RowRef, Rows as _, RowsError},
-    rows::{SimpleRows, TransactionMode},
+    engine::{FoundRow, Operations, RowRef, RowsError},
+    rows::TransactionMode,
 };
 
 use crate::{Driver, TableStore, Transaction, transaction::TableTransaction};
@@ -44,7 +44,6 @@ pub(super) async fn erase<D: Driver>(
     let mut rows = store.tables().rows_of(&context, side.transaction);
     rows.is_complete = true;
     let has_resources = rows.has_resources().await?;
-    let mut rows = SimpleRows::new(&context, rows);
     remove_rows(&mut rows).await.map_err(|error| match error {
         RowsError::Rejected(rejection) => {
             let id = rejection.id();
@@ -52,7 +51,6 @@ pub(super) async fn erase<D: Driver>(
         }
         other => other.into(),
     })?;
-    let mut rows = rows.into_transaction();
     rows.clear(&SIDE).await?;
     rows.transaction.commit().await?;
     if has_entries || has_resources {
@@ -63,13 +61,11 @@ pub(super) async fn erase<D: Driver>(
 }
 
 /// Removes the rows of the application with their memberships.
-async fn remove_rows<T: Transaction>(
-    rows: &mut SimpleRows<'_, TableTransaction<'_, T>>,
-) -> Result<(), RowsError> {
-    for table in rows.transaction_mut().own_tables() {
+async fn remove_rows<T: Transaction>(rows: &mut TableTransaction<'_, T>) -> Result<(), RowsError> {
+    for table in rows.own_tables() {
         let mut start = RowStart::Index(0);
         loop {
-            let found = rows.transaction_mut().piece(&table, &start).await?;
+            let found = rows.piece(&table, &start).await?;
             let Some(last) = found.last() else { break };
             start = RowStart::After(None, last.head.id.to_string());
             let row = |row: FoundRow| RowRef {
@@ -78,12 +74,12 @@ async fn remove_rows<T: Transaction>(
                 state: row.head.state,
             };
             let removed_rows: Vec<_> = found.into_iter().map(row).collect();
-            rows.apply(Operations {
+            let operations = Operations {
                 removed_ends: removed_rows.clone(),
                 removed_rows,
                 ..Operations::default()
-            })
-            .await?;
+            };
+            rows.apply_now(&operations).await?;
         }
     }
     Ok(())

@@ -18,7 +18,7 @@ use scimkit_store::{
         TARGETS, TenantHeader,
     },
     engine::{FoundRow, MemberList, RowState, RowsError},
-    rows::{EdgeRow, EdgesBy, LookupBy, SimpleTransaction as _, TransactionMode},
+    rows::{EdgeRow, EdgesBy, Lookups, RowLookups as _, TransactionMode},
 };
 
 use crate::{
@@ -252,7 +252,7 @@ impl Source {
         self.note(&found);
         // The application may have given the id to another row since.
         let ids = found.into_iter().map(|row| row.head.id).collect();
-        let mut found = rows.find(&LookupBy::Ids(ids)).await?;
+        let mut found = rows.by_ids(ids).await?;
         found.retain(|row| row.head.state == RowState::Deleted && *row.head.kind == *kind);
         found.sort_by(|a, b| a.head.id.cmp(&b.head.id));
         Ok(found)
@@ -287,7 +287,12 @@ async fn members<T: Transaction>(
         return Ok(BTreeMap::new());
     }
     let mut sorted: BTreeMap<MemberList, BTreeMap<ResourceId, Option<String>>> = BTreeMap::new();
-    for EdgeRow { list, member } in rows.find_edges(&EdgesBy::Lists(lists)).await? {
+    let lookups = Lookups {
+        edges: vec![EdgesBy::Lists(lists)],
+        rows: Vec::new(),
+    };
+    let found = rows.look_up(&lookups).await?.edges;
+    for EdgeRow { list, member } in found.into_iter().flatten() {
         sorted
             .entry(list)
             .or_default()

@@ -14,11 +14,9 @@ use scimkit_store::{
         ArchiveError, CheckedRecord, DeletedRecord, ImportQuery, ImportTarget, Importer,
         MembershipRecord, NumberedRecord, RecordSource, ResourceRecord, ValidatedDocument,
     },
-    engine::{
-        MemberList, NewMember, NewMembers, Operations, ResourceRow, RowState, Rows as _, RowsError,
-    },
+    engine::{MemberList, NewMember, NewMembers, Operations, ResourceRow, RowState, RowsError},
     next_item,
-    rows::{SimpleRows, TransactionMode},
+    rows::TransactionMode,
     yield_now,
 };
 
@@ -137,7 +135,6 @@ async fn write<D: Driver>(
     // The application may have added some since.
     check_vacant(&mut rows).await?;
     rows.clear_stale().await.map_err(StoreError::from)?;
-    let mut rows = SimpleRows::new(context, rows);
     let rejected = |error: RowsError| match error {
         RowsError::Rejected(rejection) => {
             let line = records.lines.get(rejection.id()).copied().unwrap_or(0);
@@ -151,7 +148,7 @@ async fn write<D: Driver>(
             inserted_rows: left.by_ref().take(TOGETHER).collect(),
             ..Operations::default()
         };
-        rows.apply(operations).await.map_err(rejected)?;
+        rows.apply_now(&operations).await.map_err(rejected)?;
     }
     let edges = records.edges.into_iter().map(|(list, members)| {
         let members = members.into_iter().map(|(id, kind)| NewMember { id, kind });
@@ -164,9 +161,9 @@ async fn write<D: Driver>(
             inserted_edges: left.by_ref().take(TOGETHER).collect(),
             ..Operations::default()
         };
-        rows.apply(operations).await.map_err(rejected)?;
+        rows.apply_now(&operations).await.map_err(rejected)?;
     }
-    let mut transaction = rows.into_transaction().transaction;
+    let mut transaction = rows.transaction;
     let ending = ending(dialect, tenant, versions)?;
     transaction.run(ending).await.map_err(StoreError::from)?;
     Ok(transaction.commit().await.map_err(StoreError::from)?)

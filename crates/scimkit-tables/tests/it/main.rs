@@ -7,6 +7,7 @@
 )]
 
 mod archive;
+mod calls;
 mod columns;
 mod contract;
 mod foreign;
