@@ -125,6 +125,59 @@ impl DriverErrorKind {
     }
 }
 
+impl DriverErrorKind {
+    /// Returns the kind of an error of SQLite by its extended result code and its message.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_tables::DriverErrorKind;
+    ///
+    /// let kind = DriverErrorKind::from_sqlite(2067, "UNIQUE constraint failed: users.login");
+    /// let columns = vec!["login".to_owned()];
+    /// assert_eq!(kind, DriverErrorKind::Unique { columns, constraint: None });
+    /// assert_eq!(DriverErrorKind::from_sqlite(5, "database is locked"), DriverErrorKind::Busy);
+    /// ```
+    #[must_use]
+    pub fn from_sqlite(extended_code: i32, message: &str) -> Self {
+        match extended_code & 0xff {
+            // SQLITE_BUSY, SQLITE_LOCKED
+            5 | 6 => DriverErrorKind::Busy,
+            // SQLITE_PERM, SQLITE_NOMEM, SQLITE_READONLY, SQLITE_IOERR, SQLITE_CANTOPEN
+            3 | 7 | 8 | 10 | 14 => DriverErrorKind::Unavailable,
+            // SQLITE_FULL
+            13 => DriverErrorKind::Full,
+            // SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH
+            18..=20 => match extended_code {
+                // SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_ROWID
+                1555 | 2067 | 2579 => sqlite_unique(message),
+                _ => DriverErrorKind::Rejected,
+            },
+            _ => DriverErrorKind::Other,
+        }
+    }
+}
+
+/// SQLite's message names the columns, `UNIQUE constraint failed: users.tenant, users.email`, or an index on expressions:
+/// `UNIQUE constraint failed: index 'users_login'`.
+fn sqlite_unique(message: &str) -> DriverErrorKind {
+    let (_, names) = message.rsplit_once("failed: ").unwrap_or_default();
+    let index = names
+        .strip_prefix("index '")
+        .and_then(|name| name.strip_suffix('\''));
+    if let Some(index) = index {
+        let (columns, constraint) = (Vec::new(), Some(index.to_owned()));
+        return DriverErrorKind::Unique {
+            columns,
+            constraint,
+        };
+    }
+    let column = |name: &str| name.rsplit_once('.').map(|(_, column)| column.to_owned());
+    DriverErrorKind::Unique {
+        columns: names.split(", ").filter_map(column).collect(),
+        constraint: None,
+    }
+}
+
 /// The columns in `Key (tenant, "userName")=(..) already exists.`, in any language.
 fn key_columns(detail: &str) -> Vec<String> {
     let names = detail

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{
-    Connection, ErrorCode, ffi,
+    Connection,
     types::{ToSql, ToSqlOutput, Value, ValueRef},
 };
 use scimkit_sql::tables::{SqlStatement, SqlValue};
@@ -96,57 +96,13 @@ fn value(value: ValueRef<'_>) -> SqlValue {
 
 /// An error of SQLite, with the number of the statement that failed.
 pub(super) fn classified(error: rusqlite::Error, statement: Option<usize>) -> DriverError {
-    let kind = match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => DriverErrorKind::Busy,
-        Some(ErrorCode::DiskFull) => DriverErrorKind::Full,
-        Some(
-            ErrorCode::CannotOpen
-            | ErrorCode::OutOfMemory
-            | ErrorCode::PermissionDenied
-            | ErrorCode::ReadOnly
-            | ErrorCode::SystemIoFailure,
-        ) => DriverErrorKind::Unavailable,
-        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
-            constraint(&error)
-        }
-        _ => DriverErrorKind::Other,
+    let kind = match error.sqlite_error() {
+        Some(answer) => DriverErrorKind::from_sqlite(answer.extended_code, &error.to_string()),
+        None => DriverErrorKind::Other,
     };
     let error = DriverError::new(kind, error);
     match statement {
         Some(number) => error.with_statement(number),
         None => error,
-    }
-}
-
-/// SQLite's message names the columns, `UNIQUE constraint failed: users.tenant, users.email`, or an index on expressions:
-/// `UNIQUE constraint failed: index 'users_login'`.
-fn constraint(error: &rusqlite::Error) -> DriverErrorKind {
-    let is_unique = error.sqlite_error().is_some_and(|error| {
-        matches!(
-            error.extended_code,
-            ffi::SQLITE_CONSTRAINT_PRIMARYKEY
-                | ffi::SQLITE_CONSTRAINT_ROWID
-                | ffi::SQLITE_CONSTRAINT_UNIQUE
-        )
-    });
-    if !is_unique {
-        return DriverErrorKind::Rejected;
-    }
-    let text = error.to_string();
-    let (_, names) = text.rsplit_once("failed: ").unwrap_or_default();
-    let index = names
-        .strip_prefix("index '")
-        .and_then(|name| name.strip_suffix('\''));
-    if let Some(index) = index {
-        let (columns, constraint) = (Vec::new(), Some(index.to_owned()));
-        return DriverErrorKind::Unique {
-            columns,
-            constraint,
-        };
-    }
-    let column = |name: &str| name.rsplit_once('.').map(|(_, column)| column.to_owned());
-    DriverErrorKind::Unique {
-        columns: names.split(", ").filter_map(column).collect(),
-        constraint: None,
     }
 }
