@@ -36,6 +36,7 @@
 //! | `provision` | `scimkit::provision`: tenants, connections and tokens, and an authenticator for them |
 //! | `rusqlite` | `scimkit::tables::RusqliteDriver`: application tables in SQLite |
 //! | `sqlite` | `scimkit::SqliteStore`: a durable store in one file; `scimkit::sqlite`: its options |
+//! | `sqlx-postgres`, `sqlx-sqlite` | `scimkit::sqlx`: application tables over the pools of sqlx; `sqlx` is both. They need the Rust version of sqlx 0.9, 1.94 |
 //! | `tables` | `scimkit::TableStore`: a store over the tables that an application has already; `scimkit::tables` |
 //! | `tokio-postgres` | `scimkit::tables::TokioPostgresDriver`: application tables in PostgreSQL |
 //! | `toml` | mapping files in TOML, also for connections; JSON needs no feature |
@@ -84,6 +85,9 @@ pub use scimkit_sql as sql;
 pub use scimkit_sqlite as sqlite;
 #[cfg(feature = "sqlite")]
 pub use scimkit_sqlite::SqliteStore;
+/// Application tables over the pools of sqlx.
+#[cfg(any(feature = "sqlx-postgres", feature = "sqlx-sqlite"))]
+pub use scimkit_sqlx as sqlx;
 /// The store interface and the in-memory store.
 pub use scimkit_store as store;
 /// The trait of streams.
