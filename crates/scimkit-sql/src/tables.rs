@@ -8,6 +8,7 @@
 //! - [`migrations`]: the side tables, all of which begin with `scim_`
 //! - [`shared`]: statements of the reference layout on side tables
 
+mod catalog;
 mod edges;
 mod join_table;
 mod names;
@@ -16,6 +17,11 @@ mod row_table;
 mod side;
 mod statement;
 
+pub use catalog::{
+    IndexKind, add_column_sql, change_collation_sql, change_type_sql, collation_of, columns_of,
+    create_index_sql, drop_not_null_sql, indexes_of, remove_repeated_pairs_sql, repeated_pairs,
+    type_name,
+};
 pub use edges::{
     SideList, insert_side_edge, remove_side_edges, remove_side_ends, side_edges_among,
     side_edges_of, side_edges_to,

@@ -49,10 +49,22 @@ impl JoinTable {
         }
     }
 
+    /// Returns the names of the table.
+    #[must_use]
+    pub fn names(&self) -> &JoinNames {
+        &self.names
+    }
+
     /// Returns the table of the members.
     #[must_use]
     pub fn member(&self) -> &RowTable {
         &self.member
+    }
+
+    /// Returns the table of the owners.
+    #[must_use]
+    pub fn owner(&self) -> &RowTable {
+        &self.owner
     }
 
     /// Returns the path of the attribute.
