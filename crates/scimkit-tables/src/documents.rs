@@ -89,7 +89,7 @@ impl BoundTable {
     }
 
     /// The columns of the mapping by their names.
-    fn record(&self, values: impl Iterator<Item = SqlValue>) -> Record {
+    pub(crate) fn record(&self, values: impl Iterator<Item = SqlValue>) -> Record {
         let fields = self.sql.mapped().rules().fields();
         let columns = self.sql.columns().iter().zip(values);
         let value = |(name, value): (&String, SqlValue)| {

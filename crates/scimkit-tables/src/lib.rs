@@ -1,6 +1,7 @@
 //! A SCIM 2.0 store over the tables that an application has already.
 //!
 //! - [`TableStore`]: the store
+//! - [`TableStore::verify`]: what would go wrong with the tables, row by row
 //! - [`Table`]: a table of the application and the mapping of its columns
 //! - [`Driver`]: the seam to a database library, with one contract test: `scimkit_testkit::contract::sql_driver`
 //! - [`RusqliteDriver`] (feature `rusqlite`): SQLite
@@ -29,6 +30,7 @@ mod tenants;
 #[cfg(feature = "tokio-postgres")]
 mod tokio_postgres_driver;
 mod transaction;
+mod verify;
 mod writes;
 
 pub use scimkit_sql::tables::KeyType;
@@ -43,4 +45,5 @@ pub use self::{
     store::{TableStore, TableStoreBuilder},
     table::Table,
     table_error::TableError,
+    verify::{FindingKind, FindingSeverity, TableFinding, TableReport},
 };

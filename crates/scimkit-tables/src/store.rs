@@ -265,12 +265,12 @@ impl<D: Driver> TableStore<D> {
 }
 
 /// The time in microseconds since 1970, without parts of milliseconds, as clients see it.
-fn now_us() -> i64 {
+pub(crate) fn now_us() -> i64 {
     reference::micros(SystemTime::now().into())
 }
 
 /// The first column of the first row, if it is an integer.
-fn first_integer(results: &[Vec<Vec<SqlValue>>]) -> i64 {
+pub(crate) fn first_integer(results: &[Vec<Vec<SqlValue>>]) -> i64 {
     match results.iter().flatten().flatten().next() {
         Some(SqlValue::Integer(number)) => *number,
         _ => 0,

@@ -20,3 +20,4 @@ mod postgres_rows;
 mod rusqlite_driver;
 mod support;
 mod tokio_postgres_driver;
+mod verify;
