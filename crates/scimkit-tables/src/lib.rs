@@ -45,5 +45,5 @@ pub use self::{
     store::{TableStore, TableStoreBuilder},
     table::Table,
     table_error::TableError,
-    verify::{FindingKind, FindingSeverity, TableFinding, TableReport},
+    verify::{FindingKind, FindingSeverity, TableColumn, TableFinding, TableReport, table_columns},
 };

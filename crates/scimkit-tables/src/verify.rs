@@ -12,6 +12,7 @@ use scimkit_sql::{
 use scimkit_store::rows::TransactionMode;
 
 use self::catalog::Columns;
+pub use self::catalog::TableColumn;
 pub use self::report::{FindingKind, FindingSeverity, TableFinding, TableReport};
 use crate::{
     Driver, DriverErrorKind, SqlRow, TableError, TableStore, Transaction,
@@ -98,6 +99,40 @@ impl<D: Driver> TableStore<D> {
         }
         Ok(verifier.report)
     }
+}
+
+/// Reads the columns of a table, in their order; none if there is no such table.
+///
+/// # Errors
+/// [`TableError::Database`].
+///
+/// # Example
+/// ```
+/// # scimkit_testkit::contract::block_on(Box::pin(async {
+/// use scimkit_mapping::FieldType;
+/// use scimkit_tables::{RusqliteDriver, table_columns};
+///
+/// let connection = rusqlite::Connection::open_in_memory().unwrap();
+/// let table = "CREATE TABLE users (id INTEGER PRIMARY KEY, login TEXT NOT NULL UNIQUE)";
+/// connection.execute_batch(table).unwrap();
+/// let driver = RusqliteDriver::with_connection(connection).unwrap();
+/// let columns = table_columns(&driver, "users").await.unwrap();
+/// assert_eq!(columns[1].name, "login");
+/// assert!(columns[0].is_key && columns[1].is_unique && columns[1].holds(FieldType::Text));
+/// assert!(table_columns(&driver, "user").await.unwrap().is_empty());
+/// # }));
+/// ```
+pub async fn table_columns<D: Driver>(
+    driver: &D,
+    table: &str,
+) -> Result<Vec<TableColumn>, TableError> {
+    let mut verifier = Verifier {
+        dialect: driver.dialect(),
+        report: TableReport::default(),
+        transaction: driver.begin(TransactionMode::Read).await?,
+    };
+    let columns = verifier.columns(table).await?;
+    Ok(columns.map(Columns::into_described).unwrap_or_default())
 }
 
 /// A check that is under way.

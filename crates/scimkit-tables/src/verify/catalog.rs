@@ -27,6 +27,37 @@ pub(super) struct Column {
     place: i64,
 }
 
+/// A column of an application's table: see [`table_columns`](crate::table_columns).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TableColumn {
+    /// The type, as it was declared.
+    pub declared: String,
+    /// Whether it has a default or is generated.
+    pub has_default: bool,
+    /// Whether an index without a condition begins with it.
+    pub is_indexed: bool,
+    /// Whether it is part of the primary key.
+    pub is_key: bool,
+    /// Whether it is `NOT NULL`.
+    pub is_not_null: bool,
+    /// Whether an index keeps it unique by itself.
+    pub is_unique: bool,
+    /// The name.
+    pub name: String,
+    category: Option<String>,
+    dialect: Dialect,
+}
+
+impl TableColumn {
+    /// Returns whether the column holds values of a type, and gives them back as they are.
+    #[must_use]
+    pub fn holds(&self, data_type: FieldType) -> bool {
+        let category = self.category.as_deref().unwrap_or_default();
+        holds(self.dialect, (&self.declared, category), data_type)
+    }
+}
+
 struct Index {
     /// None for an expression.
     columns: Vec<Option<String>>,
@@ -87,6 +118,21 @@ impl Columns {
         }
     }
 
+    pub(super) fn into_described(self) -> Vec<TableColumn> {
+        let described = |column: &Column| TableColumn {
+            category: column.category.clone(),
+            declared: column.declared.clone(),
+            dialect: self.dialect,
+            has_default: column.has_default,
+            is_indexed: self.has_index(&[&column.name]),
+            is_key: column.place > 0,
+            is_not_null: column.is_not_null,
+            is_unique: self.is_unique(&[&column.name]),
+            name: column.name.clone(),
+        };
+        self.columns.iter().map(described).collect()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.columns.is_empty()
     }
@@ -134,25 +180,9 @@ impl Columns {
 }
 
 impl Column {
-    /// Whether the column holds values of a type, and gives them back as they are.
     pub(super) fn holds(&self, dialect: Dialect, data_type: FieldType) -> bool {
-        match dialect {
-            Dialect::Sqlite => holds_in_sqlite(&self.declared, data_type),
-            _ => {
-                let category = self.category.as_deref().unwrap_or_default();
-                match data_type {
-                    FieldType::Boolean => category == "B",
-                    FieldType::Integer => category == "N" && self.declared.contains("int"),
-                    FieldType::Decimal => category == "N",
-                    FieldType::Date | FieldType::Instant => matches!(category, "D" | "S"),
-                    FieldType::Json => category == "S" || self.declared.starts_with("json"),
-                    _ => {
-                        matches!(category, "D" | "E" | "S")
-                            || (category == "U" && self.declared != "bytea")
-                    }
-                }
-            }
-        }
+        let category = self.category.as_deref().unwrap_or_default();
+        holds(dialect, (&self.declared, category), data_type)
     }
 
     /// How the column compares text otherwise than SCIM, whose text is folded unless the attribute is case exact.
@@ -207,6 +237,21 @@ fn column(row: SqlRow) -> Option<Column> {
 
 fn is_true(value: Option<&SqlValue>) -> bool {
     value.and_then(integer).is_some_and(|number| number != 0)
+}
+
+/// Whether a column of a declared type, and in PostgreSQL of a category, gives values of a type back as they are.
+fn holds(dialect: Dialect, (declared, category): (&str, &str), data_type: FieldType) -> bool {
+    if dialect == Dialect::Sqlite {
+        return holds_in_sqlite(declared, data_type);
+    }
+    match data_type {
+        FieldType::Boolean => category == "B",
+        FieldType::Integer => category == "N" && declared.contains("int"),
+        FieldType::Decimal => category == "N",
+        FieldType::Date | FieldType::Instant => matches!(category, "D" | "S"),
+        FieldType::Json => category == "S" || declared.starts_with("json"),
+        _ => matches!(category, "D" | "E" | "S") || (category == "U" && declared != "bytea"),
+    }
 }
 
 /// Whether two names are those of one column. SQLite ignores case.
