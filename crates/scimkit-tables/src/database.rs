@@ -13,6 +13,7 @@ use scimkit_store::{
 
 use crate::{
     Driver, TableError,
+    own_statements::{OwnStatements, WriteRows},
     rows::TableRows,
     table::BoundTable,
     transaction::{TableTransaction, TenantTable},
@@ -21,21 +22,14 @@ use crate::{
 /// The application's tables.
 pub(crate) struct Tables<D> {
     pub(crate) driver: D,
+    /// The statements of the application in each transaction that writes.
+    pub(crate) own: Option<OwnStatements>,
     /// The tenant of tables without a column for it.
     pub(crate) single: TenantId,
     pub(crate) tables: Vec<BoundTable>,
 }
 
 impl<D: Driver> Tables<D> {
-    async fn transaction<'a>(
-        &'a self,
-        context: &'a RequestContext,
-        access: TransactionMode,
-    ) -> Result<TableTransaction<'a, D::Transaction>, RowsError> {
-        let transaction = self.driver.begin(access).await?;
-        Ok(self.rows_of(context, transaction))
-    }
-
     /// The rows of a tenant inside an open transaction.
     pub(crate) fn rows_of<'a>(
         &'a self,
@@ -56,11 +50,22 @@ impl<D: Driver> Tables<D> {
         TableTransaction::new(transaction, self.driver.dialect(), context, tables)
     }
 
+    /// The rows of a tenant inside an open transaction that writes.
+    pub(crate) fn write_rows<'a>(
+        &'a self,
+        context: &'a RequestContext,
+        transaction: D::Transaction,
+    ) -> WriteRows<'a, D::Transaction> {
+        let rows = TableRows::new(self.rows_of(context, transaction));
+        WriteRows::new(context, rows, self.own.as_ref())
+    }
+
     pub(crate) async fn read_rows<'a>(
         &'a self,
         context: &'a RequestContext,
     ) -> Result<SimpleRows<'a, TableTransaction<'a, D::Transaction>>, StoreError> {
-        let transaction = self.transaction(context, TransactionMode::Read).await?;
+        let transaction = self.driver.begin(TransactionMode::Read).await?;
+        let transaction = self.rows_of(context, transaction);
         Ok(SimpleRows::new(context, transaction))
     }
 
@@ -131,15 +136,14 @@ impl<D: Driver> Tables<D> {
 }
 
 impl<D: Driver> RowDatabase for Tables<D> {
-    type Transaction<'a> = TableRows<'a, D::Transaction>;
+    type Transaction<'a> = WriteRows<'a, D::Transaction>;
 
     async fn begin<'a>(
         &'a self,
         context: &'a RequestContext,
     ) -> Result<Self::Transaction<'a>, RowsError> {
-        Ok(TableRows::new(
-            self.transaction(context, TransactionMode::Write).await?,
-        ))
+        let transaction = self.driver.begin(TransactionMode::Write).await?;
+        Ok(self.write_rows(context, transaction))
     }
 
     async fn edges(

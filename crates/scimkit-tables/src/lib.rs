@@ -18,6 +18,8 @@ mod edges;
 mod journal;
 mod list;
 mod lookups;
+mod open_write;
+mod own_statements;
 pub mod postgres;
 mod rows;
 #[cfg(feature = "rusqlite")]
@@ -33,7 +35,7 @@ mod transaction;
 mod verify;
 mod writes;
 
-pub use scimkit_sql::tables::KeyType;
+pub use scimkit_sql::tables::{KeyType, SqlStatement, SqlValue};
 
 #[cfg(feature = "rusqlite")]
 pub use self::rusqlite_driver::RusqliteDriver;
@@ -42,6 +44,7 @@ pub use self::tokio_postgres_driver::TokioPostgresDriver;
 pub use self::{
     driver::{Driver, SqlRow, Transaction},
     driver_error::{DriverError, DriverErrorKind},
+    open_write::OpenWrite,
     store::{TableStore, TableStoreBuilder},
     table::Table,
     table_error::TableError,

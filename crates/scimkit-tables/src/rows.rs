@@ -31,8 +31,13 @@ impl<'a, T: Transaction> TableRows<'a, T> {
         }
     }
 
-    fn transaction(&mut self) -> &mut TableTransaction<'a, T> {
+    pub(crate) fn transaction(&mut self) -> &mut TableTransaction<'a, T> {
         self.simple.transaction_mut()
+    }
+
+    /// Returns the transaction, which stays open.
+    pub(crate) fn into_transaction(self) -> T {
+        self.simple.into_transaction().transaction
     }
 
     /// The lock of the tenant, which comes before everything else.

@@ -6,17 +6,18 @@ use scimkit_mapping::Mapping;
 use scimkit_registry::{Edge, Registry, ResourceId, ResourceType};
 use scimkit_sql::{
     reference,
-    tables::{self, SqlValue},
+    tables::{self, SqlStatement, SqlValue},
 };
 use scimkit_store::{
     Batch, BoxFuture, Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, Settings,
     Store, StoreError, StoredResource, TenantId,
-    engine::BatchAnswer,
+    engine::{BatchAnswer, RowEdit},
     rows::{RowStore, TransactionMode},
 };
 
 use crate::{
-    Driver, Table, TableError, Transaction as _, database::Tables, side_tables::SideTables,
+    Driver, Table, TableError, Transaction as _, database::Tables, own_statements::OwnStatements,
+    side_tables::SideTables,
 };
 
 /// A store over the tables that an application has already.
@@ -78,6 +79,7 @@ pub struct TableStore<D> {
 #[derive(Debug)]
 pub struct TableStoreBuilder<D> {
     driver: D,
+    own: Option<OwnStatements>,
     single: TenantId,
     tables: Vec<(String, Table)>,
 }
@@ -128,6 +130,40 @@ impl<D: Driver> TableStoreBuilder<D> {
         Ok((Arc::new(store), settings))
     }
 
+    /// Adds statements of the application to the transaction of each write. The function gets the context of the request
+    /// and each row that the write adds, changes or removes.
+    ///
+    /// - The statements for a row that is removed or soft-deleted run before that, and all others after the rows are written.
+    /// - If one of them fails, the whole batch fails with [`StoreError::Backend`], and nothing is written. To reject a change
+    ///   with a reason for the client, use a guard.
+    /// - The function decides quickly and has no effect of its own: it is called again if a transaction is retried, and also
+    ///   for writes that are only checked, which are rolled back.
+    /// - It is not called for imports and erasures of a whole tenant, and not for what the application changes itself.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_store::engine::RowEdit;
+    /// use scimkit_tables::{RusqliteDriver, SqlStatement, TableStore};
+    ///
+    /// let driver = RusqliteDriver::with_connection(rusqlite::Connection::open_in_memory().unwrap()).unwrap();
+    /// let builder = TableStore::builder(driver).with_statements(|_context, edit| match edit {
+    ///     RowEdit::Remove(row) if *row.kind == *"User" => {
+    ///         let delete = SqlStatement::new("DELETE FROM sessions WHERE user_id = ?1");
+    ///         vec![delete.with_parameter(row.id.as_str())]
+    ///     }
+    ///     _ => Vec::new(),
+    /// });
+    /// # let _ = builder;
+    /// ```
+    #[must_use]
+    pub fn with_statements(
+        mut self,
+        statements: impl Fn(&RequestContext, RowEdit<'_>) -> Vec<SqlStatement> + Send + Sync + 'static,
+    ) -> Self {
+        self.own = Some(OwnStatements::new(statements));
+        self
+    }
+
     /// Checks the tables and their mappings against the schemas.
     ///
     /// # Errors
@@ -145,6 +181,7 @@ impl<D: Driver> TableStoreBuilder<D> {
         let tables = tables.map(|(kind, table)| table.bind(&kind, &mapping, dialect));
         let mut tables = Tables {
             driver: self.driver,
+            own: self.own,
             single: self.single,
             tables: tables.collect::<Result<_, _>>()?,
         };
@@ -166,6 +203,7 @@ impl<D: Driver> TableStore<D> {
     pub fn builder(driver: D) -> TableStoreBuilder<D> {
         TableStoreBuilder {
             driver,
+            own: None,
             single: TenantId::default(),
             tables: Vec::new(),
         }

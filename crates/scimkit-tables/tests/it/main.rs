@@ -15,6 +15,7 @@ mod ids;
 mod journal;
 mod layouts;
 mod migration;
+mod own_statements;
 mod postgres;
 mod postgres_rows;
 mod rusqlite_driver;
