@@ -7,6 +7,7 @@
 
 mod archive;
 mod counters;
+mod dead_letters;
 mod definitions;
 mod edges;
 mod facts;
@@ -31,6 +32,7 @@ pub use counters::{
     Counter, count, count_anew, put_counters, remove_counter, remove_counters, selected_documents,
     total, version_and_counters,
 };
+pub use dead_letters::{DeadLetterRow, dead_letters, put_dead_letter, remove_dead_letter};
 pub use definitions::{
     has_other_key_definitions, import_and_other_key_definitions, insert_key_definition,
     insert_older_key_definition, insert_text_definition, key_definition, key_definition_use,

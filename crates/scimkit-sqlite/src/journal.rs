@@ -105,11 +105,11 @@ fn entry_at(row: &Row<'_>) -> Outcome<JournalEntry> {
 }
 
 /// Converts the number of a change to its stored form. There are fewer than 2^63 changes.
-fn integer(number: u64) -> i64 {
+pub(crate) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn number(integer: i64) -> u64 {
+pub(crate) fn number(integer: i64) -> u64 {
     u64::try_from(integer).unwrap_or(0)
 }
 

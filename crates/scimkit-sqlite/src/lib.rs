@@ -37,6 +37,7 @@
 
 mod archive;
 mod compact;
+mod dead_letters;
 mod definitions;
 mod edges;
 mod error;

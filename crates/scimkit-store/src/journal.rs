@@ -5,8 +5,10 @@
 //! - [`JournalDetails`]: the changed attributes and members of an entry
 //! - [`JournalLevel`]: the amount of detail that is recorded
 //! - [`Journal`]: the trait of stores that read, lease and trim journals
+//! - [`DeadLetters`]: the trait of stores that remember which entries a consumer has given up
 
 mod chain;
+mod dead_letters;
 mod details;
 mod printing;
 mod reading;
@@ -19,6 +21,7 @@ use scimkit_registry::ResourceId;
 
 pub use self::{
     chain::{BrokenChain, ChainFault, ChainVerifier, VerifiedChain, verify},
+    dead_letters::{DeadLetter, DeadLetters},
     details::{
         AttributeChange, DetailsError, JournalDetails, JournalMember, MemberChange, RecordedValue,
     },

@@ -104,11 +104,12 @@ pub use futures_core;
 pub use http;
 pub use ids::{ConnectionId, TenantId};
 pub use journal::{
-    AttributeChange, BrokenChain, ChainFault, ChainHead, ChainVerifier, ConsumerRow, DetailsError,
-    Journal, JournalAction, JournalBody, JournalDetails, JournalDigest, JournalEntry,
-    JournalFilter, JournalLevel, JournalMember, JournalPage, JournalPolicy, JournalPosition,
-    JournalQuery, JournalRead, JournalStart, JournalSubject, Lease, LeaseAnswer, LeaseDecision,
-    LeaseRequest, MemberChange, RecordedValue, SubjectColumns, VerifiedChain, verify,
+    AttributeChange, BrokenChain, ChainFault, ChainHead, ChainVerifier, ConsumerRow, DeadLetter,
+    DeadLetters, DetailsError, Journal, JournalAction, JournalBody, JournalDetails, JournalDigest,
+    JournalEntry, JournalFilter, JournalLevel, JournalMember, JournalPage, JournalPolicy,
+    JournalPosition, JournalQuery, JournalRead, JournalStart, JournalSubject, Lease, LeaseAnswer,
+    LeaseDecision, LeaseRequest, MemberChange, RecordedValue, SubjectColumns, VerifiedChain,
+    verify,
 };
 pub use lane::Lane;
 pub use memory::MemoryStore;

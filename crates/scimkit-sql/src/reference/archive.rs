@@ -193,6 +193,9 @@ impl TenantTable {
     pub const CONSUMERS: TenantTable = TenantTable::new("consumer", &["consumer"]);
     /// The counters of changes, with the ends of journals: one row per tenant.
     pub const COUNTERS: TenantTable = TenantTable::new("counter", &[]);
+    /// The entries that consumers have given up.
+    pub const DEAD_LETTERS: TenantTable =
+        TenantTable::new("dead_letter", &["consumer", "number", "part"]);
     /// The soft-deleted resources.
     pub const DELETED: TenantTable = TenantTable::new("retired", &["id"]);
     /// The keys of soft-deleted resources.

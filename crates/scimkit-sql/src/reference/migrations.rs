@@ -11,6 +11,7 @@ pub const SQLITE_MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0005.sql"),
     include_str!("../migrations/0006.sql"),
     include_str!("../migrations/0007.sql"),
+    include_str!("../migrations/0008.sql"),
 ];
 
 /// Selects the type and name of each object in an SQLite database, without internal objects, as one text per object.

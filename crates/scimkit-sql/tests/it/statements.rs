@@ -270,7 +270,9 @@ fn others(dialect: Dialect) -> Vec<Statement<'static>> {
     }
     for table in [
         TenantTable::CONNECTIONS,
+        TenantTable::CONSUMERS,
         TenantTable::COUNTERS,
+        TenantTable::DEAD_LETTERS,
         TenantTable::DELETED,
         TenantTable::DELETED_KEYS,
         TenantTable::EDGES,
@@ -382,6 +384,20 @@ fn journals(dialect: Dialect) -> Vec<Statement<'static>> {
         reference::set_journal_after(dialect, "t", 1),
         reference::skip_journal(dialect, "t"),
         reference::consumer(dialect, "t", "c"),
+        reference::dead_letters(dialect, ("t", "c"), (1, 0), 9),
+        reference::remove_dead_letter(dialect, ("t", "c"), (1, 0)),
+        reference::put_dead_letter(
+            dialect,
+            "t",
+            &reference::DeadLetterRow {
+                at_us: 1,
+                attempts: 10,
+                consumer: "c",
+                number: 1,
+                part: 0,
+                problem: "p",
+            },
+        ),
     ]
 }
 

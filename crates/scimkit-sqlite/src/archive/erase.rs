@@ -15,7 +15,7 @@ pub(super) const ROWS: u32 = 5_000;
 ///
 /// Tokens and connections come first, so that no further request is authenticated. Edges come before resources, and
 /// keys after them.
-pub(super) const STEPS: [TenantTable; 10] = [
+pub(super) const STEPS: [TenantTable; 11] = [
     TenantTable::TOKENS,
     TenantTable::CONNECTIONS,
     TenantTable::EDGES,
@@ -25,11 +25,16 @@ pub(super) const STEPS: [TenantTable; 10] = [
     TenantTable::DELETED_KEYS,
     TenantTable::JOURNAL,
     TenantTable::CONSUMERS,
+    TenantTable::DEAD_LETTERS,
     TenantTable::OLDER_KEY_DEFINITIONS,
 ];
 
 /// The tables that an import does not write.
-const RECORDED: [TenantTable; 2] = [TenantTable::JOURNAL, TenantTable::CONSUMERS];
+const RECORDED: [TenantTable; 3] = [
+    TenantTable::JOURNAL,
+    TenantTable::CONSUMERS,
+    TenantTable::DEAD_LETTERS,
+];
 
 /// The tables whose rows alone do not count as data of a tenant: consumers may be registered for a tenant that does not
 /// exist, and the store writes key definitions itself.

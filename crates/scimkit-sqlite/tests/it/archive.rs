@@ -13,8 +13,9 @@ use std::{
 use scimkit_registry::ResourceId;
 use scimkit_sqlite::{SqliteOptions, SqliteStore};
 use scimkit_store::{
-    Archive, Connection, DeletePolicy, Document, Journal, LeaseRequest, MemoryStore, StoreError,
-    Tenant, TenantEntry, TenantId, TenantStore, TokenRecord, UnknownMemberPolicy,
+    Archive, Connection, DeadLetter, DeadLetters, DeletePolicy, Document, Journal, JournalPosition,
+    LeaseRequest, MemoryStore, StoreError, Tenant, TenantEntry, TenantId, TenantStore, TokenRecord,
+    UnknownMemberPolicy,
     archive::{ArchiveRecord, DeletedRecord, Erased, TenantHeader, numbered},
     next_item,
 };
@@ -85,11 +86,14 @@ fn nothing_is_left_of_an_erased_tenant() {
         db.execute(sql, [tenant.as_str()]).unwrap();
         let lease = LeaseRequest::new("events", "one", second(0), std::time::Duration::MAX);
         wait(store.lease(tenant, &lease)).unwrap();
+        let position = JournalPosition { number: 1, part: 0 };
+        let letter = DeadLetter::new("events", position, second(0), 1, "");
+        wait(store.put_dead_letter(tenant, &letter)).unwrap();
     }
     let rows = |tenant: &TenantId| rows(&path, tenant);
     let [acme, other] = &tenants;
     let before = rows(other);
-    assert_eq!(before.len(), 14);
+    assert_eq!(before.len(), 15);
     // No import is in progress.
     let is_kept = |(table, count): &(String, i64)| *count > 0 || table == "import";
     assert!(before.iter().all(is_kept), "{before:?}");

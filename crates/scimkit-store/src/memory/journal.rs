@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::{MemoryStore, exclusive_in_turn, ring::Ring, shared, shared_in_turn, tenant::Tenant};
 use crate::{
-    BoxFuture, Journal, JournalPage, JournalQuery, JournalRead, Lease, LeaseAnswer, LeaseRequest,
-    StoreError, TenantId,
+    BoxFuture, DeadLetter, DeadLetters, Journal, JournalPage, JournalPosition, JournalQuery,
+    JournalRead, Lease, LeaseAnswer, LeaseRequest, StoreError, TenantId,
 };
 
 impl Tenant {
@@ -89,6 +89,58 @@ impl Journal for MemoryStore {
             let mut tenant = exclusive_in_turn(&tenant).await;
             let (ring, _) = tenant.ring()?;
             Ok(ring.trim(before))
+        })
+    }
+}
+
+impl DeadLetters for MemoryStore {
+    fn dead_letters<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        consumer: &'a str,
+        after: JournalPosition,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<DeadLetter>, StoreError>> {
+        Box::pin(async move {
+            let Some(tenant) = self.tenant(tenant) else {
+                return Ok(Vec::new());
+            };
+            let tenant = shared_in_turn(&tenant).await;
+            tenant.check_complete()?;
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let letters = tenant.journal.dead_letters(consumer, after);
+            Ok(letters.take(limit).cloned().collect())
+        })
+    }
+
+    fn put_dead_letter<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        letter: &'a DeadLetter,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let tenant = self.tenant_to_write(tenant);
+            let mut tenant = exclusive_in_turn(&tenant).await;
+            let (ring, _) = tenant.ring()?;
+            ring.put_dead_letter(letter.clone());
+            Ok(())
+        })
+    }
+
+    fn remove_dead_letter<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        consumer: &'a str,
+        position: JournalPosition,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let Some(tenant) = self.tenant(tenant) else {
+                return Ok(());
+            };
+            let mut tenant = exclusive_in_turn(&tenant).await;
+            let (ring, _) = tenant.ring()?;
+            ring.remove_dead_letter(consumer, position);
+            Ok(())
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     hash::{BuildHasher as _, RandomState},
+    ops::Bound,
     sync::Arc,
 };
 
@@ -10,9 +11,9 @@ use chrono::{DateTime, Utc};
 use scimkit_registry::ResourceId;
 
 use crate::{
-    ChainHead, ConsumerRow, JournalAction, JournalBody, JournalDigest, JournalEntry, JournalPage,
-    JournalQuery, JournalRead, JournalStart, JournalSubject, Lease, LeaseAnswer, LeaseDecision,
-    LeaseRequest, StoreError,
+    ChainHead, ConsumerRow, DeadLetter, JournalAction, JournalBody, JournalDigest, JournalEntry,
+    JournalPage, JournalPosition, JournalQuery, JournalRead, JournalStart, JournalSubject, Lease,
+    LeaseAnswer, LeaseDecision, LeaseRequest, StoreError,
     journal::{JournalRows, JournalSeed},
 };
 
@@ -88,6 +89,8 @@ pub(super) struct Ring {
     /// The number of the last change that is not in the ring. The ring is complete after it.
     complete_after: u64,
     consumers: BTreeMap<String, ConsumerRow>,
+    // INVARIANT: at most `PARTS`.
+    dead_letters: BTreeMap<(String, JournalPosition), DeadLetter>,
     entries: VecDeque<Kept>,
     last_digest: JournalDigest,
 }
@@ -233,6 +236,30 @@ impl Ring {
         let consumer = consumer.ok_or(StoreError::LeaseLost)?;
         consumer.cursor = consumer.decide_advance(lease.fence, to, last)?;
         Ok(())
+    }
+
+    /// Adds a dead letter, and removes the oldest one beyond the limit.
+    pub(super) fn put_dead_letter(&mut self, letter: DeadLetter) {
+        let key = (letter.consumer.clone(), letter.position);
+        self.dead_letters.insert(key, letter);
+        if self.dead_letters.len() > PARTS {
+            self.dead_letters.pop_first();
+        }
+    }
+
+    pub(super) fn remove_dead_letter(&mut self, consumer: &str, position: JournalPosition) {
+        self.dead_letters.remove(&(consumer.to_owned(), position));
+    }
+
+    pub(super) fn dead_letters(
+        &self,
+        consumer: &str,
+        after: JournalPosition,
+    ) -> impl Iterator<Item = &DeadLetter> {
+        let start = (consumer.to_owned(), after);
+        let range = (Bound::Excluded(start), Bound::Unbounded);
+        let letters = self.dead_letters.range(range).map(|(_, letter)| letter);
+        letters.take_while(move |letter| letter.consumer == consumer)
     }
 
     pub(super) fn is_behind(&self, consumer: &str, last: u64) -> bool {

@@ -145,6 +145,8 @@ fn facts_and_row_operations_use_indexes() {
         reference::version(DIALECT, "t"),
         reference::journal_end(DIALECT, "t"),
         reference::consumer(DIALECT, "t", "events"),
+        reference::dead_letters(DIALECT, ("t", "events"), (1, 0), 9),
+        reference::remove_dead_letter(DIALECT, ("t", "events"), (1, 0)),
         reference::first_entry_since(DIALECT, "t", 0),
         reference::entry_at(DIALECT, "t", (0, 9), 4),
         reference::blank_entries(DIALECT, "t", (0, 9)),
