@@ -42,6 +42,10 @@
 //! - [`ConnectionSettings`]: the settings that an operator chooses for a connection
 //! - [`ConnectionAuthenticator`]: authenticates requests by bearer token and by the URL to which they were sent
 //! - [`events`]: calls the application after changes of users and groups
+#![cfg_attr(
+    feature = "webhook",
+    doc = "- [`webhook`]: sends them to another service, signed"
+)]
 //! - [`Clock`]: the source of the current time
 //!
 //! All data is in a [`TenantStore`](scimkit_store::TenantStore): one of scimkit's databases, or the application's
@@ -60,6 +64,8 @@ mod tenant_location;
 mod text;
 mod token;
 mod token_use_recorder;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 pub use administration::TenantAdmin;
 /// Dates and times.

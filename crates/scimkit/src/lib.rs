@@ -40,6 +40,7 @@
 //! | `tables` | `scimkit::TableStore`: a store over the tables that an application has already; `scimkit::tables` |
 //! | `tokio-postgres` | `scimkit::tables::TokioPostgresDriver`: application tables in PostgreSQL |
 //! | `toml` | mapping files in TOML, also for connections; JSON needs no feature |
+//! | `webhook` | `scimkit::provision::webhook`: sends events to another service, signed |
 //!
 //! To store the data in your application's own tables, implement [`Store`]. The modules below are the crates that
 //! this crate combines; each can be used alone. Types of other crates in signatures, such as `http::request::Parts`, are

@@ -1,9 +1,19 @@
 //! Consumers of events.
 
-use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    error::Error, fmt, future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration,
+};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use scimkit_store::{BoxFuture, JournalLevel};
+use futures_timer::Delay;
+use futures_util::{
+    FutureExt as _,
+    future::{Either, select},
+};
+use scimkit_store::{
+    BoxFuture, DeadLetter, DeadLetters, DetailsError, JournalEntry, JournalLevel, JournalPosition,
+    JournalQuery, TenantId,
+};
 
 use super::Event;
 
@@ -30,6 +40,8 @@ type Handler = dyn Fn(Arc<Event>) -> BoxFuture<'static, Result<(), EventError>> 
 /// ```
 #[derive(Clone)]
 pub struct EventConsumer {
+    /// The number of attempts after which an event is given up, and the store that remembers it.
+    pub(super) give_up: Option<(u32, Arc<dyn DeadLetters>)>,
     pub(super) handler: Arc<Handler>,
     pub(super) level: JournalLevel,
     pub(super) name: Arc<str>,
@@ -72,6 +84,7 @@ impl EventConsumer {
         F: Future<Output = Result<(), EventError>> + Send + 'static,
     {
         EventConsumer {
+            give_up: None,
             handler: Arc::new(move |event| Box::pin(handler(event))),
             level: JournalLevel::Full,
             name: name.into(),
@@ -88,6 +101,16 @@ impl EventConsumer {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Gives up an event after a number of failed attempts, and stores it as a [dead letter](DeadLetters).
+    ///
+    /// The next event of the tenant follows. Without it, an event is tried until it succeeds, as is a gap of missing changes always.
+    /// Attempts are counted by each process.
+    #[must_use]
+    pub fn with_dead_letters(mut self, attempts: u32, store: Arc<dyn DeadLetters>) -> Self {
+        self.give_up = Some((attempts, store));
+        self
     }
 
     /// Sets the delays between attempts: that after the first failure, which doubles each time, and the longest one.
@@ -122,6 +145,59 @@ impl EventConsumer {
     pub fn without_values(mut self) -> Self {
         self.level = JournalLevel::Notice;
         self
+    }
+
+    /// Creates the event of an entry: a gap, if the entry lacks values that the consumer needs.
+    pub(super) fn event(
+        &self,
+        tenant: &TenantId,
+        entry: JournalEntry,
+    ) -> Result<Event, DetailsError> {
+        let event = Event::change(tenant.clone(), entry)?;
+        Ok(if self.level == JournalLevel::Full {
+            event.require_values()
+        } else {
+            event
+        })
+    }
+
+    /// Calls the handler, for at most its timeout.
+    pub(super) async fn handle(&self, event: Event) -> Result<(), EventError> {
+        let handler = &self.handler;
+        let handled = AssertUnwindSafe(async move { handler(Arc::new(event)).await });
+        let handled = pin!(handled.catch_unwind());
+        match select(handled, Delay::new(self.timeout)).await {
+            Either::Left((Ok(result), _)) => result,
+            Either::Left((Err(_), _)) => Err("the handler panicked".into()),
+            Either::Right(_) => Err("the handler took too long".into()),
+        }
+    }
+
+    /// Delivers a dead letter once more, out of order, and removes it.
+    ///
+    /// # Errors
+    /// The handler failed again, the entry is no longer in the journal, or the store failed. The dead letter stays.
+    pub async fn resend(
+        &self,
+        store: &dyn DeadLetters,
+        tenant: &TenantId,
+        letter: &DeadLetter,
+    ) -> Result<(), EventError> {
+        let JournalPosition { number, part } = letter.position;
+        let before = match part.checked_sub(1) {
+            Some(part) => JournalPosition { number, part },
+            None => JournalPosition::end_of(number.saturating_sub(1)),
+        };
+        let query = JournalQuery::after(before).with_limit(1);
+        let page = store.entries(tenant, &query).await?.page();
+        let entries = page.into_iter().flat_map(|page| page.entries);
+        let mut entries = entries.filter(|entry| entry.position() == letter.position);
+        let Some(entry) = entries.next() else {
+            return Err(format!("change {number} is no longer in the journal").into());
+        };
+        self.handle(self.event(tenant, entry)?).await?;
+        let removed = store.remove_dead_letter(tenant, &letter.consumer, letter.position);
+        Ok(removed.await?)
     }
 }
 

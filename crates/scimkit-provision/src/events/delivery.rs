@@ -1,8 +1,6 @@
 //! Delivers the events of one tenant to one consumer, under a lease.
 
 use std::{
-    panic::AssertUnwindSafe,
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,14 +9,9 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use futures_timer::Delay;
-use futures_util::{
-    FutureExt as _,
-    future::{Either, select},
-};
 use scimkit_server::Clock;
 use scimkit_store::{
-    Journal, JournalEntry, JournalLevel, JournalPosition, JournalQuery, JournalRead, Lease,
+    DeadLetter, Journal, JournalEntry, JournalPosition, JournalQuery, JournalRead, Lease,
     LeaseAnswer, LeaseRequest, StoreError, TenantId, yield_now,
 };
 
@@ -28,6 +21,8 @@ use super::{Event, EventConsumer, EventError};
 const PARTS: u32 = 100;
 /// The time between the end of the handler's timeout and the end of the lease.
 const MARGIN: Duration = Duration::from_secs(5);
+/// The maximum number of characters of the reason in a dead letter.
+const PROBLEM: usize = 500;
 /// The time for which handled events may stay unconfirmed.
 const UNCONFIRMED: Duration = Duration::from_secs(1);
 
@@ -80,6 +75,8 @@ impl From<StoreError> for Delivered {
 /// A delivery in progress.
 pub(super) struct Delivery<'a> {
     pub(super) consumer: &'a EventConsumer,
+    /// The event that was not delivered before, with the number of attempts.
+    pub(super) failed: Option<(JournalPosition, u32)>,
     pub(super) shared: &'a Shared,
     pub(super) tenant: &'a TenantId,
 }
@@ -152,7 +149,7 @@ impl Delivery<'_> {
         tracing::warn!(%consumer, %tenant, after, up_to, "events are missing from the journal");
         let event = Event::missing(self.tenant.clone(), lease.cursor, up_to);
         let position = event.position();
-        if let Err(error) = self.handle(event).await {
+        if let Err(error) = self.consumer.handle(event).await {
             return Delivered::Failed {
                 error,
                 position: Some(position),
@@ -197,7 +194,9 @@ impl Delivery<'_> {
                 break;
             }
             self.extend(&mut lease).await?;
-            if let Err(error) = self.entry(entry).await {
+            if let Err(error) = self.entry(entry).await
+                && let Err(error) = self.give_up(position, error).await
+            {
                 stopped = Some((complete, Some((error, position))));
                 break;
             }
@@ -232,27 +231,33 @@ impl Delivery<'_> {
         if self.consumer.start.is_some_and(|start| entry.at < start) {
             return Ok(());
         }
-        let mut event = Event::change(self.tenant.clone(), entry)?;
-        if self.consumer.level == JournalLevel::Full {
-            event = event.require_values();
-        }
+        let event = self.consumer.event(self.tenant, entry)?;
         if let Some(gap) = event.gap() {
             let consumer = &self.consumer.name;
             let (tenant, number) = (self.tenant, gap.up_to);
             tracing::warn!(%consumer, %tenant, number, "the journal has no values: set its level to `full`");
         }
-        self.handle(event).await
+        self.consumer.handle(event).await
     }
 
-    /// Calls the handler, for at most its timeout.
-    async fn handle(&self, event: Event) -> Result<(), EventError> {
-        let handler = &self.consumer.handler;
-        let handled = AssertUnwindSafe(async move { handler(Arc::new(event)).await });
-        let handled = pin!(handled.catch_unwind());
-        match select(handled, Delay::new(self.consumer.timeout)).await {
-            Either::Left((Ok(result), _)) => result,
-            Either::Left((Err(_), _)) => Err("the handler panicked".into()),
-            Either::Right(_) => Err("the handler took too long".into()),
-        }
+    /// Stores a dead letter after the last attempt, or returns the error of an earlier one.
+    async fn give_up(
+        &self,
+        position: JournalPosition,
+        error: EventError,
+    ) -> Result<(), EventError> {
+        let failed = self.failed.filter(|(failed, _)| *failed == position);
+        let attempts = failed.map_or(0, |(_, attempts)| attempts).saturating_add(1);
+        let store = match &self.consumer.give_up {
+            Some((most, store)) if attempts >= *most => store,
+            _ => return Err(error),
+        };
+        let (name, now) = (&*self.consumer.name, self.shared.clock.now());
+        let problem: String = error.to_string().chars().take(PROBLEM).collect();
+        let letter = DeadLetter::new(name, position, now, attempts, problem);
+        store.put_dead_letter(self.tenant, &letter).await?;
+        let (tenant, number, part) = (self.tenant, position.number, position.part);
+        tracing::error!(consumer = name, %tenant, number, part, attempts, %error, "an event was given up");
+        Ok(())
     }
 }

@@ -220,7 +220,8 @@ impl Event {
         self.user().filter(|_| is_created)
     }
 
-    /// Returns the id of an existing user whose attributes changed, or that has another owner.
+    /// Returns the id of an existing user whose attributes changed, or that has another owner, or that was soft-deleted
+    /// and is back as an inactive user.
     #[must_use]
     pub fn user_updated(&self) -> Option<&ResourceId> {
         self.user().filter(|_| self.is_update())
@@ -363,7 +364,7 @@ impl Event {
     fn is_update(&self) -> bool {
         match self.action() {
             Some(JournalAction::Adopted) => true,
-            Some(JournalAction::Restored) => !self.is_new(),
+            Some(JournalAction::Restored) => !self.is_new() || self.activity() == Activity::Same,
             Some(JournalAction::Updated) => true,
             _ => false,
         }

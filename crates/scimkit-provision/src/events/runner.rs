@@ -19,7 +19,7 @@ use futures_util::{
     stream::FuturesUnordered,
 };
 use scimkit_server::Clock;
-use scimkit_store::{BoxFuture, Journal, StoreError, TenantId};
+use scimkit_store::{BoxFuture, Journal, JournalPosition, StoreError, TenantId};
 
 use super::{
     ChangeSignal, EventConsumer,
@@ -134,7 +134,10 @@ struct Queue {
 /// The delay of a tenant after a failure.
 #[derive(Debug, Default)]
 struct Failure {
+    /// The number of failures in a row.
     attempts: u32,
+    /// The event that was not delivered, with the number of attempts.
+    event: Option<(JournalPosition, u32)>,
     /// The time of the next attempt; none during one.
     until: Option<Duration>,
 }
@@ -223,6 +226,12 @@ impl Queue {
                     .extend(resume.map(|resume| (tenant.clone(), resume)));
                 let failure = self.failures.entry(tenant.clone()).or_default();
                 failure.attempts = failure.attempts.saturating_add(1);
+                if let Some(position) = position {
+                    let same = failure.event.filter(|(failed, _)| *failed == position);
+                    let attempts = same.map_or(1, |(_, attempts)| attempts.saturating_add(1));
+                    failure.event = Some((position, attempts));
+                    failure.attempts = attempts;
+                }
                 let jitter = RandomState::new().hash_one(&tenant);
                 let delay = consumer.retries.after(failure.attempts, jitter);
                 failure.until = Some(now.saturating_add(delay));
@@ -294,6 +303,7 @@ impl Run<'_> {
             for tenant in &queue.leased {
                 let delivery = Delivery {
                     consumer,
+                    failed: None,
                     shared: self.shared,
                     tenant,
                 };
@@ -322,9 +332,14 @@ impl Run<'_> {
             next = next.min(queue.add_delayed(now).unwrap_or(next));
             while let Some(tenant) = queue.start() {
                 let resume = queue.resumes.remove(&tenant);
+                let failed = queue
+                    .failures
+                    .get(&tenant)
+                    .and_then(|failure| failure.event);
                 self.tasks.push(Box::pin(async move {
                     let delivery = Delivery {
                         consumer,
+                        failed,
                         shared,
                         tenant: &tenant,
                     };

@@ -8,5 +8,8 @@
 mod cases;
 mod delivery;
 mod gaps;
+mod letters;
 mod sharing;
 mod site;
+#[cfg(feature = "webhook")]
+mod webhook;

@@ -18,17 +18,17 @@ use scimkit_registry::{Change, ResourceId};
 use scimkit_server::{AuthError, Authenticate, Body, Identity, Server};
 use scimkit_sqlite::SqliteStore;
 use scimkit_store::{
-    Archive, Batch, BoxFuture, CreatePolicy, DeletePolicy, Journal, JournalLevel, JournalPolicy,
-    MemoryStore, RequestContext, Settings, Store, TenantId, WriteOp,
+    Archive, Batch, BoxFuture, CreatePolicy, DeadLetters, DeletePolicy, Journal, JournalLevel,
+    JournalPolicy, MemoryStore, RequestContext, Settings, Store, TenantId, WriteOp,
 };
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 /// A store with a journal, as a whole.
-pub(crate) trait FullStore: Archive + Journal + Store {}
+pub(crate) trait FullStore: Archive + DeadLetters + Store {}
 
-impl<T: Archive + Journal + Store> FullStore for T {}
+impl<T: Archive + DeadLetters + Store> FullStore for T {}
 
 /// A server over one of the stores. The path begins with the tenant, and may name a policy: `/acme/soft/Users`.
 #[derive(Debug)]
