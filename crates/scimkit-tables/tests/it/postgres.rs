@@ -1,119 +1,21 @@
-//! Tables of applications in PostgreSQL.
+//! The contract of stores, over the tables of different applications in PostgreSQL.
 
 use std::sync::Arc;
 
 use deadpool_postgres::RecyclingMethod;
-use scimkit_registry::Registry;
-use scimkit_store::{Settings, Store, TenantStore};
-use scimkit_tables::{KeyType, Table, TableStore, TokioPostgresDriver};
+use scimkit_store::{Settings, Store};
+use scimkit_tables::{TableStore, TokioPostgresDriver};
 use scimkit_testkit::{
-    contract::{self, Subject, tenancy},
+    contract::{self, Subject, archive, journal, tenancy},
     postgres::{self, TestDatabase},
 };
 
 use crate::{
-    layouts::{INTEGER, Layout, TEXT},
-    support::{drive, wait},
+    layouts::{COMPOSITE, INTEGER, Layout, TEXT},
+    postgres_layouts::{COMPOSITE_TABLES, INTEGER_TABLES, TEXT_TABLES, UUID, UUID_TABLES},
+    support::drive,
     tokio_postgres_driver::pool,
 };
-
-/// The tables of `TEXT`.
-const TEXT_TABLES: &str = "CREATE TABLE users (
-        id text PRIMARY KEY,
-        login text NOT NULL,
-        login_key text NOT NULL UNIQUE,
-        given_name text,
-        family_name varchar(200),
-        job_title text,
-        plan text NOT NULL DEFAULT 'free'
-    );
-    CREATE TABLE teams (id text PRIMARY KEY, name text);
-    CREATE TABLE memberships (
-        team text NOT NULL REFERENCES teams,
-        member text NOT NULL REFERENCES users,
-        PRIMARY KEY (team, member)
-    );";
-
-/// The tables of `INTEGER`, with both forms of an id that the database makes.
-const INTEGER_TABLES: &str = "CREATE TABLE users (
-        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        company text NOT NULL,
-        login text NOT NULL,
-        directory_id text,
-        is_manager boolean,
-        locale text,
-        UNIQUE (company, login)
-    );
-    CREATE TABLE teams (team_id serial PRIMARY KEY, company text NOT NULL, name text);
-    CREATE TABLE team_members (team_id integer NOT NULL, user_id bigint NOT NULL, role text);
-    INSERT INTO users (company, login) VALUES ('elsewhere', 'somebody');";
-
-/// UUIDs that the database makes, logins that it compares without case, a state as an enum, and times.
-pub(crate) const UUID: Layout = Layout {
-    groups: || {
-        let teams = Table::new("teams", UUID_GROUPS).with_id("id", KeyType::Uuid);
-        teams
-            .with_members("team_members", "team_id", "user_id")
-            .with_database_ids()
-    },
-    sql: "",
-    users: || {
-        let users = Table::new("users", UUID_USERS).with_id("id", KeyType::Uuid);
-        users.with_database_ids()
-    },
-};
-
-pub(crate) const UUID_TABLES: &str = "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
-    CREATE TYPE user_state AS ENUM ('active', 'disabled');
-    CREATE TABLE users (
-        id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-        login citext NOT NULL UNIQUE,
-        state user_state,
-        title varchar(200) COLLATE \"en-x-icu\",
-        data jsonb,
-        seen timestamptz,
-        created timestamptz NOT NULL DEFAULT now()
-    );
-    CREATE TABLE teams (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text COLLATE \"en-x-icu\");
-    CREATE TABLE team_members (
-        team_id uuid NOT NULL REFERENCES teams,
-        user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
-        PRIMARY KEY (team_id, user_id)
-    );";
-
-const UUID_USERS: &str = r#"
-[User.fields]
-login = { type = "text", unique = true, filterable = true }
-state = { type = "text", folded = true }
-title = "text"
-data = "json"
-
-[[User.map]]
-scim = "userName"
-field = "login"
-
-[[User.map]]
-scim = "active"
-field = "state"
-transform = [{ values = { true = "active", false = "disabled" } }]
-
-[[User.map]]
-scim = "title"
-field = "title"
-
-[[User.map]]
-scim = "phoneNumbers"
-field = "data"
-"#;
-
-const UUID_GROUPS: &str = r#"
-[Group.fields]
-name = "text"
-
-[[Group.map]]
-scim = "displayName"
-field = "name"
-"#;
 
 /// A migrated store over tables in an empty schema.
 fn store(
@@ -124,12 +26,7 @@ fn store(
     let url = database.schema().unwrap();
     postgres::execute(&url, tables).unwrap();
     let driver = TokioPostgresDriver::new(pool(&url, 3, RecyclingMethod::Fast));
-    let store = TableStore::builder(driver)
-        .with_users((layout.users)())
-        .with_table("Group", (layout.groups)());
-    let store = store.build(&Registry::standard()).unwrap();
-    wait(store.migrate()).unwrap();
-    store
+    layout.store(driver)
 }
 
 fn check(layout: &Layout, tables: &str, subject: &Subject) {
@@ -165,6 +62,24 @@ fn tenants_connections_and_tokens_keep_the_contract() {
     let Some(database) = postgres::database() else {
         return;
     };
-    let make = || -> Arc<dyn TenantStore> { Arc::new(store(&database, &INTEGER, INTEGER_TABLES)) };
-    tenancy::check(make, &drive).unwrap();
+    let make = || Arc::new(store(&database, &INTEGER, INTEGER_TABLES));
+    tenancy::check(|| make(), &drive).unwrap();
+}
+
+#[test]
+fn journal_keeps_the_contract() {
+    let Some(database) = postgres::database() else {
+        return;
+    };
+    let make = || Arc::new(store(&database, &COMPOSITE, COMPOSITE_TABLES));
+    journal::check(|| make(), &drive).unwrap();
+}
+
+#[test]
+fn exports_and_imports_keep_the_contract() {
+    let Some(database) = postgres::database() else {
+        return;
+    };
+    let make = || Arc::new(store(&database, &COMPOSITE, COMPOSITE_TABLES));
+    archive::check(&|| make(), &|| make(), &drive).unwrap();
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{
     layouts::Layout,
-    postgres::{UUID, UUID_TABLES},
+    postgres_layouts::{UUID, UUID_TABLES},
     support::wait,
     tokio_postgres_driver::pool,
 };
@@ -36,11 +36,7 @@ impl World {
         let settings = Settings::new("https://app.example/scim/v2");
         let kind = |name| Arc::clone(settings.registry.resource_type(name).unwrap());
         let driver = TokioPostgresDriver::new(pool(database.url(), 3, RecyclingMethod::Fast));
-        let store = TableStore::builder(driver)
-            .with_users((layout.users)())
-            .with_table("Group", (layout.groups)());
-        let store = store.build(&settings.registry).unwrap();
-        wait(store.migrate()).unwrap();
+        let store = layout.store(driver);
         Some(World {
             database,
             group: kind("Group"),
