@@ -134,27 +134,44 @@ pub fn shared(statement: Statement<'_>) -> SqlStatement {
 }
 
 /// Puts the prefix before the names of tables: those after `FROM`, `JOIN`, `INTO` and `UPDATE`, and before a full stop.
+/// Numbers the placeholders without a number as SQLite does, because not every library of it can tell their numbers.
 fn prefixed(text: &str) -> String {
     let mut prefixed = String::with_capacity(text.len() + 32);
     let mut rest = text;
     let mut names_table = false;
+    let mut largest = 0;
     while let Some(first) = rest.chars().next() {
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
         let length = rest
             .find(|c| is_word(c) != is_word(first))
             .unwrap_or(rest.len());
         let (part, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        rest = after;
         if is_word(first) {
             let is_table = names_table || after.starts_with('.');
             if is_table && SHARED.contains(&part) {
                 prefixed.push_str(PREFIX);
             }
+            if prefixed.ends_with('?') {
+                largest = largest.max(part.parse().unwrap_or(0));
+            }
             names_table = matches!(part, "FROM" | "INTO" | "JOIN" | "UPDATE");
-        } else {
-            names_table &= part.trim().is_empty();
+            prefixed.push_str(part);
+            continue;
         }
-        prefixed.push_str(part);
-        rest = after;
+        names_table &= part.trim().is_empty();
+        let has_number = after.starts_with(|c: char| c.is_ascii_digit());
+        let mut placeholders = part.matches('?').count();
+        for c in part.chars() {
+            prefixed.push(c);
+            if c == '?' {
+                placeholders -= 1;
+                if placeholders > 0 || !has_number {
+                    largest += 1;
+                    prefixed.push_str(&usize::to_string(&largest));
+                }
+            }
+        }
     }
     prefixed
 }
@@ -387,6 +404,9 @@ mod tests {
             text.contains("ON CONFLICT (tenant) DO UPDATE SET version"),
             "{text}"
         );
+        let numbered = "INSERT INTO scim_edge (a, b) VALUES (?1, ?2), (?1, ?3) RETURNING ?12, ?13";
+        let text = prefixed("INSERT INTO edge (a, b) VALUES (?1, ?), (?1, ?) RETURNING ?12, ?");
+        assert_eq!(text, numbered);
         let text =
             prefixed("UPDATE token SET used_us = ?2 WHERE tenant = (SELECT tenant FROM tenant)");
         let expected =
