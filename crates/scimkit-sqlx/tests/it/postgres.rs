@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::support::{drive, wait};
 
-fn pool(url: &str, size: u32) -> PgPool {
+pub(crate) fn pool(url: &str, size: u32) -> PgPool {
     let options = PgPoolOptions::new().max_connections(size);
     wait(
         options

@@ -1,0 +1,126 @@
+//! The contract of stores, over the tables of different applications.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use scimkit_sqlx::{SqlxPostgres, SqlxSqlite};
+use scimkit_store::{Settings, Store};
+use scimkit_tables::{Driver, TableStore};
+use scimkit_testkit::{
+    contract::{self, Subject, archive, journal, tenancy},
+    postgres::{self, TestDatabase},
+};
+use sqlx::{
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
+};
+
+use crate::{
+    layouts::{COMPOSITE, INTEGER, Layout, TEXT},
+    postgres::pool,
+    postgres_layouts::{COMPOSITE_TABLES, INTEGER_TABLES, TEXT_TABLES, UUID, UUID_TABLES},
+    support::{drive, wait},
+};
+
+/// A migrated store over a new database in memory.
+fn in_memory(layout: &Layout) -> TableStore<SqlxSqlite> {
+    let options = SqlitePoolOptions::new().max_connections(1);
+    let pool = options.connect_with(SqliteConnectOptions::new().in_memory(true));
+    migrated(layout, wait(pool).unwrap())
+}
+
+/// A migrated store over a new file.
+fn in_folder(layout: &Layout, folder: &Path) -> TableStore<SqlxSqlite> {
+    static FILES: AtomicU32 = AtomicU32::new(0);
+    let number = FILES.fetch_add(1, Ordering::Relaxed);
+    let options = SqliteConnectOptions::new().filename(folder.join(format!("{number}.sqlite")));
+    let options = options
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal);
+    migrated(layout, wait(SqlitePool::connect_with(options)).unwrap())
+}
+
+fn migrated(layout: &Layout, pool: SqlitePool) -> TableStore<SqlxSqlite> {
+    wait(sqlx::raw_sql(layout.sql).execute(&pool)).unwrap();
+    layout.store(SqlxSqlite::new(pool))
+}
+
+/// A migrated store over tables in an empty schema.
+fn in_postgres(database: &TestDatabase, layout: &Layout, tables: &str) -> TableStore<SqlxPostgres> {
+    let url = database.schema().unwrap();
+    postgres::execute(&url, tables).unwrap();
+    layout.store(SqlxPostgres::new(pool(&url, 3)))
+}
+
+fn check<D: Driver>(subject: &Subject, make: impl Fn() -> TableStore<D>) {
+    let make = || -> Arc<dyn Store> { Arc::new(make()) };
+    let report = contract::check_subject(subject, make, &drive);
+    assert!(report.is_success(), "{report}");
+}
+
+fn subject() -> Subject {
+    Subject::new(Settings::new("https://app.example/scim/v2"))
+}
+
+#[test]
+fn sqlite_with_text_ids_keeps_the_contract() {
+    check(&subject().without_tenants(), || in_memory(&TEXT));
+}
+
+#[test]
+fn sqlite_with_integer_ids_keeps_the_contract() {
+    check(&subject(), || in_memory(&INTEGER));
+}
+
+#[test]
+fn sqlite_keeps_the_contracts_of_tenants_journals_and_archives() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = || Arc::new(in_folder(&COMPOSITE, folder.path()));
+    tenancy::check(|| make(), &drive).unwrap();
+    journal::check(|| make(), &drive).unwrap();
+    archive::check(&|| make(), &|| make(), &drive).unwrap();
+}
+
+#[test]
+fn postgres_with_text_ids_keeps_the_contract() {
+    let Some(database) = postgres::database() else {
+        return;
+    };
+    let subject = subject().without_tenants();
+    check(&subject, || in_postgres(&database, &TEXT, TEXT_TABLES));
+}
+
+#[test]
+fn postgres_with_integer_ids_keeps_the_contract() {
+    let Some(database) = postgres::database() else {
+        return;
+    };
+    check(&subject(), || {
+        in_postgres(&database, &INTEGER, INTEGER_TABLES)
+    });
+}
+
+#[test]
+fn postgres_with_uuids_keeps_the_contract() {
+    let Some(database) = postgres::database() else {
+        return;
+    };
+    let subject = subject().without_tenants();
+    check(&subject, || in_postgres(&database, &UUID, UUID_TABLES));
+}
+
+#[test]
+fn postgres_keeps_the_contracts_of_tenants_journals_and_archives() {
+    let Some(database) = postgres::database() else {
+        return;
+    };
+    let make = || Arc::new(in_postgres(&database, &COMPOSITE, COMPOSITE_TABLES));
+    tenancy::check(|| make(), &drive).unwrap();
+    journal::check(|| make(), &drive).unwrap();
+    archive::check(&|| make(), &|| make(), &drive).unwrap();
+}
