@@ -190,6 +190,13 @@ impl fmt::Display for Version {
     }
 }
 
+/// The number of a change.
+impl From<u64> for Version {
+    fn from(number: u64) -> Self {
+        Self(number.to_string())
+    }
+}
+
 /// Parses one entity tag, weak or strong.
 impl FromStr for Version {
     type Err = InvalidVersion;

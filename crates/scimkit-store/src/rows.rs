@@ -12,13 +12,15 @@
 //!
 //! A small database need not handle facts and operations: [`Simple`] turns a [`SimpleDatabase`] into a [`RowDatabase`].
 //! A [`SimpleDatabase`] only finds, puts and removes single rows, and, if there are groups, finds, links and unlinks
-//! their members. Other databases can use the same functions: [`Needs::lookups`], [`satisfying`] and [`page`].
+//! their members. For databases that store values instead of columns, [`FoundRow`](crate::engine::FoundRow) and
+//! [`EdgeRow`] can be serialised. Other databases can use the same functions: [`Needs::lookups`], [`satisfying`] and [`page`].
 //!
 //! [`Needs::lookups`]: crate::engine::Needs::lookups
 //! [`Rows::apply`]: crate::engine::Rows::apply
 
 mod lookup;
 mod page;
+mod record;
 mod simple;
 
 use std::{collections::BTreeSet, fmt, future::Future, sync::Arc};

@@ -83,7 +83,7 @@ impl<'a, D: Driver> Export<'a, D> {
         while let (None, Some(state)) = (self.records.front(), self.state) {
             self.fill(state).await.map_err(StoreError::from)?;
             match self.take_first() {
-                Some(resource) => self.push(state, resource)?,
+                Some(resource) => self.push(state, resource),
                 None => self.advance(state),
             }
         }
@@ -162,14 +162,13 @@ impl<'a, D: Driver> Export<'a, D> {
         first.rows.pop_front()
     }
 
-    fn push(&mut self, state: RowState, (row, members): Resource) -> Result<(), StoreError> {
+    fn push(&mut self, state: RowState, (row, members): Resource) {
         self.records.push_back(match state {
             RowState::Deleted => ArchiveRecord::Deleted(deleted(row)),
-            RowState::Live => ArchiveRecord::Resource(resource(row, self.next_version)?),
+            RowState::Live => ArchiveRecord::Resource(resource(row, self.next_version)),
         });
         self.records
             .extend(members.into_iter().map(ArchiveRecord::Edges));
-        Ok(())
     }
 
     /// Goes on with soft-deleted resources after live ones.
@@ -317,14 +316,14 @@ async fn members<T: Transaction>(
 }
 
 /// A row that the application has added or changed has no number of its own.
-fn resource(row: FoundRow, next_version: u64) -> Result<ResourceRecord, StoreError> {
+fn resource(row: FoundRow, next_version: u64) -> ResourceRecord {
     let at = row.head.timestamps();
     let version = match row.head.version.as_str().parse::<u64>() {
         Ok(number) if number > 0 => row.head.version,
-        _ => Version::new(next_version.to_string()).map_err(StoreError::backend)?,
+        _ => Version::from(next_version),
     };
     let record = ResourceRecord::new(&*row.head.kind, row.head.id, version, at, row.document);
-    Ok(record.with_connection(row.connection))
+    record.with_connection(row.connection)
 }
 
 fn deleted(row: FoundRow) -> DeletedRecord {

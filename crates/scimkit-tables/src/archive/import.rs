@@ -349,7 +349,7 @@ impl<D: Driver> Records<'_, D> {
             last_modified: deleted.deleted,
             state: RowState::Deleted,
             // An archive does not contain the version.
-            version: Version::new("0").map_err(StoreError::backend)?,
+            version: Version::from(0),
         });
         Ok(())
     }
