@@ -10,6 +10,7 @@ mod archive;
 mod calls;
 mod columns;
 mod contract;
+mod explain;
 mod foreign;
 mod ids;
 mod journal;
