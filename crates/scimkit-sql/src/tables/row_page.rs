@@ -4,11 +4,11 @@ use scimkit_core::DataType;
 use scimkit_registry::{AttrId, ResourceType, Scalar};
 
 use super::{
-    SqlStatement, SqlValue,
+    KeyType, SqlStatement, SqlValue,
     names::TableTenant,
-    row_table::{RowOwner, RowTable},
+    row_table::{ROWS, RowOwner, RowTable},
 };
-use crate::{ColumnSource, Condition, Dialect, Layout as _};
+use crate::{ColumnSource, Condition, Dialect, Layout as _, mapped_rows::quoted};
 
 /// The start of the rows that a statement selects.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +65,24 @@ impl RowTable {
         }
     }
 
+    /// The identifier of a row, in the order of its text. That of UUIDs is their own order in PostgreSQL, so that a page
+    /// needs no sort.
+    fn ordered_id(&self) -> String {
+        let id = &self.names().id;
+        match (self.dialect, id.key_type) {
+            (Dialect::Postgres, KeyType::Uuid) => format!("{ROWS}.{}", quoted(&id.name)),
+            _ => self.by_bytes(&self.id),
+        }
+    }
+
+    /// The same, and the value of an identifier to compare it with.
+    fn ordered_id_and(&self, after: &str) -> (String, SqlValue) {
+        match (self.dialect, self.names().id.key_type, self.key(after)) {
+            (Dialect::Postgres, KeyType::Uuid, Some(key)) => (self.ordered_id(), key),
+            _ => (self.by_bytes(&self.id), SqlValue::from(after)),
+        }
+    }
+
     /// Selects a page of rows with the columns of [`RowTable::select`]. The order must be one that SQL
     /// [can give](RowTable::can_sort), for the type `kind`; without one, rows are in the order of their identifiers.
     #[must_use]
@@ -89,7 +107,7 @@ impl RowTable {
             let condition = self.follows(sort.as_ref(), (key.as_ref(), after), values);
             text.push_str(&format!(" AND {condition}"));
         }
-        let id = self.by_bytes(&self.id);
+        let id = self.ordered_id();
         let order = match sort {
             None => id,
             Some(sort) => {
@@ -122,9 +140,9 @@ impl RowTable {
             values.push(value);
             self.dialect.placeholder(values.len())
         };
-        let id = self.by_bytes(&self.id);
+        let (id, last) = self.ordered_id_and(after);
         let Some(sort) = sort else {
-            return format!("{id} > {}", bind(SqlValue::from(after)));
+            return format!("{id} > {}", bind(last));
         };
         let column = &sort.column;
         let sign = if sort.descending { '<' } else { '>' };
@@ -134,7 +152,7 @@ impl RowTable {
         match (key, sort.descending) {
             (Some(key), descending) => {
                 let key = bind(SqlValue::from(key.clone()));
-                let after = bind(SqlValue::from(after));
+                let after = bind(last);
                 let others = if descending {
                     String::new()
                 } else {
@@ -143,7 +161,7 @@ impl RowTable {
                 format!("({column} {sign} {key} OR ({column} = {key} AND {id} > {after}){others})")
             }
             (None, descending) => {
-                let after = bind(SqlValue::from(after));
+                let after = bind(last);
                 let others = if descending {
                     format!(" OR {column} IS NOT NULL")
                 } else {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The alias of the application's table.
-const ROWS: &str = "t";
+pub(super) const ROWS: &str = "t";
 
 /// The time of the first migration: rows without a side row are as old as that.
 const FIRST_MIGRATION: &str = "(SELECT min(at_us) FROM scim_migration)";

@@ -10,9 +10,11 @@ use scimkit_sql::{
     Dialect,
     tables::{SqlStatement, SqlValue},
 };
-use scimkit_store::{Query, RequestContext, Settings, Store as _, TenantId, rows::TransactionMode};
+use scimkit_store::{
+    PagePosition, Query, RequestContext, Settings, Store as _, TenantId, rows::TransactionMode,
+};
 use scimkit_tables::{
-    Driver, DriverError, RusqliteDriver, SqlRow, Table, TableStore, TokioPostgresDriver,
+    Driver, DriverError, KeyType, RusqliteDriver, SqlRow, Table, TableStore, TokioPostgresDriver,
     Transaction,
 };
 use scimkit_testkit::postgres;
@@ -100,11 +102,11 @@ struct World<D> {
 }
 
 impl<D: Driver> World<D> {
-    fn new(driver: D) -> Self {
+    fn new(driver: D, users: Table) -> Self {
         let seen = Arc::default();
         let settings = Settings::new("https://app.example/scim/v2");
         let store = TableStore::builder(Recording { driver, seen });
-        let store = store.with_users(Table::new("users", MAPPING));
+        let store = store.with_users(users);
         let store = store.build(&settings.registry).unwrap();
         wait(store.migrate()).unwrap();
         World {
@@ -197,8 +199,11 @@ fn sqlite_uses_the_indexes_of_the_application() {
         {INDEXES} ANALYZE;"
     );
     connection.execute_batch(&tables).unwrap();
-    World::new(RusqliteDriver::with_connection(connection).unwrap())
-        .check("sqlite_autoindex_users_1");
+    World::new(
+        RusqliteDriver::with_connection(connection).unwrap(),
+        Table::new("users", MAPPING),
+    )
+    .check("sqlite_autoindex_users_1");
 }
 
 #[test]
@@ -219,5 +224,33 @@ fn postgres_uses_the_indexes_of_the_application() {
     );
     database.execute(&tables).unwrap();
     let pool = pool(database.url(), 2, RecyclingMethod::Fast);
-    World::new(TokioPostgresDriver::new(pool)).check("users_pkey");
+    World::new(TokioPostgresDriver::new(pool), Table::new("users", MAPPING)).check("users_pkey");
+}
+
+#[test]
+fn postgres_reads_pages_of_uuids_without_a_sort() {
+    let Some(database) = postgres::database() else {
+        return;
+    };
+    let tables = "CREATE TABLE users (
+            id uuid PRIMARY KEY DEFAULT gen_random_uuid(), login text, login_key text,
+            directory_id text, display text, display_key text, is_active boolean
+        );
+        INSERT INTO users (login, login_key) SELECT 'User-' || i, 'user-' || i
+            FROM generate_series(1, 100000) i;
+        ANALYZE";
+    database.execute(tables).unwrap();
+    let pool = pool(database.url(), 2, RecyclingMethod::Fast);
+    let users = Table::new("users", MAPPING).with_id("id", KeyType::Uuid);
+    let world = World::new(TokioPostgresDriver::new(pool), users.with_database_ids());
+    let query = Query::new(Arc::clone(&world.user)).with_page(1, 100);
+    let (_, first) = world.plans(&query);
+    let last = "80000000-0000-0000-0000-000000000000".into();
+    let after = PagePosition::new(None, last);
+    let (_, next) = world.plans(&query.with_page_after(after, 100));
+    for plans in [first, next] {
+        let page = plans.iter().find(|plan| plan.contains("Limit"));
+        let is_scan = |plan: &String| plan.contains("users_pkey") && !plan.contains("Sort");
+        assert!(page.is_some_and(is_scan), "{plans:?}");
+    }
 }
