@@ -25,12 +25,23 @@ Exit status:
   1  a requirement of the level does not hold
   2  nothing could be checked";
 
+pub(crate) const DOCTOR: &str = "\
+Exit status:
+  0  nothing was found, or only hints
+  1  there are errors or warnings, or the mapping has problems
+  2  invalid arguments, or the database or a file can't be used";
+
 pub(crate) const FILTER: &str = "\
 Exit status:
   0  the filter is valid and binds
   2  the filter is invalid
   3  the filter is valid but does not bind
   4  the schema can't be used";
+
+pub(crate) const INIT: &str = "\
+Exit status:
+  0  done, perhaps with warnings
+  2  invalid arguments, or the database or table can't be used";
 
 pub(crate) const MAPPING_CHECK: &str = "\
 Exit status:

@@ -8,10 +8,14 @@ mod client;
 mod compact;
 mod completions;
 mod connection;
+mod database;
+mod doctor;
 mod exit;
 mod files;
 mod filter;
+mod init;
 mod junit;
+mod layout;
 mod man;
 mod mapping;
 mod progress;
@@ -29,7 +33,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Tools for SCIM 2.0: check servers, replay traffic, explain filters, manage tenants and tokens
+/// Tools for SCIM 2.0: check servers, replay traffic, explain filters, map tables, manage tenants and tokens
 #[derive(Debug, Parser)]
 #[command(name = "scimkit", version, after_help = exit::GENERAL)]
 struct Arguments {
@@ -60,9 +64,20 @@ enum Command {
     /// The server may be running: changes apply from its next request on.
     #[command(subcommand, after_help = exit::STORE)]
     Connection(connection::Command),
+    /// Find what would go wrong with the tables of an application, and print the SQL that mends it
+    ///
+    /// The mapping is that of `TableStore`. All rows are read, and nothing is changed. The keys are those that the tables
+    /// declare: an integer key is made by the database.
+    #[command(after_help = exit::DOCTOR)]
+    Doctor(doctor::Options),
     /// Explain a filter: its canonical form, its tree, and the attributes that it binds to
     #[command(after_help = exit::FILTER)]
     Filter(filter::Options),
+    /// Print an attribute mapping for a table that exists, guessed from the names of its columns
+    ///
+    /// Standard output has the mapping, or with `--sql` the side tables; standard error has the warnings. Nothing is changed.
+    #[command(after_help = exit::INIT)]
+    Init(init::Options),
     /// Write the manual pages of all commands to a folder
     #[command(after_help = exit::WRITE)]
     Man(man::Options),
@@ -114,7 +129,9 @@ fn run(command: Command) -> ExitCode {
         Command::Compact(options) => compact::run(&options),
         Command::Completions(options) => completions::run(&options),
         Command::Connection(command) => connection::run(&command),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Filter(options) => filter::run(&options),
+        Command::Init(options) => init::run(&options),
         Command::Man(options) => man::run(&options),
         Command::Mapping(options) => mapping::run(&options),
         Command::Replay(options) => replay::run(&options),

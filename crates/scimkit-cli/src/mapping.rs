@@ -97,7 +97,7 @@ fn check(options: &Check) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(problem: &MappingProblem) -> Value {
+pub(crate) fn as_json(problem: &MappingProblem) -> Value {
     let position = problem.position();
     json!({
         "line": position.map(|p| p.line),
@@ -108,7 +108,7 @@ fn as_json(problem: &MappingProblem) -> Value {
 }
 
 /// Prints the problems of a mapping as compilers do.
-fn print_problems(file: &Path, error: &MappingError, json: bool) {
+pub(crate) fn print_problems(file: &Path, error: &MappingError, json: bool) {
     if json {
         let problems: Vec<_> = error.problems().iter().map(as_json).collect();
         output::say_json(&json!({"problems": problems}));

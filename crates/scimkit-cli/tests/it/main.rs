@@ -13,6 +13,7 @@ mod mapping;
 mod output;
 mod replay;
 mod store;
+mod tables;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod transfer;
@@ -26,6 +27,7 @@ fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scimkit"));
     command.args(arguments);
     for variable in [
+        "SCIMKIT_DATABASE",
         "SCIMKIT_STORE",
         "SCIMKIT_TOKEN",
         "NO_COLOR",
