@@ -19,6 +19,7 @@ mod migration;
 mod own_statements;
 mod postgres;
 mod postgres_layouts;
+mod postgres_own_statements;
 mod postgres_rows;
 mod rusqlite_driver;
 mod sqlite_layouts;
