@@ -6,8 +6,8 @@ use scimkit_core::excerpt;
 use serde_json::Value;
 
 use super::{
-    CountryForm, DateForm, Field, FieldType, MappingProblem, MappingRule, PhoneForm, Transform,
-    UnmappedPolicy, ValuePair,
+    CountryForm, DateForm, Field, FieldRows, FieldType, MappingProblem, MappingRule, PhoneForm,
+    Transform, UnmappedPolicy, ValuePair,
     file_reader::FileReader,
     file_tree::{Item, Member, Node},
     mapping_builder::{FieldDraft, OptionPosition, RuleDraft, TypeDraft},
@@ -110,16 +110,38 @@ impl FileReader<'_> {
                 field.data_type = self.field_type(&member.node);
             } else {
                 for option in self.table(&member.name, &member.node) {
+                    let mut rows = || field.rows.take().unwrap_or_default();
                     match option.name.as_str() {
+                        "columns" => {
+                            let columns = self.row_columns(&option.node);
+                            field.rows = Some(FieldRows { columns, ..rows() });
+                        }
                         "filterable" => field.filterable = self.flag("filterable", &option.node),
                         "folded" => field.folded = self.flag("folded", &option.node),
+                        "key" => {
+                            let key = self.text("key", &option.node).unwrap_or_default();
+                            field.rows = Some(FieldRows { key, ..rows() });
+                        }
+                        "table" => {
+                            let table = self.text("table", &option.node).unwrap_or_default();
+                            field.data_type = FieldType::Json;
+                            field.rows = Some(FieldRows { table, ..rows() });
+                        }
                         "type" => field.data_type = self.field_type(&option.node),
                         "unique" => field.unique = self.flag("unique", &option.node),
                         other => self.unknown_option(
                             option.at,
                             other,
                             "a field",
-                            &["filterable", "folded", "type", "unique"],
+                            &[
+                                "columns",
+                                "filterable",
+                                "folded",
+                                "key",
+                                "table",
+                                "type",
+                                "unique",
+                            ],
                         ),
                     }
                 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Transform;
+use super::{FieldRows, Transform};
 
 /// The policy for attributes that no rule maps.
 ///
@@ -42,6 +42,8 @@ pub struct Field {
     /// Whether the text of every row is folded, so that SQL can compare it as it is: see
     /// [`check_folded`](super::check_folded).
     pub folded: bool,
+    /// The table whose rows are the values; none if the field is a column.
+    pub rows: Option<FieldRows>,
     /// Whether no two records have the same value.
     pub unique: bool,
 }
@@ -55,8 +57,17 @@ impl Field {
             data_type,
             filterable: false,
             folded: false,
+            rows: None,
             unique: false,
         }
+    }
+
+    /// Returns a field whose values are rows of another table.
+    #[must_use]
+    pub fn in_rows(name: impl Into<String>, rows: FieldRows) -> Self {
+        let mut field = Field::new(name, FieldType::Json);
+        field.rows = Some(rows);
+        field
     }
 
     /// Declares that the text of the field is folded in every row, including rows from before the mapping.

@@ -135,6 +135,7 @@ impl<'a> RuleChecker<'a> {
         self.default(draft, &mut bound);
         self.check_field_names(draft, &bound);
         self.check_matching(draft, &bound);
+        self.check_rows(draft, &bound);
         Some(bound)
     }
 

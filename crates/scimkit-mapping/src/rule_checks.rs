@@ -1,9 +1,9 @@
 //! The checks of a bound rule against its schema, the declared fields and other rules.
 
-use scimkit_core::{Mutability, Uniqueness, did_you_mean, excerpt};
+use scimkit_core::{DataType, Mutability, Uniqueness, did_you_mean, excerpt};
 
 use super::{
-    Field, MappingProblem, MatchingAttributes,
+    Field, FieldType, MappingProblem, MatchingAttributes,
     bound_rule::{BoundRule, Form},
     mapping_builder::{FieldDraft, RuleDraft},
     path_overlap::overlap,
@@ -173,6 +173,55 @@ impl<'a> RuleChecker<'a> {
                     other.label, path.text
                 );
                 self.problem(draft, &bound.label, "scim", index, detail);
+            }
+        }
+    }
+
+    /// Checks a rule whose field is a table of values.
+    pub(super) fn check_rows(&mut self, draft: &RuleDraft, bound: &BoundRule) {
+        let field = bound.field().and_then(|name| self.declared(name));
+        let Some((field, rows)) = field.and_then(|field| Some((field, field.rows.as_ref()?)))
+        else {
+            return;
+        };
+        let path = bound.paths.first().filter(|_| bound.paths.len() == 1);
+        let attr = path.map(|path| self.kind.attr(path.attr));
+        let attr = attr.filter(|attr| {
+            let definition = attr.definition();
+            let is_whole = path.is_some_and(|path| path.text == attr.path());
+            definition.multi_valued && definition.data_type == DataType::Complex && is_whole
+        });
+        let is_plain = matches!(bound.form, Form::Plain) && bound.steps.is_empty();
+        let Some(attr) = attr.filter(|_| is_plain && field.data_type == FieldType::Json) else {
+            let detail = format!(
+                "`{}` is a table of values: map a whole multi-valued attribute to it, such as `emails`, without transforms",
+                field.name
+            );
+            self.problem(draft, &bound.label, "field", 0, detail);
+            return;
+        };
+        let subs = self.kind.attributes().iter();
+        let subs: Vec<_> = subs
+            .filter(|sub| sub.parent() == Some(attr.id()))
+            .map(|sub| sub.name())
+            .collect();
+        if rows.columns.is_empty() || rows.table.is_empty() || rows.key.is_empty() {
+            let detail = format!(
+                "`{}` is incomplete: a table of values has `table`, `key` and `columns`",
+                field.name
+            );
+            self.problem(draft, &bound.label, "field", 0, detail);
+        }
+        for column in &rows.columns {
+            let name = column.sub_attribute.as_str();
+            if !subs.contains(&name) {
+                let suggestion = did_you_mean(name, subs.iter().copied());
+                let detail = format!(
+                    "`{}` has no sub-attribute `{}`{suggestion}",
+                    attr.path(),
+                    excerpt(name)
+                );
+                self.problem(draft, &bound.label, "field", 0, detail);
             }
         }
     }
