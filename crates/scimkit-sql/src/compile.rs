@@ -206,14 +206,14 @@ impl<'a> Compiler<'a> {
             }
             ColumnSource::Rows(rows) => {
                 let which = self.which(&rows);
-                let test = self.compare_column(rows.value, op, value)?;
+                let test = self.compare_column(&rows.value, op, value)?;
                 let condition = joined(&which, &test);
                 let weight = weight(attr, op, value);
                 let starts = rows.distinct && op == Operator::Equal && weight <= Weight::Few;
                 let lookup = starts.then(|| Lookup {
                     condition: condition.clone(),
-                    id: rows.id,
-                    table: rows.table,
+                    id: rows.id.clone(),
+                    table: rows.table.clone(),
                 });
                 let part = self.rows(&rows, condition, weight);
                 Some(Part { lookup, ..part })
@@ -247,7 +247,7 @@ impl<'a> Compiler<'a> {
             }
             ColumnSource::Rows(rows) => {
                 let which = self.which(&rows);
-                let test = self.is_among(rows.value, values);
+                let test = self.is_among(&rows.value, values);
                 Some(self.rows(&rows, joined(&which, &test), weight))
             }
         }

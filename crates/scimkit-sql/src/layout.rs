@@ -1,6 +1,6 @@
 //! The columns and tables of a store that SQL can compare.
 
-use std::fmt::Debug;
+use std::{borrow::Cow, fmt::Debug};
 
 use scimkit_registry::{Attr, ResourceType, Scalar};
 
@@ -42,25 +42,29 @@ pub struct KeyTable {
     /// Whether a resource has at most one of these rows with the same value.
     pub distinct: bool,
     /// The column of the resource's identifier: `k.id`.
-    pub id: &'static str,
+    pub id: Cow<'static, str>,
     /// The columns that select the rows, each with its allowed values.
     pub only: Vec<(&'static str, Vec<Scalar>)>,
     /// The table and its alias: `lookup_key k`.
-    pub table: &'static str,
+    pub table: Cow<'static, str>,
     /// The column of the value: `k.value`.
-    pub value: &'static str,
+    pub value: Cow<'static, str>,
 }
 
 impl KeyTable {
     /// Selects all rows of a table by its identifier column and its value column.
     #[must_use]
-    pub fn new(table: &'static str, id: &'static str, value: &'static str) -> Self {
+    pub fn new(
+        table: impl Into<Cow<'static, str>>,
+        id: impl Into<Cow<'static, str>>,
+        value: impl Into<Cow<'static, str>>,
+    ) -> Self {
         KeyTable {
             distinct: false,
-            id,
+            id: id.into(),
             only: Vec::new(),
-            table,
-            value,
+            table: table.into(),
+            value: value.into(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The division of a predicate between the database and the evaluator.
 
+use std::borrow::Cow;
+
 use scimkit_registry::{Predicate, ResourceType, Scalar};
 
 use crate::{Layout, compile::Compiler};
@@ -35,9 +37,9 @@ pub struct Lookup {
     /// The condition that selects the rows, with the placeholders of the [`Condition`].
     pub condition: String,
     /// The column of the resource's identifier: `k.id`.
-    pub id: &'static str,
+    pub id: Cow<'static, str>,
     /// The table and its alias: `lookup_key k`.
-    pub table: &'static str,
+    pub table: Cow<'static, str>,
 }
 
 /// Divides a predicate between the database and the evaluator. The first placeholder has the number `first`.

@@ -5,6 +5,7 @@
 //!
 //! - [`RowTable`]: the rows of a table, with their side rows
 //! - [`JoinTable`]: memberships in a table
+//! - [`ValueTable`]: values of a multi-valued attribute in a table
 //! - [`migrations`]: the side tables, all of which begin with `scim_`
 //! - [`shared`]: statements of the reference layout on side tables
 
@@ -16,6 +17,7 @@ mod row_page;
 mod row_table;
 mod side;
 mod statement;
+mod value_table;
 
 pub use catalog::{
     IndexKind, add_column_sql, change_collation_sql, change_type_sql, collation_of, columns_of,
@@ -36,3 +38,4 @@ pub use side::{
     remove_side_row, retired_after, retired_by_ids, set_hash, set_version, shared,
 };
 pub use statement::{SqlStatement, SqlValue};
+pub use value_table::{ValueRow, ValueTable};

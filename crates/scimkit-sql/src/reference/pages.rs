@@ -174,16 +174,16 @@ pub fn page_rows<'a>(dialect: Dialect, selection: PageSelection<'a>) -> Section<
         select(&mut builder, selection);
         return section(dialect, builder, "r.id".to_owned());
     };
-    builder.sql("FROM ").sql(lookup.table);
+    builder.sql("FROM ").sql(&lookup.table);
     builder.sql(match dialect {
         Dialect::Postgres => " JOIN ",
         // A fixed join order, because the statistics of the values cover all attributes together.
         Dialect::Sqlite => " CROSS JOIN ",
     });
-    builder.sql("resource r ON r.id = ").sql(lookup.id);
+    builder.sql("resource r ON r.id = ").sql(&lookup.id);
     builder.sql(" WHERE ");
     select_by(&mut builder, selection, Some(&lookup.condition));
-    section(dialect, builder, lookup.id.to_owned())
+    section(dialect, builder, lookup.id.clone().into_owned())
 }
 
 fn select<'a>(builder: &mut Builder<'a>, selection: PageSelection<'a>) {

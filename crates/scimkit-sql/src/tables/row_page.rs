@@ -71,7 +71,7 @@ impl RowTable {
         let id = &self.names().id;
         match (self.dialect, id.key_type) {
             (Dialect::Postgres, KeyType::Uuid) => format!("{ROWS}.{}", quoted(&id.name)),
-            _ => self.by_bytes(&self.id),
+            _ => self.by_bytes(&self.id_text),
         }
     }
 
@@ -79,7 +79,7 @@ impl RowTable {
     fn ordered_id_and(&self, after: &str) -> (String, SqlValue) {
         match (self.dialect, self.names().id.key_type, self.key(after)) {
             (Dialect::Postgres, KeyType::Uuid, Some(key)) => (self.ordered_id(), key),
-            _ => (self.by_bytes(&self.id), SqlValue::from(after)),
+            _ => (self.by_bytes(&self.id_text), SqlValue::from(after)),
         }
     }
 

@@ -8,6 +8,7 @@ use super::{
     SqlStatement, SqlValue,
     names::{KeyType, TableNames, TableTenant},
     side::placeholders,
+    value_table::ValueTable,
 };
 use crate::{
     ColumnSource, Condition, Dialect, Layout, MappedTable, Plan,
@@ -25,11 +26,15 @@ const FIRST_MIGRATION: &str = "(SELECT min(at_us) FROM scim_migration)";
 #[derive(Debug, Clone)]
 pub struct RowTable {
     columns: Vec<String>,
+    /// The column of the identifier.
+    id: String,
     pub(super) dialect: Dialect,
     /// The identifier as text, with its prefix.
-    pub(super) id: String,
+    pub(super) id_text: String,
     mapped: MappedTable,
     names: TableNames,
+    /// The fields whose values are rows of other tables.
+    values: Vec<(String, ValueTable)>,
 }
 
 /// The owners of the selected resources.
@@ -52,15 +57,26 @@ impl RowTable {
     /// Creates the statements of a table from its names and the mapping of its columns.
     #[must_use]
     pub fn new(rules: &TypeMapping, dialect: Dialect, names: TableNames) -> Self {
-        let id = id_text(dialect, &names, ROWS);
+        let id_text = id_text(dialect, &names, ROWS);
         let mut columns: Vec<_> = rules.fields().iter().map(|f| f.name.clone()).collect();
         columns.sort_unstable();
+        let id = format!("{ROWS}.{}", quoted(&names.id.name));
+        let values = rules.rules().filter_map(|rule| {
+            let name = rule.field()?;
+            let field = rules.fields().iter().find(|field| field.name == name)?;
+            let attr = rules.kind().attribute_id(rule.paths().next()?)?;
+            let table = ValueTable::new(dialect, attr, field.rows.as_ref()?);
+            Some((field.name.clone(), table))
+        });
+        let values = values.collect();
         RowTable {
             columns,
-            dialect,
             id,
+            dialect,
+            id_text,
             mapped: MappedTable::new(rules, dialect, ROWS, &names.id.name),
             names,
+            values,
         }
     }
 
@@ -80,6 +96,19 @@ impl RowTable {
     #[must_use]
     pub fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// Returns the table with the values of a field; none if the field is a column.
+    #[must_use]
+    pub fn values(&self, field: &str) -> Option<&ValueTable> {
+        let mut tables = self.values.iter();
+        let (_, table) = tables.find(|(name, _)| name == field)?;
+        Some(table)
+    }
+
+    /// Returns the tables with the values of fields.
+    pub fn value_tables(&self) -> impl Iterator<Item = &ValueTable> {
+        self.values.iter().map(|(_, table)| table)
     }
 
     /// Returns the names of the table.
@@ -138,7 +167,7 @@ impl RowTable {
             " FROM {} {ROWS} LEFT JOIN scim_resource s ON s.tenant = {} AND s.kind = {kind} AND s.id = {}",
             quoted(&self.names.table),
             self.dialect.placeholder(1),
-            self.id
+            self.id_text
         );
         text.push_str(" WHERE ");
         text.push_str(&self.is_of_tenant(ROWS, 2));
@@ -146,13 +175,13 @@ impl RowTable {
     }
 
     pub(super) fn selection(&self) -> String {
-        let columns = self
-            .columns
-            .iter()
-            .map(|name| format!(", {ROWS}.{}", quoted(name)));
+        let columns = self.columns.iter().map(|name| match self.values(name) {
+            Some(table) => format!(", {}", table.selection(&self.id)),
+            None => format!(", {ROWS}.{}", quoted(name)),
+        });
         format!(
             "SELECT {}, s.version, {}, {}, s.connection, s.external_id, s.hash, s.rest{}",
-            self.id,
+            self.id_text,
             self.created(),
             self.modified(),
             columns.collect::<String>()
@@ -362,7 +391,7 @@ impl Layout for RowTable {
 
     fn source(&self, kind: &ResourceType, attr: &Attr) -> Option<ColumnSource> {
         if attr.id() == AttrId::ID {
-            return Some(ColumnSource::Nullable(self.id.clone()));
+            return Some(ColumnSource::Nullable(self.id_text.clone()));
         }
         let is_meta = attr.role() == AttributeRole::Meta && attr.parent().is_some();
         let is_instant = attr.definition().data_type == DataType::DateTime;
@@ -377,6 +406,14 @@ impl Layout for RowTable {
         }
         if self.has_side_external_id() && is_external_id(attr) {
             return Some(ColumnSource::Nullable("s.external_id".to_owned()));
+        }
+        if kind.fingerprint() == self.kind().fingerprint() {
+            let mut sources = self
+                .value_tables()
+                .filter_map(|table| table.source(kind, attr));
+            if let Some(source) = sources.next() {
+                return Some(source);
+            }
         }
         self.mapped.source(kind, attr)
     }
