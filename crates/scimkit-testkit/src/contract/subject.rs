@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use scimkit_mapping::Record;
-use scimkit_registry::{Change, Resource, ResourceType};
+use scimkit_registry::{Change, Resource, ResourceType, Tolerance};
 use scimkit_store::Settings;
 use serde_json::Value;
 
@@ -30,6 +30,7 @@ pub struct Subject {
     settings: Arc<Settings>,
     soft_delete: bool,
     tenants: bool,
+    unordered: Vec<String>,
 }
 
 impl Default for Subject {
@@ -48,6 +49,7 @@ impl Subject {
             settings: Arc::new(settings),
             soft_delete: true,
             tenants: true,
+            unordered: Vec::new(),
         }
     }
 
@@ -69,6 +71,13 @@ impl Subject {
     #[must_use]
     pub fn without_tenants(mut self) -> Self {
         self.tenants = false;
+        self
+    }
+
+    /// Declares that the store returns the values of that attribute, such as `emails`, in an order of its own.
+    #[must_use]
+    pub fn with_unordered(mut self, path: impl Into<String>) -> Self {
+        self.unordered.push(path.into());
         self
     }
 
@@ -120,7 +129,8 @@ impl Subject {
         })
     }
 
-    /// Returns the document as the store returns it: after its mapping, and without the attributes that it fills in.
+    /// Returns the document as the store returns it: after its mapping, without the attributes that it fills in, and with
+    /// values without an order sorted.
     pub(super) fn as_kept(&self, kind: &Arc<ResourceType>, document: &Resource) -> Resource {
         let rules = self
             .settings
@@ -136,6 +146,19 @@ impl Subject {
                 let mut without = Change::empty(Arc::clone(kind));
                 without.difference(attr, Some(&Value::Null), None);
                 without.apply(&mut kept);
+            }
+        }
+        for path in &self.unordered {
+            let attr = kind.attribute_id(path);
+            let list =
+                attr.and_then(|attr| Some((attr, kept.get(kind, attr)?.as_array()?.clone())));
+            if let Some((attr, mut list)) = list {
+                list.sort_by_cached_key(Value::to_string);
+                // Like every value that is read from elsewhere.
+                let list = kind.admit_value(attr, Value::Array(list), &Tolerance::STRICT);
+                if let Ok(Some(list)) = list {
+                    kept.set(kind, attr, list);
+                }
             }
         }
         kept
