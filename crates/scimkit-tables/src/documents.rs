@@ -13,7 +13,7 @@ use scimkit_store::{
 };
 use serde_json::{Number, Value};
 
-use crate::{SqlRow, table::BoundTable};
+use crate::{SqlRow, table::BoundTable, values::value_list};
 
 /// The attribute that has a column of its own in the side rows.
 const EXTERNAL_ID: &str = "externalId";
@@ -95,7 +95,12 @@ impl BoundTable {
         let value = |(name, value): (&String, SqlValue)| {
             let field = fields.iter().find(|field| field.name == *name);
             let data_type = field.map_or(FieldType::Text, |field| field.data_type);
-            (name.clone(), json(value, data_type))
+            let value = json(value, data_type);
+            let value = match self.sql.values(name) {
+                Some(table) => value_list(self.sql.kind(), table, value),
+                None => value,
+            };
+            (name.clone(), value)
         };
         columns.map(value).collect()
     }
@@ -236,7 +241,7 @@ fn json(value: SqlValue, data_type: FieldType) -> Value {
 }
 
 /// A value of a mapping as a parameter.
-fn parameter(value: Value) -> SqlValue {
+pub(crate) fn parameter(value: Value) -> SqlValue {
     match value {
         Value::Bool(value) => SqlValue::Bool(value),
         Value::Null => SqlValue::Null,

@@ -32,6 +32,7 @@ mod tenants;
 #[cfg(feature = "tokio-postgres")]
 mod tokio_postgres_driver;
 mod transaction;
+mod values;
 mod verify;
 mod writes;
 

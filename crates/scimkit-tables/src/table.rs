@@ -4,7 +4,7 @@ use scimkit_mapping::Mapping;
 use scimkit_registry::AttributeRole;
 use scimkit_sql::{
     Dialect,
-    tables::{JoinNames, JoinTable, KeyColumn, KeyType, RowTable, TableNames},
+    tables::{JoinNames, JoinTable, KeyColumn, KeyType, RowTable, TableNames, ValueTable},
 };
 
 use crate::TableError;
@@ -197,8 +197,18 @@ impl BoundTable {
         let rule = rules.find(|rule| {
             let comparable = rule.comparable_column();
             rule.field() == Some(column) || comparable.is_some_and(|c| c.column == column)
-        })?;
-        rule.paths().next().map(str::to_owned)
+        });
+        let path = rule.and_then(|rule| rule.paths().next().map(str::to_owned));
+        let of_values = || {
+            let has_column = |values: &&ValueTable| {
+                let mut columns = values.rows().columns.iter();
+                columns.any(|known| known.name == column)
+            };
+            let values = self.sql.value_tables().find(has_column)?;
+            let attr = self.sql.kind().attr(values.attr());
+            Some(attr.path().to_owned())
+        };
+        path.or_else(of_values)
     }
 
     /// The attribute of the one column that the name of a constraint contains.

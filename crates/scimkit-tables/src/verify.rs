@@ -7,7 +7,7 @@ mod rows;
 
 use scimkit_sql::{
     Dialect,
-    tables::{self, JoinTable, SqlStatement, SqlValue},
+    tables::{self, JoinTable, SqlStatement, SqlValue, ValueTable},
 };
 use scimkit_store::rows::TransactionMode;
 
@@ -91,6 +91,9 @@ impl<D: Driver> TableStore<D> {
         verifier.check_side_tables().await?;
         for table in &self.tables().tables {
             verifier.check_table(table).await?;
+            for values in table.sql.value_tables() {
+                verifier.check_values(values).await?;
+            }
         }
         for table in &self.tables().tables {
             if let Some(members) = &table.members {
@@ -217,7 +220,8 @@ impl<T: Transaction> Verifier<T> {
         if self.dialect != Dialect::Sqlite {
             return Ok(());
         }
-        for column in table.sql.columns() {
+        let columns_only = |name: &&String| table.sql.values(name).is_none();
+        for column in table.sql.columns().iter().filter(columns_only) {
             let statement = tables::collation_of(&table.sql.names().table, column);
             let rows = self.rows(statement).await?;
             let found: Vec<_> = rows.iter().flatten().map(integer).collect();
@@ -226,6 +230,18 @@ impl<T: Transaction> Verifier<T> {
                 [_, Some(1)] => columns.set_collation(column, "RTRIM"),
                 _ => {}
             }
+        }
+        Ok(())
+    }
+
+    async fn check_values(&mut self, values: &ValueTable) -> Result<(), TableError> {
+        let name = &values.rows().table;
+        if let Some(columns) = self.columns(name).await? {
+            columns.check_values(values, &mut self.report);
+        } else {
+            let problem = "there is no such table: check its name, and the database or schema";
+            self.report
+                .push(TableFinding::new(FindingKind::MissingTable, name, problem));
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ use crate::{
     documents::hash,
     table::BoundTable,
     transaction::{LIST, TableTransaction, TenantTable},
+    values,
 };
 
 /// Statements that write, with the rows that may make them fail.
@@ -178,18 +179,23 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         let edits = table
             .edits(was.as_deref(), &after, row.last_modified)
             .map_err(|error| invalid(&row.id, error))?;
-        let columns = edits
+        let (rows, columns): (Vec<_>, Vec<_>) = edits
+            .into_iter()
+            .partition(|(name, _)| table.sql.values(name).is_some());
+        let columns = columns
             .iter()
             .map(|(name, value)| (name.as_str(), value.clone()));
-        if before.is_some() {
-            changes
-                .statements
-                .extend(table.sql.update(&tenant, key, columns));
+        let statement = if before.is_some() {
+            table.sql.update(&tenant, key.clone(), columns)
         } else {
-            changes
-                .statements
-                .push(table.sql.insert(&tenant, key, columns));
-        }
+            Some(table.sql.insert(&tenant, key.clone(), columns))
+        };
+        changes.statements.extend(statement);
+        let values = rows.iter().filter_map(|(name, _)| table.sql.values(name));
+        let documents = (was.as_deref(), &*after);
+        changes.statements.extend(
+            values.flat_map(|values| values::changes(table.sql.kind(), values, &key, documents)),
+        );
         changes.put.insert(row.id.clone(), row.version.clone());
         // The hash is known once the database has returned the row.
         self.put_side_row(row, "", changes)
@@ -263,9 +269,12 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         let (table, tenant) =
             self.written_table(kind.ok_or(StoreError::Unsupported { feature })?)?;
         changes.begin(Some((row.id.clone(), table)));
-        let key = table.sql.key(id);
-        let delete = key.map(|key| table.sql.delete(&tenant, key));
-        changes.statements.extend(delete);
+        if let Some(key) = table.sql.key(id) {
+            let values = table.sql.value_tables();
+            let rows = values.map(|values| values.delete_all(key.clone()));
+            changes.statements.extend(rows);
+            changes.statements.push(table.sql.delete(&tenant, key));
+        }
         let side = tables::remove_side_row(dialect, tenant.id(), &row.kind, id);
         changes.statements.push(side);
         self.seen.insert(row.id.clone(), None);

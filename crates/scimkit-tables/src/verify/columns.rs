@@ -3,7 +3,7 @@
 use scimkit_core::{Uniqueness, did_you_mean};
 use scimkit_mapping::{CheckedRule, Field, FieldType};
 use scimkit_registry::Attr;
-use scimkit_sql::tables::{self, IndexKind, JoinTable, KeyType};
+use scimkit_sql::tables::{self, IndexKind, JoinTable, KeyType, ValueTable};
 
 use super::{
     FindingKind, TableFinding, TableReport,
@@ -22,7 +22,7 @@ impl Columns {
         for key in table.sql.key_columns() {
             is_complete &= self.check_column(&key.name, None, report);
         }
-        for field in table.sql.mapped().rules().fields() {
+        for field in columns_of(table) {
             is_complete &= self.check_column(&field.name, Some(field.data_type), report);
         }
         is_complete
@@ -58,6 +58,23 @@ impl Columns {
         is_complete
     }
 
+    /// Reports what is missing from a table with the values of an attribute.
+    pub(super) fn check_values(&self, values: &ValueTable, report: &mut TableReport) {
+        let rows = values.rows();
+        let columns = rows.columns.iter().map(|column| &column.name);
+        let keys = rows.columns.iter().filter_map(|column| column.key.as_ref());
+        for name in [&rows.key].into_iter().chain(columns).chain(keys) {
+            self.check_column(name, None, report);
+        }
+        if self.find(&rows.key).is_some() && !self.has_index(&[&rows.key]) {
+            let problem =
+                "no index begins with the key: the values of a row are searched in all rows";
+            let sql = tables::create_index_sql(IndexKind::Plain, &self.table, &[&rows.key]);
+            let finding = self.finding(FindingKind::MissingIndex, &rows.key, problem);
+            report.push(finding.with_mend(Some(sql)));
+        }
+    }
+
     /// Reports a column that does not exist. It can be added if its type is known.
     fn check_column(
         &self,
@@ -84,7 +101,7 @@ impl Columns {
                 self.check_key_type(column, key.key_type, report);
             }
         }
-        for field in table.sql.mapped().rules().fields() {
+        for field in columns_of(table) {
             let Some(column) = self.find(&field.name) else {
                 continue;
             };
@@ -282,6 +299,12 @@ impl Columns {
             report.push(finding.with_mend(Some(sql)));
         }
     }
+}
+
+/// The fields that are columns of the table itself.
+fn columns_of(table: &BoundTable) -> impl Iterator<Item = &Field> {
+    let fields = table.sql.mapped().rules().fields().iter();
+    fields.filter(|field| field.rows.is_none())
 }
 
 /// The rules of unique attributes with their columns.

@@ -6,11 +6,15 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::Connection;
 use scimkit_filter::Filter;
 use scimkit_registry::{Change, Edge, EdgeEdit, ResourceId, ResourceType, Tolerance};
+use scimkit_sql::{
+    Dialect,
+    tables::{KeyColumn, RowOwner, RowTable, TableNames},
+};
 use scimkit_store::{
     ExpectedVersion, Query, ReadOptions, RequestContext, Settings, Store, StoreError,
     StoreExt as _, StoredResource, TenantId,
 };
-use scimkit_tables::{RusqliteDriver, TableStore};
+use scimkit_tables::{FindingKind, KeyType, RusqliteDriver, TableStore};
 use serde_json::{Value, json};
 
 use crate::{layouts::TEXT, support::wait};
@@ -324,4 +328,149 @@ fn memberships_are_rows_of_the_application() {
     assert_eq!(world.members("g1"), []);
     assert_ne!(world.read(&world.group, "g1").unwrap().version, before);
     assert_eq!(rows(), "g1u2");
+}
+
+#[test]
+fn values_are_rows_of_the_application() {
+    let world = World::new();
+    let body = json!({"userName": "ada", "emails": [
+        {"value": "Ada@X.org", "type": "work", "primary": true},
+        {"value": "ada@home.org", "type": "home"},
+    ]});
+    world.create(&world.user, "u1", body);
+    let rows = || {
+        let rows = "SELECT group_concat(id || ' ' || kind || ' ' || address || ' ' || address_key
+            || ' ' || coalesce(is_primary, '-') || ' ' || coalesce(verified_at, '-'), '; ')
+            FROM (SELECT * FROM user_emails ORDER BY id)";
+        world
+            .own
+            .query_row(rows, [], |row| row.get::<_, Option<String>>(0))
+            .unwrap()
+            .unwrap_or_default()
+    };
+    assert_eq!(
+        rows(),
+        "1 work Ada@X.org ada@x.org 1 -; 2 home ada@home.org ada@home.org - -"
+    );
+    let verify = "UPDATE user_emails SET verified_at = 'today'";
+    world.own.execute(verify, []).unwrap();
+    // A column without a sub-attribute is no part of the resource.
+    let first = world.read(&world.user, "u1").unwrap();
+    assert_eq!(first.version.as_str(), "1");
+    let emails = |stored: &StoredResource| tree(stored)["emails"].clone();
+    // Only what changes is written: the address that stays is still verified, and the new one is not.
+    let attr = world.user.attribute_id("emails").unwrap();
+    let set = |list: Value| {
+        let before = world.read(&world.user, "u1").unwrap();
+        let mut change = Change::empty(Arc::clone(&world.user));
+        change.difference(attr, Some(&emails(&before)), Some(list));
+        let (id, any) = (ResourceId::from("u1"), ExpectedVersion::Any);
+        wait(world.store.update(&world.scope, at(), id, change, any)).unwrap();
+    };
+    set(json!([
+        {"value": "ada@new.org", "type": "work", "primary": true},
+        {"value": "ada@home.org", "type": "private"},
+    ]));
+    assert_eq!(
+        rows(),
+        "2 private ada@home.org ada@home.org - today; 3 work ada@new.org ada@new.org 1 -"
+    );
+    // The application changes one, adds one, and another user has one.
+    world.create(
+        &world.user,
+        "u2",
+        json!({"userName": "bo", "emails": [{"value": "bo@x.org"}]}),
+    );
+    let second = world.read(&world.user, "u1").unwrap();
+    world
+        .own
+        .execute_batch(
+            "UPDATE user_emails SET address = 'ADA@old.org', address_key = 'ada@old.org' WHERE id = 3;
+             INSERT INTO user_emails (user_id, kind, address, address_key)
+             VALUES ('u1', 'work', 'ada@third.org', 'ada@third.org')",
+        )
+        .unwrap();
+    let third = world.read(&world.user, "u1").unwrap();
+    assert_ne!(third.version, second.version);
+    assert_eq!(
+        emails(&third),
+        json!([
+            {"primary": true, "type": "work", "value": "ADA@old.org"},
+            {"type": "private", "value": "ada@home.org"},
+            {"type": "work", "value": "ada@third.org"},
+        ])
+    );
+    for (filter, found) in [
+        (r#"emails.value eq "Ada@OLD.org""#, &["u1"][..]),
+        (r#"emails.value sw "ada@t""#, &["u1"]),
+        (
+            r#"emails[type eq "work" and value eq "ada@third.org"]"#,
+            &["u1"],
+        ),
+        (
+            r#"emails[type eq "home" and value eq "ada@third.org"]"#,
+            &[],
+        ),
+        (r#"emails.value ne "bo@x.org""#, &["u1"]),
+        (r#"emails.primary eq true"#, &["u1"]),
+        (r#"emails pr"#, &["u1", "u2"]),
+        (r#"not (emails.value co "x.org")"#, &["u1"]),
+    ] {
+        assert_eq!(world.find(filter), found, "{filter}");
+    }
+    let user = (Arc::clone(&world.user), ResourceId::from("u1"));
+    let deleted = world
+        .store
+        .delete(&world.scope, at(), user, ExpectedVersion::Any);
+    wait(deleted).unwrap();
+    assert_eq!(rows(), "");
+    assert_eq!(world.find(r#"emails.value eq "bo@x.org""#), ["u2"]);
+    let found = || {
+        let report = wait(world.store.verify()).unwrap();
+        let findings = report.findings().iter();
+        let findings = findings.filter(|finding| finding.table == "user_emails");
+        findings.map(|finding| finding.kind).collect::<Vec<_>>()
+    };
+    assert_eq!(found(), []);
+    let drop = "DROP INDEX user_emails_by_user; ALTER TABLE user_emails DROP COLUMN label";
+    world.own.execute_batch(drop).unwrap();
+    assert_eq!(
+        found(),
+        [FindingKind::MissingColumn, FindingKind::MissingIndex]
+    );
+}
+
+#[test]
+fn lookups_of_values_use_their_index() {
+    let world = World::new();
+    let filter = Filter::parse(r#"emails.value eq "ada@x.org""#).unwrap();
+    let predicate = world
+        .user
+        .bind_filter(&filter, &Tolerance::DEFAULT)
+        .unwrap();
+    let mapping = world.store.mapping();
+    let names = TableNames {
+        id: KeyColumn {
+            key_type: KeyType::Text,
+            name: "id".to_owned(),
+        },
+        id_prefix: String::new(),
+        table: "users".to_owned(),
+        tenant: None,
+    };
+    let table = RowTable::new(mapping.for_type("User").unwrap(), Dialect::Sqlite, names);
+    let tenant = table.tenant("default", "default").unwrap();
+    let plan = table.plan(&tenant, &world.user, &predicate);
+    assert_eq!(plan.residual, None);
+    let restriction = (plan.condition.as_ref(), RowOwner::Any);
+    let statement = table.count(&tenant, restriction);
+    let mut explained = world
+        .own
+        .prepare(&format!("EXPLAIN QUERY PLAN {}", statement.text))
+        .unwrap();
+    let details = explained.query_map(["default", "ada@x.org"], |row| row.get::<_, String>(3));
+    let details: Vec<_> = details.unwrap().map(Result::unwrap).collect();
+    let uses = |index: &str| details.iter().any(|detail| detail.contains(index));
+    assert!(uses("USING INDEX user_emails_by_address"), "{details:?}");
+    assert!(uses("SEARCH t USING"), "{details:?}");
 }

@@ -32,8 +32,20 @@ pub(crate) const TEXT: Layout = Layout {
             team TEXT NOT NULL REFERENCES teams,
             member TEXT NOT NULL REFERENCES users,
             PRIMARY KEY (team, member)
-        ) STRICT;",
-    users: || Table::new("users", TEXT_USERS),
+        ) STRICT;
+        CREATE TABLE user_emails (
+            id INTEGER PRIMARY KEY,
+            user_id TEXT NOT NULL REFERENCES users,
+            kind TEXT,
+            address TEXT,
+            address_key TEXT,
+            label TEXT,
+            is_primary INTEGER,
+            verified_at TEXT
+        ) STRICT;
+        CREATE INDEX user_emails_by_user ON user_emails (user_id);
+        CREATE INDEX user_emails_by_address ON user_emails (address_key);",
+    users: || Table::new("users", format!("{TEXT_USERS}{EMAILS}")),
 };
 
 const TEXT_USERS: &str = r#"
@@ -60,6 +72,18 @@ field = "family_name"
 [[User.map]]
 scim = "title"
 field = "job_title"
+"#;
+
+/// Email addresses in a table of their own.
+const EMAILS: &str = r#"
+[User.fields.emails]
+table = "user_emails"
+key = "user_id"
+columns = { value = { column = "address", key = "address_key" }, type = "kind", display = "label", primary = "is_primary" }
+
+[[User.map]]
+scim = "emails"
+field = "emails"
 "#;
 
 const TEXT_GROUPS: &str = r#"

@@ -19,6 +19,16 @@ pub(crate) const TEXT_TABLES: &str = "CREATE TABLE users (
         team text NOT NULL REFERENCES teams,
         member text NOT NULL REFERENCES users,
         PRIMARY KEY (team, member)
+    );
+    CREATE TABLE user_emails (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        user_id text NOT NULL REFERENCES users,
+        kind text,
+        address varchar(200),
+        address_key text,
+        label text,
+        is_primary boolean,
+        verified_at timestamptz
     );";
 
 /// The tables of `COMPOSITE`.
