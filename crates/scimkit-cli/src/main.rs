@@ -28,6 +28,7 @@ mod tenant;
 mod token;
 mod transfer;
 mod tree;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -96,6 +97,9 @@ enum Command {
     /// The server may be running: changes apply from its next request on.
     #[command(subcommand, after_help = exit::STORE)]
     Token(token::Command),
+    /// List and send again the webhook messages that a receiver did not accept
+    #[command(subcommand, after_help = exit::STORE)]
+    Webhook(webhook::Command),
 }
 
 fn main() -> ExitCode {
@@ -137,6 +141,7 @@ fn run(command: Command) -> ExitCode {
         Command::Replay(options) => replay::run(&options),
         Command::Tenant(command) => tenant::run(&command),
         Command::Token(command) => token::run(&command),
+        Command::Webhook(command) => webhook::run(&command),
     }
 }
 

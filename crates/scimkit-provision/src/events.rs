@@ -63,7 +63,7 @@ mod runner;
 mod signal;
 
 pub use self::{
-    consumer::{EventConsumer, EventError},
+    consumer::{EventConsumer, EventError, Resent},
     event::{Event, EventGap, GapReason},
     runner::Events,
     signal::ChangeSignal,

@@ -28,6 +28,7 @@ chapter!(comparison, "comparison.md");
 chapter!(conformance, "conformance.md");
 chapter!(embedding, "embedding.md");
 chapter!(entra, "entra.md");
+chapter!(events, "events.md");
 chapter!(journal, "journal.md");
 chapter!(jumpcloud, "jumpcloud.md");
 chapter!(limits, "limits.md");

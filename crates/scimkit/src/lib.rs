@@ -113,7 +113,8 @@ pub use scimkit_tables::TableStore;
             feature = "actix",
             feature = "axum",
             feature = "provision",
-            feature = "sqlite"
+            feature = "sqlite",
+            feature = "webhook"
         )
     )
 ))]

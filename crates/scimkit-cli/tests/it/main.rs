@@ -17,6 +17,7 @@ mod tables;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod transfer;
+mod webhook;
 
 use std::process::{Command, Output};
 

@@ -50,6 +50,16 @@ pub struct EventConsumer {
     pub(super) timeout: Duration,
 }
 
+/// The result of [`EventConsumer::resend`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Resent {
+    /// The event was handled.
+    Handled,
+    /// The entry is no longer in the journal.
+    Trimmed,
+}
+
 /// The delays between attempts to deliver an event.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RetryDelays {
@@ -175,14 +185,16 @@ impl EventConsumer {
 
     /// Delivers a dead letter once more, out of order, and removes it.
     ///
+    /// It is also removed if its entry is no longer in the journal.
+    ///
     /// # Errors
-    /// The handler failed again, the entry is no longer in the journal, or the store failed. The dead letter stays.
+    /// The handler failed again, or the store failed. The dead letter stays.
     pub async fn resend(
         &self,
         store: &dyn DeadLetters,
         tenant: &TenantId,
         letter: &DeadLetter,
-    ) -> Result<(), EventError> {
+    ) -> Result<Resent, EventError> {
         let JournalPosition { number, part } = letter.position;
         let before = match part.checked_sub(1) {
             Some(part) => JournalPosition { number, part },
@@ -192,12 +204,16 @@ impl EventConsumer {
         let page = store.entries(tenant, &query).await?.page();
         let entries = page.into_iter().flat_map(|page| page.entries);
         let mut entries = entries.filter(|entry| entry.position() == letter.position);
-        let Some(entry) = entries.next() else {
-            return Err(format!("change {number} is no longer in the journal").into());
+        let resent = match entries.next() {
+            Some(entry) => {
+                self.handle(self.event(tenant, entry)?).await?;
+                Resent::Handled
+            }
+            None => Resent::Trimmed,
         };
-        self.handle(self.event(tenant, entry)?).await?;
         let removed = store.remove_dead_letter(tenant, &letter.consumer, letter.position);
-        Ok(removed.await?)
+        removed.await?;
+        Ok(resent)
     }
 }
 

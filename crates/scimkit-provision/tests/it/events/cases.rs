@@ -157,7 +157,11 @@ async fn an_event_has_the_values_before_and_after() {
         assert_eq!(changed.after("name.familyName"), Some(&json!("Jensen")));
         assert_eq!(changed.before("active"), None);
         assert_eq!(changed.after("active"), Some(&json!(false)));
-        assert!(changed.changed("name") && !changed.changed("nam") && !changed.changed("userName"));
+        assert!(
+            changed.changed("name")
+                && !changed.changed("name.family")
+                && !changed.changed("userName")
+        );
         assert_eq!(deleted.before("userName"), Some(&json!("bjensen")));
         assert_eq!(deleted.after("userName"), None);
     }
