@@ -1,150 +1,272 @@
-//! The effects of an identity provider on the product's table.
+//! The effects of an identity provider on the product, over SQLite and PostgreSQL.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc, time::Duration};
 
-use axum::body::Body;
-use http_body_util::BodyExt;
-use rusqlite::Connection;
-use scimkit::{Server, Token};
-use scimkit_testkit::contract::{self, Subject};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Request, StatusCode},
+};
+use clap::Parser;
+use scimkit::{
+    Settings, Store, TableStore,
+    sqlx::SqlxDriver,
+    store::BoxFuture,
+    tables::{Driver, Table},
+};
+use scimkit_testkit::{
+    contract::{self, Subject},
+    postgres::{self, TestDatabase},
+};
 use serde_json::{Value, json};
+use tokio::{net::TcpListener, runtime::Runtime};
+use tower::ServiceExt;
 
-use super::{TABLE, people, server, settings};
+use crate::{Options, database::Database, pages, scim};
 
+const TOKEN: &str = "a-token-for-tests-that-is-long-enough";
+
+/// The product with SCIM, over a new database.
 struct World {
-    server: Server,
-    token: Token,
+    app: Router,
+    _file: Option<tempfile::TempDir>,
+    _postgres: Option<TestDatabase>,
 }
 
 impl World {
-    fn new() -> Self {
-        let token = Token::generate().unwrap();
-        let server = server("https://app.example/scim/v2", &token).unwrap();
-        World { server, token }
+    async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("app.sqlite").display());
+        World {
+            app: app(&url).await,
+            _file: Some(folder),
+            _postgres: None,
+        }
     }
 
-    async fn ask(&self, call: &str, body: Value) -> (u16, Value) {
+    /// The product over each database that there is.
+    async fn all() -> Vec<Self> {
+        let mut worlds = vec![World::sqlite().await];
+        let postgres = tokio::task::spawn_blocking(postgres::database).await;
+        if let Some(database) = postgres.unwrap() {
+            worlds.push(World {
+                app: app(database.url()).await,
+                _file: None,
+                _postgres: Some(database),
+            });
+        }
+        worlds
+    }
+
+    async fn send(&self, request: Request<Body>) -> (StatusCode, String) {
+        let response = self.app.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// A request of the identity provider, such as `GET /Users`.
+    async fn scim(&self, call: &str, body: Value) -> (u16, Value) {
         let (method, path) = call.split_once(' ').unwrap();
-        let request = axum::http::Request::builder()
+        let request = Request::builder()
             .method(method)
-            .uri(path)
-            .header("authorization", format!("Bearer {}", self.token.reveal()));
-        let text = if body.is_null() {
-            String::new()
+            .uri(format!("/scim/v2{path}"));
+        let request = request.header("authorization", format!("Bearer {TOKEN}"));
+        let body = if body.is_null() {
+            Body::empty()
         } else {
-            body.to_string()
+            Body::from(body.to_string())
         };
-        let answer = self
-            .server
-            .handle(request.body(Body::from(text)).unwrap())
-            .await;
-        let (head, body) = answer.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        (
-            head.status.as_u16(),
-            serde_json::from_slice(&body).unwrap_or_default(),
-        )
+        let (status, body) = self.send(request.body(body).unwrap()).await;
+        let body = serde_json::from_str(&body).unwrap_or_default();
+        (status.as_u16(), body)
+    }
+
+    /// A page of the product.
+    async fn page(&self, path: &str) -> String {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        self.send(request).await.1
+    }
+
+    /// Sends a form to the product.
+    async fn post(&self, path: &str, form: &str, session: &str) -> (StatusCode, String) {
+        let request = Request::post(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("x-session", session);
+        self.send(request.body(Body::from(form.to_owned())).unwrap())
+            .await
+    }
+
+    async fn has_session(&self, session: &str) -> bool {
+        let request = Request::get("/me").header("x-session", session);
+        self.send(request.body(Body::empty()).unwrap()).await.0 == StatusCode::OK
     }
 }
 
-#[tokio::test]
-async fn existing_people_are_found_and_adopted() {
-    let world = World::new();
-    let filter = "GET /Users?filter=userName%20eq%20%22BABS@example.com%22";
-    let (_, found) = world.ask(filter, Value::Null).await;
-    assert_eq!(found["Resources"][0]["id"], "p-1", "{found}");
-    let body = json!({
-        "userName": "Babs@example.com",
-        "externalId": "7",
-        "title": "Tour Guide",
-        "nickName": "Babs",
-        "phoneNumbers": [{"type": "work", "value": "+1 555 0100"}],
+async fn app(url: &str) -> Router {
+    let options = ["own_tables", "--token", TOKEN, "--store", url];
+    let options = Options::parse_from(options);
+    let database = Database::open(&options.store).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = options.scim.settings(&listener).unwrap();
+    let scim = on!(&database, pool => {
+        let driver = SqlxDriver::new(pool.clone());
+        scim::router(driver, &database, settings, &options.scim).await
     });
-    let (status, user) = world.ask("POST /Users", body.clone()).await;
-    assert_eq!((status, &user["id"]), (201, &json!("p-1")), "{user}");
-    // The spelling differs only in case, so the product's own remains.
-    assert_eq!(user["userName"], "Babs@Example.com");
-    assert_eq!(user["name"]["givenName"], "Barbara");
-    assert_eq!(user["phoneNumbers"][0]["value"], "+1 555 0100");
-    assert_eq!(user.get("nickName"), None);
-    let (status, body) = world.ask("POST /Users", body).await;
-    assert_eq!((status, &body["scimType"]), (409, &json!("uniqueness")));
+    pages::router(database).merge(scim.unwrap())
+}
+
+fn replace(path: &str, value: Value) -> Value {
+    json!({"Operations": [{"op": "replace", "path": path, "value": value}]})
 }
 
 #[tokio::test]
-async fn people_are_created_changed_and_deleted() {
-    let world = World::new();
-    let body = json!({"userName": "am@example.com", "name": {"familyName": "M"}});
-    let (status, made) = world.ask("POST /Users", body).await;
-    assert_eq!(status, 201, "{made}");
-    assert_eq!(made["active"], true);
-    let path = format!("/Users/{}", made["id"].as_str().unwrap());
-    let value = json!({"active": "False", "name.givenName": "A"});
-    let patch = json!({"Operations": [{"op": "Replace", "value": value}]});
-    let (status, user) = world.ask(&format!("PATCH {path}"), patch.clone()).await;
-    assert_eq!((status, &user["active"]), (200, &json!(false)), "{user}");
-    assert_eq!(user["name"], json!({"familyName": "M", "givenName": "A"}));
-    assert_ne!(user["meta"]["version"], made["meta"]["version"]);
-    let (_, same) = world.ask(&format!("PATCH {path}"), patch).await;
-    assert_eq!(same, user);
-    for (filter, found) in [
-        ("active%20eq%20false", 1),
-        ("name.familyName%20eq%20%22m%22", 1),
-        (
-            "name.familyName%20sw%20%22j%22%20and%20active%20eq%20true",
-            1,
-        ),
-        ("phoneNumbers%20pr", 0),
-    ] {
-        let (_, list) = world
-            .ask(&format!("GET /Users?filter={filter}"), Value::Null)
-            .await;
-        assert_eq!(list["totalResults"], found, "{filter}: {list}");
+async fn people_of_the_product_are_users() {
+    for world in World::all().await {
+        let (_, list) = world.scim("GET /Users", Value::Null).await;
+        assert_eq!(list["totalResults"], 20, "{list}");
+        let filter = "GET /Users?filter=userName%20eq%20%22BABS@example.com%22";
+        let (_, found) = world.scim(filter, Value::Null).await;
+        assert_eq!(found["Resources"][0]["id"], "u03", "{found}");
+        assert_eq!(found["Resources"][0]["userName"], "Babs@Example.com");
+        let user = json!({"userName": "BABS@EXAMPLE.COM"});
+        let (status, body) = world.scim("POST /Users", user).await;
+        assert_eq!((status, &body["scimType"]), (409, &json!("uniqueness")));
+        // An attribute without a column is kept, too.
+        let user = json!({"userName": "Vint@Example.com", "nickName": "Vint", "active": true});
+        let (status, created) = world.scim("POST /Users", user).await;
+        assert_eq!(
+            (status, &created["nickName"]),
+            (201, &json!("Vint")),
+            "{created}"
+        );
+        assert!(world.page("/").await.contains("Vint@Example.com"));
+        let (_, group) = world.scim("GET /Groups/t1", Value::Null).await;
+        assert_eq!(group["members"].as_array().unwrap().len(), 10, "{group}");
+        let member = json!([{"value": created["id"]}]);
+        let add = json!({"Operations": [{"op": "add", "path": "members", "value": member}]});
+        let (status, _) = world.scim("PATCH /Groups/t2", add).await;
+        assert!([200, 204].contains(&status), "{status}");
+        let page = world.page("/").await;
+        assert!(page.contains("Vint@Example.com  Networks\n"), "{page}");
     }
-    // An attribute with a default always has a value.
-    let gone = json!({"Operations": [{"op": "remove", "path": "active"}]});
-    let (status, kept) = world.ask(&format!("PATCH {path}"), gone).await;
-    assert_eq!((status, &kept["active"]), (200, &json!(false)), "{kept}");
-    let taken = json!({"userName": "BABS@example.com"});
-    let (status, _) = world.ask(&format!("PUT {path}"), taken).await;
-    assert_eq!(status, 409);
-    assert_eq!(
-        world.ask(&format!("DELETE {path}"), Value::Null).await.0,
-        204
-    );
-    assert_eq!(world.ask(&format!("GET {path}"), Value::Null).await.0, 404);
 }
 
 #[tokio::test]
-async fn discovery_describes_the_columns_of_the_table() {
-    let world = World::new();
-    let (_, types) = world.ask("GET /ResourceTypes", Value::Null).await;
-    assert_eq!(types["totalResults"], 1);
-    let (_, schemas) = world.ask("GET /Schemas", Value::Null).await;
-    let user = &schemas["Resources"][0];
-    let names: Vec<_> = user["attributes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|attribute| attribute["name"].as_str().unwrap())
-        .collect();
-    assert!(
-        names.contains(&"phoneNumbers") && !names.contains(&"nickName"),
-        "{names:?}"
-    );
+async fn deactivated_person_is_signed_out() {
+    for world in World::all().await {
+        let (_, session) = world
+            .post("/sessions", "login=ada.lovelace@example.com", "")
+            .await;
+        assert!(world.has_session(&session).await);
+        let off = replace("active", json!(false));
+        let (status, user) = world.scim("PATCH /Users/u01", off).await;
+        assert_eq!((status, &user["active"]), (200, &json!(false)), "{user}");
+        let signed_out = async {
+            while world.has_session(&session).await {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), signed_out)
+            .await
+            .unwrap();
+        let (status, _) = world
+            .post("/sessions", "login=ada.lovelace@example.com", "")
+            .await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        let listed = async {
+            while !world.page("/audit").await.contains("u01 was signed out") {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), listed)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn seats_hold_among_writers_at_once() {
+    for world in World::all().await {
+        let creates = (0..10).map(|number| {
+            let user = json!({"userName": format!("new-{number}@example.com"), "active": true});
+            world.scim("POST /Users", user)
+        });
+        let statuses = futures_util::future::join_all(creates).await;
+        let created = statuses.iter().filter(|(status, _)| *status == 201).count();
+        let rejected = statuses.iter().filter(|(status, _)| *status == 403).count();
+        assert_eq!((created, rejected), (5, 5), "{statuses:?}");
+        let form = "login=late@example.com&given_name=L&family_name=L";
+        let (status, _) = world.post("/people", form, "").await;
+        assert_eq!(status, StatusCode::CONFLICT);
+    }
+}
+
+#[tokio::test]
+async fn page_creates_a_token_for_people_of_the_product_alone() {
+    for world in World::all().await {
+        let (status, _) = world.post("/tokens", "", "").await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        let (_, session) = world.post("/sessions", "login=tony@example.com", "").await;
+        let (status, token) = world.post("/tokens", "", &session).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(token.starts_with("scim_"), "{token}");
+    }
+}
+
+fn contract_of<D: Driver>(runtime: &Runtime, make: impl Fn() -> D) {
+    let settings = Settings::new("https://app.example/scim/v2");
+    let store = |driver: D| {
+        let teams = Table::new("teams", include_str!("teams.toml"));
+        let store = TableStore::builder(driver)
+            .with_users(Table::new("users", include_str!("users.toml")))
+            .with_groups(teams.with_members("team_members", "team_id", "user_id"));
+        runtime.block_on(store.open(settings.clone())).unwrap().0
+    };
+    let subject = Subject::new(settings.clone())
+        .without_tenants()
+        .with_filled_in("active");
+    let drive = |future: BoxFuture<'_, ()>| runtime.block_on(future);
+    let make = || store(make()) as Arc<dyn Store>;
+    let report = contract::check_subject(&subject, make, &drive);
+    assert!(report.is_success(), "{report}");
+}
+
+/// The database of the product, without the people and teams that exist at first.
+async fn emptied(url: &str) -> Database {
+    let database = Database::open(url).await.unwrap();
+    let delete = "DELETE FROM team_members; DELETE FROM teams; DELETE FROM users";
+    on!(&database, pool => sqlx::raw_sql(delete).execute(pool).await.map(drop)).unwrap();
+    database
 }
 
 #[test]
-fn store_meets_the_contract_within_the_limits_of_its_table() {
-    let settings = settings("https://app.example/scim/v2").unwrap();
-    let make = || {
-        let database = Connection::open_in_memory().unwrap();
-        database.execute_batch(TABLE).unwrap();
-        database.execute("DELETE FROM person", []).unwrap();
-        Arc::new(people(database, &settings).unwrap()) as Arc<dyn scimkit::Store>
+fn store_over_sqlite_keeps_the_contract() {
+    let runtime = Runtime::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let number = Cell::new(0);
+    contract_of(&runtime, || {
+        number.set(number.get() + 1);
+        let path = folder.path().join(number.get().to_string());
+        let url = format!("sqlite:{}", path.display());
+        let Database::Sqlite(pool) = runtime.block_on(emptied(&url)) else {
+            unreachable!("the URL is that of a file");
+        };
+        SqlxDriver::new(pool)
+    });
+}
+
+#[test]
+fn store_over_postgresql_keeps_the_contract() {
+    let runtime = Runtime::new().unwrap();
+    let Some(database) = postgres::database() else {
+        return;
     };
-    let subject = Subject::new(settings.clone()).with_filled_in("active");
-    let report = contract::check_subject(&subject, make, &contract::block_on);
-    println!("{report}");
-    assert!(report.is_success(), "{report}");
+    contract_of(&runtime, || {
+        let url = database.schema().unwrap();
+        let Database::Postgres(pool) = runtime.block_on(emptied(&url)) else {
+            unreachable!("the URL is that of a server");
+        };
+        SqlxDriver::new(pool)
+    });
 }

@@ -13,7 +13,7 @@ use crate::database::Database;
 /// How many people can use the product at the same time.
 pub(crate) const SEATS: u64 = 25;
 
-type Page = Result<String, (StatusCode, String)>;
+pub(crate) type Page = Result<String, (StatusCode, String)>;
 
 pub(crate) fn router(database: Database) -> Router {
     Router::new()
@@ -90,7 +90,7 @@ async fn sign_out(State(database): State<Database>, headers: HeaderMap) -> Page 
 }
 
 /// The id and the login of the person whose session it is.
-async fn person(
+pub(crate) async fn person(
     database: &Database,
     headers: &HeaderMap,
 ) -> Result<(String, String), (StatusCode, String)> {
@@ -108,7 +108,7 @@ fn random() -> Result<String, (StatusCode, String)> {
     Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 
-fn failed(error: impl std::fmt::Display) -> (StatusCode, String) {
+pub(crate) fn failed(error: impl std::fmt::Display) -> (StatusCode, String) {
     tracing::error!(%error, "a page failed");
     (
         StatusCode::INTERNAL_SERVER_ERROR,

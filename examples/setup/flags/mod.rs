@@ -1,7 +1,7 @@
 //! The flags of every example that serves SCIM below `/scim/v2`: schemas, policies and authentication.
 
 mod access;
-#[path = "../../crates/scimkit-cli/src/files.rs"]
+#[path = "../../../crates/scimkit-cli/src/files.rs"]
 pub(crate) mod files;
 mod welcome;
 
