@@ -116,7 +116,7 @@ async fn app(url: &str) -> Router {
     pages::router(database).merge(scim.unwrap())
 }
 
-fn replace(path: &str, value: Value) -> Value {
+fn replace(path: &str, value: &Value) -> Value {
     json!({"Operations": [{"op": "replace", "path": path, "value": value}]})
 }
 
@@ -159,7 +159,7 @@ async fn deactivated_person_is_signed_out() {
             .post("/sessions", "login=ada.lovelace@example.com", "")
             .await;
         assert!(world.has_session(&session).await);
-        let off = replace("active", json!(false));
+        let off = replace("active", &json!(false));
         let (status, user) = world.scim("PATCH /Users/u01", off).await;
         assert_eq!((status, &user["active"]), (200, &json!(false)), "{user}");
         let signed_out = async {

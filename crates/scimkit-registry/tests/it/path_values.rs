@@ -92,7 +92,7 @@ fn paths_without_a_place_in_documents_are_errors() {
     for (path, expected) in [
         ("", RequestErrorKind::Path),
         ("label.", RequestErrorKind::Path),
-        ("lable", RequestErrorKind::Path),
+        ("labl", RequestErrorKind::Path),
         ("note", RequestErrorKind::Path),
         ("box.a", RequestErrorKind::Path),
         ("urn:example:2.0:Other:note", RequestErrorKind::Path),
