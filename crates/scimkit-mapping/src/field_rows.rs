@@ -23,11 +23,11 @@ use serde_json::Value;
 /// let rows = mapping.for_type("User").unwrap().fields()[0].rows.as_ref().unwrap();
 /// assert_eq!((rows.table.as_str(), rows.columns[0].name.as_str()), ("user_emails", "address"));
 ///
-/// let rows = FieldRows::new("user_emails", "user_id").with_column(RowColumn::new("adress", "address"));
+/// let rows = FieldRows::new("user_emails", "user_id").with_column(RowColumn::new("mailbox", "address"));
 /// let emails = MappingRule::new("emails").with_field("emails");
 /// let mapping = Mapping::builder().field("User", Field::in_rows("emails", rows)).rule("User", emails);
 /// let error = mapping.build(&Registry::standard()).unwrap_err();
-/// assert!(error.to_string().contains("`emails` has no sub-attribute `adress`"));
+/// assert!(error.to_string().contains("`emails` has no sub-attribute `mailbox`"));
 /// # Ok::<(), scimkit_mapping::MappingError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
