@@ -182,9 +182,9 @@ const CASES: &[Case] = &[
         by_hand: "",
     },
     Case {
-        broken: "ALTER TABLE users RENAME COLUMN status TO statuss",
+        broken: "ALTER TABLE users RENAME COLUMN status TO state",
         found: &[(FindingKind::MissingColumn, "users.status")],
-        by_hand: "ALTER TABLE users RENAME COLUMN statuss TO status",
+        by_hand: "ALTER TABLE users RENAME COLUMN state TO status",
     },
     Case {
         broken: "UPDATE users SET login = 'Ada@Example.com' WHERE id = 'u1'",
