@@ -367,8 +367,9 @@ impl<'a> Compiler<'a> {
 
     fn exists(&self, rows: &KeyTable, condition: &str) -> String {
         let own = format!("{} = {}", rows.id, self.layout.id());
+        // The limit changes nothing, but without it SQLite 3.51 turns the test into a join, whose pages with an `OFFSET` are wrong.
         format!(
-            "EXISTS (SELECT 1 FROM {} WHERE {})",
+            "EXISTS (SELECT 1 FROM {} WHERE {} LIMIT 1)",
             rows.table,
             joined(condition, &own)
         )

@@ -76,16 +76,16 @@ fn comparisons() {
         ),
         (
             r#"userName ne "A""#,
-            "NOT EXISTS (SELECT 1 FROM k WHERE k.attr = ?1 AND k.value = ?2 AND k.id = r.id)",
+            "NOT EXISTS (SELECT 1 FROM k WHERE k.attr = ?1 AND k.value = ?2 AND k.id = r.id LIMIT 1)",
         ),
         (
             r#"emails.value ne "A""#,
-            "(NOT EXISTS (SELECT 1 FROM k WHERE k.attr = ?1 AND k.id = r.id) OR \
-             EXISTS (SELECT 1 FROM k WHERE k.attr = ?1 AND k.value <> ?2 AND k.id = r.id))",
+            "(NOT EXISTS (SELECT 1 FROM k WHERE k.attr = ?1 AND k.id = r.id LIMIT 1) OR \
+             EXISTS (SELECT 1 FROM k WHERE k.attr = ?1 AND k.value <> ?2 AND k.id = r.id LIMIT 1))",
         ),
         (
             "userName pr",
-            "EXISTS (SELECT 1 FROM k WHERE k.attr = ?1 AND k.value <> '' AND k.id = r.id)",
+            "EXISTS (SELECT 1 FROM k WHERE k.attr = ?1 AND k.value <> '' AND k.id = r.id LIMIT 1)",
         ),
         (
             "active eq true",
@@ -94,7 +94,7 @@ fn comparisons() {
         (
             r#"not (userName co "a")"#,
             "NOT (EXISTS (SELECT 1 FROM k WHERE k.attr = ?1 AND \
-             instr(CAST(k.value AS BLOB), CAST(?2 AS BLOB)) > 0 AND k.id = r.id))",
+             instr(CAST(k.value AS BLOB), CAST(?2 AS BLOB)) > 0 AND k.id = r.id LIMIT 1))",
         ),
     ];
     for (filter, expected) in user {
@@ -111,7 +111,7 @@ fn comparisons() {
 
 #[test]
 fn rarest_term_leads_and_the_others_are_tests() {
-    let expected = "EXISTS (SELECT 1 FROM k WHERE k.attr = ?1 AND k.value = ?2 AND k.id = r.id) \
+    let expected = "EXISTS (SELECT 1 FROM k WHERE k.attr = ?1 AND k.value = ?2 AND k.id = r.id LIMIT 1) \
         AND r.id IN (SELECT k.id FROM k WHERE k.attr = ?3 AND k.value = ?4)";
     assert_eq!(
         sql("User", r#"active eq true and userName eq "a""#).0,
