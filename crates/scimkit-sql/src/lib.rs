@@ -48,7 +48,7 @@
 //! Binding a filter folds case, so the SQL needs no `lower()` and can use indexes. Text from a request only ever
 //! becomes a parameter.
 //!
-//! Guide: [Your own tables and stores](https://docs.rs/scimkit/latest/scimkit/guide/stores/index.html).
+//! Guide: [Your own stores](https://docs.rs/scimkit/latest/scimkit/guide/stores/index.html).
 
 mod alternatives;
 mod compile;

@@ -46,7 +46,7 @@
 //!
 //! The feature `metrics` reports the lengths of queues to the recorder of the `metrics` crate.
 //!
-//! Guide: [Your own tables and stores](https://docs.rs/scimkit/latest/scimkit/guide/stores/index.html), [journal](https://docs.rs/scimkit/latest/scimkit/guide/journal/index.html).
+//! Guide: [Your own stores](https://docs.rs/scimkit/latest/scimkit/guide/stores/index.html), [journal](https://docs.rs/scimkit/latest/scimkit/guide/journal/index.html).
 
 pub mod archive;
 mod batch;

@@ -7,7 +7,8 @@
 //! | [`embedding`] | axum, hyper and actix-web; authentication and hooks |
 //! | [`provisioning`] | tenants, connections and tokens |
 //! | [`mapping`] | attribute mapping |
-//! | [`stores`] | your own tables and stores |
+//! | [`own_tables`], [`stores`] | your own tables, your own stores |
+//! | [`events`] | events after commit, webhooks |
 //! | [`entra`], [`okta`], [`onelogin`], [`jumpcloud`] | one identity provider each |
 //! | [`operations`], [`security`], [`journal`], [`performance`] | in production |
 //! | [`command_line`], [`limits`], [`tolerances`], [`conformance`], [`comparison`] | reference |
@@ -36,6 +37,7 @@ chapter!(mapping, "mapping.md");
 chapter!(okta, "okta.md");
 chapter!(onelogin, "onelogin.md");
 chapter!(operations, "operations.md");
+chapter!(own_tables, "own-tables.md");
 chapter!(performance, "performance.md");
 chapter!(provisioning, "provisioning.md");
 chapter!(quickstart, "quickstart.md");
