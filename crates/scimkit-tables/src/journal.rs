@@ -194,7 +194,7 @@ fn before(position: JournalPosition) -> EntryRange {
 fn entry(row: SqlRow) -> Result<JournalEntry, StoreError> {
     let mut columns = Columns::new(row);
     let number = columns.number()?;
-    let part = u32::try_from(columns.number()?).map_err(StoreError::backend)?;
+    let part = columns.small()?;
     let at = columns.instant()?;
     let action = columns.text()?.parse().map_err(StoreError::backend)?;
     let (word, kind, id) = (columns.text()?, columns.text()?, columns.text()?);

@@ -11,6 +11,7 @@
 
 mod archive;
 mod database;
+mod dead_letters;
 mod documents;
 mod driver;
 mod driver_error;

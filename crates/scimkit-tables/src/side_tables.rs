@@ -176,6 +176,11 @@ impl Columns {
         u64::try_from(self.integer()?).map_err(|_| damaged("number"))
     }
 
+    /// A number of parts or attempts.
+    pub(crate) fn small(&mut self) -> Result<u32, StoreError> {
+        u32::try_from(self.integer()?).map_err(|_| damaged("number"))
+    }
+
     pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N], StoreError> {
         self.optional_bytes()?.ok_or_else(|| damaged("bytes"))
     }

@@ -8,16 +8,20 @@ use crate::{
 
 /// The migrations of the side tables, from each format to the next, as SQLite reads them. Released migrations are never
 /// edited.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/tables/0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/tables/0001.sql"),
+    include_str!("../migrations/tables/0002.sql"),
+];
 
 /// The prefix of the side tables.
 const PREFIX: &str = "scim_";
 
 /// The tables of the reference layout that are side tables, too.
-const SHARED: [&str; 10] = [
+const SHARED: [&str; 11] = [
     "connection",
     "consumer",
     "counter",
+    "dead_letter",
     "edge",
     "import",
     "journal",
@@ -380,6 +384,8 @@ mod tests {
                 sql(reference::record_token_use(dialect, &[], 1)),
                 sql(reference::pending_tenants(dialect, "c")),
                 sql(reference::remove_connection(dialect, "t", "c")),
+                sql(reference::dead_letters(dialect, ("t", "c"), (1, 0), 9)),
+                sql(reference::remove_dead_letter(dialect, ("t", "c"), (1, 0))),
             ];
             for text in texts {
                 let words: Vec<_> = text.split_whitespace().collect();

@@ -14,7 +14,7 @@ use scimkit_store::{
 use crate::{Driver, TableStore, Transaction, transaction::TableTransaction};
 
 /// The side tables with rows of tenants.
-const SIDE: [TenantTable; 10] = [
+const SIDE: [TenantTable; 11] = [
     TenantTable::TOKENS,
     TenantTable::CONNECTIONS,
     TenantTable::EDGES,
@@ -22,6 +22,7 @@ const SIDE: [TenantTable; 10] = [
     TenantTable::DELETED,
     TenantTable::JOURNAL,
     TenantTable::CONSUMERS,
+    TenantTable::DEAD_LETTERS,
     TenantTable::COUNTERS,
     TenantTable::TENANTS,
     TenantTable::IMPORTS,
