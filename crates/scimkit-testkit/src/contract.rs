@@ -14,8 +14,8 @@
 //! runtime.block_on(future)`. Checks of concurrency drive futures from several threads at the same time.
 //!
 //! [`tenancy`] is the suite for stores of tenants, connections and tokens, [`archive`] for stores that export and
-//! import whole tenants, and [`journal`] for stores that write a journal. [`sql_driver`] has the checks of a driver for
-//! application tables.
+//! import whole tenants, [`journal`] for stores that write a journal, and [`dead_letters`] for those that remember what
+//! consumers have given up. [`sql_driver`] has the checks of a driver for application tables.
 
 mod answers;
 pub mod archive;
@@ -25,6 +25,7 @@ mod calls;
 mod clock;
 mod cursors;
 mod cycles;
+pub mod dead_letters;
 mod demands;
 mod driver;
 mod existing_matches;

@@ -55,3 +55,16 @@ fn file_keeps_the_contract_of_a_journal() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+#[test]
+fn file_keeps_the_contract_of_dead_letters() {
+    let mut failures = Vec::new();
+    for check in contract::dead_letters::checks() {
+        let (_directory, path) = file();
+        let store = Arc::new(SqliteStore::open(path).unwrap());
+        if let Err(problem) = check.run(store, &contract::block_on) {
+            failures.push(format!("{}: {problem}", check.name()));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}

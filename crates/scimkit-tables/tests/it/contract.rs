@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use scimkit_store::Settings;
-use scimkit_testkit::contract::{self, Subject, archive, journal, tenancy};
+use scimkit_testkit::contract::{self, Subject, archive, dead_letters, journal, tenancy};
 
 use crate::layouts::{COMPOSITE, INTEGER, TEXT};
 
@@ -34,6 +34,13 @@ fn journal_keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     let make = || Arc::new(COMPOSITE.in_folder(folder.path()));
     journal::check(|| make(), &contract::block_on).unwrap();
+}
+
+#[test]
+fn dead_letters_keep_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = || Arc::new(COMPOSITE.in_folder(folder.path()));
+    dead_letters::check(|| make(), &contract::block_on).unwrap();
 }
 
 #[test]

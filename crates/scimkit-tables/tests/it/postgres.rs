@@ -6,7 +6,7 @@ use deadpool_postgres::RecyclingMethod;
 use scimkit_store::{Settings, Store};
 use scimkit_tables::{TableStore, TokioPostgresDriver};
 use scimkit_testkit::{
-    contract::{self, Subject, archive, journal, tenancy},
+    contract::{self, Subject, archive, dead_letters, journal, tenancy},
     postgres::{self, TestDatabase},
 };
 
@@ -74,6 +74,15 @@ fn journal_keeps_the_contract() {
     };
     let make = || Arc::new(store(&database, &COMPOSITE, COMPOSITE_TABLES));
     journal::check(|| make(), &drive).unwrap();
+}
+
+#[test]
+fn dead_letters_keep_the_contract() {
+    let Some(database) = postgres::database() else {
+        return;
+    };
+    let make = || Arc::new(store(&database, &COMPOSITE, COMPOSITE_TABLES));
+    dead_letters::check(|| make(), &drive).unwrap();
 }
 
 #[test]

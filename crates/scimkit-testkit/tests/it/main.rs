@@ -16,6 +16,7 @@ mod conformance;
 mod contract;
 mod corpus;
 mod cursor;
+mod dead_letters;
 mod devices;
 mod fuzz;
 mod guard;
