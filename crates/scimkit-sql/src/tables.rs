@@ -17,6 +17,7 @@ mod row_page;
 mod row_table;
 mod side;
 mod statement;
+mod times;
 mod value_table;
 
 pub use catalog::{
@@ -38,4 +39,5 @@ pub use side::{
     remove_side_row, retired_after, retired_by_ids, set_hash, set_version, shared,
 };
 pub use statement::{SqlStatement, SqlValue};
+pub use times::{TimeColumns, TimeForm};
 pub use value_table::{ValueRow, ValueTable};

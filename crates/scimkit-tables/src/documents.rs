@@ -6,10 +6,13 @@ use chrono::{DateTime, Utc};
 use scimkit_core::{Version, format_instant};
 use scimkit_mapping::{FieldType, NOW, Record};
 use scimkit_registry::{Document, RequestError, Resource, ResourceId};
-use scimkit_sql::tables::{SIDE_COLUMNS, SqlValue};
+use scimkit_sql::{
+    Layout as _,
+    tables::{SIDE_COLUMNS, SqlValue},
+};
 use scimkit_store::{
     ConnectionId, StoreError,
-    engine::{FoundRow, RowHead, RowState},
+    engine::{FoundRow, ResourceRow, RowHead, RowState},
 };
 use serde_json::{Number, Value};
 
@@ -161,6 +164,22 @@ impl BoundTable {
         let is_empty = rest.as_map().keys().all(|name| name == "schemas");
         let text = (!is_empty).then(|| rest.to_text());
         Ok(Rest { external_id, text })
+    }
+
+    /// The columns of times that a write sets.
+    pub(crate) fn times(
+        &self,
+        is_new: bool,
+        row: &ResourceRow,
+    ) -> impl Iterator<Item = (&str, SqlValue)> {
+        let times = self.sql.names().times.as_ref();
+        let values = times.map(|times| {
+            let value = |at| times.form.value(self.sql.dialect(), at);
+            let created = (times.created.as_str(), value(row.created));
+            let modified = (times.modified.as_str(), value(row.last_modified));
+            [Some(created).filter(|_| is_new), Some(modified)]
+        });
+        values.into_iter().flatten().flatten()
     }
 
     /// The columns that differ between two documents of a row, with their new values at the time of a write.

@@ -37,7 +37,7 @@ mod values;
 mod verify;
 mod writes;
 
-pub use scimkit_sql::tables::{KeyType, SqlStatement, SqlValue};
+pub use scimkit_sql::tables::{KeyType, SqlStatement, SqlValue, TimeForm};
 
 #[cfg(feature = "rusqlite")]
 pub use self::rusqlite_driver::RusqliteDriver;

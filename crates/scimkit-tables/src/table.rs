@@ -1,10 +1,13 @@
 //! The application's tables, as they are named by the application.
 
-use scimkit_mapping::Mapping;
+use scimkit_mapping::{CheckedRule, Mapping};
 use scimkit_registry::AttributeRole;
 use scimkit_sql::{
     Dialect,
-    tables::{JoinNames, JoinTable, KeyColumn, KeyType, RowTable, TableNames, ValueTable},
+    tables::{
+        JoinNames, JoinTable, KeyColumn, KeyType, RowTable, TableNames, TimeColumns, TimeForm,
+        ValueTable,
+    },
 };
 
 use crate::TableError;
@@ -47,6 +50,7 @@ pub struct Table {
     members: Option<JoinNames>,
     name: String,
     tenant: Option<KeyColumn>,
+    times: Option<TimeColumns>,
 }
 
 impl Table {
@@ -62,6 +66,7 @@ impl Table {
             members: None,
             name: name.into(),
             tenant: None,
+            times: None,
         }
     }
 
@@ -93,6 +98,24 @@ impl Table {
     #[must_use]
     pub fn with_tenant(mut self, name: &str, key_type: KeyType) -> Self {
         self.tenant = Some(column(name, key_type));
+        self
+    }
+
+    /// Sets the columns with the times at which a row was created and last changed, `meta.created` and `meta.lastModified`.
+    ///
+    /// - A create by SCIM sets both, and every other change by SCIM the second one, changes of members included.
+    /// - A row that SCIM has never changed has the times of the columns. Of a column that is NULL or holds no time, SCIM sees
+    ///   the time of the creation, or else that of the first migration of the side tables.
+    /// - `lastModified` is the later of the last change by SCIM and the column, and so does not go back.
+    /// - A change of these columns alone does not change the ETag.
+    /// - The mapping must not have these columns.
+    #[must_use]
+    pub fn with_times(mut self, created: &str, modified: &str, form: TimeForm) -> Self {
+        self.times = Some(TimeColumns {
+            created: created.to_owned(),
+            form,
+            modified: modified.to_owned(),
+        });
         self
     }
 
@@ -140,6 +163,17 @@ impl Table {
         if rules.rules().any(|rule| rule.paths().any(is_membership)) {
             return Err(named("its memberships are no column: add `with_members`"));
         }
+        let is_mapped = |name: &String| {
+            let written = |rule: CheckedRule<'_>| {
+                let comparable = rule.comparable_column();
+                rule.field() == Some(name) || comparable.is_some_and(|c| c.column == name)
+            };
+            rules.rules().any(written) || rules.fields().iter().any(|field| field.name == *name)
+        };
+        let times = self.times.as_ref();
+        if times.is_some_and(|t| [&t.created, &t.modified].into_iter().any(is_mapped)) {
+            return Err(named("its columns of times are in the mapping, too"));
+        }
         if self.makes_ids && self.id.key_type == KeyType::Text {
             return Err(named("the database makes integers or UUIDs, not text"));
         }
@@ -165,6 +199,7 @@ impl Table {
             id_prefix,
             table: self.name,
             tenant: self.tenant,
+            times: self.times,
         };
         Ok(BoundTable {
             makes_ids: self.makes_ids,

@@ -72,6 +72,7 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
                     let registry = &self.context.settings.registry;
                     let kind = registry.resource_type(&bump.kind);
                     let row = row.bumped(kind.ok_or(StoreError::NotFound)?, bump);
+                    self.touch(&row, &mut changes)?;
                     self.put_side_row(&row, &hash(&row.document), &mut changes)?;
                     applied.push(bump.id.clone(), FoundRow::from(row));
                 }
@@ -163,6 +164,18 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         Ok(())
     }
 
+    /// Sets the time of a change that leaves the columns of the mapping as they are.
+    fn touch(&self, row: &ResourceRow, changes: &mut Changes<'a>) -> Result<(), RowsError> {
+        let (table, tenant) = self.written_table(&row.kind)?;
+        let key = table.sql.key(row.id.as_str());
+        let update = key.and_then(|key| table.sql.update(&tenant, key, table.times(false, row)));
+        if let Some(update) = update {
+            changes.begin(Some((row.id.clone(), table)));
+            changes.statements.push(update);
+        }
+        Ok(())
+    }
+
     /// Adds or changes a live row.
     fn put(&self, row: &ResourceRow, changes: &mut Changes<'a>) -> Result<(), RowsError> {
         let (table, tenant) = self.written_table(&row.kind)?;
@@ -184,7 +197,8 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
             .partition(|(name, _)| table.sql.values(name).is_some());
         let columns = columns
             .iter()
-            .map(|(name, value)| (name.as_str(), value.clone()));
+            .map(|(name, value)| (name.as_str(), value.clone()))
+            .chain(table.times(before.is_none(), row));
         let statement = if before.is_some() {
             table.sql.update(&tenant, key.clone(), columns)
         } else {

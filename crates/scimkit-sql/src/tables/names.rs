@@ -1,6 +1,6 @@
 //! The names and keys of the application's tables.
 
-use super::SqlValue;
+use super::{SqlValue, TimeColumns};
 
 /// The type of a column of identifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub struct TableNames {
     pub table: String,
     /// The column of the tenant; none if all rows belong to one tenant.
     pub tenant: Option<KeyColumn>,
+    /// The columns of the times; none if they are in side rows only.
+    pub times: Option<TimeColumns>,
 }
 
 /// The tenant whose rows a statement is about.

@@ -152,12 +152,31 @@ impl RowTable {
         id_text(self.dialect, &self.names, alias)
     }
 
+    /// The time of the creation in microseconds: that of the side row, which is exact.
     fn created(&self) -> String {
-        format!("coalesce(s.created_us, {FIRST_MIGRATION})")
+        let own = self.names.times.as_ref().map(|times| {
+            let own = times.form.micros(self.dialect, ROWS, &times.created);
+            format!("{own}, ")
+        });
+        let own = own.unwrap_or_default();
+        format!("coalesce(s.created_us, {own}{FIRST_MIGRATION})")
     }
 
+    /// The time of the last change in microseconds: that of SCIM or of the application, whichever is later.
     fn modified(&self) -> String {
-        format!("coalesce(s.modified_us, {FIRST_MIGRATION})")
+        let Some(times) = &self.names.times else {
+            return format!("coalesce(s.modified_us, {FIRST_MIGRATION})");
+        };
+        let created = times.form.micros(self.dialect, ROWS, &times.created);
+        let own = times.form.micros(self.dialect, ROWS, &times.modified);
+        // In SQLite, the later of two values is NULL if one of them is.
+        let later = match self.dialect {
+            Dialect::Postgres => "greatest",
+            Dialect::Sqlite => "max",
+        };
+        format!(
+            "coalesce({later}({own}, s.modified_us), {own}, s.modified_us, {created}, {FIRST_MIGRATION})"
+        )
     }
 
     /// ` FROM "users" t LEFT JOIN scim_resource s ON .. WHERE ..`, with the parameters of the tenant.

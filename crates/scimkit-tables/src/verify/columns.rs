@@ -22,6 +22,10 @@ impl Columns {
         for key in table.sql.key_columns() {
             is_complete &= self.check_column(&key.name, None, report);
         }
+        let times = table.sql.names().times.iter();
+        for name in times.flat_map(|times| [&times.created, &times.modified]) {
+            is_complete &= self.check_column(name, None, report);
+        }
         for field in columns_of(table) {
             is_complete &= self.check_column(&field.name, Some(field.data_type), report);
         }
@@ -144,6 +148,11 @@ impl Columns {
         for column in self.columns.iter().filter(must) {
             let mut keys = table.sql.key_columns();
             if keys.any(|key| is_same(self.dialect, &key.name, &column.name)) {
+                continue;
+            }
+            let times = table.sql.names().times.iter();
+            let mut times = times.flat_map(|times| [&times.created, &times.modified]);
+            if times.any(|name| is_same(self.dialect, name, &column.name)) {
                 continue;
             }
             let writes = |rule: &CheckedRule<'_>| {

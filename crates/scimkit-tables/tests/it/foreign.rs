@@ -457,6 +457,7 @@ fn lookups_of_values_use_their_index() {
         id_prefix: String::new(),
         table: "users".to_owned(),
         tenant: None,
+        times: None,
     };
     let table = RowTable::new(mapping.for_type("User").unwrap(), Dialect::Sqlite, names);
     let tenant = table.tenant("default", "default").unwrap();
@@ -473,4 +474,111 @@ fn lookups_of_values_use_their_index() {
     let uses = |index: &str| details.iter().any(|detail| detail.contains(index));
     assert!(uses("USING INDEX user_emails_by_address"), "{details:?}");
     assert!(uses("SEARCH t USING"), "{details:?}");
+}
+
+#[test]
+fn times_are_those_of_the_application_until_scim_changes_the_row() {
+    let world = World::new();
+    let insert = "INSERT INTO users (id, login, login_key, created_at, updated_at) VALUES
+        ('p-1', 'ada', 'ada', '2025-01-02 03:04:05', '2025-02-03T04:05:06.789Z'),
+        ('p-2', 'bo', 'bo', '2025-01-02 03:04:05', NULL),
+        ('p-3', 'cy', 'cy', 'long ago', 'today')";
+    world.own.execute(insert, []).unwrap();
+    let shown = |kind, id: &str| {
+        let stored = world.read(kind, id).unwrap();
+        let text = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        (
+            [text(stored.created), text(stored.last_modified)],
+            stored.version,
+        )
+    };
+    let times = |id: &str| shown(&world.user, id).0;
+    assert_eq!(
+        times("p-1"),
+        ["2025-01-02T03:04:05Z", "2025-02-03T04:05:06Z"]
+    );
+    assert_eq!(times("p-2"), [times("p-1")[0].as_str(); 2]);
+    let [first, last] = times("p-3");
+    assert!(first == last && first.as_str() > "2026", "{first} {last}");
+    assert_eq!(
+        world.find(r#"meta.lastModified gt "2025-01-03T00:00:00Z""#),
+        ["p-1", "p-3"]
+    );
+    assert_eq!(
+        world.find(r#"meta.created eq "2025-01-02T03:04:05Z""#),
+        ["p-1", "p-2"]
+    );
+    // A change by SCIM sets the time of the change.
+    let rename = |id: &str, name: &str| {
+        let mut change = Change::empty(Arc::clone(&world.user));
+        let name_attr = world.user.attribute_id("nickName").unwrap();
+        change.difference(name_attr, None, Some(json!(name)));
+        let (id, any) = (ResourceId::from(id), ExpectedVersion::Any);
+        wait(world.store.update(&world.scope, at(), id, change, any)).unwrap();
+    };
+    rename("p-1", "A");
+    let columns = |id: &str| {
+        let select = "SELECT created_at || ' ' || updated_at FROM users WHERE id = ?1";
+        world
+            .own
+            .query_row(select, [id], |row| row.get::<_, String>(0))
+            .unwrap()
+    };
+    assert_eq!(columns("p-1"), "2025-01-02 03:04:05 2026-01-01 00:00:00");
+    assert_eq!(
+        times("p-1"),
+        ["2025-01-02T03:04:05Z", "2026-01-01T00:00:00Z"]
+    );
+    // One by the application is seen if it is later, and is no other version.
+    let set = |at: &str| {
+        let update = "UPDATE users SET updated_at = ?1 WHERE id = 'p-1'";
+        world.own.execute(update, [at]).unwrap();
+        shown(&world.user, "p-1")
+    };
+    let before = set("2025-06-01 00:00:00");
+    assert_eq!(before.0[1], "2026-01-01T00:00:00Z");
+    let after = set("2026-06-01 00:00:00");
+    assert_eq!(after.0[1], "2026-06-01T00:00:00Z");
+    assert_eq!(after.1, before.1);
+    // A clock that is behind that of the application does not set the time back.
+    rename("p-1", "B");
+    assert!(times("p-1")[1].as_str() >= "2026-06-01T00:00:00Z");
+    assert!(
+        columns("p-1").as_str() >= "2025-01-02 03:04:05 2026-06-01 00:00:00",
+        "{}",
+        columns("p-1")
+    );
+}
+
+#[test]
+fn times_are_set_by_creates_and_changes_of_members() {
+    let world = World::new();
+    world.create(&world.user, "p-2", json!({"userName": "bo"}));
+    world.create(&world.group, "g1", json!({"displayName": "Staff"}));
+    let seconds = || {
+        let select = "SELECT made_at, changed_at FROM teams";
+        world
+            .own
+            .query_row(select, [], |row| {
+                Ok([row.get::<_, i64>(0)?, row.get::<_, i64>(1)?])
+            })
+            .unwrap()
+    };
+    assert_eq!(seconds(), [at().timestamp(); 2]);
+    let back = "UPDATE teams SET changed_at = 0";
+    world.own.execute(back, []).unwrap();
+    world.change_members("g1", &["p-2"], &[]);
+    assert!(seconds()[1] >= at().timestamp());
+    let missing = || {
+        let report = wait(world.store.verify()).unwrap();
+        let missing = report.findings().iter();
+        let missing = missing.filter(|finding| finding.kind == FindingKind::MissingColumn);
+        missing
+            .map(|finding| finding.column.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(missing(), []);
+    let drop = "ALTER TABLE teams DROP COLUMN changed_at";
+    world.own.execute(drop, []).unwrap();
+    assert_eq!(missing(), [Some("changed_at".to_owned())]);
 }

@@ -1,7 +1,7 @@
 //! Tables of applications, as they are before SCIM comes.
 
 use scimkit_registry::Registry;
-use scimkit_tables::{Driver, KeyType, Table, TableStore};
+use scimkit_tables::{Driver, KeyType, Table, TableStore, TimeForm};
 
 use crate::support::wait;
 
@@ -12,11 +12,14 @@ pub(crate) struct Layout {
     pub(crate) users: fn() -> Table,
 }
 
-/// Text ids that the server gives, no tenants, and logins that keep their spelling next to a folded column.
+/// Text ids that the server gives, no tenants, logins that keep their spelling next to a folded column, and columns of
+/// times.
 pub(crate) const TEXT: Layout = Layout {
     groups: || {
         let teams = Table::new("teams", TEXT_GROUPS);
-        teams.with_members("memberships", "team", "member")
+        teams
+            .with_members("memberships", "team", "member")
+            .with_times("made_at", "changed_at", TimeForm::Seconds)
     },
     sql: "CREATE TABLE users (
             id TEXT PRIMARY KEY,
@@ -25,9 +28,16 @@ pub(crate) const TEXT: Layout = Layout {
             given_name TEXT,
             family_name TEXT,
             job_title TEXT,
-            plan TEXT NOT NULL DEFAULT 'free'
+            plan TEXT NOT NULL DEFAULT 'free',
+            created_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+            updated_at TEXT
         ) STRICT;
-        CREATE TABLE teams (id TEXT PRIMARY KEY, name TEXT) STRICT;
+        CREATE TABLE teams (
+            id TEXT PRIMARY KEY,
+            name TEXT,
+            made_at INTEGER,
+            changed_at INTEGER
+        ) STRICT;
         CREATE TABLE memberships (
             team TEXT NOT NULL REFERENCES teams,
             member TEXT NOT NULL REFERENCES users,
@@ -45,7 +55,10 @@ pub(crate) const TEXT: Layout = Layout {
         ) STRICT;
         CREATE INDEX user_emails_by_user ON user_emails (user_id);
         CREATE INDEX user_emails_by_address ON user_emails (address_key);",
-    users: || Table::new("users", format!("{TEXT_USERS}{EMAILS}")),
+    users: || {
+        let users = Table::new("users", format!("{TEXT_USERS}{EMAILS}"));
+        users.with_times("created_at", "updated_at", TimeForm::Timestamp)
+    },
 };
 
 const TEXT_USERS: &str = r#"

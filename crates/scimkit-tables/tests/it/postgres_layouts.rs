@@ -12,9 +12,11 @@ pub(crate) const TEXT_TABLES: &str = "CREATE TABLE users (
         given_name text,
         family_name varchar(200),
         job_title text,
-        plan text NOT NULL DEFAULT 'free'
+        plan text NOT NULL DEFAULT 'free',
+        created_at timestamptz NOT NULL DEFAULT now(),
+        updated_at timestamp
     );
-    CREATE TABLE teams (id text PRIMARY KEY, name text);
+    CREATE TABLE teams (id text PRIMARY KEY, name text, made_at bigint, changed_at integer);
     CREATE TABLE memberships (
         team text NOT NULL REFERENCES teams,
         member text NOT NULL REFERENCES users,
