@@ -19,6 +19,7 @@ mod bare;
 #[path = "../shared/client.rs"]
 mod client;
 mod server;
+mod tables;
 
 use std::{env, path::Path, thread};
 
@@ -34,6 +35,7 @@ fn main() {
     match arguments.first().map(String::as_str) {
         None => println!("Run benches/request-instructions, which builds the servers first."),
         Some("bare") => bare::serve(),
+        Some("tables") => tables::serve(Path::new(arguments.get(1).expect("a file"))),
         Some(quickstart) => compare(Path::new(quickstart), arguments.get(1).map(String::as_str)),
     }
 }
@@ -101,26 +103,30 @@ const ROWS: [Row; 6] = [
 /// The row with the memory per user.
 const MEMORY: &str = "memory per user";
 
-const KINDS: [Kind; 3] = [Kind::Bare, Kind::Memory, Kind::Sqlite];
+const KINDS: [Kind; 4] = [Kind::Bare, Kind::Memory, Kind::Sqlite, Kind::Tables];
 
 fn compare(quickstart: &Path, only: Option<&str>) {
-    println!("| request | bare server | memory | SQLite |");
-    println!("|---|---|---|---|");
+    println!("| request | bare server | memory | SQLite | own tables |");
+    println!("|---|---|---|---|---|");
     for row in ROWS
         .iter()
         .filter(|row| only.is_none_or(|name| row.name == name))
     {
-        let [bare, memory, sqlite] = KINDS.map(|kind| row.instructions(kind, quickstart) / 1_000.0);
+        let counts = KINDS.map(|kind| row.instructions(kind, quickstart) / 1_000.0);
+        let [bare, memory, sqlite, tables] = counts;
         println!(
-            "| {} | {bare:.1} k | {memory:.1} k ({:.2}x) | {sqlite:.1} k ({:.2}x) |",
+            "| {} | {bare:.1} k | {memory:.1} k ({:.2}x) | {sqlite:.1} k ({:.2}x) | {tables:.1} k ({:.2}x SQLite) |",
             row.name,
             memory / bare,
-            sqlite / bare
+            sqlite / bare,
+            tables / sqlite
         );
     }
     if only.is_none_or(|name| name == MEMORY) {
-        let [bare, memory, sqlite] = KINDS.map(|kind| memory_per_user(kind, quickstart));
-        println!("| {MEMORY} (10,000 users) | {bare:.1} kB | {memory:.1} kB | {sqlite:.1} kB |");
+        let [bare, memory, sqlite, tables] = KINDS.map(|kind| memory_per_user(kind, quickstart));
+        println!(
+            "| {MEMORY} (10,000 users) | {bare:.1} kB | {memory:.1} kB | {sqlite:.1} kB | {tables:.1} kB |"
+        );
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Bare,
     Memory,
     Sqlite,
+    /// The tables of an application, in SQLite.
+    Tables,
 }
 
 /// A running server.
@@ -39,7 +41,7 @@ impl Server {
         let counts = folder.join("counts");
         let itself = env::current_exe().unwrap();
         let program = match kind {
-            Kind::Bare => &itself,
+            Kind::Bare | Kind::Tables => &itself,
             Kind::Memory | Kind::Sqlite => quickstart,
         };
         let mut command = if is_counted {
@@ -56,8 +58,9 @@ impl Server {
             Kind::Bare => command.arg("bare"),
             Kind::Memory => command.args(["--store", "memory"]),
             Kind::Sqlite => command.args(["--store", &file]),
+            Kind::Tables => command.args(["tables", file.trim_start_matches("sqlite:")]),
         };
-        if kind != Kind::Bare {
+        if matches!(kind, Kind::Memory | Kind::Sqlite) {
             command.args(["--listen", "127.0.0.1:0", "--token", TOKEN]);
         }
         let log = fs::File::create(folder.join("log")).unwrap();

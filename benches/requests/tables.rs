@@ -1,0 +1,107 @@
+//! A server over an application's tables in SQLite.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use scimkit::{
+    BearerTokens, Server, Settings, TableStore, TokenDigest,
+    tables::{RusqliteDriver, Table},
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::client::TOKEN;
+
+/// The tables before SCIM comes: a column for what a product has itself. The rest of a user is kept beside them.
+const TABLES: &str = "
+CREATE TABLE users (
+    id TEXT PRIMARY KEY,
+    login TEXT NOT NULL UNIQUE,
+    given_name TEXT,
+    family_name TEXT,
+    full_name TEXT,
+    job_title TEXT,
+    is_active INTEGER,
+    plan TEXT NOT NULL DEFAULT 'free'
+);
+CREATE TABLE teams (id TEXT PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE team_members (
+    team_id TEXT NOT NULL REFERENCES teams,
+    user_id TEXT NOT NULL REFERENCES users,
+    PRIMARY KEY (team_id, user_id)
+);
+CREATE INDEX team_members_user ON team_members (user_id);";
+
+const USERS: &str = r#"
+[User.fields]
+login = { type = "text", unique = true, filterable = true, folded = true }
+given_name = "text"
+family_name = "text"
+full_name = "text"
+job_title = "text"
+is_active = "boolean"
+
+[[User.map]]
+scim = "userName"
+field = "login"
+transform = ["fold"]
+
+[[User.map]]
+scim = "name.givenName"
+field = "given_name"
+
+[[User.map]]
+scim = "name.familyName"
+field = "family_name"
+
+[[User.map]]
+scim = "displayName"
+field = "full_name"
+
+[[User.map]]
+scim = "title"
+field = "job_title"
+
+[[User.map]]
+scim = "active"
+field = "is_active"
+"#;
+
+const TEAMS: &str = r#"
+[Group.fields]
+name = "text"
+
+[[Group.map]]
+scim = "displayName"
+field = "name"
+"#;
+
+/// Serves until it is told to end, with its database in that file.
+#[tokio::main]
+pub(crate) async fn serve(file: &Path) {
+    Connection::open(file)
+        .unwrap()
+        .execute_batch(TABLES)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/scim/v2", listener.local_addr().unwrap());
+    let teams = Table::new("teams", TEAMS).with_members("team_members", "team_id", "user_id");
+    let store = TableStore::builder(RusqliteDriver::open(file).unwrap())
+        .with_users(Table::new("users", USERS))
+        .with_groups(teams)
+        .open(Settings::new(&url));
+    let (store, settings) = store.await.unwrap();
+    let token = TokenDigest::new(TOKEN.as_bytes());
+    let server = Server::new(store, settings).with_authentication(BearerTokens::new([token]));
+    println!("{url}");
+    let stopped = async {
+        signal(SignalKind::terminate()).unwrap().recv().await;
+    };
+    let app: axum::Router = scimkit::axum::router("/scim/v2", server);
+    axum::serve(listener, app)
+        .with_graceful_shutdown(stopped)
+        .await
+        .unwrap();
+}
