@@ -1,5 +1,7 @@
 //! What the quickstarts share: the command line, the store, authentication, and the process around the server.
 
+#[path = "../../crates/scimkit-cli/src/database_file.rs"]
+mod database_file;
 mod flags;
 mod options;
 mod process;
@@ -8,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 pub(crate) use flags::Problem;
+use flags::files;
 use options::{OpenedStore, Options};
 pub(crate) use process::Stop;
 use scimkit::Server;

@@ -11,7 +11,10 @@ use clap::Parser;
 use scimkit::{MemoryStore, SqliteStore, Store, TenantStore};
 use tokio::net::TcpListener;
 
-use super::flags::{Problem, ScimFlags, files, invalid};
+use super::{
+    database_file,
+    flags::{Problem, ScimFlags, files, invalid},
+};
 
 /// Run a SCIM 2.0 endpoint that identity providers can provision users and groups to
 #[derive(Debug, Parser)]
@@ -91,7 +94,7 @@ impl Options {
             StoreChoice::Memory => Ok(MemoryStore::new().into()),
             StoreChoice::Sqlite(path) => {
                 let opened = SqliteStore::open(path).map_err(|error| -> Problem {
-                    match files::explain_database(path) {
+                    match database_file::explain_database(path) {
                         Some(problem) => format!("can't open the store: {problem}").into(),
                         None => invalid(path, error),
                     }

@@ -6,7 +6,7 @@ use clap::Args;
 use deadpool_postgres::{Manager, Pool, Runtime};
 use scimkit::tables::{RusqliteDriver, TokioPostgresDriver};
 
-use crate::{chain, files};
+use crate::{chain, database_file, files};
 
 /// The database of the application.
 #[derive(Debug, Args)]
@@ -70,7 +70,7 @@ impl DatabaseArgs {
                 }
                 let driver = RusqliteDriver::open(path);
                 let driver = driver.map_err(|error| {
-                    let problem = files::explain_database(path);
+                    let problem = database_file::explain_database(path);
                     problem.unwrap_or_else(|| format!("`{}`: {}", path.display(), chain(&error)))
                 })?;
                 Ok(Database::Sqlite(driver))

@@ -1,7 +1,7 @@
 //! Files of the command, and why one can't be opened.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     io::{self, ErrorKind},
     path::Path,
 };
@@ -43,42 +43,13 @@ pub(crate) fn explain(path: &Path, error: &io::Error) -> String {
     }
 }
 
-/// Why a database can't be opened, if the file or its folder is the reason. SQLite does not say.
-pub(crate) fn explain_database(path: &Path) -> Option<String> {
-    let existed = path.exists();
-    let opened = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path);
-    match opened {
-        Err(error) => Some(explain(path, &error)),
-        Ok(_) if !existed => {
-            // The probe created it.
-            drop(fs::remove_file(path));
-            None
-        }
-        Ok(_) => {
-            let folder = folder(path);
-            let is_read_only = fs::metadata(folder).is_ok_and(|of| of.permissions().readonly());
-            is_read_only.then(|| {
-                format!(
-                    "the folder `{}` is not writable: SQLite writes files next to `{}`",
-                    folder.display(),
-                    path.display()
-                )
-            })
-        }
-    }
-}
-
 /// The folder of a file, if it does not exist.
 fn missing_folder(path: &Path) -> Option<&Path> {
     Some(folder(path)).filter(|folder| !folder.is_dir())
 }
 
-fn folder(path: &Path) -> &Path {
+/// The folder of a file.
+pub(crate) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -89,7 +60,7 @@ fn folder(path: &Path) -> &Path {
 mod tests {
     use std::{io::ErrorKind, path::Path};
 
-    use super::{explain, explain_database};
+    use super::explain;
 
     #[test]
     fn reason_names_what_is_wrong_with_the_path() {
@@ -113,15 +84,5 @@ mod tests {
         }
         let bare = explain(Path::new("no such file"), &ErrorKind::NotFound.into());
         assert_eq!(bare, "there is no file `no such file`");
-    }
-
-    #[test]
-    fn probe_of_a_database_leaves_no_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.sqlite");
-        assert_eq!(explain_database(&file), None);
-        assert!(!file.exists());
-        let text = explain_database(folder.path()).unwrap();
-        assert!(text.ends_with("is a folder, expected a file"), "{text}");
     }
 }

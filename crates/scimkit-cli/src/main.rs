@@ -9,6 +9,7 @@ mod compact;
 mod completions;
 mod connection;
 mod database;
+mod database_file;
 mod doctor;
 mod exit;
 mod files;

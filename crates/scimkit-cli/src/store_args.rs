@@ -15,7 +15,7 @@ use scimkit::{
 };
 use serde_json::Value;
 
-use crate::{chain, exit, files, output};
+use crate::{chain, database_file, exit, files, output};
 
 /// The store of a command, and the format of its output.
 #[derive(Debug, Args)]
@@ -189,7 +189,7 @@ impl StoreArgs {
             self.existing()?;
         }
         let opened = SqliteStore::open(path).map_err(|error| {
-            let problem = files::explain_database(path)
+            let problem = database_file::explain_database(path)
                 .unwrap_or_else(|| format!("`{}`: {}", path.display(), chain(&error)));
             Failure::Unusable(format!("can't open the store: {problem}"))
         })?;

@@ -1,10 +1,6 @@
 //! The flags of every example that serves SCIM below `/scim/v2`: schemas, policies and authentication.
 
 mod access;
-#[allow(
-    dead_code,
-    reason = "not every example opens the file of a database itself"
-)]
 #[path = "../../../crates/scimkit-cli/src/files.rs"]
 pub(crate) mod files;
 mod welcome;
