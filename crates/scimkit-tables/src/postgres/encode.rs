@@ -10,7 +10,7 @@ use super::{EPOCH_SECONDS, oid};
 /// `type_oid` and `is_text` are those of the type that the server expects: see [`from_binary`](super::from_binary).
 ///
 /// # Errors
-/// The value is none of the type, or the type is unknown; the text says which.
+/// The value does not fit the type, or the type is not supported. The text names the type.
 ///
 /// # Example
 /// ```
@@ -31,7 +31,8 @@ pub fn to_binary(
         return Ok(None);
     }
     let encoded = encoded(type_oid, is_text, value);
-    let wrong = || format!("{value:?} is no value of the type {type_oid} of `pg_type`");
+    // The text is logged, so it does not contain the value, which may be personal.
+    let wrong = || format!("a parameter does not fit the type {type_oid} of `pg_type`");
     encoded.map(Some).ok_or_else(wrong)
 }
 
