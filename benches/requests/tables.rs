@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::client::TOKEN;
 
-/// The tables before SCIM comes: a column for what a product has itself. The rest of a user is kept beside them.
+/// The tables of an application. The attributes without a column are in a side table.
 const TABLES: &str = "
 CREATE TABLE users (
     id TEXT PRIMARY KEY,
@@ -78,7 +78,7 @@ scim = "displayName"
 field = "name"
 "#;
 
-/// Serves until it is told to end, with its database in that file.
+/// Serves until SIGTERM, with a new database in that file.
 #[tokio::main]
 pub(crate) async fn serve(file: &Path) {
     Connection::open(file)

@@ -130,7 +130,7 @@ async fn sign_in(
     Ok(session.reveal().to_owned())
 }
 
-/// Resolves when the process is told to stop.
+/// Resolves at Ctrl-C.
 async fn stopped() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;

@@ -48,7 +48,7 @@ pub(crate) async fn router(
     Ok(scimkit::axum::router("/scim/v2", server).route("/tokens", post(page)))
 }
 
-/// Ends the sessions of somebody who was deactivated or deleted.
+/// Ends the sessions of a user who was deactivated or deleted.
 async fn sign_out(database: Database, event: Arc<Event>) -> Result<(), EventError> {
     if let Some(user) = event.user_lost_access() {
         database.end_sessions(user.as_str()).await?;

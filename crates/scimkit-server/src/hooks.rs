@@ -60,13 +60,13 @@ impl fmt::Debug for Secret<'_> {
     }
 }
 
-/// A listener that is told when a request has changed the data of a tenant.
+/// A listener that is called when a request has changed the data of a tenant.
 ///
 /// It is a hint for consumers of the [`Journal`](scimkit_store::Journal), so that they need not wait for their next
 /// poll. Some changes come without it: those of other processes, of archive imports, of the application itself, and
 /// of requests whose client disconnects during the write.
 pub trait ChangeListener: fmt::Debug + Send + Sync + 'static {
-    /// Is called after each commit, before the response is sent. It must return at once.
+    /// Called after each commit, before the response is sent. It must return at once.
     fn changed(&self, tenant: &TenantId);
 }
 

@@ -88,7 +88,7 @@ impl Server {
         self
     }
 
-    /// Adds a listener that is told of each commit.
+    /// Adds a listener that is called after each commit.
     #[must_use]
     pub fn with_change_listener(mut self, listener: impl ChangeListener) -> Self {
         let inner = Arc::make_mut(&mut self.inner);

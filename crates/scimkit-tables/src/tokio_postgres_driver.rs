@@ -166,7 +166,7 @@ impl Drop for TokioPostgresTransaction {
             && self.state == State::Running
             && let Some(runtime) = &self.runtime
         {
-            // Nobody else has to wait for the statement that is still running.
+            // The connection stays with a task until the running statement ends, so that no other transaction waits for it.
             drop(runtime.spawn(end));
         }
     }

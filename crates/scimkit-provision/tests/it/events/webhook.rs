@@ -323,7 +323,7 @@ async fn a_gap_has_a_message() {
     }
 }
 
-/// A client of the application that fails as it is told.
+/// A client of the application that fails or hangs.
 #[derive(Debug)]
 struct OwnClient {
     hangs: bool,
