@@ -23,12 +23,15 @@ pub(super) async fn purge<D: Driver>(
 ) -> Result<u64, StoreError> {
     let of = tenant.as_str();
     let before = reference::micros(before);
-    let mut side = store.side_of(of).await?;
-    if !side.is_known(of).await? {
-        let context = store.own_context(tenant);
-        let mut rows = store.tables().rows_of(&context, side.transaction);
-        if !rows.has_resources().await? {
-            return Err(StoreError::NotFound);
+    {
+        // This transaction ends before the next one begins, because a driver may have a single connection.
+        let mut side = store.side_of(of).await?;
+        if !side.is_known(of).await? {
+            let context = store.own_context(tenant);
+            let mut rows = store.tables().rows_of(&context, side.transaction);
+            if !rows.has_resources().await? {
+                return Err(StoreError::NotFound);
+            }
         }
     }
     let mut purged: u64 = 0;

@@ -20,6 +20,22 @@ use crate::{
     support::wait,
 };
 
+#[test]
+fn a_purge_needs_one_connection() {
+    let store = crate::layouts::COMPOSITE.in_memory();
+    let settings = Arc::new(Settings::new("https://app.example/scim/v2"));
+    let tenant = TenantId::default();
+    let context = RequestContext::new(tenant.clone(), settings);
+    let kind = Arc::clone(context.settings.registry.resource_type("User").unwrap());
+    let document = kind
+        .admit(json!({"userName": "ada"}), &Tolerance::DEFAULT)
+        .unwrap();
+    let at = DateTime::from_timestamp(1_767_225_600, 0).unwrap();
+    let change = Change::create(kind, document);
+    wait(store.create(&context, at, ResourceId::from("u1"), change)).unwrap();
+    assert_eq!(wait(store.purge_deleted(&tenant, at)).unwrap(), 0);
+}
+
 struct Product {
     context: RequestContext,
     folder: tempfile::TempDir,
