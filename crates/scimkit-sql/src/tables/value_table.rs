@@ -3,6 +3,7 @@
 use scimkit_core::DataType;
 use scimkit_mapping::{FieldRows, RowColumn};
 use scimkit_registry::{Attr, AttrId, ResourceType, fold_case};
+use serde_json::Value;
 
 use super::{SqlStatement, SqlValue};
 use crate::{
@@ -167,13 +168,31 @@ impl ValueTable {
             if value == SqlValue::Null {
                 text.push_str(&format!(" AND {name} IS NULL"));
             } else {
+                let is_default = is_default(column, &value);
                 parameters.push(value);
                 let number = self.dialect.placeholder(parameters.len());
-                text.push_str(&format!(" AND {name} = {number}"));
+                if is_default {
+                    // A row of the application without a value is read as one with the default.
+                    text.push_str(&format!(" AND ({name} = {number} OR {name} IS NULL)"));
+                } else {
+                    text.push_str(&format!(" AND {name} = {number}"));
+                }
             }
         }
         let text = text.into();
         SqlStatement { parameters, text }
+    }
+}
+
+/// Returns whether a value is the default of its column.
+fn is_default(column: &RowColumn, value: &SqlValue) -> bool {
+    match (&column.default, value) {
+        (Some(Value::Bool(default)), SqlValue::Bool(value)) => default == value,
+        (Some(Value::Number(default)), SqlValue::Integer(value)) => {
+            default.as_i64() == Some(*value)
+        }
+        (Some(Value::String(default)), SqlValue::Text(value)) => default == value,
+        _ => false,
     }
 }
 

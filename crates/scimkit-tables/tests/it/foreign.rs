@@ -14,7 +14,7 @@ use scimkit_store::{
     ExpectedVersion, Query, ReadOptions, RequestContext, Settings, Store, StoreError,
     StoreExt as _, StoredResource, TenantId,
 };
-use scimkit_tables::{FindingKind, KeyType, RusqliteDriver, TableStore};
+use scimkit_tables::{FindingKind, KeyType, RusqliteDriver, Table, TableStore};
 use serde_json::{Value, json};
 
 use crate::{layouts::TEXT, support::wait};
@@ -581,4 +581,52 @@ fn times_are_set_by_creates_and_changes_of_members() {
     let drop = "ALTER TABLE teams DROP COLUMN changed_at";
     world.own.execute(drop, []).unwrap();
     assert_eq!(missing(), [Some("changed_at".to_owned())]);
+}
+
+#[test]
+fn row_without_a_value_is_one_with_the_default() {
+    const MAPPING: &str = r#"
+        [User.fields]
+        login = "text"
+
+        [User.fields.emails]
+        table = "user_emails"
+        key = "user_id"
+        columns = { value = "address", primary = { column = "is_primary", default = false } }
+
+        [[User.map]]
+        scim = "userName"
+        field = "login"
+
+        [[User.map]]
+        scim = "emails"
+        field = "emails"
+    "#;
+    let connection = Connection::open_in_memory().unwrap();
+    let tables = "CREATE TABLE users (id TEXT PRIMARY KEY, login TEXT);
+        CREATE TABLE user_emails (user_id TEXT, address TEXT, is_primary INTEGER);
+        INSERT INTO users VALUES ('u1', 'ada');
+        INSERT INTO user_emails VALUES ('u1', 'ada@x.org', NULL), ('u1', 'ada@y.org', 1)";
+    connection.execute_batch(tables).unwrap();
+    let driver = RusqliteDriver::with_connection(connection).unwrap();
+    let store = TableStore::builder(driver).with_users(Table::new("users", MAPPING));
+    let settings = Settings::new("https://app.example/scim/v2");
+    let (store, settings) = wait(store.open(settings)).unwrap();
+    let user = Arc::clone(settings.registry.resource_type("User").unwrap());
+    let scope = RequestContext::new(TenantId::default(), Arc::new(settings));
+    let emails = || {
+        let id = ResourceId::from("u1");
+        let options = ReadOptions::default();
+        let read = store.read(&scope, &user, &id, &options);
+        tree(&wait(read).unwrap())["emails"].clone()
+    };
+    let before = emails();
+    assert_eq!(before.as_array().unwrap().len(), 2, "{before}");
+    let attr = user.attribute_id("emails").unwrap();
+    let mut change = Change::empty(Arc::clone(&user));
+    let after = json!([{"value": "ada@y.org", "primary": true}]);
+    change.difference(attr, Some(&before), Some(after.clone()));
+    let (id, any) = (ResourceId::from("u1"), ExpectedVersion::Any);
+    wait(store.update(&scope, at(), id, change, any)).unwrap();
+    assert_eq!(emails(), after);
 }
