@@ -1,6 +1,7 @@
 //! Values that the server gets.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use scimkit_core::parse_instant;
 use scimkit_sql::tables::SqlValue;
 
 use super::{EPOCH_SECONDS, oid};
@@ -107,9 +108,10 @@ fn instant(text: &str) -> Option<i64> {
         "-infinity" => return Some(i64::MIN),
         _ => {}
     }
-    let instant = match DateTime::parse_from_rfc3339(text) {
-        Ok(instant) => instant.to_utc(),
-        Err(_) => text.parse::<NaiveDateTime>().ok()?.and_utc(),
+    let instant = match (parse_instant(text), DateTime::parse_from_rfc3339(text)) {
+        (Some(instant), _) => instant,
+        (None, Ok(instant)) => instant.to_utc(),
+        (None, Err(_)) => text.parse::<NaiveDateTime>().ok()?.and_utc(),
     };
     let first = DateTime::from_timestamp(EPOCH_SECONDS, 0)?;
     instant.signed_duration_since(first).num_microseconds()

@@ -8,6 +8,7 @@ use futures_util::{
     FutureExt as _, TryFutureExt as _, TryStreamExt as _,
     future::{BoxFuture, MaybeDone, join_all, maybe_done},
 };
+use scimkit_core::parse_instant;
 use scimkit_sql::tables::{SqlStatement, SqlValue};
 use scimkit_store::rows::TransactionMode;
 use tokio_postgres::{
@@ -162,6 +163,15 @@ pub(super) async fn commit(client: &ClientWrapper) -> Result<(), DriverError> {
     })
 }
 
+/// The types in which a boolean is a word.
+const WORDS: [Type; 5] = [
+    Type::BPCHAR,
+    Type::JSON,
+    Type::JSONB,
+    Type::TEXT,
+    Type::VARCHAR,
+];
+
 /// A parameter, which the server reads as text of the type that it expects.
 #[derive(Debug)]
 struct Bound<'a>(&'a SqlValue);
@@ -175,14 +185,21 @@ impl ToSql for Bound<'_> {
         match self.0 {
             SqlValue::Blob(bytes) => out.extend_from_slice(bytes),
             // What a boolean and an integer accept.
-            SqlValue::Bool(value) if *kind != Type::TEXT => {
+            SqlValue::Bool(value) if !WORDS.contains(kind) => {
                 out.extend_from_slice(if *value { b"1" } else { b"0" });
             }
             SqlValue::Bool(value) => out.extend_from_slice(value.to_string().as_bytes()),
             SqlValue::Integer(number) => out.extend_from_slice(number.to_string().as_bytes()),
             SqlValue::Null => return Ok(IsNull::Yes),
             SqlValue::Real(number) => out.extend_from_slice(number.to_string().as_bytes()),
-            SqlValue::Text(text) => out.extend_from_slice(text.as_bytes()),
+            SqlValue::Text(text) => {
+                // The server ignores the zone of a `timestamp`, and reads a `timestamptz` without a zone in that of the session.
+                let is_instant = [Type::TIMESTAMP, Type::TIMESTAMPTZ].contains(kind);
+                match is_instant.then(|| parse_instant(text)).flatten() {
+                    Some(at) => out.extend_from_slice(at.to_rfc3339().as_bytes()),
+                    None => out.extend_from_slice(text.as_bytes()),
+                }
+            }
         }
         Ok(IsNull::No)
     }

@@ -248,9 +248,11 @@ fn columns_of_all_types_are_plain_values() {
     let columns = "login, state, at, day, clock, amount, ratio, flag, bits";
     let insert =
         format!("INSERT INTO typed ({columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
-    let insert = values
-        .iter()
-        .cloned()
+    // The zone counts, though the column has none.
+    let mut sent = values.clone();
+    sent[2] = SqlValue::from("2026-01-02T04:34:05.250+01:30");
+    let insert = sent
+        .into_iter()
         .fold(SqlStatement::new(insert), SqlStatement::with_parameter);
     let select =
         format!("SELECT {columns} FROM typed WHERE login = $1 AND state = $2 AND flag = $3");
