@@ -225,7 +225,7 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
             self.seen.insert(row.head.id.clone(), Some(row.clone()));
         }
         // The application may have given the id to another row since.
-        deleted.retain(|row| matches!(self.seen.get(&row.head.id), Some(None) | None));
+        deleted.retain(|row| !matches!(self.seen.get(&row.head.id), Some(Some(_))));
         found.append(&mut deleted);
         Ok(found)
     }

@@ -95,6 +95,8 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
     pub(crate) async fn apply_now(&mut self, operations: &Operations) -> Result<(), RowsError> {
         self.apply(operations).await?;
         self.queue_results().await?;
+        // The next operations are on other rows.
+        self.seen.clear();
         Ok(())
     }
 
@@ -169,10 +171,8 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         let (table, tenant) = self.written_table(&row.kind)?;
         let key = table.sql.key(row.id.as_str());
         let update = key.and_then(|key| table.sql.update(&tenant, key, table.times(false, row)));
-        if let Some(update) = update {
-            changes.begin(Some((row.id.clone(), table)));
-            changes.statements.push(update);
-        }
+        changes.begin(Some((row.id.clone(), table)));
+        changes.statements.extend(update);
         Ok(())
     }
 
