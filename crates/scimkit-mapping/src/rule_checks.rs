@@ -205,9 +205,11 @@ impl<'a> RuleChecker<'a> {
             .filter(|sub| sub.parent() == Some(attr.id()))
             .map(|sub| sub.name())
             .collect();
-        if rows.columns.is_empty() || rows.table.is_empty() || rows.key.is_empty() {
+        let mut columns = rows.columns.iter();
+        let has_unnamed = columns.any(|column| column.name.is_empty());
+        if rows.columns.is_empty() || rows.table.is_empty() || rows.key.is_empty() || has_unnamed {
             let detail = format!(
-                "`{}` is incomplete: a table of values has `table`, `key` and `columns`",
+                "`{}` is incomplete: a table of values has `table`, `key` and `columns`, and each column has a name",
                 field.name
             );
             self.problem(draft, &bound.label, "field", 0, detail);
