@@ -18,7 +18,8 @@ pub(crate) struct DatabaseArgs {
         hide_env_values = true,
         value_name = "URL"
     )]
-    database: DatabaseUrl,
+    // Not parsed by clap, whose errors show the value with its password.
+    database: String,
 }
 
 #[derive(Debug, Clone)]
@@ -57,20 +58,20 @@ impl FromStr for DatabaseUrl {
 impl DatabaseArgs {
     /// Opens the database, which must exist.
     pub(crate) fn open(&self) -> Result<Database, String> {
-        match &self.database {
+        match self.database.parse()? {
             DatabaseUrl::Postgres(config) => {
-                let manager = Manager::new((**config).clone(), tokio_postgres::NoTls);
+                let manager = Manager::new(*config, tokio_postgres::NoTls);
                 let pool = Pool::builder(manager).runtime(Runtime::Tokio1).max_size(2);
                 let pool = pool.build().map_err(|error| chain(&error))?;
                 Ok(Database::Postgres(TokioPostgresDriver::new(pool)))
             }
             DatabaseUrl::Sqlite(path) => {
                 if let Err(error) = path.metadata() {
-                    return Err(files::explain(path, &error));
+                    return Err(files::explain(&path, &error));
                 }
-                let driver = RusqliteDriver::open(path);
+                let driver = RusqliteDriver::open(&path);
                 let driver = driver.map_err(|error| {
-                    let problem = database_file::explain_database(path);
+                    let problem = database_file::explain_database(&path);
                     problem.unwrap_or_else(|| format!("`{}`: {}", path.display(), chain(&error)))
                 })?;
                 Ok(Database::Sqlite(driver))

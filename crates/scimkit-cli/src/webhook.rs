@@ -24,10 +24,10 @@ const PAGE: u32 = 500;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List the messages of a tenant that were given up
+    /// List the undelivered messages of a tenant
     #[command(after_help = exit::STORE)]
     List(List),
-    /// Send the messages of a tenant again that were given up
+    /// Resend the undelivered messages of a tenant
     ///
     /// A message that is accepted is removed from the list. The command stops at the first one that is not.
     #[command(after_help = exit::STORE)]
@@ -53,9 +53,9 @@ pub(crate) struct Resend {
         value_delimiter = ',',
         value_name = "KEYS"
     )]
-    keys: Vec<WebhookKey>,
+    keys: Vec<String>,
 
-    /// Only the message of this change
+    /// Number of the only change to resend
     #[arg(long, value_name = "NUMBER")]
     number: Option<u64>,
 
@@ -140,7 +140,11 @@ fn as_json(letter: &DeadLetter) -> Value {
 }
 
 async fn resend(store: &SqliteStore, options: &Resend) -> Result<CommandOutput, Failure> {
-    let webhook = Webhook::new(&options.url, options.keys.iter().cloned());
+    // Not parsed by clap, whose errors show the value.
+    let keys = options.keys.iter().map(|key| key.trim().parse());
+    let keys = keys.collect::<Result<Vec<WebhookKey>, _>>();
+    let keys = keys.map_err(|error| Failure::Unusable(error.to_string()))?;
+    let webhook = Webhook::new(&options.url, keys);
     let webhook = webhook.map_err(|error| Failure::Rejected(error.to_string()))?;
     let consumer: EventConsumer = webhook.consumer(&options.consumer.consumer);
     let tenant = options.consumer.tenant.id();

@@ -50,7 +50,7 @@
 //! let key: WebhookKey = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse()?;
 //! let webhook = Webhook::new("https://app.example/hooks/scim", [key])?;
 //! let store = Arc::new(MemoryStore::new());
-//! // After 12 attempts in about 4 minutes, a message becomes a dead letter.
+//! // After 12 attempts in about 6 minutes, a message becomes a dead letter.
 //! let consumer = webhook.consumer("webhook").with_dead_letters(12, store.clone());
 //! let events = Events::new(store).with_consumer(consumer);
 //!
@@ -111,7 +111,7 @@ pub enum WebhookError {
     Url {
         /// The problem, and what to do.
         problem: &'static str,
-        /// The URL.
+        /// The URL, without a user name and password.
         url: String,
     },
 }
@@ -142,7 +142,7 @@ impl Webhook {
     ) -> Result<Self, WebhookError> {
         let invalid = |problem| WebhookError::Url {
             problem,
-            url: url.to_owned(),
+            url: url.rsplit('@').next().unwrap_or_default().to_owned(),
         };
         let parsed: Uri = url
             .parse()

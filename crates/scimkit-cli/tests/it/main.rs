@@ -31,6 +31,7 @@ fn command(arguments: &[&str]) -> Command {
         "SCIMKIT_DATABASE",
         "SCIMKIT_STORE",
         "SCIMKIT_TOKEN",
+        "SCIMKIT_WEBHOOK_KEYS",
         "NO_COLOR",
         "CLICOLOR",
         "CLICOLOR_FORCE",

@@ -115,8 +115,8 @@ impl EventConsumer {
 
     /// Gives up an event after a number of failed attempts, and stores it as a [dead letter](DeadLetters).
     ///
-    /// The next event of the tenant follows. Without it, an event is tried until it succeeds, as is a gap of missing changes always.
-    /// Attempts are counted by each process.
+    /// The next event of the tenant follows. Without dead letters, an event is tried until it succeeds; a gap of
+    /// [missing](super::GapReason::Missing) changes always is. Each process counts its own attempts.
     #[must_use]
     pub fn with_dead_letters(mut self, attempts: u32, store: Arc<dyn DeadLetters>) -> Self {
         self.give_up = Some((attempts, store));

@@ -263,6 +263,8 @@ impl Event {
     }
 
     /// Returns the id of a new group, or one that was soft-deleted and is back.
+    ///
+    /// A change of more than 1,000 members comes as several events, and each of them answers this question.
     #[must_use]
     pub fn group_created(&self) -> Option<&ResourceId> {
         self.group().filter(|_| self.is_new())
@@ -270,6 +272,8 @@ impl Event {
 
     /// Returns the id of an existing group whose attributes changed, or that has another owner. A change of members
     /// alone is not an update.
+    ///
+    /// A change of more than 1,000 members comes as several events, and each of them answers this question.
     #[must_use]
     pub fn group_updated(&self) -> Option<&ResourceId> {
         self.group().filter(|_| self.is_update())
