@@ -189,7 +189,7 @@ fn print(options: &Options, report: &TableReport, warnings: &[scimkit::mapping::
     }
     for finding in findings {
         output::say(&finding_line(finding));
-        if let Some(sql) = &finding.mend {
+        if let Some(sql) = &finding.fix {
             let lines: Vec<_> = sql.lines().map(|line| format!("    {line}")).collect();
             output::say_lines(&(lines.join("\n") + ";"));
         }
@@ -225,7 +225,7 @@ fn finding_json(finding: &TableFinding) -> Value {
     json!({
         "column": finding.column,
         "kind": finding.kind.name(),
-        "mend": finding.mend,
+        "fix": finding.fix,
         "problem": finding.problem,
         "row": finding.row,
         "severity": finding.severity().name(),

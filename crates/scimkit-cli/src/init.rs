@@ -109,7 +109,7 @@ async fn propose<D: Driver + Clone>(options: &Options, driver: D) -> Result<Prop
     let mut mapping = Mapping::guess(kind, &own, Folding::Folded);
     if mapping.is_empty() {
         return Err(format!(
-            "no column of `{name}` has a name that is known: write the mapping yourself, as in `docs/mapping.md`"
+            "no column of `{name}` has a known name: write the mapping yourself, as in `docs/mapping.md`"
         ));
     }
     let (mut report, mut migration) = verify(options, driver.clone(), &keys, &mapping).await?;
@@ -124,7 +124,7 @@ async fn propose<D: Driver + Clone>(options: &Options, driver: D) -> Result<Prop
         // SQL must not compare these columns before all rows are folded.
         warnings.push(
             "the text of some rows is not folded: run `scimkit doctor` with `folded = true` in the mapping for the statements \
-             that mend them, and leave it there afterwards"
+             that fix them, and leave it there afterwards"
                 .to_owned(),
         );
         mapping = Mapping::guess(kind, &own, Folding::AsTheyAre);
@@ -135,7 +135,7 @@ async fn propose<D: Driver + Clone>(options: &Options, driver: D) -> Result<Prop
     warnings.extend(findings.map(finding_line));
     if let Some(tenant) = mapping.tenant().filter(|_| options.tenant.is_none()) {
         warnings.push(format!(
-            "if `{tenant}` tells your customers apart, add `--tenant {tenant}`"
+            "if `{tenant}` has the customer of each row, add `--tenant {tenant}`"
         ));
     }
     Ok(Proposal {

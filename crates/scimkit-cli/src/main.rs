@@ -66,7 +66,7 @@ enum Command {
     /// The server may be running: changes apply from its next request on.
     #[command(subcommand, after_help = exit::STORE)]
     Connection(connection::Command),
-    /// Find what would go wrong with the tables of an application, and print the SQL that mends it
+    /// Find problems in the tables of an application, and print the SQL that fixes them
     ///
     /// The mapping is that of `TableStore`. All rows are read, and nothing is changed. The keys are those that the tables
     /// declare: an integer key is made by the database.
@@ -98,7 +98,7 @@ enum Command {
     /// The server may be running: changes apply from its next request on.
     #[command(subcommand, after_help = exit::STORE)]
     Token(token::Command),
-    /// List and send again the webhook messages that a receiver did not accept
+    /// List and resend the webhook messages that a receiver did not accept
     #[command(subcommand, after_help = exit::STORE)]
     Webhook(webhook::Command),
 }

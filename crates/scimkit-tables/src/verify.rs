@@ -28,7 +28,7 @@ impl<D: Driver> TableStore<D> {
     /// Looks for everything that would go wrong with the tables: their columns, indexes and collations, each row, and the side
     /// tables.
     ///
-    /// - It changes nothing. A finding has the SQL statement that mends it, if there is one that loses no data.
+    /// - It changes nothing. A finding has the SQL statement that fixes it, if there is one that loses no data.
     /// - All rows of all tenants are read, in pages and in one transaction. Duplicates are found by hashes, which take 16 bytes
     ///   of memory per row and unique attribute.
     /// - A report has at most [`TableReport::LIMIT`] findings of a kind per column, and the number of all.
@@ -65,8 +65,8 @@ impl<D: Driver> TableStore<D> {
     /// let report = store.verify().await.unwrap();
     /// let finding = &report.findings()[0];
     /// assert_eq!((finding.kind, finding.row.as_deref()), (FindingKind::NotFolded, Some("7")));
-    /// let mend = r#"UPDATE "users" SET "login" = 'ada@example.com' WHERE "id" = '7'"#;
-    /// assert_eq!(finding.mend.as_deref(), Some(mend));
+    /// let fix = r#"UPDATE "users" SET "login" = 'ada@example.com' WHERE "id" = '7'"#;
+    /// assert_eq!(finding.fix.as_deref(), Some(fix));
     /// # }));
     /// ```
     pub async fn verify(&self) -> Result<TableReport, TableError> {
@@ -180,7 +180,7 @@ impl<T: Transaction> Verifier<T> {
         let texts = texts.collect::<Vec<_>>().join(";\n");
         let finding = TableFinding::new(FindingKind::SideTables, "scim_migration", problem);
         self.report
-            .push(finding.with_mend(Some(texts).filter(|texts| !texts.is_empty())));
+            .push(finding.with_fix(Some(texts).filter(|texts| !texts.is_empty())));
         Ok(())
     }
 
@@ -252,7 +252,7 @@ impl<T: Transaction> Verifier<T> {
             let sql = members.create_sql();
             let problem = "there is no such table: check its name, or create it";
             let finding = TableFinding::new(FindingKind::MissingTable, &names.table, problem);
-            self.report.push(finding.with_mend(Some(sql)));
+            self.report.push(finding.with_fix(Some(sql)));
             return Ok(());
         };
         if !columns.check_join_presence(members, &mut self.report) {
@@ -265,7 +265,7 @@ impl<T: Transaction> Verifier<T> {
             let problem = format!("{repeated} memberships are there more than once");
             let sql = tables::remove_repeated_pairs_sql(self.dialect, &names.table, pair);
             let finding = TableFinding::new(FindingKind::Duplicate, &names.table, problem);
-            self.report.push(finding.with_mend(Some(sql)));
+            self.report.push(finding.with_fix(Some(sql)));
         }
         columns.check_join_indexes(members, &mut self.report);
         Ok(())

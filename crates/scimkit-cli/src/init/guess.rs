@@ -389,7 +389,7 @@ impl Rule {
 fn remark(name: &str) -> &'static str {
     match plain(name).as_str() {
         "status" | "state" => {
-            ": if it tells active users, map `active` with `values = { true = \"…\", false = \"…\" }`"
+            ": if it marks active users, map `active` with `values = { true = \"…\", false = \"…\" }`"
         }
         name if name.contains("password") => ": passwords go to a `SecretHandler`",
         "createdat" | "updatedat" => ": a time of the row, which SCIM stores next to it",

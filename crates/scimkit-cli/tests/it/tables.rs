@@ -121,7 +121,7 @@ field = "e_mail"
 # Columns without a rule:
 # company_id (INTEGER)
 # plan (TEXT)
-# status (TEXT): if it tells active users, map `active` with `values = { true = "…", false = "…" }`
+# status (TEXT): if it marks active users, map `active` with `values = { true = "…", false = "…" }`
 # title (INTEGER)
 "#;
     assert_eq!(out, expected);
@@ -202,13 +202,13 @@ fn logins_that_are_not_folded_are_mapped_as_they_are() {
     )
     .unwrap();
     let (status, out, _) = scimkit(&doctor);
-    let mend = r#"UPDATE "users" SET "login" = 'ada@example.com' WHERE "id" = '1';"#;
+    let fix = r#"UPDATE "users" SET "login" = 'ada@example.com' WHERE "id" = '1';"#;
     assert_eq!(status, 1);
     let expected = format!(
-        "error: users.login, row `1`: the text is not folded: filters do not find the row\n    {mend}\n"
+        "error: users.login, row `1`: the text is not folded: filters do not find the row\n    {fix}\n"
     );
     assert_eq!(out, expected);
-    connection.execute_batch(mend).unwrap();
+    connection.execute_batch(fix).unwrap();
     assert_eq!(scimkit(&doctor).0, 0);
 }
 
@@ -246,7 +246,7 @@ fn doctor_examines_groups_and_members() {
     assert_eq!(document["counts"], counts);
     for finding in document["findings"].as_array().unwrap() {
         connection
-            .execute_batch(finding["mend"].as_str().unwrap())
+            .execute_batch(finding["fix"].as_str().unwrap())
             .unwrap();
     }
     let (status, out, _) = scimkit(&doctor);

@@ -1,4 +1,4 @@
-//! What a database says of the application's tables, and the statements that mend them.
+//! What a database says of the application's tables, and the statements that fix them.
 
 use scimkit_mapping::FieldType;
 

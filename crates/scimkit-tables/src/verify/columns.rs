@@ -75,7 +75,7 @@ impl Columns {
                 "no index begins with the key: the values of a row are searched in all rows";
             let sql = tables::create_index_sql(IndexKind::Plain, &self.table, &[&rows.key]);
             let finding = self.finding(FindingKind::MissingIndex, &rows.key, problem);
-            report.push(finding.with_mend(Some(sql)));
+            report.push(finding.with_fix(Some(sql)));
         }
     }
 
@@ -93,9 +93,9 @@ impl Columns {
         let suggestion = did_you_mean(name, known);
         let problem = format!("there is no such column{suggestion}");
         let sql = |data_type| tables::add_column_sql(self.dialect, &self.table, name, data_type);
-        let mend = data_type.map(sql).filter(|_| suggestion.is_empty());
+        let fix = data_type.map(sql).filter(|_| suggestion.is_empty());
         let finding = self.finding(FindingKind::MissingColumn, name, problem);
-        report.push(finding.with_mend(mend));
+        report.push(finding.with_fix(fix));
         false
     }
 
@@ -117,9 +117,9 @@ impl Columns {
                 "the type is `{declared}`, but the mapping declares {wanted}: change one of them"
             );
             let names = (self.table.as_str(), field.name.as_str());
-            let mend = tables::change_type_sql(self.dialect, names, field.data_type);
+            let fix = tables::change_type_sql(self.dialect, names, field.data_type);
             let finding = self.finding(FindingKind::UnfitType, &field.name, problem);
-            report.push(finding.with_mend(mend));
+            report.push(finding.with_fix(fix));
         }
     }
 
@@ -191,8 +191,8 @@ impl Columns {
 
     fn unfilled(&self, kind: FindingKind, column: &Column, problem: String) -> TableFinding {
         let names = (self.table.as_str(), column.name.as_str());
-        let mend = tables::drop_not_null_sql(self.dialect, names);
-        self.finding(kind, &column.name, problem).with_mend(mend)
+        let fix = tables::drop_not_null_sql(self.dialect, names);
+        self.finding(kind, &column.name, problem).with_fix(fix)
     }
 
     /// Reports columns that SQL compares for filters, but otherwise than SCIM.
@@ -215,9 +215,9 @@ impl Columns {
                 continue;
             };
             let names = (self.table.as_str(), column.name.as_str());
-            let mend = tables::change_collation_sql(self.dialect, names, &column.declared);
+            let fix = tables::change_collation_sql(self.dialect, names, &column.declared);
             let finding = self.finding(FindingKind::Collation, &column.name, problem);
-            report.push(finding.with_mend(mend));
+            report.push(finding.with_fix(fix));
         }
     }
 
@@ -232,7 +232,7 @@ impl Columns {
                 "no index begins with the tenant: each list reads the rows of all tenants";
             let sql = tables::create_index_sql(IndexKind::Plain, &self.table, &[tenant]);
             let finding = self.finding(FindingKind::MissingIndex, tenant, problem);
-            report.push(finding.with_mend(Some(sql)));
+            report.push(finding.with_fix(Some(sql)));
         }
         let fields = table.sql.mapped().rules().fields();
         for rule in table.sql.mapped().rules().rules() {
@@ -268,7 +268,7 @@ impl Columns {
             let problem = format!("`{path}` is filterable, but no index begins with the column");
             let sql = tables::create_index_sql(IndexKind::Plain, &self.table, &with_tenant);
             let finding = self.finding(FindingKind::MissingIndex, comparable.column, problem);
-            report.push(finding.with_mend(Some(sql)));
+            report.push(finding.with_fix(Some(sql)));
         }
     }
 
@@ -287,7 +287,7 @@ impl Columns {
         let problem = format!("no unique index keeps {what} unique when the application writes");
         let sql = tables::create_index_sql(IndexKind::Unique, &self.table, &with_tenant);
         let finding = self.finding(FindingKind::MissingUniqueIndex, column, problem);
-        report.push(finding.with_mend(Some(sql)));
+        report.push(finding.with_fix(Some(sql)));
     }
 
     pub(super) fn check_join_indexes(&self, members: &JoinTable, report: &mut TableReport) {
@@ -298,14 +298,14 @@ impl Columns {
                 "no unique index keeps each membership unique when the application writes";
             let sql = tables::create_index_sql(IndexKind::Unique, &self.table, &pair);
             let finding = TableFinding::new(FindingKind::MissingUniqueIndex, &self.table, problem);
-            report.push(finding.with_mend(Some(sql)));
+            report.push(finding.with_fix(Some(sql)));
         }
         if !self.has_index(&[&names.member]) {
             let problem =
                 "no index begins with the member: the groups of a user are searched in all rows";
             let sql = tables::create_index_sql(IndexKind::Plain, &self.table, &[&names.member]);
             let finding = self.finding(FindingKind::MissingIndex, &names.member, problem);
-            report.push(finding.with_mend(Some(sql)));
+            report.push(finding.with_fix(Some(sql)));
         }
     }
 }

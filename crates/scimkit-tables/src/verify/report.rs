@@ -15,7 +15,7 @@ impl TableReport {
     /// The number of findings of one kind in one column that a report lists.
     pub const LIMIT: u64 = 20;
 
-    /// Returns the findings, in an order in which they can be mended.
+    /// Returns the findings, in an order in which they can be fixed.
     #[must_use]
     pub fn findings(&self) -> &[TableFinding] {
         &self.findings
@@ -65,8 +65,8 @@ pub struct TableFinding {
     pub column: Option<String>,
     /// The kind.
     pub kind: FindingKind,
-    /// The SQL text that mends it: one statement or several, separated by `;`.
-    pub mend: Option<String>,
+    /// The SQL text that fixes it: one statement or several, separated by `;`.
+    pub fix: Option<String>,
     /// What is wrong and what to do, in lower case and without a full stop.
     pub problem: String,
     /// The identifier of the row in SCIM; none if it is about all rows.
@@ -80,7 +80,7 @@ impl TableFinding {
         TableFinding {
             column: None,
             kind,
-            mend: None,
+            fix: None,
             problem: problem.into(),
             row: None,
             table: table.to_owned(),
@@ -92,8 +92,8 @@ impl TableFinding {
         self
     }
 
-    pub(super) fn with_mend(mut self, mend: Option<String>) -> Self {
-        self.mend = mend;
+    pub(super) fn with_fix(mut self, fix: Option<String>) -> Self {
+        self.fix = fix;
         self
     }
 
@@ -194,7 +194,7 @@ pub enum FindingSeverity {
     Hint,
     /// Some requests fail, or some rows are not shown as they are.
     Warning,
-    /// Requests fail or have wrong results until it is mended.
+    /// Requests fail or have wrong results until it is fixed.
     Error,
 }
 

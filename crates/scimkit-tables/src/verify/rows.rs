@@ -152,7 +152,7 @@ impl<'t> RowCheck<'t> {
             let lower = id.map(str::to_lowercase).filter(|lower| is_valid(lower));
             let lower =
                 lower.filter(|_| column.key_type == KeyType::Uuid && value.as_deref() == id);
-            let mend =
+            let fix =
                 lower.map(|lower| self.table.sql.set_text_sql(row.keys, &column.name, &lower));
             let finding = self.finding(
                 FindingKind::InvalidKey,
@@ -160,7 +160,7 @@ impl<'t> RowCheck<'t> {
                 &column.name,
                 problem.to_owned(),
             );
-            report.push(finding.with_mend(mend));
+            report.push(finding.with_fix(fix));
         }
     }
 
@@ -185,7 +185,7 @@ impl<'t> RowCheck<'t> {
                 .sql
                 .set_text_sql(row.keys, &folded.column, &expected);
             let finding = self.finding(FindingKind::NotFolded, row, &folded.column, problem);
-            report.push(finding.with_mend(is_unique.then_some(sql)));
+            report.push(finding.with_fix(is_unique.then_some(sql)));
         }
     }
 

@@ -1,4 +1,4 @@
-//! `verify` finds what would go wrong, and its statements mend it.
+//! `verify` finds what would go wrong, and its statements fix it.
 
 use deadpool_postgres::RecyclingMethod;
 use rusqlite::Connection;
@@ -74,7 +74,7 @@ struct Case {
     broken: &'static str,
     /// The kind, and its table and column if it has one, and its row if it has one: `users.login u1`.
     found: &'static [(FindingKind, &'static str)],
-    /// The SQL that mends it by hand where the findings have none.
+    /// The SQL that fixes it by hand where the findings have none.
     by_hand: &'static str,
 }
 
@@ -115,10 +115,10 @@ fn found(report: &TableReport) -> Vec<(FindingKind, String)> {
 }
 
 /// Runs the statements of a report, and returns how many findings had none.
-fn mend(own: &Connection, report: &TableReport) -> usize {
+fn fix(own: &Connection, report: &TableReport) -> usize {
     let mut without = 0;
     for finding in report.findings() {
-        match &finding.mend {
+        match &finding.fix {
             Some(sql) => own
                 .execute_batch(sql)
                 .unwrap_or_else(|error| panic!("{sql}: {error}")),
@@ -148,7 +148,7 @@ fn check(case: &Case, users: Table, columns: &str) {
         case.broken,
         report.findings()
     );
-    let without = mend(&own, &report);
+    let without = fix(&own, &report);
     assert_eq!(without > 0, !case.by_hand.is_empty(), "{}", case.broken);
     own.execute_batch(case.by_hand).unwrap();
     let report = wait(store.verify()).unwrap();
@@ -295,7 +295,7 @@ fn missing_side_tables_are_created_by_their_statements() {
         [(FindingKind::SideTables, "scim_migration".to_owned())]
     );
     assert!(report.has_errors());
-    assert_eq!(mend(&own, &report), 0);
+    assert_eq!(fix(&own, &report), 0);
     assert!(wait(store.verify()).unwrap().is_clean());
     // They are those of `migrate`, which has nothing left to do.
     wait(store.migrate()).unwrap();
@@ -414,7 +414,7 @@ fn keys_that_are_no_keys() {
     let report = wait(store.verify()).unwrap();
     let place = "users.id F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6".to_owned();
     assert_eq!(found(&report), [(FindingKind::InvalidKey, place)]);
-    assert_eq!(mend(&own, &report), 0);
+    assert_eq!(fix(&own, &report), 0);
     assert!(wait(store.verify()).unwrap().is_clean());
     own.execute_batch("UPDATE users SET id = 'x' WHERE login LIKE 'ada%'")
         .unwrap();
@@ -423,7 +423,7 @@ fn keys_that_are_no_keys() {
         found(&report),
         [(FindingKind::InvalidKey, "users.id x".to_owned())]
     );
-    assert_eq!(report.findings()[0].mend, None);
+    assert_eq!(report.findings()[0].fix, None);
 
     let users = users().with_id("id", KeyType::Integer).with_database_ids();
     let store = self::store(&path, users);
@@ -552,12 +552,12 @@ fn findings_in_postgresql_are_detected_and_mended() {
             .map(|(kind, place)| (*kind, (*place).to_owned()))
             .collect();
         assert_eq!(found(&report), places, "{broken}: {:#?}", report.findings());
-        // A type that fits mends the values, too.
-        let mends = report
+        // A type that fits fixes the values, too.
+        let fixes = report
             .findings()
             .iter()
-            .filter_map(|finding| finding.mend.clone());
-        for sql in mends {
+            .filter_map(|finding| finding.fix.clone());
+        for sql in fixes {
             run(sql.clone()).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         }
         let report = wait(store.verify()).unwrap();
