@@ -12,7 +12,7 @@ use scimkit_sqlx::{SqlxPostgres, SqlxSqlite};
 use scimkit_store::{Settings, Store};
 use scimkit_tables::{Driver, TableStore};
 use scimkit_testkit::{
-    contract::{self, Subject, archive, journal, tenancy},
+    contract::{self, Subject, archive, dead_letters, journal, tenancy},
     postgres::{self, TestDatabase},
 };
 use sqlx::{
@@ -84,6 +84,7 @@ fn sqlite_keeps_the_contracts_of_tenants_journals_and_archives() {
     let make = || Arc::new(in_folder(&COMPOSITE, folder.path()));
     tenancy::check(|| make(), &drive).unwrap();
     journal::check(|| make(), &drive).unwrap();
+    dead_letters::check(|| make(), &drive).unwrap();
     archive::check(&|| make(), &|| make(), &drive).unwrap();
 }
 
@@ -123,5 +124,6 @@ fn postgres_keeps_the_contracts_of_tenants_journals_and_archives() {
     let make = || Arc::new(in_postgres(&database, &COMPOSITE, COMPOSITE_TABLES));
     tenancy::check(|| make(), &drive).unwrap();
     journal::check(|| make(), &drive).unwrap();
+    dead_letters::check(|| make(), &drive).unwrap();
     archive::check(&|| make(), &|| make(), &drive).unwrap();
 }
