@@ -55,10 +55,16 @@ async fn sign_out(database: Database, event: Arc<Event>) -> Result<(), EventErro
         let entry = format!("{user} was signed out, because the directory disabled the account");
         database.add_to_audit(&entry).await?;
     }
+    if event.gap().is_some() {
+        // Changes are missing, so nobody who is disabled may have a session.
+        let delete = "DELETE FROM sessions
+            WHERE user_id IN (SELECT id FROM users WHERE disabled_at IS NOT NULL)";
+        on!(&database, pool => sqlx::query(delete).execute(pool).await.map(drop))?;
+    }
     Ok(())
 }
 
-/// Creates a token for the identity provider.
+/// Creates a token for the identity provider. A real product first checks that the person is an administrator.
 async fn token(tokens: TenantAdmin, database: Database, headers: HeaderMap) -> Page {
     pages::person(&database, &headers).await?;
     let (tenant, connection) = (TenantId::default(), ConnectionId::default());

@@ -14,8 +14,8 @@ use crate::{
     telemetry::{STORE_DURATION_SECONDS, timed},
 };
 
-/// A store that forwards each call, adds a span (`write` or `store`) and a duration, and tells the listeners of each
-/// commit.
+/// A store that forwards each call, adds a span (`write` or `store`) and a duration, and calls the listeners after
+/// each commit.
 #[derive(Debug, Clone)]
 pub(crate) struct ObservedStore {
     pub(crate) listeners: Vec<Arc<dyn ChangeListener>>,

@@ -55,7 +55,7 @@ pub enum StoreError {
     #[error("the lease on the journal was lost")]
     LeaseLost,
     /// The write would leave fewer resources than a minimum demands.
-    #[error("`{name}`: at least {least} must be left: appoint another one first")]
+    #[error("`{name}`: at least {least} must remain: add another one first")]
     TooFewLeft {
         /// The minimum number of resources.
         least: u64,

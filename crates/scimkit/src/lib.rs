@@ -42,8 +42,8 @@
 //! | `toml` | mapping files in TOML, also for connections; JSON needs no feature |
 //! | `webhook` | `scimkit::provision::webhook`: sends events to another service, signed |
 //!
-//! To store the data in your application's own tables, implement [`Store`]. The modules below are the crates that
-//! this crate combines; each can be used alone. Types of other crates in signatures, such as `http::request::Parts`, are
+//! To use your application's own tables, map them with `TableStore` (feature `tables`); for any other database, see
+//! [`guide::stores`]. The modules below are the crates that this crate combines; each can be used alone. Types of other crates in signatures, such as `http::request::Parts`, are
 //! re-exported: `scimkit::http`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

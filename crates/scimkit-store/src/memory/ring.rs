@@ -238,7 +238,7 @@ impl Ring {
         Ok(())
     }
 
-    /// Adds a dead letter, and removes the oldest one beyond the limit.
+    /// Adds a dead letter, and removes the first one of the first consumer beyond the limit.
     pub(super) fn put_dead_letter(&mut self, letter: DeadLetter) {
         let key = (letter.consumer.clone(), letter.position);
         self.dead_letters.insert(key, letter);

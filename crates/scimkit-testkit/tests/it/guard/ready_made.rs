@@ -227,7 +227,7 @@ async fn the_last_administrator_stays() {
             ],
         )
         .await;
-        let told = "`administrators`: at least 1 must be left: appoint another one first";
+        let told = "`administrators`: at least 1 must remain: add another one first";
         assert_eq!(bodies[0]["detail"], told, "{name}");
     }
 }
