@@ -114,7 +114,8 @@ impl JournalPolicy {
 /// An entry of the journal, or one part of it.
 ///
 /// A change that is recorded in several parts, such as a delete with the groups that lose a member,
-/// has one number, and its parts count from 0.
+/// has one number, and its parts count from 0. Part 0 of a change of a resource has its changed attributes; further parts
+/// with the same action and subject have more of its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the columns of an entry")]
 pub struct JournalEntry {

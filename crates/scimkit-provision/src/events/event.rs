@@ -203,8 +203,13 @@ impl Event {
         }
     }
 
+    /// Returns the action of a change, in its first part alone.
+    ///
+    /// The other parts about users and groups have further members of the same change, or groups that lose a deleted
+    /// member.
     fn action(&self) -> Option<JournalAction> {
-        self.entry().map(|entry| entry.action)
+        let first = self.entry().filter(|entry| entry.part == 0);
+        first.map(|entry| entry.action)
     }
 
     fn attributes(&self) -> &[AttributeChange] {
@@ -264,7 +269,7 @@ impl Event {
 
     /// Returns the id of a new group, or one that was soft-deleted and is back.
     ///
-    /// A change of more than 1,000 members comes as several events, and each of them answers this question.
+    /// A change of more than 1,000 members comes as several events; the first of them answers this question.
     #[must_use]
     pub fn group_created(&self) -> Option<&ResourceId> {
         self.group().filter(|_| self.is_new())
@@ -273,7 +278,7 @@ impl Event {
     /// Returns the id of an existing group whose attributes changed, or that has another owner. A change of members
     /// alone is not an update.
     ///
-    /// A change of more than 1,000 members comes as several events, and each of them answers this question.
+    /// A change of more than 1,000 members comes as several events; the first of them answers this question.
     #[must_use]
     pub fn group_updated(&self) -> Option<&ResourceId> {
         self.group().filter(|_| self.is_update())

@@ -115,6 +115,10 @@ impl Decider<'_> {
     }
 
     /// Records the change with the last number, or one of its parts.
+    ///
+    /// INVARIANT: of the drafts with one number, all but the first have the action
+    /// [`MembersChanged`](JournalAction::MembersChanged). So a part with another action and a number above 0 continues
+    /// part 0.
     pub(super) fn record(
         &mut self,
         request: &Request,

@@ -94,8 +94,8 @@ async fn run(case: &Case, site: &Site) -> Vec<String> {
         let mut next = || words.next().unwrap_or_default();
         let (policy, method, path, body) = (next(), next(), next(), next());
         if policy == "own" {
-            site.own_user(path, json!({"userName": path})).await;
             ids.push(path.to_owned());
+            site.own_users(&ids[ids.len() - 1..]).await;
             continue;
         }
         let (status, answer) = site.call(("acme", policy), method, path, body).await;
@@ -164,5 +164,60 @@ async fn an_event_has_the_values_before_and_after() {
         );
         assert_eq!(deleted.before("userName"), Some(&json!("bjensen")));
         assert_eq!(deleted.after("userName"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_many_members_is_one_change_of_the_group() {
+    let users: Vec<_> = (0..2_500).map(|number| format!("u{number}")).collect();
+    let group = |name: &str, users: &[String]| {
+        let members: Vec<_> = users.iter().map(|id| json!({"value": id})).collect();
+        json!({"displayName": name, "members": members}).to_string()
+    };
+    for site in Site::all() {
+        site.own_users(&users).await;
+        let body = group("Guides", &users);
+        let (status, created) = site.call(("acme", ""), "POST", "/Groups", &body).await;
+        assert_eq!(status, 201);
+        let path = format!("/Groups/{}", created["id"].as_str().unwrap());
+        let body = group("Tour guides", &users[..10]);
+        let renamed = site.call(("acme", ""), "PUT", &path, &body).await;
+        assert_eq!(renamed.0, 200);
+        assert_eq!(
+            site.call(("acme", "soft"), "DELETE", &path, "").await.0,
+            204
+        );
+        let body = group("Tour guides", &users[..1_001]);
+        let restored = site.call(("acme", "adopt"), "POST", "/Groups", &body).await;
+        assert_eq!(restored.0, 201);
+
+        let seen = Seen::default();
+        site.drain(seen.consumer("events")).await;
+        let events = seen.all();
+        let events = events.iter().filter(|event| event.group().is_some());
+        let found: Vec<_> = events
+            .map(|event| {
+                let answers = [
+                    event.group_created(),
+                    event.group_updated(),
+                    event.group_deleted(),
+                ];
+                let answers = answers.map(|answer| answer.is_some());
+                let members = (event.member_added().count(), event.member_removed().count());
+                (answers, members)
+            })
+            .collect();
+        let expected = [
+            ([true, false, false], (1_000, 0)),
+            ([false; 3], (1_000, 0)),
+            ([false; 3], (500, 0)),
+            ([false, true, false], (0, 1_000)),
+            ([false; 3], (0, 1_000)),
+            ([false; 3], (0, 490)),
+            ([false, false, true], (0, 0)),
+            ([true, false, false], (1_000, 0)),
+            ([false; 3], (1, 0)),
+        ];
+        assert_eq!(found, expected);
     }
 }

@@ -21,7 +21,7 @@ use scimkit_store::{
     Archive, Batch, BoxFuture, CreatePolicy, DeadLetters, DeletePolicy, Journal, JournalLevel,
     JournalPolicy, MemoryStore, RequestContext, Settings, Store, TenantId, WriteOp,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 
@@ -139,18 +139,21 @@ impl Site {
         user["id"].as_str().unwrap().to_owned()
     }
 
-    /// Creates a user without an owner, as the application itself does.
-    pub(crate) async fn own_user(&self, id: &str, body: Value) {
+    /// Creates users without an owner, as the application itself does.
+    pub(crate) async fn own_users(&self, ids: &[String]) {
         let settings = Arc::new(settings(""));
         let kind = settings.registry.resource_type("User").unwrap().clone();
-        let document = kind.admit(body, &settings.tolerance).unwrap();
-        let context = RequestContext::new(TenantId::from("acme"), settings);
-        let create = WriteOp::Create {
-            change: Change::create(kind, document),
-            existing_match: None,
-            id: ResourceId::from(id),
+        let context = RequestContext::new(TenantId::from("acme"), settings.clone());
+        let create = |id: &String| {
+            let body = json!({"userName": id});
+            let document = kind.admit(body, &settings.tolerance).unwrap();
+            WriteOp::Create {
+                change: Change::create(kind.clone(), document),
+                existing_match: None,
+                id: ResourceId::from(id.as_str()),
+            }
         };
-        let batch = Batch::new(now(), vec![create]);
+        let batch = Batch::new(now(), ids.iter().map(create).collect());
         for written in self.store.write(&context, batch).await.unwrap() {
             written.unwrap();
         }
