@@ -1,7 +1,11 @@
 //! A checked rule: reads and writes its SCIM paths and its field.
 
+use std::borrow::Cow;
+
 use scimkit_core::excerpt;
-use scimkit_registry::{RequestError, RequestErrorKind, Resource, ResourceType, fold_case};
+use scimkit_registry::{
+    AttrId, AttributeRole, RequestError, RequestErrorKind, Resource, ResourceType, fold_case,
+};
 use serde_json::{Map, Value};
 
 use super::{
@@ -155,13 +159,7 @@ impl BoundRule {
         let Some(value) = value else {
             return Ok(Some(vec![None; self.paths.len()]));
         };
-        let mut converted = value.clone();
-        for step in self.steps.iter().rev() {
-            let path = self.paths.first().map(|path| path.text.as_str());
-            converted = step
-                .to_attribute(converted)
-                .map_err(|why| self.conversion_error(kind, &value, path, &why))?;
-        }
+        let converted = self.converted(kind, &value)?.into_owned();
         Ok(Some(match &self.form {
             Form::Joined(separator) => {
                 let parts = split(&plain(converted), separator, self.paths.len(), self.single);
@@ -172,6 +170,67 @@ impl BoundRule {
             }
             _ => vec![Some(converted)],
         }))
+    }
+
+    /// Whether the rule reads its field as the value of one attribute.
+    pub(super) fn is_value_of_attribute(&self, kind: &ResourceType) -> bool {
+        let [path] = self.paths.as_slice() else {
+            return false;
+        };
+        let is_membership = kind.attr(path.attr).role() == AttributeRole::Membership;
+        matches!(self.form, Form::Plain) && path.selector.is_none() && !is_membership
+    }
+
+    /// Returns the value of the attribute for a value of the field, if the rule
+    /// [reads it as such](Self::is_value_of_attribute).
+    pub(super) fn attribute_of_value<'v>(
+        &self,
+        kind: &ResourceType,
+        value: &'v Value,
+    ) -> Result<Option<Cow<'v, Value>>, RequestError> {
+        let path = self.paths.first().filter(|_| !self.is_unset(value));
+        let Some(path) = path else { return Ok(None) };
+        let converted = self.converted(kind, value)?;
+        if kind.is_admitted(path.attr, &converted) {
+            return Ok(Some(converted));
+        }
+        Ok(path.admit(kind, converted.into_owned())?.map(Cow::Owned))
+    }
+
+    /// Returns a value of the field as SCIM has it.
+    fn converted<'v>(
+        &self,
+        kind: &ResourceType,
+        value: &'v Value,
+    ) -> Result<Cow<'v, Value>, RequestError> {
+        let mut converted = Cow::Borrowed(value);
+        for step in self.steps.iter().rev() {
+            if step.stays() && converted.is_string() {
+                continue;
+            }
+            let path = self.paths.first().map(|path| path.text.as_str());
+            let next = step.to_attribute(converted.into_owned());
+            let next = next.map_err(|why| self.conversion_error(kind, value, path, &why))?;
+            converted = Cow::Owned(next);
+        }
+        Ok(converted)
+    }
+
+    /// Returns the top-level attribute of each path.
+    pub(super) fn top_level(&self, kind: &ResourceType) -> impl Iterator<Item = AttrId> {
+        let attrs = self.paths.iter().map(|path| path.attr);
+        attrs.map(|attr| kind.attr(attr).parent().unwrap_or(attr))
+    }
+
+    /// Returns the names of the fields that the rule reads.
+    pub(super) fn read_fields(&self) -> impl Iterator<Item = &str> {
+        let slots = match &self.form {
+            Form::PathTemplate(template) => template.slots.as_slice(),
+            _ => &[],
+        };
+        self.field()
+            .into_iter()
+            .chain(slots.iter().map(String::as_str))
     }
 
     /// Returns the column that SQL can compare: see

@@ -64,6 +64,7 @@ mod mapping_rule;
 mod matching_attributes;
 mod path_overlap;
 mod phone;
+mod record_printer;
 mod rule_checker;
 mod rule_checks;
 mod rule_options;
@@ -91,6 +92,7 @@ pub use mapping_error::{MappingError, MappingProblem, SourcePosition};
 pub use mapping_rule::{Field, FieldType, MappingRule, UnmappedPolicy};
 pub use matching_attributes::MatchingAttributes;
 pub use phone::PhoneForm;
+pub use record_printer::RecordPrinter;
 use scimkit_registry::{AttrId, Change, RequestError, RequestErrorKind, Resource, ResourceType};
 /// JSON values.
 #[doc(no_inline)]

@@ -2,7 +2,7 @@
 
 use scimkit_registry::{RequestError, Resource};
 
-use super::{Record, TypeMapping};
+use super::{Record, TypeMapping, bound_rule::BoundRule};
 
 impl TypeMapping {
     /// Writes a record into a resource and changes nothing else.
@@ -39,9 +39,21 @@ impl TypeMapping {
     /// ```
     pub fn to_resource(&self, record: &Record, onto: Resource) -> Result<Resource, RequestError> {
         let mut resource = onto;
-        for rule in self.rules.iter().filter(|rule| rule.writes_attribute()) {
+        self.write(self.rules.iter(), record, &mut resource)?;
+        resource.refresh_schemas(&self.kind);
+        Ok(resource)
+    }
+
+    /// Writes the attributes of rules.
+    pub(super) fn write<'r>(
+        &self,
+        rules: impl Iterator<Item = &'r BoundRule>,
+        record: &Record,
+        resource: &mut Resource,
+    ) -> Result<(), RequestError> {
+        for rule in rules.filter(|rule| rule.writes_attribute()) {
             let value = rule.field().and_then(|field| record.get(field));
-            let known = rule.field_value(&self.kind, &resource);
+            let known = rule.field_value(&self.kind, resource);
             let same = match (value, &known) {
                 (Some(value), Ok(Some(known))) => value == known,
                 (Some(value), Ok(None)) => rule.is_unset(value),
@@ -58,10 +70,9 @@ impl TypeMapping {
                     Some(value) => path.admit(&self.kind, value)?,
                     None => None,
                 };
-                path.write(&self.kind, &mut resource, value);
+                path.write(&self.kind, resource, value);
             }
         }
-        resource.refresh_schemas(&self.kind);
-        Ok(resource)
+        Ok(())
     }
 }

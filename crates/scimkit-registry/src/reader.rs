@@ -114,6 +114,13 @@ impl Member {
 }
 
 impl<'d> AttrValues<'d> {
+    /// Returns the value of one of the attributes, parsed.
+    #[must_use]
+    pub fn value(&self, id: AttrId) -> Option<Value> {
+        let (_, text) = self.found.iter().find(|(known, _)| *known == id)?;
+        serde_json::from_slice(text).ok()
+    }
+
     pub(crate) fn node(&self, id: AttrId) -> Option<Node<'d>> {
         let found = self.found.iter().find(|(known, _)| *known == id);
         found.map(|(_, text)| Node::Text(text))

@@ -354,7 +354,7 @@ fn splice(attr: &Attr, out: &mut Vec<u8>, computed: &dyn Fn(AttrId, &mut Vec<u8>
 }
 
 /// Prints the name of the next member of an object. Names need no escapes.
-fn member(out: &mut Vec<u8>, name: &[u8]) {
+pub(crate) fn member(out: &mut Vec<u8>, name: &[u8]) {
     if out.last().is_some_and(|last| *last != b'{') {
         out.push(b',');
     }

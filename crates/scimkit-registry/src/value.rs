@@ -99,6 +99,30 @@ impl ResourceType {
         }
     }
 
+    /// Returns whether [`admit_value`](Self::admit_value) returns a single value that is not complex as it is, with any
+    /// policy; false for all other values.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_registry::Registry;
+    /// use serde_json::json;
+    ///
+    /// let registry = Registry::standard();
+    /// let user = registry.resource_type("User").unwrap();
+    /// let active = user.attribute_id("active").unwrap();
+    /// assert!(user.is_admitted(active, &json!(false)));
+    /// assert!(!user.is_admitted(active, &json!("False")));
+    /// ```
+    #[must_use]
+    pub fn is_admitted(&self, id: AttrId, value: &Value) -> bool {
+        let attr = self.attr(id);
+        !attr.definition().multi_valued
+            && has_type(attr.definition().data_type, value)
+            && !is_too_long(value)
+            && !is_blank(attr, value)
+            && !self.is_empty_reference(id, value)
+    }
+
     /// Returns the value, with `null` in place of an empty string for a reference or its `value`.
     ///
     /// # Errors
@@ -232,25 +256,18 @@ impl ResourceType {
                 }
                 None => false,
             },
-            (DataType::Binary, Value::String(text)) => is_base64(text),
-            (DataType::Boolean, Value::Bool(_)) | (DataType::Decimal, Value::Number(_)) => true,
-            (DataType::DateTime, Value::String(text)) => {
-                scimkit_core::parse_instant(text).is_some()
-            }
-            (DataType::Integer, Value::Number(n)) => n.is_i64(),
-            (DataType::String | DataType::Reference, Value::String(_)) => true,
-            _ => false,
+            _ => has_type(data_type, &value),
         };
         if !fits {
             return Err(misfit(attr, &value, wanted(data_type)));
         }
-        if value.as_str().is_some_and(|text| text.len() > MAX_TEXT) {
+        if is_too_long(&value) {
             let path = attr.path();
             return Err(RequestError::value(format!(
                 "`{path}` is longer than {MAX_TEXT} bytes"
             )));
         }
-        if attr.definition().required && value.as_str().is_some_and(|s| s.trim().is_empty()) {
+        if is_blank(attr, &value) {
             return Err(RequestError::value(format!(
                 "`{}` is required but blank",
                 attr.path()
@@ -405,6 +422,28 @@ pub(crate) fn is_unassigned(value: &Value) -> bool {
         Value::Object(members) => members.is_empty(),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
+}
+
+/// Returns whether a value is one of a type that is not complex.
+fn has_type(data_type: DataType, value: &Value) -> bool {
+    match (data_type, value) {
+        (DataType::Binary, Value::String(text)) => is_base64(text),
+        (DataType::DateTime, Value::String(text)) => scimkit_core::parse_instant(text).is_some(),
+        (DataType::Integer, Value::Number(number)) => number.is_i64(),
+        (DataType::Boolean, Value::Bool(_))
+        | (DataType::Decimal, Value::Number(_))
+        | (DataType::String | DataType::Reference, Value::String(_)) => true,
+        _ => false,
+    }
+}
+
+fn is_too_long(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.len() > MAX_TEXT)
+}
+
+/// Returns whether a required value is only white space.
+fn is_blank(attr: &Attr, value: &Value) -> bool {
+    attr.definition().required && value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
 fn misfit(attr: &Attr, value: &Value, wanted: &str) -> RequestError {

@@ -99,7 +99,9 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         let all = (None, RowOwner::Any);
         let page = table.sql.page(tenant, all, (kind, None), (start, PIECE));
         let rows = self.run(vec![page]).await?.into_iter().flatten();
-        Ok(rows.map(|row| table.found(row)).collect::<Result<_, _>>()?)
+        Ok(rows
+            .map(|row| table.found(row, self.context))
+            .collect::<Result<_, _>>()?)
     }
 
     /// Returns whether there are live resources of the tenant, or soft-deleted ones.

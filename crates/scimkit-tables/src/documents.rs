@@ -5,21 +5,25 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use scimkit_core::{Version, format_instant};
 use scimkit_mapping::{FieldType, NOW, Record};
-use scimkit_registry::{Document, RequestError, Resource, ResourceId};
+use scimkit_registry::{Document, RequestError, Resource, ResourceId, ResourceType};
 use scimkit_sql::{
     Layout as _,
     tables::{SIDE_COLUMNS, SqlValue},
 };
 use scimkit_store::{
-    ConnectionId, StoreError,
+    ConnectionId, RequestContext, StoreError,
     engine::{FoundRow, ResourceRow, RowHead, RowState},
 };
 use serde_json::{Number, Value};
 
-use crate::{SqlRow, table::BoundTable, values::value_list};
+use crate::{
+    SqlRow,
+    table::{BoundTable, Column},
+    values::value_list,
+};
 
 /// The attribute that has a column of its own in the side rows.
-const EXTERNAL_ID: &str = "externalId";
+pub(crate) const EXTERNAL_ID: &str = "externalId";
 
 /// Any instant.
 const EPOCH: &str = "1970-01-01T00:00:00Z";
@@ -32,9 +36,48 @@ pub(crate) struct Rest {
     pub(crate) text: Option<String>,
 }
 
+/// What a side row knows of the document that was stored with it: its hash and, if nothing in it was hidden, the
+/// fingerprint of its schema.
+struct Known<'s> {
+    hash: &'s str,
+    schema: Option<&'s str>,
+}
+
+impl<'s> Known<'s> {
+    fn parse(text: &'s str) -> Self {
+        match text.split_once(SEPARATOR) {
+            Some((hash, schema)) => Known {
+                hash,
+                schema: Some(schema),
+            },
+            None => Known {
+                hash: text,
+                schema: None,
+            },
+        }
+    }
+}
+
+/// Between the hash of a document and the fingerprint of its schema.
+const SEPARATOR: char = '.';
+
+/// The hash of a document, and the fingerprint of its schema if the document is exact.
+pub(crate) fn known(document: &Document, kind: &ResourceType) -> String {
+    let hash = hash(document);
+    if document.is_exact() {
+        format!("{hash}{SEPARATOR}{}", kind.fingerprint())
+    } else {
+        hash
+    }
+}
+
 impl BoundTable {
     /// The resource of a row with the columns of `RowTable::select`.
-    pub(crate) fn found(&self, row: SqlRow) -> Result<FoundRow, StoreError> {
+    pub(crate) fn found(
+        &self,
+        row: SqlRow,
+        context: &RequestContext,
+    ) -> Result<FoundRow, StoreError> {
         let mut values = row.into_iter();
         let mut side = [const { SqlValue::Null }; SIDE_COLUMNS];
         for place in &mut side {
@@ -47,16 +90,24 @@ impl BoundTable {
             modified,
             connection,
             external_id,
-            hash,
+            known,
             rest,
         ] = side;
-        let record = self.record(values);
+        let values = self.values(values);
+        let known = text(known);
+        let known = known.as_deref().map(Known::parse);
         let rest = Rest {
             external_id: text(external_id),
             text: text(rest),
         };
-        let document = self.document(&record, rest)?;
-        let version = self.version(&document, integer(&version), text(hash))?;
+        // What columns have is admitted for the current schema.
+        let is_exact = rest.text.is_none() || {
+            let schema = known.as_ref().and_then(|known| known.schema);
+            schema.is_some_and(|schema| self.is_schema(schema, context))
+        };
+        let document = self.document(values, rest)?.with_exactness(is_exact);
+        let known = known.map(|known| known.hash);
+        let version = version_of(&document, integer(&version), known)?;
         Ok(FoundRow {
             connection: text(connection).as_deref().map(ConnectionId::from),
             document,
@@ -73,62 +124,72 @@ impl BoundTable {
         })
     }
 
-    /// The version of a resource: the number of its last change by SCIM, and the hash of its document if the
-    /// application has changed it since.
-    fn version(
-        &self,
-        document: &Document,
-        number: Option<i64>,
-        known: Option<String>,
-    ) -> Result<Version, StoreError> {
-        let number = number.unwrap_or(0);
-        let hash = hash(document);
-        let version = if known.is_some_and(|known| known == hash) {
-            number.to_string()
-        } else {
-            format!("{number}.{hash}")
-        };
-        Version::new(version).map_err(StoreError::backend)
+    /// Whether a fingerprint is that of the schema of a request.
+    fn is_schema(&self, fingerprint: &str, context: &RequestContext) -> bool {
+        let kind = context
+            .settings
+            .registry
+            .resource_type(self.sql.kind().name());
+        kind.is_some_and(|kind| kind.fingerprint().to_string() == fingerprint)
     }
 
-    /// The columns of the mapping by their names.
-    pub(crate) fn record(&self, values: impl Iterator<Item = SqlValue>) -> Record {
-        let fields = self.sql.mapped().rules().fields();
-        let columns = self.sql.columns().iter().zip(values);
-        let value = |(name, value): (&String, SqlValue)| {
-            let field = fields.iter().find(|field| field.name == *name);
-            let data_type = field.map_or(FieldType::Text, |field| field.data_type);
-            let value = json(value, data_type);
-            let value = match self.sql.values(name) {
+    /// The columns of the mapping as it reads them, in their order.
+    fn values(&self, values: impl Iterator<Item = SqlValue>) -> Vec<Value> {
+        let columns = self.columns.iter().zip(values);
+        let value = |(column, value): (&Column, SqlValue)| {
+            let value = json(value, column.data_type);
+            match &column.values {
                 Some(table) => value_list(self.sql.kind(), table, value),
                 None => value,
-            };
-            (name.clone(), value)
+            }
         };
         columns.map(value).collect()
     }
 
-    fn document(&self, record: &Record, rest: Rest) -> Result<Document, StoreError> {
-        let is_exact = rest.text.is_none();
-        let mut onto = match rest.text {
-            Some(text) => Resource::restore(text.as_bytes()).map_err(StoreError::backend)?,
-            None => Resource::default(),
-        };
+    /// The columns of the mapping by their names.
+    pub(crate) fn record(&self, values: impl Iterator<Item = SqlValue>) -> Record {
+        self.named(self.values(values))
+    }
+
+    fn named(&self, values: Vec<Value>) -> Record {
+        let names = self.sql.columns().iter().cloned();
+        names.zip(values).collect()
+    }
+
+    fn document(&self, values: Vec<Value>, rest: Rest) -> Result<Document, StoreError> {
+        let text = rest.text.as_deref().unwrap_or("{}");
+        let external_id = rest.external_id.map(Value::from);
+        let printed = self
+            .printer
+            .print(&values, external_id.as_ref(), text.as_bytes());
+        if let Some(text) = printed {
+            return Ok(Document::from_text(text));
+        }
+        let onto = Resource::restore(text.as_bytes()).map_err(StoreError::backend)?;
+        Ok(Document::from(self.resource(values, external_id, onto)))
+    }
+
+    /// The resource of a row that can't be printed without a tree.
+    fn resource(
+        &self,
+        values: Vec<Value>,
+        external_id: Option<Value>,
+        mut onto: Resource,
+    ) -> Resource {
+        let record = self.named(values);
         let kind = self.sql.mapped().kind();
-        if let (Some(id), Some(attr)) = (rest.external_id, kind.attribute_id(EXTERNAL_ID)) {
-            onto.set(kind, attr, Value::from(id));
+        if let (Some(id), Some(attr)) = (external_id, kind.attribute_id(EXTERNAL_ID)) {
+            onto.set(kind, attr, id);
         }
         let rules = self.sql.mapped().rules();
-        let whole = rules.to_resource(record, onto.clone());
-        let resource = match whole {
+        match rules.to_resource(&record, onto.clone()) {
             Ok(resource) => resource,
             // A value that the application has and SCIM can't show hides its own attribute, and not the resource.
-            Err(_) => record.iter().fold(onto, |onto, (name, value)| {
-                let alone = Record::from_iter([(name.clone(), value.clone())]);
+            Err(_) => record.into_iter().fold(onto, |onto, (name, value)| {
+                let alone = Record::from_iter([(name, value)]);
                 rules.to_resource(&alone, onto.clone()).unwrap_or(onto)
             }),
-        };
-        Ok(Document::from(resource).with_exactness(is_exact))
+        }
     }
 
     /// The part of a document that its columns do not give back.
@@ -206,8 +267,25 @@ impl BoundTable {
     }
 }
 
+/// The version of a resource: the number of its last change by SCIM, and the hash of its document if the application has
+/// changed it since.
+fn version_of(
+    document: &Document,
+    number: Option<i64>,
+    known: Option<&str>,
+) -> Result<Version, StoreError> {
+    let number = number.unwrap_or(0);
+    let hash = hash(document);
+    let version = if known.is_some_and(|known| known == hash) {
+        number.to_string()
+    } else {
+        format!("{number}.{hash}")
+    };
+    Version::new(version).map_err(StoreError::backend)
+}
+
 /// The hash of a document.
-pub(crate) fn hash(document: &Document) -> String {
+fn hash(document: &Document) -> String {
     Version::from_content([document.text()]).as_str().to_owned()
 }
 

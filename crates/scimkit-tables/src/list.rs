@@ -97,7 +97,7 @@ impl List<'_> {
                     .budget
                     .charge(Budget::COMPARISON)
                     .map_err(StoreError::from)?;
-                resources.push(table.found(row)?.into_stored());
+                resources.push(table.found(row, self.context)?.into_stored());
             }
             let count = resources.len() as u64;
             // The key may depend on edges, but SQL sorts by none of those.
@@ -144,7 +144,10 @@ impl List<'_> {
                 .sql
                 .page(tenant, restriction, ordered, (&start, PIECE));
             let piece = rows.transaction_mut().run(vec![statement]).await?;
-            let piece = piece.into_iter().flatten().map(|row| table.found(row));
+            let piece = piece
+                .into_iter()
+                .flatten()
+                .map(|row| table.found(row, self.context));
             let piece = piece.map(|row| row.map(FoundRow::into_stored));
             let mut piece = piece.collect::<Result<Vec<_>, _>>()?;
             rows.add_edges_to(&self.query.kind, &mut piece, (&computed, None))

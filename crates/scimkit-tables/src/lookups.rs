@@ -66,7 +66,7 @@ impl Search<'_> {
     fn add(&mut self, rows: Vec<SqlRow>) -> Result<(), StoreError> {
         self.is_complete = (rows.len() as u64) < PIECE;
         let rows = rows.into_iter().map(|row| match &self.from {
-            Some(((table, _), ..)) => table.found(row),
+            Some(((table, _), ..)) => table.found(row, self.context),
             None => retired(row),
         });
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
@@ -213,7 +213,7 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         for source in sources {
             for row in results.next().unwrap_or_default() {
                 match source {
-                    Some(table) => found.push(table.found(row)?),
+                    Some(table) => found.push(table.found(row, self.context)?),
                     None => deleted.push(retired(row)?),
                 }
             }

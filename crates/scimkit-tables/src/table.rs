@@ -1,6 +1,6 @@
 //! The application's tables, as they are named by the application.
 
-use scimkit_mapping::{CheckedRule, Mapping};
+use scimkit_mapping::{CheckedRule, FieldType, Mapping, RecordPrinter};
 use scimkit_registry::AttributeRole;
 use scimkit_sql::{
     Dialect,
@@ -10,7 +10,7 @@ use scimkit_sql::{
     },
 };
 
-use crate::TableError;
+use crate::{TableError, documents::EXTERNAL_ID};
 
 /// A table of the application with the resources of one type: one row each.
 ///
@@ -201,11 +201,8 @@ impl Table {
             tenant: self.tenant,
             times: self.times,
         };
-        Ok(BoundTable {
-            makes_ids: self.makes_ids,
-            members: None,
-            sql: RowTable::new(&rules, dialect, names),
-        })
+        let sql = RowTable::new(&rules, dialect, names);
+        Ok(BoundTable::new(sql, self.makes_ids))
     }
 }
 
@@ -217,14 +214,43 @@ fn column(name: &str, key_type: KeyType) -> KeyColumn {
 /// A table with its checked mapping.
 #[derive(Debug, Clone)]
 pub(crate) struct BoundTable {
+    /// The columns of the mapping, in the order of the statements.
+    pub(crate) columns: Vec<Column>,
     /// Whether the database makes the identifiers of new rows.
     pub(crate) makes_ids: bool,
     /// The memberships of the resources.
     pub(crate) members: Option<JoinTable>,
+    pub(crate) printer: RecordPrinter,
     pub(crate) sql: RowTable,
 }
 
+/// A column of a mapping, or the values of a field that are rows of another table.
+#[derive(Debug, Clone)]
+pub(crate) struct Column {
+    pub(crate) data_type: FieldType,
+    pub(crate) values: Option<ValueTable>,
+}
+
 impl BoundTable {
+    fn new(sql: RowTable, makes_ids: bool) -> Self {
+        let rules = sql.mapped().rules();
+        let columns = sql.columns().iter().map(|name| {
+            let field = rules.fields().iter().find(|field| field.name == *name);
+            Column {
+                data_type: field.map_or(FieldType::Text, |field| field.data_type),
+                values: sql.values(name).cloned(),
+            }
+        });
+        let external_id = sql.kind().attribute_id(EXTERNAL_ID);
+        BoundTable {
+            columns: columns.collect(),
+            makes_ids,
+            members: None,
+            printer: RecordPrinter::new(rules, sql.columns(), external_id),
+            sql,
+        }
+    }
+
     /// The attribute of a column.
     pub(crate) fn attribute(&self, column: &str) -> Option<String> {
         let rules = self.sql.mapped().rules();

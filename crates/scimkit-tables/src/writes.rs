@@ -17,7 +17,7 @@ use scimkit_store::{
 
 use crate::{
     DriverError, DriverErrorKind, Transaction,
-    documents::hash,
+    documents::known,
     table::BoundTable,
     transaction::{LIST, TableTransaction, TenantTable},
     values,
@@ -26,8 +26,8 @@ use crate::{
 /// Statements that write, with the rows that may make them fail.
 #[derive(Default)]
 struct Changes<'a> {
-    /// The rows that get another document, and their versions.
-    put: BTreeMap<ResourceId, Version>,
+    /// The rows that get another document, with their versions and whether the documents are exact.
+    put: BTreeMap<ResourceId, (Version, bool)>,
     statements: Vec<SqlStatement>,
     /// The numbers of the statements with which those of a row, or of no row, begin.
     subjects: Vec<(usize, Option<(ResourceId, &'a BoundTable)>)>,
@@ -73,7 +73,7 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
                     let kind = registry.resource_type(&bump.kind);
                     let row = row.bumped(kind.ok_or(StoreError::NotFound)?, bump);
                     self.touch(&row, &mut changes)?;
-                    self.put_side_row(&row, &hash(&row.document), &mut changes)?;
+                    self.put_side_row(&row, &known(&row.document, &row.kind), &mut changes)?;
                     applied.push(bump.id.clone(), FoundRow::from(row));
                 }
                 RowEdit::Put(row) => match row.state {
@@ -146,15 +146,17 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         let results = ran.map_err(|error| changes.rejection(error))?;
         for (table, rows) in sources.into_iter().zip(results.into_iter().skip(written)) {
             for row in rows {
-                let mut row = table.found(row)?;
+                let mut row = table.found(row, self.context)?;
                 let id = row.head.id.clone();
-                let Some(version) = changes.put.remove(&id) else {
+                let Some((version, is_exact)) = changes.put.remove(&id) else {
                     continue;
                 };
                 row.head.version = version;
-                let (tenant, kind) = (self.tenant(), table.sql.kind().name());
-                let hash = hash(&row.document);
-                let set = tables::set_hash(self.dialect, tenant, kind, id.as_str(), &hash);
+                row.document = row.document.with_exactness(is_exact);
+                let (tenant, name) = (self.tenant(), table.sql.kind().name());
+                let kind = self.context.settings.registry.resource_type(name);
+                let known = known(&row.document, kind.ok_or(StoreError::NotFound)?);
+                let set = tables::set_hash(self.dialect, tenant, name, id.as_str(), &known);
                 self.queue([set]);
                 self.seen.insert(id.clone(), Some(row.clone()));
                 applied.push(id, row);
@@ -210,7 +212,8 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         changes.statements.extend(
             values.flat_map(|values| values::changes(table.sql.kind(), values, &key, documents)),
         );
-        changes.put.insert(row.id.clone(), row.version.clone());
+        let written = (row.version.clone(), row.document.is_exact());
+        changes.put.insert(row.id.clone(), written);
         // The hash is known once the database has returned the row.
         self.put_side_row(row, "", changes)
     }

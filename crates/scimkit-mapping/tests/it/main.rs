@@ -10,6 +10,7 @@
 mod filter_change;
 mod guides;
 mod hostile;
+mod printing;
 mod problems;
 mod round_trip;
 mod supported_registry;

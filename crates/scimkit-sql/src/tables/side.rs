@@ -219,7 +219,7 @@ pub struct SideRow<'a> {
     pub created_us: i64,
     /// The external id, unless it has a column.
     pub external_id: Option<&'a str>,
-    /// The hash of the document.
+    /// The hash of the document and, if nothing in it is hidden, the fingerprint of its schema.
     pub hash: &'a str,
     /// The identifier.
     pub id: &'a str,

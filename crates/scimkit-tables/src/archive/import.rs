@@ -322,7 +322,8 @@ impl<D: Driver> Records<'_, D> {
         self.rows.push(ResourceRow {
             connection: resource.connection,
             created: resource.created,
-            document: fit.stored,
+            // What the current schema hides is stored, too.
+            document: fit.stored.with_exactness(fit.is_shown),
             id: resource.id,
             kind: fit.kind,
             last_modified: resource.last_modified,
