@@ -168,6 +168,7 @@ impl<D: Driver> RowDatabase for Tables<D> {
         want: &ReadOptions,
     ) -> Result<StoredResource, StoreError> {
         let mut rows = self.read_rows(context).await?;
+        rows.transaction_mut().only = Some(Arc::clone(kind));
         rows.read(kind, id, want).await
     }
 

@@ -160,10 +160,11 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         Ok(results.rows.into_iter().flatten().collect())
     }
 
-    /// Adds the first statements of a look-up.
+    /// Adds the first statements of a look-up, by ids only for live rows of the type `only`, if there is one.
     fn start<'s>(
         &self,
         by: &'s LookupBy,
+        only: Option<&ResourceType>,
         statements: &mut Vec<SqlStatement>,
     ) -> Result<Started<'s>, StoreError>
     where
@@ -187,14 +188,17 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         let ids: Vec<&str> = ids.iter().map(ResourceId::as_str).collect();
         let mut sources = Vec::new();
         for TenantTable { table, tenant } in &self.tables {
-            let Some(tenant) = tenant else { continue };
+            let kind = table.sql.kind().name();
+            let is_meant = only.is_none_or(|only| only.name() == kind);
+            let Some(tenant) = tenant.as_ref().filter(|_| is_meant) else {
+                continue;
+            };
             let keys: Vec<_> = ids.iter().filter_map(|id| table.sql.key(id)).collect();
             for keys in keys.chunks(LIST) {
                 statements.push(table.sql.select(tenant, keys.to_vec()));
                 sources.push(Some(*table));
             }
-            for ids in ids.chunks(LIST) {
-                let kind = table.sql.kind().name();
+            for ids in ids.chunks(LIST).filter(|_| only.is_none()) {
                 statements.push(tables::retired_by_ids(self.dialect, tenant.id(), kind, ids));
                 sources.push(None);
             }
@@ -235,8 +239,9 @@ impl<T: Transaction> RowLookups for TableTransaction<'_, T> {
     async fn look_up(&mut self, lookups: &Lookups) -> Result<LookupResults, RowsError> {
         let mut statements = Vec::new();
         let mut started = Vec::new();
+        let only = self.only.take();
         for by in &lookups.rows {
-            started.push((by, self.start(by, &mut statements)?));
+            started.push((by, self.start(by, only.as_deref(), &mut statements)?));
         }
         let mut counts = Vec::new();
         for by in &lookups.edges {

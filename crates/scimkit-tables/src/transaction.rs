@@ -29,6 +29,8 @@ pub(crate) struct TableTransaction<'a, T> {
     pub(crate) context: &'a RequestContext,
     /// Whether it is known that no import of the tenant is incomplete.
     pub(crate) is_complete: bool,
+    /// The type whose live rows are the only ones that the next look-up by ids is about.
+    pub(crate) only: Option<Arc<ResourceType>>,
     /// The statements that run before the next ones.
     queue: Vec<SqlStatement>,
     /// The results of those that ran before others.
@@ -60,6 +62,7 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
             dialect,
             context,
             is_complete: false,
+            only: None,
             queue: Vec::new(),
             queue_results: Vec::new(),
             seen: HashMap::new(),

@@ -26,6 +26,8 @@ pub struct JoinTable {
     member: RowTable,
     names: JoinNames,
     owner: RowTable,
+    /// `SELECT .. FROM "team_members" j JOIN .. WHERE `
+    selection: String,
 }
 
 /// The tenants of the owners and of the members.
@@ -40,13 +42,37 @@ impl JoinTable {
         (owner, attr): (&RowTable, &str),
         member: &RowTable,
     ) -> Self {
-        JoinTable {
+        let mut table = JoinTable {
             attr: attr.to_owned(),
             dialect,
             member: member.clone(),
             names,
             owner: owner.clone(),
-        }
+            selection: String::new(),
+        };
+        table.selection = table.selection();
+        table
+    }
+
+    fn selection(&self) -> String {
+        let end = |table: &RowTable, alias: &str, column: &str| {
+            let (name, id) = (quoted(&table.names().table), quoted(&table.names().id.name));
+            format!(
+                " JOIN {name} {alias} ON {alias}.{id} = j.{}",
+                quoted(column)
+            )
+        };
+        format!(
+            "SELECT {}, {}, {}, {}, {} FROM {} j{}{} WHERE ",
+            literal(self.owner.kind().name()),
+            literal(&self.attr),
+            self.owner.id_of("o"),
+            self.member.id_of("t"),
+            literal(self.member.kind().name()),
+            quoted(&self.names.table),
+            end(&self.owner, "o", &self.names.owner),
+            end(&self.member, "t", &self.names.member),
+        )
     }
 
     /// Returns the names of the table.
@@ -116,25 +142,7 @@ impl JoinTable {
         let list = placeholders(self.dialect, parameters.len().saturating_add(1), keys.len());
         parameters.extend(keys);
         conditions.push(format!("j.{} IN ({list})", quoted(column)));
-        let end = |table: &RowTable, alias: &str, column: &str| {
-            let (name, id) = (quoted(&table.names().table), quoted(&table.names().id.name));
-            format!(
-                " JOIN {name} {alias} ON {alias}.{id} = j.{}",
-                quoted(column)
-            )
-        };
-        let text = format!(
-            "SELECT {}, {}, {}, {}, {} FROM {} j{}{} WHERE {}",
-            literal(self.owner.kind().name()),
-            literal(&self.attr),
-            self.owner.id_of("o"),
-            self.member.id_of("t"),
-            literal(self.member.kind().name()),
-            quoted(&self.names.table),
-            end(&self.owner, "o", &self.names.owner),
-            end(&self.member, "t", &self.names.member),
-            conditions.join(" AND ")
-        );
+        let text = [&*self.selection, &conditions.join(" AND ")].concat();
         let text = text.into();
         SqlStatement { parameters, text }
     }

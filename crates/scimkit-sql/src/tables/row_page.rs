@@ -93,7 +93,7 @@ impl RowTable {
         (kind, order): (&ResourceType, Option<RowOrder>),
         (start, limit): (&RowStart, u64),
     ) -> SqlStatement {
-        let mut statement = self.restricted(self.selection(), tenant, (condition, owner));
+        let mut statement = self.restricted(&self.selection, tenant, (condition, owner));
         let mut text = std::mem::take(&mut statement.text).into_owned();
         let sort = order.and_then(|order| {
             Some(SortColumn {

@@ -26,6 +26,8 @@ const FIRST_MIGRATION: &str = "(SELECT min(at_us) FROM scim_migration)";
 #[derive(Debug, Clone)]
 pub struct RowTable {
     columns: Vec<String>,
+    /// ` FROM "users" t LEFT JOIN scim_resource s ON .. WHERE ..`, with the parameters of the tenant.
+    from: String,
     /// The column of the identifier.
     id: String,
     pub(super) dialect: Dialect,
@@ -33,6 +35,8 @@ pub struct RowTable {
     pub(super) id_text: String,
     mapped: MappedTable,
     names: TableNames,
+    /// `SELECT ..`, with [`SIDE_COLUMNS`] and the columns of the mapping.
+    pub(super) selection: String,
     /// The fields whose values are rows of other tables.
     values: Vec<(String, ValueTable)>,
 }
@@ -69,15 +73,20 @@ impl RowTable {
             Some((field.name.clone(), table))
         });
         let values = values.collect();
-        RowTable {
+        let mut table = RowTable {
             columns,
+            from: String::new(),
             id,
             dialect,
             id_text,
             mapped: MappedTable::new(rules, dialect, ROWS, &names.id.name),
             names,
+            selection: String::new(),
             values,
-        }
+        };
+        table.from = table.from();
+        table.selection = table.selection();
+        table
     }
 
     /// Returns the mapping and the conversion of its columns.
@@ -179,7 +188,6 @@ impl RowTable {
         )
     }
 
-    /// ` FROM "users" t LEFT JOIN scim_resource s ON .. WHERE ..`, with the parameters of the tenant.
     fn from(&self) -> String {
         let kind = literal(self.kind().name());
         let mut text = format!(
@@ -193,7 +201,7 @@ impl RowTable {
         text
     }
 
-    pub(super) fn selection(&self) -> String {
+    fn selection(&self) -> String {
         let columns = self.columns.iter().map(|name| match self.values(name) {
             Some(table) => format!(", {}", table.selection(&self.id)),
             None => format!(", {ROWS}.{}", quoted(name)),
@@ -213,12 +221,13 @@ impl RowTable {
     pub fn select(&self, tenant: &TableTenant, keys: Vec<SqlValue>) -> SqlStatement {
         let mut parameters = tenant.parameters();
         let list = placeholders(self.dialect, parameters.len().saturating_add(1), keys.len());
-        let id = quoted(&self.names.id.name);
         parameters.extend(keys);
-        let (selection, from) = (self.selection(), self.from());
+        let (selection, from, id) = (&self.selection, &self.from, &self.id);
         SqlStatement {
             parameters,
-            text: format!("{selection}{from} AND {ROWS}.{id} IN ({list})").into(),
+            text: [selection, from, " AND ", id, " IN (", &list, ")"]
+                .concat()
+                .into(),
         }
     }
 
@@ -229,7 +238,7 @@ impl RowTable {
         tenant: &TableTenant,
         (condition, owner): (Option<&Condition>, RowOwner<'_>),
     ) -> SqlStatement {
-        self.restricted("SELECT count(*)".to_owned(), tenant, (condition, owner))
+        self.restricted("SELECT count(*)", tenant, (condition, owner))
     }
 
     /// `t."tenant" = ?1 AND t."id" IN (?2)`.
@@ -262,12 +271,12 @@ impl RowTable {
 
     pub(super) fn restricted(
         &self,
-        selection: String,
+        selection: &str,
         tenant: &TableTenant,
         (condition, owner): (Option<&Condition>, RowOwner<'_>),
     ) -> SqlStatement {
         let mut parameters = tenant.parameters();
-        let mut text = selection + &self.from();
+        let mut text = [selection, &self.from].concat();
         if let Some(condition) = condition {
             let values = condition.parameters.iter().cloned();
             parameters.extend(values.map(SqlValue::from));

@@ -1,5 +1,10 @@
 //! The side tables: what SCIM needs besides the rows of the application.
 
+use std::{
+    collections::HashMap,
+    sync::{LazyLock, PoisonError, RwLock},
+};
+
 use super::{SqlStatement, SqlValue};
 use crate::{
     Dialect,
@@ -130,11 +135,30 @@ pub fn lock_tenants(dialect: Dialect) -> Option<SqlStatement> {
 /// A statement of the reference layout on side tables.
 #[must_use]
 pub fn shared(statement: Statement<'_>) -> SqlStatement {
-    let text = prefixed(&statement.text);
+    let text = known_prefixed(&statement.text);
     SqlStatement {
         text: text.into(),
         ..SqlStatement::from(statement)
     }
+}
+
+/// The same as [`prefixed`], which reads most texts once.
+fn known_prefixed(text: &str) -> String {
+    /// There are not many more texts, but for long lists of parameters.
+    const TEXTS: usize = 256;
+    static KNOWN: LazyLock<RwLock<HashMap<String, String>>> = LazyLock::new(RwLock::default);
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(prefixed) = known.get(text) {
+        return prefixed.clone();
+    }
+    let has_room = known.len() < TEXTS;
+    drop(known);
+    let prefixed = prefixed(text);
+    if has_room {
+        let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(text.to_owned(), prefixed.clone());
+    }
+    prefixed
 }
 
 /// Puts the prefix before the names of tables: those after `FROM`, `JOIN`, `INTO` and `UPDATE`, and before a full stop.
