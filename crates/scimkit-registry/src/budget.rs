@@ -431,6 +431,16 @@ mod tests {
     }
 
     #[test]
+    fn a_comparison_costs_what_it_reads() {
+        let budget = Budget::unlimited();
+        let meter = budget.meter();
+        assert_eq!(meter.compare(0), Ok(()));
+        assert_eq!(meter.compare(100), Ok(()));
+        drop(meter);
+        assert_eq!(budget.spent(), 2 * Budget::COMPARISON + 100);
+    }
+
+    #[test]
     fn cancelling_the_whole_ends_its_parts_but_not_vice_versa() {
         let budget = Budget::unlimited();
         let part = budget.part();

@@ -231,6 +231,20 @@ fn the_shown_name_is_the_first_that_is_not_empty() {
 }
 
 #[test]
+fn members_are_found_by_id() {
+    let members =
+        json!([{"value": "2819c223"}, {"display": "without an id"}, {"value": "902c246b"}]);
+    let group: Group =
+        from_value(json!({"displayName": "Tour Guides", "members": members})).unwrap();
+    assert_eq!(
+        group.member_ids().collect::<Vec<_>>(),
+        ["2819c223", "902c246b"]
+    );
+    assert!(group.has_member("902c246b"));
+    assert!(!group.has_member("902C246B"));
+}
+
+#[test]
 fn the_password_is_not_shown() {
     let user: User = from_value(json!({"userName": "babs", "Password": "secret"})).unwrap();
     let shown = format!("{user:?}");

@@ -37,6 +37,36 @@ fn errors_name_the_place_and_what_was_found() {
             "xor",
             "expected `and`, `or` or the end",
         ),
+        (
+            "title pr ox title pr",
+            9..11,
+            "ox",
+            "expected `and`, `or` or the end",
+        ),
+        (
+            "title pr ir title pr",
+            9..11,
+            "ir",
+            "expected `and`, `or` or the end",
+        ),
+        (
+            "title pr bnd title pr",
+            9..12,
+            "bnd",
+            "expected `and`, `or` or the end",
+        ),
+        (
+            "title pr amd title pr",
+            9..12,
+            "amd",
+            "expected `and`, `or` or the end",
+        ),
+        (
+            "title pr anx title pr",
+            9..12,
+            "anx",
+            "expected `and`, `or` or the end",
+        ),
         ("(userName pr", 12..12, "", "expected `and`, `or` or `)`"),
         ("emails[type pr", 14..14, "", "expected `and`, `or` or `]`"),
         (

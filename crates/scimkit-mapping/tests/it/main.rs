@@ -7,6 +7,7 @@
     reason = "the lints exempt tests, but not the functions next to them"
 )]
 
+mod built;
 mod filter_change;
 mod guides;
 mod hostile;

@@ -94,6 +94,7 @@ proptest! {
         change.apply(&mut document);
         prop_assert_eq!(&document, &after);
         prop_assert!(document.text_len() <= before.text_len() + change.max_growth());
+        prop_assert!(document.text_len() <= document.max_text_len());
 
         let mut paths = BTreeSet::new();
         for (path, value) in change.entries() {
