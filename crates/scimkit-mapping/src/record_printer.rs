@@ -45,16 +45,31 @@ pub struct RecordPrinter {
     has_given: bool,
     // INVARIANT: numbers of rules are those of its rules.
     mapping: TypeMapping,
+    /// The attributes of all rules.
+    mapped: Vec<AttrId>,
+    mapped_reader: AttrReader,
     /// The rules that print a value, each with the number of its field.
     printed: Vec<(usize, usize)>,
-    /// Whether a rule writes the given attribute.
-    maps_given: bool,
     reader: AttrReader,
+    /// Writes no value in place of those of rules, and of the given one.
+    remover: Remover,
+    writer: DocumentWriter,
+}
+
+/// Removes what a record has from a document.
+#[derive(Debug, Clone)]
+struct Remover {
+    /// The number of attributes without those that become a tree.
+    count: usize,
+    /// The text without any attribute.
+    empty: Option<Vec<u8>>,
+    /// Whether a time in a field is part of a tree. Then the absence of a time is a value, too.
+    is_since_built: bool,
     writer: DocumentWriter,
 }
 
 impl RecordPrinter {
-    /// Creates a printer for records with these fields. The value of the attribute `given`, which has no field, comes with
+    /// Creates a printer for records with these fields. The value of the attribute `given`, which no rule has, comes with
     /// each record.
     #[must_use]
     pub fn new(mapping: &TypeMapping, fields: &[String], given: Option<AttrId>) -> Self {
@@ -71,12 +86,6 @@ impl RecordPrinter {
         built.sort_unstable();
         built.dedup();
         let is_built = |rule: &BoundRule| rule.top_level(kind).any(|attr| built.contains(&attr));
-        let maps = |attr: AttrId| {
-            mapping
-                .rules
-                .iter()
-                .any(|rule| rule.top_level(kind).any(|top| top == attr))
-        };
         let mut built_rules: Vec<_> = others.iter().map(|(at, _)| *at).collect();
         let (mut printed, mut added) = (Vec::new(), Vec::new());
         for (at, rule) in plain {
@@ -98,18 +107,32 @@ impl RecordPrinter {
         names.dedup();
         let names = names.into_iter();
         let fields = names.filter_map(|name| Some((number(name)?, name.to_owned())));
-        let maps_given = given.is_some_and(maps);
-        let has_given = given.is_some() && !maps_given;
-        added.extend(given.filter(|_| has_given));
+        added.extend(given);
+        let writer = DocumentWriter::new(kind, &built, &added);
+        let none: [Option<Value>; 0] = [];
+        let all: Vec<_> = built.iter().chain(&added).copied().collect();
+        let since = built_rules.iter().filter_map(|at| mapping.rules.get(*at));
+        let remover = Remover {
+            count: added.len(),
+            empty: DocumentWriter::new(kind, &[], &[]).write(b"{}", &none),
+            is_since_built: since.into_iter().any(|rule| rule.since().is_some()),
+            writer: DocumentWriter::new(kind, &all, &[]),
+        };
+        let mapped = mapping.rules.iter().flat_map(|rule| rule.top_level(kind));
+        let mut mapped: Vec<_> = mapped.collect();
+        mapped.sort_unstable();
+        mapped.dedup();
         RecordPrinter {
             built_rules,
             fields: fields.collect(),
-            has_given,
-            maps_given,
+            has_given: given.is_some(),
             printed,
             reader: kind.reader(built.iter().copied()),
-            writer: DocumentWriter::new(kind, &built, &added),
+            remover,
+            writer,
             built,
+            mapped_reader: kind.reader(mapped.iter().copied()),
+            mapped,
             mapping: mapping.clone(),
         }
     }
@@ -120,13 +143,13 @@ impl RecordPrinter {
     /// [`to_resource`](TypeMapping::to_resource) can tell.
     #[must_use]
     pub fn print(&self, record: &[Value], given: Option<&Value>, onto: &[u8]) -> Option<Vec<u8>> {
-        if given.is_some() && self.maps_given {
+        if given.is_some() && !self.has_given {
             return None;
         }
         let count = self.built.len() + self.printed.len() + 1;
         let mut values = Vec::with_capacity(count);
         if !self.built.is_empty() {
-            values.extend(self.build(record, onto)?);
+            values.extend(self.build(Some(record), onto)?);
         }
         for (rule, field) in &self.printed {
             let rule = self.mapping.rules.get(*rule)?;
@@ -139,22 +162,74 @@ impl RecordPrinter {
         self.writer.write(onto, &values)
     }
 
-    /// Returns the values of the attributes that become a tree.
+    /// Returns the attributes of a document that rules have, without parsing the others.
+    #[must_use]
+    pub fn mapped(&self, document: &[u8]) -> Resource {
+        self.read((&self.mapped, &self.mapped_reader), document)
+    }
+
+    /// Returns some attributes of a document.
+    fn read(&self, (attrs, reader): (&[AttrId], &AttrReader), document: &[u8]) -> Resource {
+        let found = reader.read(document);
+        let mut resource = Resource::default();
+        for attr in attrs {
+            if let Some(value) = found.value(*attr) {
+                resource.set(&self.mapping.kind, *attr, value);
+            }
+        }
+        resource
+    }
+
+    /// Returns the text of a document without what a record and the given value have: that of a record without values,
+    /// written into the document. It is empty if nothing is left.
+    ///
+    /// `None` if only [`to_resource`](TypeMapping::to_resource) can tell.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_mapping::{Mapping, MappingRule, RecordPrinter};
+    /// use scimkit_registry::Registry;
+    ///
+    /// let rule = MappingRule::new("title").with_field("job_title");
+    /// let mapping = Mapping::builder().rule("User", rule).build(&Registry::standard()).unwrap();
+    /// let printer = RecordPrinter::new(mapping.for_type("User").unwrap(), &["job_title".to_owned()], None);
+    ///
+    /// let rest = printer.rest(br#"{"schemas":[],"locale":"de","title":"Dr"}"#).unwrap();
+    /// assert!(rest.ends_with(br#"],"locale":"de"}"#));
+    /// assert_eq!(printer.rest(br#"{"schemas":[],"title":"Dr"}"#).unwrap(), b"");
+    /// ```
+    #[must_use]
+    pub fn rest(&self, document: &[u8]) -> Option<Vec<u8>> {
+        if self.remover.is_since_built {
+            return None;
+        }
+        let mut values: Vec<Option<Cow<'_, Value>>> = Vec::new();
+        if !self.built.is_empty() {
+            values.extend(self.build(None, document)?);
+        }
+        values.resize(values.len() + self.remover.count, None);
+        let rest = self.remover.writer.write(document, &values)?;
+        if Some(&rest) == self.remover.empty.as_ref() {
+            Some(Vec::new())
+        } else {
+            Some(rest)
+        }
+    }
+
+    /// Returns the values of the attributes that become a tree: those of a record, or of one without values.
     fn build<'v>(
         &self,
-        record: &[Value],
+        record: Option<&[Value]>,
         onto: &[u8],
     ) -> Option<impl Iterator<Item = Option<Cow<'v, Value>>> + use<'v, '_>> {
         let kind = &*self.mapping.kind;
-        let held = self.reader.read(onto);
-        let mut resource = Resource::default();
-        for attr in &self.built {
-            if let Some(value) = held.value(*attr) {
-                resource.set(kind, *attr, value);
-            }
-        }
+        let mut resource = self.read((&self.built, &self.reader), onto);
         let fields = self.fields.iter();
-        let fields = fields.filter_map(|(at, name)| Some((name.clone(), record.get(*at)?.clone())));
+        let value = |at: usize| match record {
+            Some(record) => record.get(at).cloned(),
+            None => Some(Value::Null),
+        };
+        let fields = fields.filter_map(|(at, name)| Some((name.clone(), value(*at)?)));
         let record: Record = fields.collect();
         let rules = self.built_rules.iter();
         let rules = rules.filter_map(|at| self.mapping.rules.get(*at));

@@ -116,7 +116,7 @@ impl BoundTable {
                 id: text(id)
                     .map(ResourceId::from)
                     .ok_or_else(|| damaged("id"))?,
-                kind: self.sql.kind().name().into(),
+                kind: Arc::clone(&self.kind_name),
                 last_modified: instant(&modified)?,
                 state: RowState::Live,
                 version,
@@ -126,11 +126,16 @@ impl BoundTable {
 
     /// Whether a fingerprint is that of the schema of a request.
     fn is_schema(&self, fingerprint: &str, context: &RequestContext) -> bool {
-        let kind = context
-            .settings
-            .registry
-            .resource_type(self.sql.kind().name());
-        kind.is_some_and(|kind| kind.fingerprint().to_string() == fingerprint)
+        let registry = &context.settings.registry;
+        let Some(kind) = registry.resource_type(&self.kind_name) else {
+            return false;
+        };
+        let (schema, text) = &self.schema;
+        if kind.fingerprint() == *schema {
+            text == fingerprint
+        } else {
+            kind.fingerprint().to_string() == fingerprint
+        }
     }
 
     /// The columns of the mapping as it reads them, in their order.
@@ -193,7 +198,23 @@ impl BoundTable {
     }
 
     /// The part of a document that its columns do not give back.
-    pub(crate) fn rest(&self, document: &Resource) -> Result<Rest, StoreError> {
+    pub(crate) fn rest(&self, document: &Document) -> Result<Rest, StoreError> {
+        let kind = self.sql.mapped().kind();
+        let Some(text) = self.printer.rest(document.text()) else {
+            let tree = document.tree().map_err(StoreError::from)?;
+            return self.rest_of_tree(&tree);
+        };
+        let attr = kind.attribute_id(EXTERNAL_ID);
+        let attr = attr.filter(|_| self.sql.has_side_external_id());
+        let external_id = attr.and_then(|attr| document.value(kind, attr));
+        let text = String::from_utf8(text).map_err(StoreError::backend)?;
+        Ok(Rest {
+            external_id: external_id.and_then(|id| id.as_str().map(str::to_owned)),
+            text: Some(text).filter(|text| !text.is_empty()),
+        })
+    }
+
+    fn rest_of_tree(&self, document: &Resource) -> Result<Rest, StoreError> {
         let rules = self.sql.mapped().rules();
         let names = self.sql.columns().iter();
         let unset: Record = names.map(|name| (name.clone(), Value::Null)).collect();
@@ -246,8 +267,7 @@ impl BoundTable {
     /// The columns that differ between two documents of a row, with their new values at the time of a write.
     pub(crate) fn edits(
         &self,
-        before: Option<&Resource>,
-        after: &Resource,
+        (before, after): (Option<&Resource>, &Resource),
         at: DateTime<Utc>,
     ) -> Result<Vec<(String, SqlValue)>, StoreError> {
         let rules = self.sql.mapped().rules();
@@ -284,9 +304,20 @@ fn version_of(
     Version::new(version).map_err(StoreError::backend)
 }
 
-/// The hash of a document.
+/// The hash of a document: as FNV-1a with 128 bits, but of eight bytes at a time, and with a multiplier that carries each
+/// bit into the upper half. It detects accidental changes; it is not cryptographic.
 fn hash(document: &Document) -> String {
-    Version::from_content([document.text()]).as_str().to_owned()
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const FACTOR: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
+    let add = |hash: u128, word: u64| (hash ^ u128::from(word)).wrapping_mul(FACTOR);
+    let text = document.text();
+    let (words, rest) = text.as_chunks::<8>();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let rest = rest.iter().map(|byte| u64::from(*byte));
+    let hash = words.chain(rest).fold(BASIS, add);
+    let hash = add(hash, text.len() as u64);
+    // The lower half depends on the upper one, too.
+    format!("{:032x}", hash ^ (hash >> 64))
 }
 
 /// A soft-deleted resource with the columns of `retired_by_ids`.

@@ -1,7 +1,9 @@
 //! The application's tables, as they are named by the application.
 
+use std::sync::Arc;
+
 use scimkit_mapping::{CheckedRule, FieldType, Mapping, RecordPrinter};
-use scimkit_registry::AttributeRole;
+use scimkit_registry::{AttributeRole, Fingerprint};
 use scimkit_sql::{
     Dialect,
     tables::{
@@ -216,11 +218,15 @@ fn column(name: &str, key_type: KeyType) -> KeyColumn {
 pub(crate) struct BoundTable {
     /// The columns of the mapping, in the order of the statements.
     pub(crate) columns: Vec<Column>,
+    /// The name of the resource type.
+    pub(crate) kind_name: Arc<str>,
     /// Whether the database makes the identifiers of new rows.
     pub(crate) makes_ids: bool,
     /// The memberships of the resources.
     pub(crate) members: Option<JoinTable>,
     pub(crate) printer: RecordPrinter,
+    /// The fingerprint of the resource type, and its text.
+    pub(crate) schema: (Fingerprint, String),
     pub(crate) sql: RowTable,
 }
 
@@ -242,11 +248,15 @@ impl BoundTable {
             }
         });
         let external_id = sql.kind().attribute_id(EXTERNAL_ID);
+        let external_id = external_id.filter(|_| sql.has_side_external_id());
+        let schema = sql.kind().fingerprint();
         BoundTable {
             columns: columns.collect(),
+            kind_name: sql.kind().name().into(),
             makes_ids,
             members: None,
             printer: RecordPrinter::new(rules, sql.columns(), external_id),
+            schema: (schema, schema.to_string()),
             sql,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use scimkit_core::Version;
-use scimkit_registry::ResourceId;
+use scimkit_registry::{Document, ResourceId};
 use scimkit_sql::{
     reference::micros,
     tables::{self, RetiredRow, SideRow, SqlStatement},
@@ -188,11 +188,12 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
             rejected(&row.id, detail)
         })?;
         let before = self.seen.get(&row.id).and_then(Option::as_ref);
-        let was = before.map(|row| row.document.tree()).transpose();
-        let was = was.map_err(StoreError::from)?;
-        let after = row.document.tree().map_err(StoreError::from)?;
+        // Nothing but what columns have.
+        let mapped = |document: &Document| table.printer.mapped(document.text());
+        let was = before.map(|row| mapped(&row.document));
+        let after = mapped(&row.document);
         let edits = table
-            .edits(was.as_deref(), &after, row.last_modified)
+            .edits((was.as_ref(), &after), row.last_modified)
             .map_err(|error| invalid(&row.id, error))?;
         let (rows, columns): (Vec<_>, Vec<_>) = edits
             .into_iter()
@@ -208,7 +209,7 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         };
         changes.statements.extend(statement);
         let values = rows.iter().filter_map(|(name, _)| table.sql.values(name));
-        let documents = (was.as_deref(), &*after);
+        let documents = (was.as_ref(), &after);
         changes.statements.extend(
             values.flat_map(|values| values::changes(table.sql.kind(), values, &key, documents)),
         );
@@ -226,9 +227,8 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
     ) -> Result<(), RowsError> {
         let (table, tenant) = self.written_table(&row.kind)?;
         let (id, kind) = (row.id.as_str(), row.kind.name());
-        let document = row.document.tree().map_err(StoreError::from)?;
         let rest = table
-            .rest(&document)
+            .rest(&row.document)
             .map_err(|error| invalid(&row.id, error))?;
         let side = SideRow {
             connection: row.connection.as_ref().map(ConnectionId::as_str),

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use scimkit_mapping::{CustomTransform, Mapping, RecordPrinter, TypeMapping};
-use scimkit_registry::{Registry, Resource, Tolerance};
+use scimkit_registry::{AttrId, Registry, Resource, Tolerance};
 use serde_json::{Value, json};
 
 /// Rules of which a mapping has at most one per line, each with good values of its field.
@@ -239,8 +239,11 @@ fn check(case: &Case) -> Printed {
     let record: Vec<_> = fields.iter().zip(picked).map(value).collect();
     let kind = mapping.kind();
     let external_id = kind.attribute_id("externalId").unwrap();
-    let printer = RecordPrinter::new(&mapping, &fields, Some(external_id));
+    let is_mapped = rules.iter().any(|(rule, _)| rule.contains("externalId"));
+    let given = Some(external_id).filter(|_| !is_mapped);
+    let printer = RecordPrinter::new(&mapping, &fields, given);
     let document = document(&case.has_values);
+    check_rest(&mapping, &printer, &document, given);
     let printed = printer.print(&record, case.given.as_ref(), document.to_text().as_bytes());
 
     let mut onto = document;
@@ -257,6 +260,47 @@ fn check(case: &Case) -> Printed {
         (None, Ok(_)) => Printed::Nothing,
         (None, Err(_)) => Printed::Rejected,
     }
+}
+
+/// What a record and the given attribute do not have.
+fn check_rest(
+    mapping: &TypeMapping,
+    printer: &RecordPrinter,
+    document: &Resource,
+    given: Option<AttrId>,
+) {
+    let text = document.to_text();
+    let mapped = printer.mapped(text.as_bytes());
+    let records = [mapping.to_record(&mapped), mapping.to_record(document)];
+    let [mapped, whole] = records.map(Result::ok);
+    assert_eq!(mapped, whole);
+
+    let Some(rest) = printer.rest(text.as_bytes()) else {
+        return;
+    };
+    let kind = mapping.kind();
+    let fields = mapping.fields().iter();
+    let unset = fields
+        .map(|field| (field.name.clone(), Value::Null))
+        .collect();
+    let mut left = mapping.to_resource(&unset, document.clone()).unwrap();
+    let since = mapping
+        .rules()
+        .filter(|rule| rule.time_value("2026-01-01T00:00:00Z").is_some());
+    let since = since
+        .flat_map(|rule| rule.paths())
+        .filter_map(|path| kind.attribute_id(path));
+    for attr in since.chain(given) {
+        left.unset(kind, attr);
+    }
+    left.refresh_schemas(kind);
+    let is_empty = left.as_map().len() == 1;
+    let expected = if is_empty {
+        String::new()
+    } else {
+        left.to_text()
+    };
+    assert_eq!(String::from_utf8(rest).unwrap(), expected);
 }
 
 proptest! {

@@ -18,7 +18,7 @@ CREATE TABLE scim_counter (
 ) STRICT, WITHOUT ROWID;
 
 -- The part of a resource that its row does not have: the last change of ours, the hash of the document as it was then,
--- and the attributes without a column.
+-- and the attributes without a column. With row ids, because SQLite copies the whole of long rows to compare their keys.
 CREATE TABLE scim_resource (
     tenant TEXT NOT NULL,
     kind TEXT NOT NULL,
@@ -31,7 +31,7 @@ CREATE TABLE scim_resource (
     hash TEXT NOT NULL,
     rest TEXT,
     PRIMARY KEY (tenant, kind, id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX scim_resource_by_external_id ON scim_resource (tenant, kind, external_id);
 CREATE INDEX scim_resource_by_connection ON scim_resource (tenant, connection);
 
