@@ -1,9 +1,12 @@
 //! Writes rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use scimkit_core::Version;
-use scimkit_registry::{Document, ResourceId};
+use scimkit_registry::{Document, ResourceId, ResourceType};
 use scimkit_sql::{
     reference::micros,
     tables::{self, RetiredRow, SideRow, SqlStatement},
@@ -26,11 +29,20 @@ use crate::{
 /// Statements that write, with the rows that may make them fail.
 #[derive(Default)]
 struct Changes<'a> {
-    /// The rows that get another document, with their versions and whether the documents are exact.
-    put: BTreeMap<ResourceId, (Version, bool)>,
+    /// The rows that get another document.
+    put: BTreeMap<ResourceId, Written>,
     statements: Vec<SqlStatement>,
     /// The numbers of the statements with which those of a row, or of no row, begin.
     subjects: Vec<(usize, Option<(ResourceId, &'a BoundTable)>)>,
+}
+
+/// A row that gets another document.
+struct Written {
+    is_exact: bool,
+    kind: Arc<ResourceType>,
+    /// What its side row knows of the document, which the database may have changed.
+    known: String,
+    version: Version,
 }
 
 impl<'a> Changes<'a> {
@@ -126,10 +138,10 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         let mut sources = Vec::new();
         for TenantTable { table, tenant } in &self.tables {
             let Some(tenant) = tenant else { continue };
-            let keys = changes
-                .put
-                .keys()
-                .filter_map(|id| table.sql.key(id.as_str()));
+            let name = table.sql.kind().name();
+            let put = changes.put.iter();
+            let put = put.filter(|(_, written)| written.kind.name() == name);
+            let keys = put.filter_map(|(id, _)| table.sql.key(id.as_str()));
             let keys: Vec<_> = keys.collect();
             for keys in keys.chunks(LIST) {
                 changes
@@ -148,16 +160,17 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
             for row in rows {
                 let mut row = table.found(row, self.context)?;
                 let id = row.head.id.clone();
-                let Some((version, is_exact)) = changes.put.remove(&id) else {
+                let Some(written) = changes.put.remove(&id) else {
                     continue;
                 };
-                row.head.version = version;
-                row.document = row.document.with_exactness(is_exact);
-                let (tenant, name) = (self.tenant(), table.sql.kind().name());
-                let kind = self.context.settings.registry.resource_type(name);
-                let known = known(&row.document, kind.ok_or(StoreError::NotFound)?);
-                let set = tables::set_hash(self.dialect, tenant, name, id.as_str(), &known);
-                self.queue([set]);
+                row.head.version = written.version;
+                row.document = row.document.with_exactness(written.is_exact);
+                let known = known(&row.document, &written.kind);
+                if known != written.known {
+                    let (tenant, kind) = (self.tenant(), written.kind.name());
+                    let set = tables::set_hash(self.dialect, tenant, kind, id.as_str(), &known);
+                    self.queue([set]);
+                }
                 self.seen.insert(id.clone(), Some(row.clone()));
                 applied.push(id, row);
             }
@@ -213,10 +226,16 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         changes.statements.extend(
             values.flat_map(|values| values::changes(table.sql.kind(), values, &key, documents)),
         );
-        let written = (row.version.clone(), row.document.is_exact());
+        let known = known(&row.document, &row.kind);
+        self.put_side_row(row, &known, changes)?;
+        let written = Written {
+            is_exact: row.document.is_exact(),
+            kind: Arc::clone(&row.kind),
+            known,
+            version: row.version.clone(),
+        };
         changes.put.insert(row.id.clone(), written);
-        // The hash is known once the database has returned the row.
-        self.put_side_row(row, "", changes)
+        Ok(())
     }
 
     fn put_side_row(
