@@ -59,12 +59,15 @@
 mod consumer;
 mod delivery;
 mod event;
+mod queue;
 mod runner;
 mod signal;
+mod telemetry;
 
 pub use self::{
     consumer::{EventConsumer, EventError, Resent},
     event::{Event, EventGap, GapReason},
     runner::Events,
     signal::ChangeSignal,
+    telemetry::{EVENT_GAPS_TOTAL, EVENT_LAG_SECONDS, EVENTS_TOTAL},
 };

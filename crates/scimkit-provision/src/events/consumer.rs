@@ -72,9 +72,9 @@ impl RetryDelays {
     pub(super) fn after(self, attempts: u32, jitter: u64) -> Duration {
         let doublings = attempts.saturating_sub(1).min(16);
         let delay = self.first.saturating_mul(1 << doublings).min(self.longest);
-        // Between three and five quarters, so that nodes and tenants don't retry at the same moment.
-        let parts = u32::try_from(jitter % 513).unwrap_or(0);
-        delay.saturating_mul(768 + parts) / 1_024
+        // Between three quarters and the whole, so that nodes and tenants don't retry at the same moment.
+        let parts = u32::try_from(jitter % 257).unwrap_or(0);
+        (delay / 1_024).saturating_mul(768 + parts)
     }
 }
 
@@ -86,7 +86,7 @@ impl EventConsumer {
     /// - The handler must tolerate repetition, and must not block the thread. It runs as part of
     ///   [`Events::run`](super::Events::run).
     /// - If it fails, panics or takes too long, the event is delivered again after a second, then two, and so on up to a
-    ///   minute. Later events of the tenant wait for it.
+    ///   minute, each delay shortened by up to a quarter at random. Later events of the tenant wait for it.
     #[must_use]
     pub fn new<H, F>(name: &str, handler: H) -> Self
     where
@@ -222,5 +222,26 @@ impl fmt::Debug for EventConsumer {
         f.debug_struct("EventConsumer")
             .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_and_are_never_longer_than_the_longest() {
+        let seconds = Duration::from_secs;
+        let retries = RetryDelays {
+            first: seconds(1),
+            longest: seconds(60),
+        };
+        for jitter in 0..600 {
+            for (attempts, longest) in [(1, 1), (2, 2), (6, 32), (7, 60), (1_000, 60)] {
+                let delay = retries.after(attempts, jitter);
+                let longest = seconds(longest);
+                assert!(delay <= longest && delay >= longest * 7 / 10, "{delay:?}");
+            }
+        }
     }
 }

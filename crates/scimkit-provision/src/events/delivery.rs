@@ -8,14 +8,17 @@ use std::{
     time::Duration,
 };
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use scimkit_server::Clock;
 use scimkit_store::{
     DeadLetter, Journal, JournalEntry, JournalPosition, JournalQuery, JournalRead, Lease,
     LeaseAnswer, LeaseRequest, StoreError, TenantId, yield_now,
 };
 
-use super::{Event, EventConsumer, EventError};
+use super::{
+    Event, EventConsumer, EventError, GapReason,
+    telemetry::{Outcome, count_event, count_gap},
+};
 
 /// The number of parts that are read at once.
 const PARTS: u32 = 100;
@@ -52,6 +55,8 @@ pub(super) enum Delivered {
     /// An event was not handled, or the store failed.
     Failed {
         error: EventError,
+        /// The time of the oldest event that was not handled, if it is known.
+        oldest: Option<DateTime<Utc>>,
         /// The position of the event that was not handled.
         position: Option<JournalPosition>,
         resume: Option<Resume>,
@@ -59,14 +64,28 @@ pub(super) enum Delivered {
     /// Another runner has the lease.
     Held,
     /// A page was handled, and more events follow.
-    Some(Option<Resume>),
+    Some {
+        /// The time of the last event that was handled, which is about that of the next one.
+        oldest: Option<DateTime<Utc>>,
+        resume: Option<Resume>,
+    },
 }
 
 impl From<StoreError> for Delivered {
     fn from(error: StoreError) -> Self {
         Delivered::Failed {
             error: error.into(),
+            oldest: None,
             position: None,
+            resume: None,
+        }
+    }
+}
+
+impl Delivered {
+    fn some() -> Self {
+        Delivered::Some {
+            oldest: None,
             resume: None,
         }
     }
@@ -77,6 +96,8 @@ pub(super) struct Delivery<'a> {
     pub(super) consumer: &'a EventConsumer,
     /// The event that was not delivered before, with the number of attempts.
     pub(super) failed: Option<(JournalPosition, u32)>,
+    /// The number of the consumer, so that those with the same name have leases of their own.
+    pub(super) index: usize,
     pub(super) shared: &'a Shared,
     pub(super) tenant: &'a TenantId,
 }
@@ -114,6 +135,7 @@ impl Delivery<'_> {
     async fn lease(&self, duration: Duration) -> Result<LeaseAnswer, StoreError> {
         let Shared { clock, holder, .. } = self.shared;
         let name = &*self.consumer.name;
+        let holder = format!("{holder}/{}", self.index);
         let request = LeaseRequest::new(name, holder.as_str(), clock.now(), duration);
         self.shared.store.lease(self.tenant, &request).await
     }
@@ -150,14 +172,18 @@ impl Delivery<'_> {
         let event = Event::missing(self.tenant.clone(), lease.cursor, up_to);
         let position = event.position();
         if let Err(error) = self.consumer.handle(event).await {
+            count_event(consumer, Outcome::Failed);
             return Delivered::Failed {
                 error,
+                oldest: None,
                 position: Some(position),
                 resume: None,
             };
         }
+        count_event(consumer, Outcome::Handled);
+        count_gap(consumer, GapReason::Missing);
         let confirmed = self.shared.store.advance(self.tenant, &lease, up_to).await;
-        confirmed.map_or_else(Delivered::from, |()| Delivered::Some(None))
+        confirmed.map_or_else(Delivered::from, |()| Delivered::some())
     }
 
     /// Delivers a page of entries.
@@ -175,10 +201,11 @@ impl Delivery<'_> {
         let query = JournalQuery::after(handled).with_limit(PARTS);
         let JournalRead::Page(page) = store.entries(self.tenant, &query).await? else {
             // Entries were trimmed since: the next lease says so.
-            return Ok(Delivered::Some(None));
+            return Ok(Delivered::some());
         };
         let mut confirmed_at = self.shared.clock.elapsed();
         let mut stopped = None;
+        let mut oldest = None;
         for entry in page.entries {
             let position = entry.position();
             // All parts of the changes before this one were handled.
@@ -189,6 +216,7 @@ impl Delivery<'_> {
                 lease.cursor = complete;
                 confirmed_at = now;
             }
+            oldest = Some(entry.at);
             if self.shared.is_stopping.load(Ordering::Relaxed) {
                 stopped = Some((complete, None));
                 break;
@@ -219,11 +247,12 @@ impl Delivery<'_> {
         Ok(match stopped {
             Some((_, Some((error, position)))) => Delivered::Failed {
                 error,
+                oldest,
                 position: Some(position),
                 resume,
             },
             None if !page.has_more => Delivered::All,
-            _ => Delivered::Some(resume),
+            _ => Delivered::Some { oldest, resume },
         })
     }
 
@@ -232,12 +261,18 @@ impl Delivery<'_> {
             return Ok(());
         }
         let event = self.consumer.event(self.tenant, entry)?;
-        if let Some(gap) = event.gap() {
+        let gap = event.gap().cloned();
+        if let Some(gap) = &gap {
             let consumer = &self.consumer.name;
             let (tenant, number) = (self.tenant, gap.up_to);
             tracing::warn!(%consumer, %tenant, number, "the journal has no values: set its level to `full`");
         }
-        self.consumer.handle(event).await
+        self.consumer.handle(event).await?;
+        count_event(&self.consumer.name, Outcome::Handled);
+        if let Some(gap) = gap {
+            count_gap(&self.consumer.name, gap.reason);
+        }
+        Ok(())
     }
 
     /// Stores a dead letter after the last attempt, or returns the error of an earlier one.
@@ -248,14 +283,19 @@ impl Delivery<'_> {
     ) -> Result<(), EventError> {
         let failed = self.failed.filter(|(failed, _)| *failed == position);
         let attempts = failed.map_or(0, |(_, attempts)| attempts).saturating_add(1);
+        let name = &*self.consumer.name;
         let store = match &self.consumer.give_up {
             Some((most, store)) if attempts >= *most => store,
-            _ => return Err(error),
+            _ => {
+                count_event(name, Outcome::Failed);
+                return Err(error);
+            }
         };
-        let (name, now) = (&*self.consumer.name, self.shared.clock.now());
+        let now = self.shared.clock.now();
         let problem: String = error.to_string().chars().take(PROBLEM).collect();
         let letter = DeadLetter::new(name, position, now, attempts, problem);
         store.put_dead_letter(self.tenant, &letter).await?;
+        count_event(name, Outcome::GivenUp);
         let (tenant, number, part) = (self.tenant, position.number, position.part);
         tracing::error!(consumer = name, %tenant, number, part, attempts, %error, "an event was given up");
         Ok(())

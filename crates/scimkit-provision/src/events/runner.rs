@@ -1,7 +1,6 @@
 //! The runner of consumers.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
     future::Future,
     hash::{BuildHasher as _, RandomState},
     pin::pin,
@@ -19,15 +18,14 @@ use futures_util::{
     stream::FuturesUnordered,
 };
 use scimkit_server::Clock;
-use scimkit_store::{BoxFuture, Journal, JournalPosition, StoreError, TenantId};
+use scimkit_store::{BoxFuture, Journal, StoreError, TenantId};
 
 use super::{
     ChangeSignal, EventConsumer,
-    delivery::{Delivered, Delivery, Resume, Shared},
+    delivery::{Delivered, Delivery, Shared},
+    queue::{Moment, Queue, Started},
+    telemetry::set_lag,
 };
-
-/// The maximum number of tenants to whose events a consumer attends at once.
-const TENANTS_AT_ONCE: usize = 8;
 
 /// Delivers events to consumers: see the [module](super).
 #[derive(Debug)]
@@ -52,7 +50,8 @@ impl Events {
         }
     }
 
-    /// Adds a consumer. Each needs a name of its own.
+    /// Adds a consumer. Those with the same name share the events, as those on several nodes do: each event is
+    /// handled by one of them.
     #[must_use]
     pub fn with_consumer(mut self, consumer: EventConsumer) -> Self {
         self.consumers.push(consumer);
@@ -109,138 +108,10 @@ impl Events {
     }
 }
 
-/// Returns a name for the runner that no other one has.
+/// Returns a name for a runner that no other one has.
 fn holder() -> String {
     let [first, second] = [0_u8, 1].map(|part| RandomState::new().hash_one(part));
     format!("{}/{first:016x}{second:016x}", std::process::id())
-}
-
-/// The tenants of a consumer that have changed.
-#[derive(Debug, Default)]
-struct Queue {
-    failures: BTreeMap<TenantId, Failure>,
-    is_polling: bool,
-    /// The tenants whose lease goes on between two deliveries.
-    leased: BTreeSet<TenantId>,
-    // INVARIANT: `waiting` has the tenants of `order`; a tenant is in at most one of `waiting` and `running`.
-    order: VecDeque<TenantId>,
-    /// The tenants at work, and whether they have changed since.
-    running: BTreeMap<TenantId, bool>,
-    waiting: BTreeSet<TenantId>,
-    /// The positions from which to continue.
-    resumes: BTreeMap<TenantId, Resume>,
-}
-
-/// The delay of a tenant after a failure.
-#[derive(Debug, Default)]
-struct Failure {
-    /// The number of failures in a row.
-    attempts: u32,
-    /// The event that was not delivered, with the number of attempts.
-    event: Option<(JournalPosition, u32)>,
-    /// The time of the next attempt; none during one.
-    until: Option<Duration>,
-}
-
-impl Queue {
-    /// Adds a tenant that has changed.
-    fn add(&mut self, tenant: TenantId) {
-        if let Some(has_changed) = self.running.get_mut(&tenant) {
-            *has_changed = true;
-            return;
-        }
-        let failure = self.failures.get(&tenant);
-        if failure.is_some_and(|failure| failure.until.is_some()) {
-            return;
-        }
-        if self.waiting.insert(tenant.clone()) {
-            self.order.push_back(tenant);
-        }
-    }
-
-    /// Adds the tenants whose delay is over, and returns the time at which the next one is.
-    fn add_delayed(&mut self, now: Duration) -> Option<Duration> {
-        let mut due = Vec::new();
-        let mut next: Option<Duration> = None;
-        for (tenant, failure) in &mut self.failures {
-            match failure.until {
-                Some(until) if until <= now => {
-                    failure.until = None;
-                    due.push(tenant.clone());
-                }
-                Some(until) => next = Some(next.map_or(until, |next| next.min(until))),
-                None => {}
-            }
-        }
-        for tenant in due {
-            self.add(tenant);
-        }
-        next
-    }
-
-    /// Takes the next tenant.
-    fn start(&mut self) -> Option<TenantId> {
-        if self.running.len() >= TENANTS_AT_ONCE {
-            return None;
-        }
-        let tenant = self.order.pop_front()?;
-        self.waiting.remove(&tenant);
-        self.running.insert(tenant.clone(), false);
-        Some(tenant)
-    }
-
-    /// Notes the result of a delivery.
-    fn end(
-        &mut self,
-        (tenant, delivered): (TenantId, Delivered),
-        consumer: &EventConsumer,
-        now: Duration,
-    ) {
-        let has_changed = self.running.remove(&tenant).unwrap_or(false);
-        match delivered {
-            Delivered::All => {
-                self.leased.remove(&tenant);
-                self.failures.remove(&tenant);
-                if has_changed {
-                    self.add(tenant);
-                }
-            }
-            Delivered::Some(resume) => {
-                self.leased.insert(tenant.clone());
-                self.failures.remove(&tenant);
-                self.resumes
-                    .extend(resume.map(|resume| (tenant.clone(), resume)));
-                self.add(tenant);
-            }
-            // The next poll finds it again.
-            Delivered::Held => {
-                self.leased.remove(&tenant);
-            }
-            Delivered::Failed {
-                error,
-                position,
-                resume,
-            } => {
-                self.leased.insert(tenant.clone());
-                self.resumes
-                    .extend(resume.map(|resume| (tenant.clone(), resume)));
-                let failure = self.failures.entry(tenant.clone()).or_default();
-                failure.attempts = failure.attempts.saturating_add(1);
-                if let Some(position) = position {
-                    let same = failure.event.filter(|(failed, _)| *failed == position);
-                    let attempts = same.map_or(1, |(_, attempts)| attempts.saturating_add(1));
-                    failure.event = Some((position, attempts));
-                    failure.attempts = attempts;
-                }
-                let jitter = RandomState::new().hash_one(&tenant);
-                let delay = consumer.retries.after(failure.attempts, jitter);
-                failure.until = Some(now.saturating_add(delay));
-                let number = position.map(|position| position.number);
-                let (consumer, attempts) = (consumer.name(), failure.attempts);
-                tracing::warn!(consumer, %tenant, number, attempts, %error, "delivering an event failed");
-            }
-        }
-    }
 }
 
 /// The end of a task.
@@ -281,12 +152,10 @@ impl Run<'_> {
                     if changed.has_more {
                         self.next_poll = Duration::ZERO;
                     }
+                    let at = self.events.clock.now();
                     for queue in &mut self.queues {
-                        changed
-                            .tenants
-                            .iter()
-                            .cloned()
-                            .for_each(|tenant| queue.add(tenant));
+                        let tenants = changed.tenants.iter().cloned();
+                        tenants.for_each(|tenant| queue.add(tenant, at));
                     }
                 }
                 Either::Left(None) | Either::Right(Either::Right(_)) => {}
@@ -299,11 +168,13 @@ impl Run<'_> {
         while let Some(done) = self.tasks.next().await {
             self.end(done);
         }
-        for (consumer, queue) in self.events.consumers.iter().zip(&self.queues) {
+        let consumers = self.events.consumers.iter();
+        for (index, (consumer, queue)) in consumers.zip(&self.queues).enumerate() {
             for tenant in &queue.leased {
                 let delivery = Delivery {
                     consumer,
                     failed: None,
+                    index,
                     shared: self.shared,
                     tenant,
                 };
@@ -314,15 +185,18 @@ impl Run<'_> {
 
     /// Starts the tasks that are due, and returns the time at which to look again.
     fn start(&mut self) -> Duration {
-        let now = self.events.clock.elapsed();
-        let is_poll_due = self.next_poll <= now;
+        let now = self.now();
+        let is_poll_due = self.next_poll <= now.elapsed;
         if is_poll_due {
-            self.next_poll = now.saturating_add(self.events.poll_interval);
+            self.next_poll = now.elapsed.saturating_add(self.events.poll_interval);
         }
         let mut next = self.next_poll;
         let consumers = self.events.consumers.iter();
         for (index, (consumer, queue)) in consumers.zip(&mut self.queues).enumerate() {
             let shared = self.shared;
+            if is_poll_due {
+                set_lag(consumer.name(), || queue.lag(now.at));
+            }
             if is_poll_due && !queue.is_polling {
                 queue.is_polling = true;
                 self.tasks.push(Box::pin(async move {
@@ -330,16 +204,17 @@ impl Run<'_> {
                 }));
             }
             next = next.min(queue.add_delayed(now).unwrap_or(next));
-            while let Some(tenant) = queue.start() {
-                let resume = queue.resumes.remove(&tenant);
-                let failed = queue
-                    .failures
-                    .get(&tenant)
-                    .and_then(|failure| failure.event);
+            while let Some(started) = queue.start() {
+                let Started {
+                    failed,
+                    resume,
+                    tenant,
+                } = started;
                 self.tasks.push(Box::pin(async move {
                     let delivery = Delivery {
                         consumer,
                         failed,
+                        index,
                         shared,
                         tenant: &tenant,
                     };
@@ -351,7 +226,16 @@ impl Run<'_> {
         next
     }
 
+    fn now(&self) -> Moment {
+        let clock = &self.events.clock;
+        Moment {
+            at: clock.now(),
+            elapsed: clock.elapsed(),
+        }
+    }
+
     fn end(&mut self, done: Done) {
+        let now = self.now();
         match done {
             Done::Pending(index, pending) => {
                 let Some(queue) = self.queues.get_mut(index) else {
@@ -359,14 +243,15 @@ impl Run<'_> {
                 };
                 queue.is_polling = false;
                 match pending {
-                    Ok(tenants) => tenants.into_iter().for_each(|tenant| queue.add(tenant)),
+                    Ok(tenants) => tenants
+                        .into_iter()
+                        .for_each(|tenant| queue.add(tenant, now.at)),
                     Err(error) => tracing::warn!(%error, "asking for changed tenants failed"),
                 }
             }
             Done::Delivered(index, tenant, delivered) => {
                 let consumer = self.events.consumers.get(index);
                 if let Some((queue, consumer)) = self.queues.get_mut(index).zip(consumer) {
-                    let now = self.events.clock.elapsed();
                     queue.end((tenant, delivered), consumer, now);
                 }
             }

@@ -9,6 +9,11 @@ mod cases;
 mod delivery;
 mod gaps;
 mod letters;
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(feature = "metrics")]
+#[path = "../../../scimkit-server/tests/it/recorder.rs"]
+mod recorder;
 mod sharing;
 mod site;
 #[cfg(feature = "webhook")]

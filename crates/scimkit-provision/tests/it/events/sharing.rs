@@ -111,3 +111,21 @@ async fn a_runner_that_lost_its_lease_confirms_nothing() {
         assert_eq!(last.numbers()["acme"], [3]);
     }
 }
+
+#[tokio::test]
+async fn consumers_with_the_same_name_share_the_events() {
+    for site in Site::all() {
+        let tenants = ["acme", "globex", "initech"];
+        for tenant in tenants {
+            for name in ["a", "b", "c"] {
+                site.user_of(tenant, name).await;
+            }
+        }
+        let seen = Seen::default();
+        let [first, second] = [seen.consumer("events"), seen.consumer("events")];
+        let events = site.events().with_consumer(first).with_consumer(second);
+        events.run(site.wait_for("events")).await;
+        let expected = tenants.map(|tenant| (tenant.to_owned(), vec![1, 2, 3]));
+        assert_eq!(seen.numbers(), BTreeMap::from(expected));
+    }
+}
