@@ -22,10 +22,7 @@ impl Backend for Postgres {
     const DIALECT: Dialect = Dialect::Postgres;
 
     fn begin(access: TransactionMode) -> &'static str {
-        match access {
-            TransactionMode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            TransactionMode::Write => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        }
+        postgres::begin(access)
     }
 
     fn classified(error: &sqlx::Error) -> (DriverErrorKind, bool) {
@@ -33,16 +30,13 @@ impl Backend for Postgres {
         let answer = answer.and_then(|answer| answer.try_downcast_ref::<PgDatabaseError>());
         match (answer, error) {
             (Some(answer), _) => {
-                let code = answer.code();
-                let kind =
-                    DriverErrorKind::from_sqlstate(code, answer.constraint(), answer.detail());
-                // A statement that was prepared before the application changed the types of columns, or by another
-                // session.
-                if code == "26000" || answer.routine() == Some("RevalidateCachedQuery") {
-                    return (DriverErrorKind::Lost, true);
-                }
-                let is_ended = kind == DriverErrorKind::Lost && !code.starts_with("40");
-                (kind, is_ended)
+                let answer = postgres::ServerError {
+                    code: answer.code(),
+                    constraint: answer.constraint(),
+                    detail: answer.detail(),
+                    routine: answer.routine(),
+                };
+                (answer.kind(), answer.ends_connection())
             }
             (None, sqlx::Error::Io(_) | sqlx::Error::Tls(_)) => (DriverErrorKind::Lost, true),
             (None, sqlx::Error::Encode(_)) => (DriverErrorKind::Rejected, false),

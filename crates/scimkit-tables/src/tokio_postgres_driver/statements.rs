@@ -66,11 +66,8 @@ async fn together(
     let prepared = prepare(client, statements).await?;
     let mut requests = Vec::with_capacity(statements.len().saturating_add(1));
     if let Some(access) = begin {
-        let begin = match access {
-            TransactionMode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            TransactionMode::Write => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        };
-        let begun = client.batch_execute(begin).map_ok(|()| Vec::new());
+        let begin = client.batch_execute(postgres::begin(access));
+        let begun = begin.map_ok(|()| Vec::new());
         requests.push(maybe_done(begun.boxed()));
     }
     let before = requests.len();
@@ -251,17 +248,13 @@ impl<'a> FromSql<'a> for Column {
 fn failure(error: Error, statement: Option<usize>) -> Failure {
     let (kind, connection_is_unusable) = match error.as_db_error() {
         Some(answer) => {
-            let code = answer.code().code();
-            let kind = DriverErrorKind::from_sqlstate(code, answer.constraint(), answer.detail());
-            // A statement that was prepared before the application changed the types of columns, or by another session.
-            let is_stale = code == "26000" || answer.routine() == Some("RevalidateCachedQuery");
-            let is_ended = kind == DriverErrorKind::Lost && !code.starts_with("40");
-            let kind = if is_stale {
-                DriverErrorKind::Lost
-            } else {
-                kind
+            let answer = postgres::ServerError {
+                code: answer.code().code(),
+                constraint: answer.constraint(),
+                detail: answer.detail(),
+                routine: answer.routine(),
             };
-            (kind, is_stale || is_ended)
+            (answer.kind(), answer.ends_connection())
         }
         None if is_connection_lost(&error) => (DriverErrorKind::Lost, true),
         None => (DriverErrorKind::Other, false),

@@ -1,6 +1,9 @@
 //! Tables of applications in PostgreSQL.
 
+use std::collections::BTreeSet;
+
 use scimkit_tables::{KeyType, Table};
+use scimkit_testkit::contract::ContractReport;
 
 use crate::layouts::Layout;
 
@@ -132,3 +135,53 @@ name = "text"
 scim = "displayName"
 field = "name"
 "#;
+
+/// The checks of the contract of stores that do not apply to a store with one tenant.
+pub(crate) const ONE_TENANT: [&str; 6] = [
+    "tenants_are_isolated",
+    "check_and_commit_return_the_same_answers",
+    "random_batches_equal_their_single_writes",
+    "total_follows_every_kind_of_write",
+    "match_is_limited_to_its_tenant",
+    "random_writes_match_the_model",
+];
+
+/// Those that do not apply if the database makes the ids.
+pub(crate) const OWN_IDS: [&str; 28] = [
+    "batch_writes_run_in_order_and_independently",
+    "check_and_commit_return_the_same_answers",
+    "failed_batch_is_rolled_back_as_a_whole",
+    "random_batches_equal_their_single_writes",
+    "checked_batch_returns_its_answers_and_changes_nothing",
+    "minimum_holds_for_deletes_and_updates",
+    "total_follows_every_kind_of_write",
+    "owner_is_returned_and_selectable_or_unsupported",
+    "soft_deleted_resource_is_not_found",
+    "unknown_members_are_accepted_if_allowed",
+    "edges_are_paged",
+    "group_as_its_own_member_is_rejected",
+    "cycle_through_a_later_group_is_rejected",
+    "cycles_are_accepted_if_allowed_and_queries_end",
+    "accepted_cycle_does_not_block_other_writes",
+    "pages_are_ordered_by_id",
+    "resources_are_sorted",
+    "page_continues_after_a_position",
+    "position_is_valid_without_its_resource",
+    "paging_between_writes_misses_and_repeats_nothing",
+    "paging_during_parallel_writes_misses_and_repeats_nothing",
+    "page_ends_at_its_byte_limit",
+    "page_names_resources_beyond_its_byte_limit",
+    "edges_count_towards_the_byte_limit_of_a_page",
+    "edge_limit_bounds_the_edges_of_each_resource",
+    "answers_contain_the_edges_of_their_version",
+    "random_queries_are_answered_exactly",
+    "random_writes_match_the_model",
+];
+
+/// Asserts that a report has no failures, and that exactly these checks were skipped.
+pub(crate) fn assert_passed(report: &ContractReport, skipped: &[&[&str]]) {
+    assert!(report.is_success(), "{report}");
+    let expected: BTreeSet<_> = skipped.iter().copied().flatten().copied().collect();
+    let found: BTreeSet<_> = report.skipped().map(|(name, _)| name).collect();
+    assert_eq!(found, expected, "{report}");
+}

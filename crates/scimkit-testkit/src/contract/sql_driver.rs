@@ -4,12 +4,16 @@
 
 mod errors;
 mod fixture;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod transactions;
 mod values;
 
 use scimkit_tables::Driver as SqlDriver;
 
 use self::fixture::Fixture;
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresPools, check_postgres};
 use super::{CheckOutcome, ContractReport, FutureDriver};
 
 /// The number of transactions that a driver can have open at the same time.
