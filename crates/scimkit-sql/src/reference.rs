@@ -25,8 +25,8 @@ mod tenants;
 
 pub use archive::{
     IdRange, TenantTable, any_row, blank_rows, deleted_before, exported_deleted_rows,
-    exported_edges, exported_rows, last_id, last_key, raise_version, remove_up_to, resource_exists,
-    row_exists,
+    exported_edges, exported_rows, has_rows, last_id, last_key, raise_version, remove_up_to,
+    resource_exists, row_exists,
 };
 pub use counters::{
     Counter, count, count_anew, put_counters, remove_counter, remove_counters, selected_documents,

@@ -257,6 +257,15 @@ pub fn last_key(
     Some(builder.build())
 }
 
+/// Selects one row if the table has rows of a tenant.
+#[must_use]
+pub fn has_rows(dialect: Dialect, tenant: &str, table: TenantTable) -> Statement<'_> {
+    let mut builder = Builder::new(dialect, tenant);
+    builder.sql("SELECT 1 FROM ").sql(table.name);
+    builder.sql(" WHERE tenant = ").tenant().sql(" LIMIT 1");
+    builder.build()
+}
+
 /// Removes the rows of a tenant up to and including a key, or all rows.
 #[must_use]
 pub fn remove_up_to<'a>(

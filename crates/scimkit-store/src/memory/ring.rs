@@ -251,6 +251,10 @@ impl Ring {
         self.dead_letters.remove(&(consumer.to_owned(), position));
     }
 
+    pub(super) fn has_dead_letters(&self) -> bool {
+        !self.dead_letters.is_empty()
+    }
+
     pub(super) fn dead_letters(
         &self,
         consumer: &str,

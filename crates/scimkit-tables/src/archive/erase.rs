@@ -40,7 +40,10 @@ pub(super) async fn erase<D: Driver>(
     let dialect = side.dialect;
     side.lock(tenant.as_str()).await?;
     let import = reference::import(dialect, tenant.as_str());
-    let has_entries = side.is_known(tenant.as_str()).await? || side.exists(import).await?;
+    let letters = reference::has_rows(dialect, tenant.as_str(), TenantTable::DEAD_LETTERS);
+    let has_entries = side.is_known(tenant.as_str()).await?
+        || side.exists(import).await?
+        || side.exists(letters).await?;
     let context = store.own_context(tenant);
     let mut rows = store.tables().rows_of(&context, side.transaction);
     rows.is_complete = true;

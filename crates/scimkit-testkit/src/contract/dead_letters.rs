@@ -13,7 +13,7 @@ mod letterbox;
 
 use std::{fmt, sync::Arc};
 
-use scimkit_store::{Archive, DeadLetters, JournalPosition, StoreError};
+use scimkit_store::{Archive, DeadLetters, JournalPosition, StoreError, archive::Erased};
 
 use self::letterbox::Letterbox;
 use super::{
@@ -219,7 +219,12 @@ fn erased(letters: &Letterbox<'_>) -> Result<(), String> {
     letters.put(&letters.letter("audit", at(2, 0)))?;
     other.put(&other.letter("events", at(1, 0)))?;
     let erased = letters.run(letters.store.erase_tenant(letters.id()))?;
-    erased.map_err(|e| said(&e))?;
+    let erased = erased.map_err(|e| said(&e))?;
+    ensure_eq!(
+        erased,
+        Erased::All,
+        "erasing a tenant that has letters alone"
+    );
     ensure_eq!(letters.all("events")?, [], "letters of an erased tenant");
     ensure_eq!(letters.all("audit")?, [], "letters of its other consumer");
     ensure_eq!(other.all("events")?.len(), 1, "letters of another tenant");
