@@ -4,6 +4,7 @@ mod catalog;
 mod columns;
 mod report;
 mod rows;
+mod value_rows;
 
 use scimkit_sql::{
     Dialect,
@@ -92,7 +93,7 @@ impl<D: Driver> TableStore<D> {
         for table in &self.tables().tables {
             verifier.check_table(table).await?;
             for values in table.sql.value_tables() {
-                verifier.check_values(values).await?;
+                verifier.check_values(table, values).await?;
             }
         }
         for table in &self.tables().tables {
@@ -234,10 +235,16 @@ impl<T: Transaction> Verifier<T> {
         Ok(())
     }
 
-    async fn check_values(&mut self, values: &ValueTable) -> Result<(), TableError> {
+    async fn check_values(
+        &mut self,
+        table: &BoundTable,
+        values: &ValueTable,
+    ) -> Result<(), TableError> {
         let name = &values.rows().table;
         if let Some(columns) = self.columns(name).await? {
-            columns.check_values(values, &mut self.report);
+            if columns.check_values(values, &mut self.report) {
+                self.check_value_rows(table, values).await?;
+            }
         } else {
             let problem = "there is no such table: check its name, and the database or schema";
             self.report

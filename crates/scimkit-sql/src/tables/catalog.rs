@@ -2,7 +2,9 @@
 
 use scimkit_mapping::FieldType;
 
-use super::{JoinTable, KeyColumn, KeyType, RowTable, SqlStatement, SqlValue};
+use super::{
+    JoinTable, KeyColumn, KeyType, RowTable, SqlStatement, SqlValue, statement::value_literal,
+};
 use crate::{
     Dialect,
     mapped_rows::{literal, quoted},
@@ -301,16 +303,5 @@ fn key_type_name(dialect: Dialect, key_type: KeyType) -> &'static str {
         (_, KeyType::Integer) => "bigint",
         (Dialect::Postgres, KeyType::Uuid) => "uuid",
         _ => "text",
-    }
-}
-
-fn value_literal(value: &SqlValue) -> String {
-    match value {
-        SqlValue::Bool(true) => "TRUE".to_owned(),
-        SqlValue::Bool(false) => "FALSE".to_owned(),
-        SqlValue::Integer(number) => number.to_string(),
-        SqlValue::Real(number) => number.to_string(),
-        SqlValue::Text(text) => literal(text),
-        SqlValue::Blob(_) | SqlValue::Null => "NULL".to_owned(),
     }
 }

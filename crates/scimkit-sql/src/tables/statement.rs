@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use scimkit_registry::Scalar;
 
-use crate::reference::{Parameter, Statement};
+use crate::{
+    mapped_rows::literal,
+    reference::{Parameter, Statement},
+};
 
 /// A plain value: the parameter of a statement, or a column of a row that it returns.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,5 +131,17 @@ impl From<Statement<'_>> for SqlStatement {
                 .collect(),
             text: statement.text,
         }
+    }
+}
+
+/// The SQL text of a value.
+pub(super) fn value_literal(value: &SqlValue) -> String {
+    match value {
+        SqlValue::Bool(true) => "TRUE".to_owned(),
+        SqlValue::Bool(false) => "FALSE".to_owned(),
+        SqlValue::Integer(number) => number.to_string(),
+        SqlValue::Real(number) => number.to_string(),
+        SqlValue::Text(text) => literal(text),
+        SqlValue::Blob(_) | SqlValue::Null => "NULL".to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use scimkit_mapping::{FieldRows, RowColumn};
 use scimkit_registry::{Attr, AttrId, ResourceType, fold_case};
 use serde_json::Value;
 
-use super::{SqlStatement, SqlValue};
+use super::{SqlStatement, SqlValue, statement::value_literal};
 use crate::{
     ColumnSource, Dialect, KeyTable,
     mapped_rows::{literal, quoted},
@@ -154,6 +154,33 @@ impl ValueTable {
         SqlStatement { parameters, text }
     }
 
+    /// Selects the next rows: the key, the text of a column, and its folded text.
+    #[must_use]
+    pub fn every_row(&self, column: &RowColumn, start: usize, limit: usize) -> SqlStatement {
+        let (table, key) = (quoted(&self.rows.table), quoted(&self.rows.key));
+        let (name, folded) = (quoted(&column.name), quoted(folded_name(column)));
+        let text = format!(
+            "SELECT {key}, {name}, {folded} FROM {table} WHERE {name} IS NOT NULL
+             ORDER BY {key}, {name}, {folded} LIMIT {limit} OFFSET {start}"
+        );
+        SqlStatement::new(text)
+    }
+
+    /// The SQL text that folds a text of one row.
+    #[must_use]
+    pub fn set_folded_sql(
+        &self,
+        key: &SqlValue,
+        column: &RowColumn,
+        (text, folded): (&str, &str),
+    ) -> String {
+        let (table, own, name) = (&self.rows.table, &self.rows.key, &column.name);
+        let (table, own, name) = (quoted(table), quoted(own), quoted(name));
+        let (target, folded) = (quoted(folded_name(column)), literal(folded));
+        let (key, text) = (value_literal(key), literal(text));
+        format!("UPDATE {table} SET {target} = {folded} WHERE {own} = {key} AND {name} = {text}")
+    }
+
     fn of_row(
         &self,
         mut text: String,
@@ -182,6 +209,11 @@ impl ValueTable {
         let text = text.into();
         SqlStatement { parameters, text }
     }
+}
+
+/// Returns the name of the column with the folded text of a column.
+fn folded_name(column: &RowColumn) -> &str {
+    column.key.as_ref().unwrap_or(&column.name)
 }
 
 /// Returns whether a value is the default of its column.

@@ -63,12 +63,14 @@ impl Columns {
     }
 
     /// Reports what is missing from a table with the values of an attribute.
-    pub(super) fn check_values(&self, values: &ValueTable, report: &mut TableReport) {
+    /// Returns whether all columns exist.
+    pub(super) fn check_values(&self, values: &ValueTable, report: &mut TableReport) -> bool {
         let rows = values.rows();
         let columns = rows.columns.iter().map(|column| &column.name);
         let keys = rows.columns.iter().filter_map(|column| column.key.as_ref());
+        let mut is_complete = true;
         for name in [&rows.key].into_iter().chain(columns).chain(keys) {
-            self.check_column(name, None, report);
+            is_complete &= self.check_column(name, None, report);
         }
         if self.find(&rows.key).is_some() && !self.has_index(&[&rows.key]) {
             let problem =
@@ -77,6 +79,7 @@ impl Columns {
             let finding = self.finding(FindingKind::MissingIndex, &rows.key, problem);
             report.push(finding.with_fix(Some(sql)));
         }
+        is_complete
     }
 
     /// Reports a column that does not exist. It can be added if its type is known.

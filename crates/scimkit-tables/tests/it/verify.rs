@@ -9,7 +9,7 @@ use scimkit_tables::{
 };
 use scimkit_testkit::postgres;
 
-use crate::{support::wait, tokio_postgres_driver::pool};
+use crate::{layouts::TEXT, support::wait, tokio_postgres_driver::pool};
 
 const USERS: &str = r#"
 [User.fields]
@@ -563,4 +563,37 @@ fn findings_in_postgresql_are_detected_and_mended() {
         let report = wait(store.verify()).unwrap();
         assert!(report.is_clean(), "{broken}: {:#?}", report.findings());
     }
+}
+
+#[test]
+fn values_in_another_table_that_are_not_folded_are_found_and_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.db");
+    let own = Connection::open(&path).unwrap();
+    own.execute_batch(TEXT.sql).unwrap();
+    let store = TEXT.store(RusqliteDriver::open(&path).unwrap());
+    let rows = "INSERT INTO users (id, login, login_key) VALUES ('u1', 'ada', 'ada');
+        INSERT INTO user_emails (user_id, kind, address, address_key) VALUES
+            ('u1', 'work', 'Ada@x.example', 'ada@x.example'),
+            ('u1', 'home', 'It''s@x.example', 'It''s@x.example'),
+            ('u1', 'other', 'b@x.example', 'c@x.example')";
+    own.execute_batch(rows).unwrap();
+    let report = wait(store.verify()).unwrap();
+    let place = "user_emails.address_key u1".to_owned();
+    let expected = [place.clone(), place].map(|place| (FindingKind::NotFolded, place));
+    let not_folded = |report: &TableReport| {
+        let mut found = found(report);
+        found.retain(|(kind, _)| *kind == FindingKind::NotFolded);
+        found
+    };
+    assert_eq!(not_folded(&report), expected, "{:#?}", report.findings());
+    fix(&own, &report);
+    let report = wait(store.verify()).unwrap();
+    assert_eq!(not_folded(&report), [], "{:#?}", report.findings());
+    let mut keys = own
+        .prepare("SELECT address_key FROM user_emails ORDER BY 1")
+        .unwrap();
+    let keys = keys.query_map([], |row| row.get(0)).unwrap();
+    let keys: Vec<String> = keys.map(Result::unwrap).collect();
+    assert_eq!(keys, ["ada@x.example", "b@x.example", "it's@x.example"]);
 }
