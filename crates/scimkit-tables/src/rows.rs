@@ -15,6 +15,7 @@ use crate::{
     documents::{damaged, integer},
     side_tables::{journal_end, new_entries},
     transaction::TableTransaction,
+    writes::commit_error,
 };
 
 /// The rows of one tenant, inside an open transaction.
@@ -158,7 +159,9 @@ impl<T: Transaction> RowTransaction for TableRows<'_, T> {
     }
 
     async fn commit(self) -> Result<(), RowsError> {
-        Ok(self.simple.into_transaction().transaction.commit().await?)
+        let transaction = self.simple.into_transaction();
+        let committed = transaction.transaction.commit().await;
+        committed.map_err(|error| commit_error(&transaction.written, error))
     }
 }
 

@@ -1,6 +1,9 @@
 //! An open transaction on the rows of one tenant.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use scimkit_registry::{ResourceId, ResourceType};
 use scimkit_sql::{
@@ -39,6 +42,8 @@ pub(crate) struct TableTransaction<'a, T> {
     pub(crate) seen: HashMap<ResourceId, Option<FoundRow>>,
     pub(crate) tables: Vec<TenantTable<'a>>,
     pub(crate) transaction: T,
+    /// The rows that were written.
+    pub(crate) written: BTreeMap<ResourceId, &'a BoundTable>,
 }
 
 /// A table, for one tenant.
@@ -68,6 +73,7 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
             seen: HashMap::new(),
             tables,
             transaction,
+            written: BTreeMap::new(),
         }
     }
 

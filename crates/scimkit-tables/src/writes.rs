@@ -99,6 +99,9 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         for edges in &operations.inserted_edges {
             changes.statements.extend(self.added_edges(edges));
         }
+        let subjects = changes.subjects.iter();
+        self.written
+            .extend(subjects.filter_map(|(_, row)| row.clone()));
         self.run_changes(changes, &mut applied).await?;
         Ok(applied)
     }
@@ -315,6 +318,21 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
         changes.statements.push(side);
         self.seen.insert(row.id.clone(), None);
         Ok(())
+    }
+}
+
+/// The error of a commit, which fails if a row violates a constraint that the database checks at the end. Which of
+/// several rows does is not known, so they fail together.
+pub(crate) fn commit_error(
+    written: &BTreeMap<ResourceId, &BoundTable>,
+    error: DriverError,
+) -> RowsError {
+    let Some((id, table)) = written.first_key_value() else {
+        return error.into();
+    };
+    match rejection(table, id, error) {
+        RowsError::Rejected(rejection) if written.len() > 1 => RowsError::Failed(rejection.into()),
+        error => error,
     }
 }
 

@@ -268,6 +268,36 @@ fn constraint_of_the_application_rejects_one_write() {
 }
 
 #[test]
+fn constraint_that_is_checked_at_the_commit_rejects_the_write() {
+    let Some(world) = World::new(&UUID, UUID_TABLES) else {
+        return;
+    };
+    let constraints = "CREATE TABLE titles (title text PRIMARY KEY);
+        INSERT INTO titles VALUES ('CEO'), ('CTO');
+        ALTER TABLE users
+            ADD CONSTRAINT one_title UNIQUE (title) DEFERRABLE INITIALLY DEFERRED,
+            ADD CONSTRAINT known_title FOREIGN KEY (title) REFERENCES titles
+                DEFERRABLE INITIALLY DEFERRED";
+    world.database.execute(constraints).unwrap();
+    let create = |name: &str, title: &str| {
+        world.create(&world.user, json!({"userName": name, "title": title}))
+    };
+    let unknown = create("ada", "King");
+    assert!(
+        matches!(&unknown, Err(StoreError::Invalid { .. })),
+        "{unknown:?}"
+    );
+    create("ada", "CEO").unwrap();
+    let second = create("bo", "CEO");
+    assert!(
+        matches!(&second, Err(StoreError::Duplicate { attr }) if attr == "title"),
+        "{second:?}"
+    );
+    assert_eq!(world.value("SELECT count(*) FROM users").unwrap(), "1");
+    create("bo", "CTO").unwrap();
+}
+
+#[test]
 fn memberships_are_rows_of_the_application() {
     let Some(world) = World::new(&UUID, UUID_TABLES) else {
         return;
