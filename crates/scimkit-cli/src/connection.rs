@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::ExitCode, sync::Arc};
 use clap::{Args, Subcommand};
 use scimkit::{
     ConnectionId, Settings, TenantId,
-    provision::{ConnectionSettings, TenantAdmin},
+    provision::{ConnectionSettings, TenantAdmin, tenant_url},
     store::{Connection, TenantLimits},
 };
 use serde_json::{Map, Value, json};
@@ -65,6 +65,11 @@ pub(crate) enum Command {
     /// Change the name or the settings of a connection
     #[command(alias = "set", after_help = SETTINGS)]
     Update(Change),
+    /// Print the URL to enter in the identity provider
+    ///
+    /// All connections of a tenant have the same URL: the token tells them apart.
+    #[command(after_help = exit::STORE)]
+    Url(Url),
 }
 
 #[derive(Debug, Args)]
@@ -109,6 +114,16 @@ pub(crate) struct Selected {
 
     #[command(flatten)]
     tenant: TenantArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Url {
+    /// Base URL of the server, in which `{tenant}` stands for the tenant
+    #[arg(long, env = "SCIMKIT_BASE_URL", value_name = "URL")]
+    base_url: String,
+
+    #[command(flatten)]
+    selected: Selected,
 }
 
 #[derive(Debug, Args)]
@@ -218,6 +233,10 @@ pub(crate) fn run(command: &Command) -> ExitCode {
             let store = &options.tenant.store;
             store.run(IfMissing::Fail, async |admin| update(admin, options).await)
         }
+        Command::Url(options) => {
+            let store = &options.selected.tenant.store;
+            store.run(IfMissing::Fail, async |admin| url(admin, options).await)
+        }
     }
 }
 
@@ -258,6 +277,22 @@ fn set_active(options: &Selected, active: bool) -> ExitCode {
         Ok(shown(&updated?))
     };
     options.tenant.store.run(IfMissing::Fail, update)
+}
+
+async fn url(admin: TenantAdmin, options: &Url) -> Result<CommandOutput, Failure> {
+    let base_url = &options.base_url;
+    if !["https://", "http://"]
+        .iter()
+        .any(|start| base_url.starts_with(start))
+    {
+        let problem = format!("invalid base URL `{base_url}`: expected `https://` at its start");
+        return Err(Failure::Rejected(problem));
+    }
+    let (tenant, id) = options.selected.ids();
+    admin.connection(&tenant, &id).await?;
+    let url = tenant_url(base_url, &tenant);
+    let json = json!({ "connection": id.as_str(), "tenant": tenant.as_str(), "url": url });
+    Ok(CommandOutput::line(json, url))
 }
 
 async fn remove(admin: TenantAdmin, options: &Selected) -> Result<CommandOutput, Failure> {

@@ -3,6 +3,7 @@
 #[macro_use]
 mod output;
 
+mod activity;
 mod check;
 mod client;
 mod compact;
@@ -19,6 +20,7 @@ mod junit;
 mod layout;
 mod man;
 mod mapping;
+mod person;
 mod progress;
 mod reindex;
 mod replay;
@@ -45,6 +47,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Read the activity log of a tenant: who changed what, and whether the log is intact
+    #[command(subcommand, after_help = exit::STORE)]
+    Activity(activity::Command),
     /// Check a server against RFC 7643 and RFC 7644
     ///
     /// The check creates users and groups with unique names and deletes them afterwards. Use a tenant for tests.
@@ -85,6 +90,9 @@ enum Command {
     Man(man::Options),
     /// Check an attribute mapping, or explain its effect on a resource
     Mapping(mapping::Options),
+    /// Show one user with its latest changes
+    #[command(subcommand, after_help = exit::STORE)]
+    Person(person::Command),
     /// Replay the traffic of identity providers against a server
     #[command(after_help = exit::REPLAY)]
     Replay(replay::Options),
@@ -130,6 +138,7 @@ fn arguments() -> Arguments {
 
 fn run(command: Command) -> ExitCode {
     match command {
+        Command::Activity(command) => activity::run(&command),
         Command::Check(options) => check::run(&options),
         Command::Compact(options) => compact::run(&options),
         Command::Completions(options) => completions::run(&options),
@@ -139,6 +148,7 @@ fn run(command: Command) -> ExitCode {
         Command::Init(options) => init::run(&options),
         Command::Man(options) => man::run(&options),
         Command::Mapping(options) => mapping::run(&options),
+        Command::Person(command) => person::run(&command),
         Command::Replay(options) => replay::run(&options),
         Command::Tenant(command) => tenant::run(&command),
         Command::Token(command) => token::run(&command),

@@ -280,7 +280,7 @@ fn archive_options(without_tokens: bool) -> archive::ArchiveOptions {
 }
 
 /// A new file that only its owner may read.
-fn create(path: &Path) -> Result<File, Failure> {
+pub(crate) fn create(path: &Path) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -299,7 +299,7 @@ fn export_failure(error: ArchiveError, tenant: &TenantId) -> Failure {
     }
 }
 
-fn file_failure(path: &Path, error: &io::Error) -> Failure {
+pub(crate) fn file_failure(path: &Path, error: &io::Error) -> Failure {
     Failure::Unusable(files::explain(path, error))
 }
 

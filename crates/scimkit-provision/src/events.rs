@@ -59,11 +59,14 @@
 mod consumer;
 mod delivery;
 mod event;
+mod outcomes;
 mod queue;
 mod runner;
 mod signal;
 mod telemetry;
 
+#[cfg(feature = "webhook")]
+pub(crate) use self::outcomes::{MEMBER_ADDED, MEMBER_REMOVED};
 pub use self::{
     consumer::{EventConsumer, EventError, Resent},
     event::{Event, EventGap, GapReason},

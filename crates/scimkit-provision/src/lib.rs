@@ -41,6 +41,7 @@
 //! - [`TenantAdmin`]: creates and changes tenants, connections and tokens
 //! - [`ConnectionSettings`]: the settings that an operator chooses for a connection
 //! - [`ConnectionAuthenticator`]: authenticates requests by bearer token and by the URL to which they were sent
+//! - [`activity`]: the journal of a tenant for people: lists, exports, and whether it is intact
 //! - [`events`]: calls the application after changes of users and groups
 #![cfg_attr(
     feature = "webhook",
@@ -55,6 +56,7 @@
 //!
 //! Guide: [Tenants, connections and tokens](https://docs.rs/scimkit/latest/scimkit/guide/provisioning/index.html).
 
+pub mod activity;
 mod administration;
 mod cache;
 mod connection_authenticator;
@@ -78,5 +80,6 @@ pub use error::AdminError;
 pub use http;
 pub use scimkit_server::Clock;
 pub use scimkit_store::{CapacitySetting, ConnectionSettings, ConnectionSettingsError, EntryKind};
+pub use tenant_location::tenant_url;
 pub use text::validate_tenant_id;
 pub use token::{CreatedToken, NewToken};

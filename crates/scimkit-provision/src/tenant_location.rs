@@ -28,6 +28,23 @@ pub(crate) struct TenantLocation {
     path: bool,
 }
 
+/// Returns the URL that the administrator of an identity provider enters for a tenant: the base URL, with the id of the
+/// tenant in place of `{tenant}`.
+///
+/// # Example
+/// ```
+/// use scimkit_provision::tenant_url;
+/// use scimkit_store::TenantId;
+///
+/// let acme = TenantId::from("acme");
+/// let url = tenant_url("https://app.example/tenants/{tenant}/scim/v2/", &acme);
+/// assert_eq!(url, "https://app.example/tenants/acme/scim/v2");
+/// ```
+#[must_use]
+pub fn tenant_url(base_url: &str, tenant: &TenantId) -> String {
+    TenantLocation::of(base_url.trim_end_matches('/')).base_url(tenant)
+}
+
 /// Whether `X-Forwarded-Host` is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Forwarded {

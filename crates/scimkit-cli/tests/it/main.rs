@@ -6,6 +6,7 @@
     reason = "the lints exempt tests, but not their helper functions"
 )]
 
+mod activity;
 mod check;
 mod files;
 mod generate;

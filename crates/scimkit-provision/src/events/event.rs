@@ -87,7 +87,7 @@ enum Activity {
 }
 
 impl Event {
-    pub(super) fn change(tenant: TenantId, entry: JournalEntry) -> Result<Self, DetailsError> {
+    pub(crate) fn change(tenant: TenantId, entry: JournalEntry) -> Result<Self, DetailsError> {
         let details = entry.details()?.unwrap_or_default();
         let content = Content::Change {
             details,

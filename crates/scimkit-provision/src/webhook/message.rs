@@ -2,11 +2,11 @@
 
 use chrono::SecondsFormat;
 use scimkit_registry::ResourceId;
-use scimkit_store::{AttributeChange, JournalEntry, JournalSubject, RecordedValue};
+use scimkit_store::{JournalEntry, JournalSubject};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::events::{Event, EventGap};
+use crate::events::{Event, EventGap, MEMBER_ADDED, MEMBER_REMOVED};
 
 /// A message.
 #[derive(Debug)]
@@ -25,34 +25,16 @@ impl Message {
         let Some(entry) = event.entry() else {
             return Vec::new();
         };
-        let mut messages = Vec::new();
-        for kind in kinds(event) {
-            messages.push(Message::change(event, entry, kind));
-        }
-        let added: Vec<_> = event.member_added().collect();
-        let removed: Vec<_> = event.member_removed().collect();
-        for (kind, members) in [
-            ("group.member_added", added),
-            ("group.member_removed", removed),
-        ] {
-            if !members.is_empty() {
-                messages.push(Message::members(event, entry, (kind, &members)));
-            }
-        }
-        messages
-    }
-
-    fn change(event: &Event, entry: &JournalEntry, kind: &str) -> Self {
-        let attributes = event
-            .details()
-            .map_or(&[][..], |details| &details.attributes);
-        let changes = attributes.iter().map(change).collect();
-        Message::about(event, entry, kind, ("changes", changes))
-    }
-
-    fn members(event: &Event, entry: &JournalEntry, (kind, ids): (&str, &[&ResourceId])) -> Self {
-        let ids = ids.iter().map(|id| json!(id.as_str())).collect();
-        Message::about(event, entry, kind, ("members", ids))
+        let id = |id: &ResourceId| json!(id.as_str());
+        let message = |kind| {
+            let list = match kind {
+                MEMBER_ADDED => ("members", event.member_added().map(id).collect()),
+                MEMBER_REMOVED => ("members", event.member_removed().map(id).collect()),
+                _ => ("changes", event.changes()),
+            };
+            Message::about(event, entry, kind, list)
+        };
+        event.types().into_iter().map(message).collect()
     }
 
     fn about(
@@ -105,40 +87,4 @@ impl Message {
             id: format!("evt_{}", hex.collect::<String>()),
         }
     }
-}
-
-/// Returns the types of the messages about attributes.
-fn kinds(event: &Event) -> Vec<&'static str> {
-    let is_active = |change: &AttributeChange| change.path.eq_ignore_ascii_case("active");
-    let attributes = event
-        .details()
-        .map_or(&[][..], |details| &details.attributes);
-    let others = attributes.iter().any(|change| !is_active(change));
-    let activity = event.user_deactivated().or(event.user_reactivated());
-    let user_updated = event
-        .user_updated()
-        .filter(|_| others || activity.is_none());
-    let answers = [
-        ("user.created", event.user_created()),
-        ("user.updated", user_updated),
-        ("user.deactivated", event.user_deactivated()),
-        ("user.reactivated", event.user_reactivated()),
-        ("user.deleted", event.user_deleted()),
-        ("group.created", event.group_created()),
-        ("group.updated", event.group_updated()),
-        ("group.deleted", event.group_deleted()),
-    ];
-    let positive = answers.into_iter().filter(|(_, id)| id.is_some());
-    positive.map(|(kind, _)| kind).collect()
-}
-
-fn change(change: &AttributeChange) -> Value {
-    let mut object = Map::new();
-    object.insert("path".to_owned(), change.path.as_str().into());
-    for (name, value) in [("before", &change.before), ("after", &change.after)] {
-        if let RecordedValue::Value(value) = value {
-            object.insert(name.to_owned(), value.clone());
-        }
-    }
-    object.into()
 }

@@ -15,6 +15,6 @@ mod metrics;
 #[path = "../../../scimkit-server/tests/it/recorder.rs"]
 mod recorder;
 mod sharing;
-mod site;
+pub(crate) mod site;
 #[cfg(feature = "webhook")]
 mod webhook;

@@ -5,6 +5,7 @@
     reason = "the lints exempt tests, but not the functions next to them"
 )]
 
+mod activity;
 mod administration;
 mod connection_authenticator;
 mod events;
