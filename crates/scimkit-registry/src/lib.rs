@@ -71,7 +71,7 @@ pub use budget::{Budget, Exhausted, Forecast, Meter, weight};
 pub use bytes;
 pub use change::{Change, ChangedValue, TextEdit, ValueEdit};
 pub use document::{Document, InvalidDocument};
-pub use document_writer::DocumentWriter;
+pub use document_writer::{DocumentWriter, split_members};
 pub use edges::{AttrEdges, Edge, EdgeChange, EdgeEdit, ResourceId, parse_edges};
 pub use elements::{ElementKey, ElementKeys};
 pub use error::{RegistrationError, RequestError, RequestErrorKind};

@@ -153,8 +153,34 @@ fn position_of_special(text: &[u8]) -> Option<usize> {
     Some(words.len() * 8 + found)
 }
 
+/// Returns the lines of a text, without their line feeds.
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let Some(end) = position_of_line_feed(text) else {
+            return rest.take();
+        };
+        rest = text.get(end + 1..);
+        text.get(..end)
+    })
+}
+
+fn position_of_line_feed(text: &[u8]) -> Option<usize> {
+    let (words, rest) = text.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let found = zeros(u64::from_le_bytes(*word) ^ LINE_FEEDS);
+        if found != 0 {
+            return Some(at * 8 + (found.trailing_zeros() / 8) as usize);
+        }
+    }
+    let found = rest.iter().position(|byte| *byte == b'\n')?;
+    Some(words.len() * 8 + found)
+}
+
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const QUOTES: u64 = ONES * b'"' as u64;
+const LINE_FEEDS: u64 = ONES * b'\n' as u64;
 const BACKSLASHES: u64 = ONES * b'\\' as u64;
 
 /// Sets the highest bit of the first byte that is zero, and none before it.
@@ -216,6 +242,13 @@ mod tests {
         fn scan_agrees_with_a_parser(value in values()) {
             check(value.to_string().as_bytes(), &value);
             check(&spaced(&value), &value);
+        }
+
+        #[test]
+        fn lines_are_those_of_the_text(text in "[a-z\n]{0,60}") {
+            let found: Vec<_> = lines(text.as_bytes()).collect();
+            let expected: Vec<_> = text.split('\n').map(str::as_bytes).collect();
+            prop_assert_eq!(found, expected);
         }
 
         #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use scimkit_core::{Version, format_instant};
 use scimkit_mapping::{FieldType, NOW, Record};
-use scimkit_registry::{Document, RequestError, Resource, ResourceId, ResourceType};
+use scimkit_registry::{Document, RequestError, Resource, ResourceId, ResourceType, split_members};
 use scimkit_sql::{
     Layout as _,
     tables::{SIDE_COLUMNS, SqlValue},
@@ -207,10 +207,12 @@ impl BoundTable {
         let attr = kind.attribute_id(EXTERNAL_ID);
         let attr = attr.filter(|_| self.sql.has_side_external_id());
         let external_id = attr.and_then(|attr| document.value(kind, attr));
-        let text = String::from_utf8(text).map_err(StoreError::backend)?;
+        // One member per line, so that reads need not look for the ends of values.
+        let text = Some(text).filter(|text| !text.is_empty());
+        let text = text.map(|text| String::from_utf8(split_members(&text)));
         Ok(Rest {
             external_id: external_id.and_then(|id| id.as_str().map(str::to_owned)),
-            text: Some(text).filter(|text| !text.is_empty()),
+            text: text.transpose().map_err(StoreError::backend)?,
         })
     }
 

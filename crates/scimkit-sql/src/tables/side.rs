@@ -387,9 +387,14 @@ pub(super) fn fixed(dialect: Dialect, text: &'static str) -> SqlStatement {
 
 /// `?3, ?4, ?5`.
 pub(super) fn placeholders(dialect: Dialect, first: usize, count: usize) -> String {
-    let numbers = first..first.saturating_add(count);
-    let numbers: Vec<_> = numbers.map(|number| dialect.placeholder(number)).collect();
-    numbers.join(", ")
+    let mut list = String::with_capacity(count.saturating_mul(6));
+    for number in first..first.saturating_add(count) {
+        if !list.is_empty() {
+            list.push_str(", ");
+        }
+        dialect.push_placeholder(&mut list, number);
+    }
+    list
 }
 
 #[cfg(test)]

@@ -62,8 +62,11 @@ fn rows(connection: &Connection, statement: &SqlStatement) -> rusqlite::Result<V
     let mut rows = prepared.raw_query();
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let values = (0..columns).map(|column| row.get_ref(column).map(value));
-        found.push(values.collect::<rusqlite::Result<_>>()?);
+        let mut values = SqlRow::with_capacity(columns);
+        for column in 0..columns {
+            values.push(value(row.get_ref(column)?));
+        }
+        found.push(values);
     }
     Ok(found)
 }
