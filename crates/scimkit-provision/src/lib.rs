@@ -47,6 +47,10 @@
     feature = "webhook",
     doc = "- [`webhook`]: sends them to another service, signed"
 )]
+#![cfg_attr(
+    feature = "sync",
+    doc = "- [`sync`]: plans how a directory comes to agree with what identity providers have sent"
+)]
 //! - [`Clock`]: the source of the current time
 //!
 //! All data is in a [`TenantStore`](scimkit_store::TenantStore): one of scimkit's databases, or the application's
@@ -62,6 +66,8 @@ mod cache;
 mod connection_authenticator;
 mod error;
 pub mod events;
+#[cfg(feature = "sync")]
+pub mod sync;
 mod tenant_location;
 mod text;
 mod token;

@@ -37,6 +37,7 @@
 //! | `rusqlite` | `scimkit::tables::RusqliteDriver`: application tables in SQLite |
 //! | `sqlite` | `scimkit::SqliteStore`: a durable store in one file; `scimkit::sqlite`: its options |
 //! | `sqlx-postgres`, `sqlx-sqlite` | `scimkit::sqlx`: application tables over the pools of sqlx; `sqlx` is both. They need the Rust version of sqlx 0.9, 1.94 |
+//! | `sync` | `scimkit::provision::sync`: plans how a directory comes to agree with what identity providers have sent |
 //! | `tables` | `scimkit::TableStore`: a store over the tables that an application has already; `scimkit::tables` |
 //! | `tokio-postgres` | `scimkit::tables::TokioPostgresDriver`: application tables in PostgreSQL |
 //! | `toml` | mapping files in TOML, also for connections; JSON needs no feature |

@@ -12,5 +12,7 @@ mod events;
 mod lifecycle;
 mod log;
 mod rules;
+#[cfg(feature = "sync")]
+mod sync;
 mod tenant_locations;
 mod world;

@@ -1,0 +1,44 @@
+//! Staged provisioning: compares what identity providers have sent with a directory, and plans the steps that make the
+//! directory agree.
+//!
+//! Requests of identity providers act on the *provisioned state*, a store of its own. A [`plan`] is a pure function of
+//! this state, the directory, the [links](Link) between them, the [settings](PlanSettings) and the [`Exemptions`]. So
+//! an administrator can read what a run would do before it does anything, and [guards](GuardLimits) can block it.
+//!
+//! - [`plan`]: the steps, their counts and their hash
+//! - [`DeliveredFields`]: the attribute mapping of a connection as the fields that it delivers
+//! - [`Exemptions`]: users that no run changes, as CSV
+//! - [`GuardLimits`]: limits beyond which a run is blocked
+
+mod counts;
+mod entry;
+mod exemptions;
+mod fields;
+mod formula;
+mod guards;
+mod link;
+mod plan;
+mod rules;
+mod state;
+mod step;
+mod words;
+
+pub use self::{
+    counts::{CategoryCounts, ConnectionCounts, GroupLoss, MembershipCounts, SeatForecast},
+    entry::{DirectoryGroup, DirectoryUser},
+    exemptions::{
+        ExemptionChanges, ExemptionFile, ExemptionFileError, ExemptionRow, Exemptions, LineProblem,
+    },
+    fields::{DeliveredFields, Difference},
+    guards::{GuardBase, GuardLimits, TrippedGuard},
+    link::{Link, LinkEdit, LinkSource},
+    plan::{ExemptionBinding, Plan, PlanInput, plan},
+    rules::{
+        Absence, ConnectionRules, GroupSource, OnDelete, PlanScope, PlanSettings, WithheldReason,
+    },
+    state::{StateGroup, StateUser},
+    step::{
+        Action, Category, MemberChange, Named, PlanHash, PlanHasher, Reason, Step, StepKey,
+        StepSource, StepSubject,
+    },
+};

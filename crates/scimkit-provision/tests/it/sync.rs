@@ -1,0 +1,13 @@
+//! Staged provisioning.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "the lints exempt tests, but not the functions next to them"
+)]
+
+mod exemptions;
+mod groups;
+mod guards;
+mod properties;
+mod site;
+mod users;
