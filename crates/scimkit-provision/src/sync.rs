@@ -9,7 +9,9 @@
 //! - [`DeliveredFields`]: the attribute mapping of a connection as the fields that it delivers
 //! - [`Exemptions`]: users that no run changes, as CSV
 //! - [`GuardLimits`]: limits beyond which a run is blocked
+//! - [`ReportWriter`]: a plan as table, JSON, CSV or page; [`PlanComparison`]: the difference of two plans
 
+mod compare;
 mod counts;
 mod entry;
 mod exemptions;
@@ -18,12 +20,14 @@ mod formula;
 mod guards;
 mod link;
 mod plan;
+mod report;
 mod rules;
 mod state;
 mod step;
 mod words;
 
 pub use self::{
+    compare::{PlanComparison, SettleTimes},
     counts::{CategoryCounts, ConnectionCounts, GroupLoss, MembershipCounts, SeatForecast},
     entry::{DirectoryGroup, DirectoryUser},
     exemptions::{
@@ -33,6 +37,7 @@ pub use self::{
     guards::{GuardBase, GuardLimits, TrippedGuard},
     link::{Link, LinkEdit, LinkSource},
     plan::{ExemptionBinding, Plan, PlanInput, plan},
+    report::{ReportFormat, ReportSummary, ReportWriter, UnknownFormat},
     rules::{
         Absence, ConnectionRules, GroupSource, OnDelete, PlanScope, PlanSettings, WithheldReason,
     },

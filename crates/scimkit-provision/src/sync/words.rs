@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serializer;
 
 pub(super) fn as_text<S: Serializer>(id: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
@@ -16,4 +17,11 @@ pub(super) fn as_optional_text<S: Serializer>(
         Some(id) => serializer.collect_str(id),
         None => serializer.serialize_none(),
     }
+}
+
+pub(super) fn as_time<S: Serializer>(
+    time: &DateTime<Utc>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }

@@ -9,5 +9,6 @@ mod exemptions;
 mod groups;
 mod guards;
 mod properties;
+mod reports;
 mod site;
 mod users;
