@@ -1,9 +1,12 @@
-//! Requests over HTTP or HTTPS, one at a time.
+//! Requests over HTTP or HTTPS.
 
 use std::{
     collections::BTreeMap,
     io,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -115,6 +118,20 @@ impl Client {
         }
     }
 
+    fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, TransportError> {
+        self.progress.inc(1);
+        self.exchange(request).map_err(|error| match error {
+            Error::Timeout(_) => {
+                let seconds = self.timeout.as_secs_f64();
+                format!("timed out after {seconds} s").into()
+            }
+            Error::BodyExceedsLimit(_) => {
+                format!("the response is longer than {RESPONSE_LIMIT} bytes").into()
+            }
+            other => other.into(),
+        })
+    }
+
     fn send_once(&self, head: Parts, body: &[u8]) -> Result<Response<Bytes>, Error> {
         let bodiless =
             body.is_empty() && ![Method::PATCH, Method::POST, Method::PUT].contains(&head.method);
@@ -137,18 +154,21 @@ impl HttpTarget for Client {
         &self,
         request: Request<Bytes>,
     ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
-        self.progress.inc(1);
-        let response = self.exchange(request).map_err(|error| match error {
-            Error::Timeout(_) => {
-                let seconds = self.timeout.as_secs_f64();
-                format!("timed out after {seconds} s").into()
-            }
-            Error::BodyExceedsLimit(_) => {
-                format!("the response is longer than {RESPONSE_LIMIT} bytes").into()
-            }
-            other => other.into(),
-        });
-        Box::pin(std::future::ready(response))
+        Box::pin(std::future::ready(self.answer(request)))
+    }
+}
+
+/// A client that sends each request on a thread of its own.
+#[derive(Debug)]
+pub(crate) struct ParallelClient(pub(crate) Arc<Client>);
+
+impl HttpTarget for ParallelClient {
+    fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> BoxFuture<'_, Result<Response<Bytes>, TransportError>> {
+        let client = Arc::clone(&self.0);
+        Box::pin(async move { tokio::task::spawn_blocking(move || client.answer(request)).await? })
     }
 }
 

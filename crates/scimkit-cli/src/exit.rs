@@ -38,6 +38,12 @@ Exit status:
   3  the filter is valid but does not bind
   4  the schema can't be used";
 
+pub(crate) const IDP: &str = "\
+Exit status:
+  0  the server never differed from what was sent
+  1  the server differed, rejected a request, or made the identity provider give up
+  2  invalid arguments, the server can't be used, or the simulation was stopped";
+
 pub(crate) const INIT: &str = "\
 Exit status:
   0  done, perhaps with warnings

@@ -15,6 +15,7 @@ mod doctor;
 mod exit;
 mod files;
 mod filter;
+mod idp;
 mod init;
 mod junit;
 mod layout;
@@ -80,6 +81,12 @@ enum Command {
     /// Explain a filter: its canonical form, its tree, and the attributes that it binds to
     #[command(after_help = exit::FILTER)]
     Filter(filter::Options),
+    /// Simulate an identity provider, and report where the server differs from what was sent
+    ///
+    /// The simulation creates users and groups below a domain of its own and deletes them afterwards. Use a tenant for
+    /// tests. The same seed sends the same requests, apart from ids and the order of parallel requests.
+    #[command(after_help = exit::IDP)]
+    Idp(idp::Options),
     /// Print an attribute mapping for a table that exists, guessed from the names of its columns
     ///
     /// Standard output has the mapping, or with `--sql` the side tables; standard error has the warnings. Nothing is changed.
@@ -145,6 +152,7 @@ fn run(command: Command) -> ExitCode {
         Command::Connection(command) => connection::run(&command),
         Command::Doctor(options) => doctor::run(&options),
         Command::Filter(options) => filter::run(&options),
+        Command::Idp(options) => idp::run(&options),
         Command::Init(options) => init::run(&options),
         Command::Man(options) => man::run(&options),
         Command::Mapping(options) => mapping::run(&options),

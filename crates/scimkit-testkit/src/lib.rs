@@ -25,6 +25,7 @@
 //! | [`conformance`] | `http` | the requirements of the RFCs, checked against any server |
 //! | [`record`] | `http` | a layer that saves traffic as an anonymised scenario |
 //! | [`replay`] | `http` | scenarios, replayed against any server |
+//! | [`idp`] | `idp` | simulated identity providers, which provision a company and report every divergence |
 //! | [`fuzz`] | `fuzz` | the bodies of the fuzz targets |
 //! | [`postgres`] | `postgres` | a throwaway PostgreSQL server, and databases for tests (Unix) |
 //!
@@ -43,6 +44,8 @@ pub mod conformance;
 pub mod contract;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+#[cfg(feature = "idp")]
+pub mod idp;
 #[cfg(all(feature = "postgres", unix))]
 pub mod postgres;
 #[cfg(feature = "http")]

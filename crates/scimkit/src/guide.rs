@@ -10,6 +10,7 @@
 //! | [`own_tables`], [`stores`] | your own tables, your own stores |
 //! | [`events`] | events after commit, webhooks |
 //! | [`entra`], [`okta`], [`onelogin`], [`jumpcloud`] | one identity provider each |
+//! | [`simulation`] | simulated identity providers, which report where a server differs from what they sent |
 //! | [`operations`], [`security`], [`journal`], [`performance`] | in production |
 //! | [`command_line`], [`limits`], [`tolerances`], [`conformance`], [`comparison`] | reference |
 
@@ -43,5 +44,6 @@ chapter!(provisioning, "provisioning.md");
 chapter!(quickstart, "quickstart.md");
 chapter!(scim, "scim.md");
 chapter!(security, "security.md");
+chapter!(simulation, "simulation.md");
 chapter!(stores, "stores.md");
 chapter!(tolerances, "tolerances.md");

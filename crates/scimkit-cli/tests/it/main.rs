@@ -10,6 +10,7 @@ mod activity;
 mod check;
 mod files;
 mod generate;
+mod idp;
 mod mapping;
 mod output;
 mod replay;

@@ -20,6 +20,7 @@ mod dead_letters;
 mod devices;
 mod fuzz;
 mod guard;
+mod idp;
 mod journal;
 mod large;
 mod lists;
