@@ -175,7 +175,11 @@ fn lines(text: &[u8]) -> Option<Vec<scan::Member<'_>>> {
         let value = line.get(end..)?.strip_prefix(b"\":")?;
         Some((line.get(..end)?, value))
     };
-    scan::lines(body).map(member).collect()
+    let mut members = Vec::with_capacity(24);
+    for line in scan::lines(body) {
+        members.push(member(line)?);
+    }
+    Some(members)
 }
 
 /// Returns the object of that name, which is created if it is missing.

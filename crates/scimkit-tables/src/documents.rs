@@ -65,9 +65,9 @@ const SEPARATOR: char = '.';
 pub(crate) fn known(document: &Document, kind: &ResourceType) -> String {
     let hash = hash(document);
     if document.is_exact() {
-        format!("{hash}{SEPARATOR}{}", kind.fingerprint())
+        format!("{hash:032x}{SEPARATOR}{}", kind.fingerprint())
     } else {
-        hash
+        format!("{hash:032x}")
     }
 }
 
@@ -298,17 +298,18 @@ fn version_of(
 ) -> Result<Version, StoreError> {
     let number = number.unwrap_or(0);
     let hash = hash(document);
-    let version = if known.is_some_and(|known| known == hash) {
+    let is_known = known.is_some_and(|known| u128::from_str_radix(known, 16) == Ok(hash));
+    let version = if is_known {
         number.to_string()
     } else {
-        format!("{number}.{hash}")
+        format!("{number}.{hash:032x}")
     };
     Version::new(version).map_err(StoreError::backend)
 }
 
 /// The hash of a document: as FNV-1a with 128 bits, but of eight bytes at a time, and with a multiplier that carries each
 /// bit into the upper half. It detects accidental changes; it is not cryptographic.
-fn hash(document: &Document) -> String {
+fn hash(document: &Document) -> u128 {
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const FACTOR: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
     let add = |hash: u128, word: u64| (hash ^ u128::from(word)).wrapping_mul(FACTOR);
@@ -319,7 +320,7 @@ fn hash(document: &Document) -> String {
     let hash = words.chain(rest).fold(BASIS, add);
     let hash = add(hash, text.len() as u64);
     // The lower half depends on the upper one, too.
-    format!("{:032x}", hash ^ (hash >> 64))
+    hash ^ (hash >> 64)
 }
 
 /// A soft-deleted resource with the columns of `retired_by_ids`.
