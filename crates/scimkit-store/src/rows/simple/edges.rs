@@ -164,15 +164,21 @@ impl<T: RowLookups> SimpleRows<'_, T> {
             let leads_to = target_types(registry, kind, *attr);
             let lists = resources.iter_mut().flat_map(|stored| &mut stored.edges);
             let lists = lists.filter(|list| list.attr == *attr);
+            // The resources of a page are often in the same groups.
+            let mut displays = BTreeMap::new();
             for edge in lists.flat_map(|list| &mut list.edges) {
-                let Some(FoundRow { document, head, .. }) = rows.get(&edge.id) else {
+                let Some((id, row)) = rows.get_key_value(&edge.id) else {
                     continue;
                 };
+                let FoundRow { document, head, .. } = row;
                 let Some(kind) = leads_to.iter().find(|kind| *kind.name() == *head.kind) else {
                     continue;
                 };
                 edge.kind = Some(Arc::clone(kind.shared_name()));
-                edge.display = document.display_name(kind).map(Arc::from);
+                let display = displays.entry(id);
+                let display =
+                    display.or_insert_with(|| document.display_name(kind).map(Arc::<str>::from));
+                edge.display.clone_from(display);
             }
         }
         Ok(())
