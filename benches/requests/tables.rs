@@ -4,8 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use scimkit::{
-    BearerTokens, Server, Settings, TableStore, TokenDigest,
-    tables::{RusqliteDriver, Table},
+    BearerTokens, Mapping, Server, Settings, TableStore, TokenDigest, tables::RusqliteDriver,
 };
 use tokio::{
     net::TcpListener,
@@ -35,6 +34,9 @@ CREATE TABLE team_members (
 CREATE INDEX team_members_user ON team_members (user_id);";
 
 const USERS: &str = r#"
+[User]
+table = "users"
+
 [User.fields]
 login = { type = "text", unique = true, filterable = true, folded = true }
 given_name = "text"
@@ -70,6 +72,10 @@ field = "is_active"
 "#;
 
 const TEAMS: &str = r#"
+[Group.table]
+name = "teams"
+members = { table = "team_members", group = "team_id", user = "user_id" }
+
 [Group.fields]
 name = "text"
 
@@ -87,12 +93,9 @@ pub(crate) async fn serve(file: &Path) {
         .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/scim/v2", listener.local_addr().unwrap());
-    let teams = Table::new("teams", TEAMS).with_members("team_members", "team_id", "user_id");
-    let store = TableStore::builder(RusqliteDriver::open(file).unwrap())
-        .with_users(Table::new("users", USERS))
-        .with_groups(teams)
-        .open(Settings::new(&url));
-    let (store, settings) = store.await.unwrap();
+    let mapping = Mapping::builder().text(USERS).text(TEAMS);
+    let store = TableStore::builder(RusqliteDriver::open(file).unwrap(), mapping);
+    let (store, settings) = store.open(Settings::new(&url)).await.unwrap();
     let token = TokenDigest::new(TOKEN.as_bytes());
     let server = Server::new(store, settings).with_authentication(BearerTokens::new([token]));
     println!("{url}");

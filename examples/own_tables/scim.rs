@@ -4,13 +4,13 @@ use std::{future::pending, sync::Arc};
 
 use axum::{Router, http::HeaderMap, routing::post};
 use scimkit::{
-    ConnectionId, Server, Settings, TableStore, TenantId,
+    ConnectionId, Mapping, Server, Settings, TableStore, TenantId,
     provision::{
         CapacitySetting, NewToken, TenantAdmin,
         events::{Event, EventConsumer, EventError, Events},
     },
     store::JournalLevel,
-    tables::{Driver, Table},
+    tables::Driver,
 };
 
 use crate::{
@@ -25,12 +25,9 @@ pub(crate) async fn router(
     settings: Settings,
     flags: &ScimFlags,
 ) -> Result<Router, Problem> {
-    let teams = Table::new("teams", include_str!("teams.toml"));
-    let (store, mut settings) = TableStore::builder(driver)
-        .with_users(Table::new("users", include_str!("users.toml")))
-        .with_groups(teams.with_members("team_members", "team_id", "user_id"))
-        .open(settings)
-        .await?;
+    let mapping = Mapping::builder().text(include_str!("scim.toml"));
+    let store = TableStore::builder(driver, mapping);
+    let (store, mut settings) = store.open(settings).await?;
     let seats = CapacitySetting::new("seats", "User", pages::SEATS).with_filter("active eq true");
     settings.policy.capacities.push(seats.capacity(&settings)?);
     settings.policy.journal.level = JournalLevel::Full;

@@ -9,10 +9,7 @@ use axum::{
 };
 use clap::Parser;
 use scimkit::{
-    Settings, Store, TableStore,
-    sqlx::SqlxDriver,
-    store::BoxFuture,
-    tables::{Driver, Table},
+    Mapping, Settings, Store, TableStore, sqlx::SqlxDriver, store::BoxFuture, tables::Driver,
 };
 use scimkit_testkit::{
     contract::{self, Subject},
@@ -217,10 +214,8 @@ async fn page_creates_a_token_for_people_of_the_product_alone() {
 fn contract_of<D: Driver>(runtime: &Runtime, make: impl Fn() -> D) {
     let settings = Settings::new("https://app.example/scim/v2");
     let store = |driver: D| {
-        let teams = Table::new("teams", include_str!("teams.toml"));
-        let store = TableStore::builder(driver)
-            .with_users(Table::new("users", include_str!("users.toml")))
-            .with_groups(teams.with_members("team_members", "team_id", "user_id"));
+        let mapping = Mapping::builder().text(include_str!("scim.toml"));
+        let store = TableStore::builder(driver, mapping);
         runtime.block_on(store.open(settings.clone())).unwrap().0
     };
     let subject = Subject::new(settings.clone())

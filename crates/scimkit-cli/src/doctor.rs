@@ -1,13 +1,11 @@
 //! `scimkit doctor`: what would go wrong with the tables of an application.
 
-use std::{path::PathBuf, process::ExitCode, str::FromStr};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use scimkit::{
     Registry, TableStore,
-    tables::{
-        Driver, FindingSeverity, Table, TableError, TableFinding, TableReport, table_columns,
-    },
+    tables::{Driver, FindingSeverity, TableError, TableFinding, TableReport},
 };
 use serde_json::{Map, Value, json};
 
@@ -15,74 +13,30 @@ use crate::{
     chain,
     database::{Database, DatabaseArgs, block_on},
     exit, files,
-    layout::Keys,
-    mapping::{as_json, print_problems},
+    mapping::{file_of, print_problems, problems_json},
     output,
-    schemas::Schemas,
+    schemas::{CustomTransforms, Schemas},
 };
 
-/// The tables and their mapping.
+/// The mapping of the tables.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     database: DatabaseArgs,
 
-    /// Table of the groups
-    #[arg(long, value_name = "TABLE")]
-    groups: Option<String>,
-
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 
-    /// Mapping file, in JSON if it begins with `{`, otherwise in TOML; repeatable
+    /// Mapping file that names the tables, in JSON if it begins with `{`, otherwise in TOML; repeatable
     #[arg(long, required = true, value_name = "FILE")]
     mapping: Vec<PathBuf>,
-
-    /// Table of the members of groups, its column of the group, and its column of the user
-    #[arg(long, requires = "groups", value_name = "TABLE,GROUP,USER")]
-    members: Option<Members>,
 
     #[command(flatten)]
     schemas: Schemas,
 
-    /// Table of the users
-    #[arg(long, value_name = "TABLE")]
-    table: String,
-
-    /// Column with the tenant of each row
-    #[arg(long, value_name = "COLUMN")]
-    tenant: Option<String>,
-}
-
-/// The names of a table of memberships.
-#[derive(Debug, Clone)]
-struct Members {
-    member: String,
-    owner: String,
-    table: String,
-}
-
-impl FromStr for Members {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let names: Vec<_> = text.split(',').map(str::to_owned).collect();
-        match <[String; 3]>::try_from(names) {
-            Ok([table, owner, member])
-                if [&table, &owner, &member]
-                    .iter()
-                    .all(|name| !name.is_empty()) =>
-            {
-                Ok(Members {
-                    member,
-                    owner,
-                    table,
-                })
-            }
-            _ => Err("expected `TABLE,GROUP,USER`, such as `team_members,team_id,user_id`"),
-        }
-    }
+    #[command(flatten)]
+    transforms: CustomTransforms,
 }
 
 /// The result of a check.
@@ -103,9 +57,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     });
     match outcome {
         Ok(Outcome::Invalid(error)) => {
-            if let Some(file) = options.mapping.first() {
-                print_problems(file, &error, options.json);
-            }
+            print_problems(&options.mapping, &error, options.json);
             ExitCode::from(exit::FAILED)
         }
         Ok(Outcome::Report(report, warnings)) => {
@@ -126,48 +78,17 @@ async fn examine<D: Driver>(
     driver: D,
     registry: &Registry,
 ) -> Result<Outcome, String> {
-    let mut text = String::new();
+    let mut mapping = options.transforms.builder();
     for file in &options.mapping {
-        text.push_str(&files::read(file)?);
-        text.push('\n');
+        mapping = mapping.text(&files::read(file)?);
     }
-    let users = described(options, &driver, &options.table, &text).await?;
-    let mut groups = None;
-    if let Some(name) = &options.groups {
-        // The mapping is in the text of the users.
-        let mut table = described(options, &driver, name, "").await?;
-        if let Some(members) = &options.members {
-            table = table.with_members(&members.table, &members.owner, &members.member);
-        }
-        groups = Some(table);
-    }
-    let mut builder = TableStore::builder(driver).with_users(users);
-    if let Some(groups) = groups {
-        builder = builder.with_groups(groups);
-    }
-    let store = match builder.build(registry) {
+    let store = match TableStore::builder(driver, mapping).build(registry) {
         Err(TableError::Mapping(error)) => return Ok(Outcome::Invalid(error)),
         Err(error) => return Err(chain(&error)),
         Ok(store) => store,
     };
     let report = store.verify().await.map_err(|error| chain(&error))?;
     Ok(Outcome::Report(report, store.mapping().warnings().to_vec()))
-}
-
-/// The table of a name with the keys that its columns tell. One that does not exist is a finding.
-async fn described<D: Driver>(
-    options: &Options,
-    driver: &D,
-    name: &str,
-    mapping: &str,
-) -> Result<Table, String> {
-    let columns = table_columns(driver, name).await;
-    let columns = columns.map_err(|error| chain(&error))?;
-    if columns.is_empty() {
-        return Ok(Table::new(name, mapping));
-    }
-    let keys = Keys::new(name, &columns, options.tenant.as_deref())?;
-    Ok(keys.table(name, mapping))
 }
 
 fn print(options: &Options, report: &TableReport, warnings: &[scimkit::mapping::MappingProblem]) {
@@ -180,12 +101,12 @@ fn print(options: &Options, report: &TableReport, warnings: &[scimkit::mapping::
             "counts": counts.collect::<Map<_, _>>(),
             "findings": findings.iter().map(finding_json).collect::<Vec<_>>(),
             "omitted": report.omitted(),
-            "warnings": warnings.iter().map(as_json).collect::<Vec<_>>(),
+            "warnings": problems_json(&options.mapping, warnings),
         }));
         return;
     }
     for warning in warnings {
-        hintln!("mapping:{warning} (warning)");
+        hintln!("{}:{warning} (warning)", file_of(&options.mapping, warning));
     }
     for finding in findings {
         output::say(&finding_line(finding));

@@ -1,10 +1,10 @@
-//! `scimkit init`: a mapping and side tables for a table that exists.
+//! `scimkit init`: a mapping and side tables for tables that exist.
 
-mod guess;
+pub(crate) mod guess;
 
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use scimkit::{
     Registry, TableStore,
     tables::{Driver, FindingKind, TableFinding, TableReport, table_columns},
@@ -17,29 +17,29 @@ use crate::{
     database::{Database, DatabaseArgs, block_on},
     doctor::finding_line,
     exit,
-    layout::Keys,
+    layout::Layout,
     output,
 };
 
-/// The table to map.
+/// The tables to map.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
     database: DatabaseArgs,
 
+    /// Table with one row per group
+    #[arg(long, value_name = "TABLE")]
+    groups: Option<String>,
+
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
-
-    /// Resources in the rows of the table
-    #[arg(long, value_enum, default_value = "user")]
-    resources: Resources,
 
     /// Print the SQL that creates the side tables instead of the mapping
     #[arg(long, conflicts_with = "json")]
     sql: bool,
 
-    /// Table with one row per user or group
+    /// Table with one row per user
     #[arg(long, value_name = "TABLE")]
     table: String,
 
@@ -48,29 +48,17 @@ pub(crate) struct Options {
     tenant: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Resources {
-    /// Groups
-    Group,
-    /// Users
-    User,
-}
-
-impl Resources {
-    /// The name of the resource type.
-    fn kind(self) -> &'static str {
-        match self {
-            Resources::Group => "Group",
-            Resources::User => "User",
-        }
-    }
+/// A table and the guessed mapping of its columns.
+struct Part {
+    layout: Layout,
+    mapping: Mapping,
 }
 
 /// What the command prints.
 struct Proposal {
-    code: String,
-    mapping: Mapping,
+    mapping: String,
     migration: String,
+    unmapped: Vec<String>,
     warnings: Vec<String>,
 }
 
@@ -94,31 +82,13 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 }
 
 async fn propose<D: Driver + Clone>(options: &Options, driver: D) -> Result<Proposal, String> {
-    let name = options.table.as_str();
-    let columns = table_columns(&driver, name).await;
-    let columns = columns.map_err(|error| chain(&error))?;
-    if columns.is_empty() {
-        return Err(format!("there is no table `{name}` in the database"));
-    }
-    let keys = Keys::new(name, &columns, options.tenant.as_deref())?;
-    let kind = options.resources.kind();
-    let own: Vec<_> = columns
-        .into_iter()
-        .filter(|column| !keys.contain(&column.name))
-        .collect();
-    let mut mapping = Mapping::guess(kind, &own, Folding::Folded);
-    if mapping.is_empty() {
-        return Err(format!(
-            "no column of `{name}` has a known name: write the mapping yourself, as in `docs/mapping.md`"
-        ));
-    }
-    let (mut report, mut migration) = verify(options, driver.clone(), &keys, &mapping).await?;
+    let mut parts = guess_all(options, &driver, Folding::Folded).await?;
+    let (mut report, mut migration) = verify(driver.clone(), &parts).await?;
     let mut warnings = Vec::new();
-    let needs_folding = |finding: &TableFinding| {
-        matches!(
-            finding.kind,
-            FindingKind::NotFolded | FindingKind::Duplicate
-        )
+    let needs_folding = |finding: &TableFinding| match finding.kind {
+        FindingKind::NotFolded => true,
+        FindingKind::Duplicate => finding.table == options.table,
+        _ => false,
     };
     if report.findings().iter().any(needs_folding) {
         // SQL must not compare these columns before all rows are folded.
@@ -127,36 +97,89 @@ async fn propose<D: Driver + Clone>(options: &Options, driver: D) -> Result<Prop
              that fix them, and leave it there afterwards"
                 .to_owned(),
         );
-        mapping = Mapping::guess(kind, &own, Folding::AsTheyAre);
-        (report, migration) = verify(options, driver, &keys, &mapping).await?;
+        parts = guess_all(options, &driver, Folding::AsTheyAre).await?;
+        (report, migration) = verify(driver, &parts).await?;
     }
     let findings = report.findings().iter();
     let findings = findings.filter(|finding| finding.kind != FindingKind::SideTables);
     warnings.extend(findings.map(finding_line));
-    if let Some(tenant) = mapping.tenant().filter(|_| options.tenant.is_none()) {
-        warnings.push(format!(
-            "if `{tenant}` has the customer of each row, add `--tenant {tenant}`"
-        ));
+    for Part { layout, mapping } in &parts {
+        if let Some(tenant) = mapping.tenant().filter(|_| options.tenant.is_none()) {
+            warnings.push(format!(
+                "if `{tenant}` has the customer of each row, add `--tenant {tenant}`"
+            ));
+        }
+        if layout.kind == "Group" && layout.table.members.is_none() {
+            warnings.push(
+                "no table of the members of groups was found: name it in `members`, or they are stored in a side table"
+                    .to_owned(),
+            );
+        }
     }
+    warnings.dedup();
+    let unmapped = parts.iter().flat_map(|part| part.mapping.unmapped());
     Ok(Proposal {
-        code: keys.code(name),
-        mapping,
+        mapping: text(&parts),
         migration,
+        unmapped: unmapped.map(str::to_owned).collect(),
         warnings,
     })
 }
 
-/// Verifies the table with a mapping, and returns the SQL of the side tables as well.
-async fn verify<D: Driver>(
+async fn guess_all<D: Driver>(
     options: &Options,
-    driver: D,
-    keys: &Keys,
-    mapping: &Mapping,
-) -> Result<(TableReport, String), String> {
-    let table = keys.table(&options.table, &mapping.to_string());
-    let builder = TableStore::builder(driver);
-    let builder = builder.with_table(options.resources.kind(), table);
-    let store = builder.build(&Registry::standard());
+    driver: &D,
+    folding: Folding,
+) -> Result<Vec<Part>, String> {
+    let mut parts = vec![guess(options, driver, "User", &options.table, folding).await?];
+    if let Some(groups) = &options.groups {
+        let mut part = guess(options, driver, "Group", groups, folding).await?;
+        part.layout.find_members(driver, &options.table).await?;
+        parts.push(part);
+    }
+    Ok(parts)
+}
+
+async fn guess<D: Driver>(
+    options: &Options,
+    driver: &D,
+    kind: &'static str,
+    name: &str,
+    folding: Folding,
+) -> Result<Part, String> {
+    let columns = table_columns(driver, name).await;
+    let columns = columns.map_err(|error| chain(&error))?;
+    if columns.is_empty() {
+        return Err(format!("there is no table `{name}` in the database"));
+    }
+    let layout = Layout::new(kind, name, &columns, options.tenant.as_deref())?;
+    let own: Vec<_> = columns
+        .into_iter()
+        .filter(|column| !layout.contains(&column.name))
+        .collect();
+    let mapping = Mapping::guess(kind, &own, folding);
+    if mapping.is_empty() {
+        return Err(format!(
+            "no column of `{name}` has a known name: write the mapping yourself, as in `docs/mapping.md`"
+        ));
+    }
+    Ok(Part { layout, mapping })
+}
+
+/// The mapping file.
+fn text(parts: &[Part]) -> String {
+    let texts = parts.iter().map(|Part { layout, mapping }| {
+        let name = &layout.table.name;
+        let head = format!("# Guessed from the columns of the table `{name}`: check each rule.");
+        format!("{head}\n{layout}{mapping}")
+    });
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+/// Verifies the tables with their mapping, and returns the SQL of the side tables as well.
+async fn verify<D: Driver>(driver: D, parts: &[Part]) -> Result<(TableReport, String), String> {
+    let mapping = scimkit::Mapping::builder().text(&text(parts));
+    let store = TableStore::builder(driver, mapping).build(&Registry::standard());
     let store = store.map_err(|error| chain(&error))?;
     let report = store.verify().await.map_err(|error| chain(&error))?;
     Ok((report, store.migration_sql()))
@@ -165,10 +188,9 @@ async fn verify<D: Driver>(
 fn print(options: &Options, proposal: &Proposal) {
     if options.json {
         output::say_json(&json!({
-            "code": proposal.code,
-            "mapping": proposal.mapping.to_string(),
+            "mapping": proposal.mapping,
             "migration": proposal.migration,
-            "unmapped": proposal.mapping.unmapped(),
+            "unmapped": proposal.unmapped,
             "warnings": proposal.warnings,
         }));
         return;
@@ -180,12 +202,7 @@ fn print(options: &Options, proposal: &Proposal) {
         output::say_lines(&proposal.migration);
         return;
     }
-    sayln!(
-        "# Guessed from the columns of the table `{}`: check each rule.",
-        options.table
-    );
-    sayln!("# Table: {}", proposal.code);
-    output::say_lines(&proposal.mapping.to_string());
+    output::say_lines(&proposal.mapping);
     hintln!(
         "the side tables: `TableStore::migrate` creates them, `scimkit init --sql` prints them"
     );

@@ -3,8 +3,9 @@
 mod explain;
 
 use std::{
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::ExitCode,
+    slice,
 };
 
 use clap::{Args, Subcommand};
@@ -71,7 +72,7 @@ fn check(options: &Check) -> Result<ExitCode, String> {
     let mapping = match options.source.load()? {
         Ok(mapping) => mapping,
         Err(error) => {
-            print_problems(&options.source.file, &error, options.json);
+            print_problems(slice::from_ref(&options.source.file), &error, options.json);
             return Ok(ExitCode::from(exit::FAILED));
         }
     };
@@ -79,7 +80,7 @@ fn check(options: &Check) -> Result<ExitCode, String> {
         let types = mapping.types().iter();
         let types = types.map(|t| (t.kind().name().to_owned(), Value::from(t.rules().count())));
         let types: serde_json::Map<_, _> = types.collect();
-        let warnings: Vec<_> = mapping.warnings().iter().map(as_json).collect();
+        let warnings = problems_json(slice::from_ref(&options.source.file), mapping.warnings());
         output::say_json(&json!({"problems": [], "rules": types, "warnings": warnings}));
     } else {
         let file = options.source.file.display();
@@ -97,25 +98,36 @@ fn check(options: &Check) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn as_json(problem: &MappingProblem) -> Value {
-    let position = problem.position();
-    json!({
-        "line": position.map(|p| p.line),
-        "column": position.map(|p| p.column),
-        "rule": problem.rule(),
-        "message": problem.detail(),
-    })
+/// The file with a problem.
+pub(crate) fn file_of<'a>(files: &'a [PathBuf], problem: &MappingProblem) -> path::Display<'a> {
+    let text = problem.position().map_or(0, |position| position.text);
+    let file = files.get(text).or(files.first());
+    file.map_or(Path::new(""), PathBuf::as_path).display()
 }
 
-/// Prints the problems of a mapping as compilers do.
-pub(crate) fn print_problems(file: &Path, error: &MappingError, json: bool) {
+pub(crate) fn problems_json(files: &[PathBuf], problems: &[MappingProblem]) -> Vec<Value> {
+    let as_json = |problem: &MappingProblem| {
+        let position = problem.position();
+        json!({
+            "file": file_of(files, problem).to_string(),
+            "line": position.map(|p| p.line),
+            "column": position.map(|p| p.column),
+            "rule": problem.rule(),
+            "message": problem.detail(),
+        })
+    };
+    problems.iter().map(as_json).collect()
+}
+
+/// Prints the problems of a mapping in these files as compilers do.
+pub(crate) fn print_problems(files: &[PathBuf], error: &MappingError, json: bool) {
     if json {
-        let problems: Vec<_> = error.problems().iter().map(as_json).collect();
+        let problems = problems_json(files, error.problems());
         output::say_json(&json!({"problems": problems}));
         return;
     }
     for problem in error.problems() {
-        hintln!("{}:{problem}", file.display());
+        hintln!("{}:{problem}", file_of(files, problem));
     }
 }
 

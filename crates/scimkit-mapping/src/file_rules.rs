@@ -78,6 +78,7 @@ impl FileReader<'_> {
                     }
                     self.label = None;
                 }
+                "table" => draft.table = self.own_table(&member.name, option),
                 "unmapped" => {
                     let known = [
                         ("drop", UnmappedPolicy::Drop),
@@ -94,7 +95,7 @@ impl FileReader<'_> {
                     option.at,
                     other,
                     "a resource type",
-                    &["fields", "map", "unmapped"],
+                    &["fields", "map", "table", "unmapped"],
                 ),
             }
         }

@@ -39,6 +39,7 @@
 //! - [`TypeMapping::to_resource`]: from the fields to SCIM
 //! - [`TypeMapping::filter_change`]: which part of a change is accepted
 //! - [`MatchingAttributes`]: which attributes find an existing resource
+//! - [`Table`]: the application's table with the resources of a type, for `scimkit_tables::TableStore`
 //! - [`Mapping::supported_registry`]: the schemas reduced to what a mapping supports
 //!
 //! Guide: [Attribute mapping](https://docs.rs/scimkit/latest/scimkit/guide/mapping/index.html) describes the file format.
@@ -54,6 +55,7 @@ mod field_rows;
 mod file_reader;
 mod file_rows;
 mod file_rules;
+mod file_table;
 mod file_tree;
 mod filter_change;
 mod fold_check;
@@ -69,6 +71,9 @@ mod rule_checker;
 mod rule_checks;
 mod rule_options;
 mod supported_registry;
+mod table;
+mod table_checks;
+mod table_conflicts;
 mod template;
 mod template_cycles;
 mod to_record;
@@ -98,6 +103,7 @@ use scimkit_registry::{AttrId, Change, RequestError, RequestErrorKind, Resource,
 #[doc(no_inline)]
 pub use serde_json;
 use serde_json::Value;
+pub use table::{KeyColumn, KeyType, MemberTable, Table, TimeColumns, TimeForm};
 pub use to_record::FieldEdit;
 pub use transform::{CustomTransform, Transform, ValuePair};
 
@@ -165,6 +171,7 @@ pub struct TypeMapping {
     matching: MatchingAttributes,
     // INVARIANT: no two rules write one field, or two SCIM paths that can be one value.
     rules: Vec<BoundRule>,
+    table: Option<Box<Table>>,
     unmapped: UnmappedPolicy,
 }
 
@@ -185,6 +192,12 @@ impl TypeMapping {
     #[must_use]
     pub fn matching(&self) -> &MatchingAttributes {
         &self.matching
+    }
+
+    /// Returns the application's table, if the mapping names one.
+    #[must_use]
+    pub fn table(&self) -> Option<&Table> {
+        self.table.as_deref()
     }
 
     /// Returns the policy for attributes that no rule maps.

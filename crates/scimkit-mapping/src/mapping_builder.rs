@@ -7,11 +7,13 @@ use scimkit_registry::Registry;
 
 use super::{
     CustomTransform, Field, Mapping, MappingError, MappingProblem, MappingRule, MatchingAttributes,
-    SourcePosition, TypeMapping, UnmappedPolicy, file_rules,
+    SourcePosition, Table, TypeMapping, UnmappedPolicy, file_rules,
     file_tree::{Node, SyntaxError},
     json_file,
     mapping_error::Lines,
     rule_checker::RuleChecker,
+    table::TableDraft,
+    table_conflicts::problems_between,
 };
 
 /// The maximal size of a file in bytes: 256 KiB.
@@ -27,6 +29,8 @@ const MAX_RULES: usize = 1000;
 pub struct MappingBuilder {
     custom_transforms: BTreeMap<String, CustomTransform>,
     problems: Vec<MappingProblem>,
+    /// The number of texts.
+    texts: usize,
     types: Vec<TypeDraft>,
 }
 
@@ -38,6 +42,7 @@ pub(super) struct TypeDraft {
     pub(super) name: String,
     pub(super) position: Option<SourcePosition>,
     pub(super) rules: Vec<RuleDraft>,
+    pub(super) table: Option<TableDraft>,
     pub(super) unmapped: Option<UnmappedPolicy>,
 }
 
@@ -95,16 +100,15 @@ impl MappingBuilder {
     /// ```
     #[must_use]
     pub fn text(mut self, text: &str) -> Self {
+        let lines = Lines::new(text, self.texts);
+        self.texts += 1;
         if text.len() > MAX_FILE {
             let detail =
                 format!("the mapping has more than {MAX_FILE} bytes: split it or shorten it");
-            self.problems.push(MappingProblem::new(
-                Some(SourcePosition { line: 1, column: 1 }),
-                detail,
-            ));
+            let start = Some(lines.position(0));
+            self.problems.push(MappingProblem::new(start, detail));
             return self;
         }
-        let lines = Lines::new(text);
         let tree = if text.trim_ascii_start().starts_with('{') {
             json_file::read(text)
         } else {
@@ -132,6 +136,14 @@ impl MappingBuilder {
         known.position = known.position.or(draft.position);
         known.rules.extend(draft.rules);
         known.unmapped = draft.unmapped.or(known.unmapped);
+        match (&known.table, draft.table) {
+            (Some(_), Some(second)) => {
+                let detail = "another text names the table, too: remove one of them";
+                self.problems.push(second.problem(&draft.name, detail));
+            }
+            (None, table @ Some(_)) => known.table = table,
+            (_, None) => {}
+        }
     }
 
     fn draft(&mut self, name: &str) -> &mut TypeDraft {
@@ -179,6 +191,16 @@ impl MappingBuilder {
         self
     }
 
+    /// Sets the application's table with the resources of a type.
+    #[must_use]
+    pub fn table(mut self, resource_type: &str, table: Table) -> Self {
+        self.draft(resource_type).table = Some(TableDraft {
+            position: None,
+            table,
+        });
+        self
+    }
+
     /// Sets the policy for attributes that no rule maps.
     #[must_use]
     pub fn unmapped(mut self, resource_type: &str, unmapped: UnmappedPolicy) -> Self {
@@ -201,8 +223,9 @@ impl MappingBuilder {
     pub fn build(self, registry: &Registry) -> Result<Mapping, MappingError> {
         let mut problems = self.problems;
         let mut types: Vec<TypeMapping> = Vec::with_capacity(self.types.len());
+        let mut tables = Vec::new();
         let mut warnings = Vec::new();
-        for draft in self.types {
+        for draft in &self.types {
             let Some(kind) = registry.resource_type(&draft.name) else {
                 let types = registry.resource_types().iter().map(|kind| kind.name());
                 let detail = format!(
@@ -221,7 +244,7 @@ impl MappingBuilder {
                 problems.push(MappingProblem::new(draft.position, detail));
                 continue;
             }
-            let mut checker = RuleChecker::new(kind, &draft, &self.custom_transforms);
+            let mut checker = RuleChecker::new(kind, draft, &self.custom_transforms);
             let rules = checker.rules();
             let paths = rules
                 .iter()
@@ -233,6 +256,8 @@ impl MappingBuilder {
                 paths => MatchingAttributes::new(kind, paths),
             };
             let fields = checker.fields(&rules);
+            let table = checker.table(&rules).map(Box::new);
+            tables.extend(draft.table.as_ref().map(|table| (kind.name(), table)));
             problems.append(&mut checker.problems);
             warnings.append(&mut checker.warnings);
             if let Ok(matching) = matching {
@@ -241,10 +266,12 @@ impl MappingBuilder {
                     kind: std::sync::Arc::clone(kind),
                     matching,
                     rules,
+                    table,
                     unmapped: draft.unmapped.unwrap_or_default(),
                 });
             }
         }
+        problems.extend(problems_between(&tables));
         if problems.is_empty() {
             Ok(Mapping { types, warnings })
         } else {

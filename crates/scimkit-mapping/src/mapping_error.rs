@@ -96,7 +96,7 @@ impl MappingProblem {
 
 impl fmt::Display for MappingProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(SourcePosition { line, column }) = self.position {
+        if let Some(SourcePosition { line, column, .. }) = self.position {
             write!(f, "{line}:{column}: ")?;
         }
         if let Some(rule) = &self.rule {
@@ -106,13 +106,15 @@ impl fmt::Display for MappingProblem {
     }
 }
 
-/// A position in a file, counted from 1.
+/// A position in a text of a mapping: its line and column are counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(
     clippy::exhaustive_structs,
     reason = "a position in a text has no more to it"
 )]
 pub struct SourcePosition {
+    /// The number of the text, counted from 0 in the order of [`MappingBuilder::text`](crate::MappingBuilder::text).
+    pub text: usize,
     /// The line.
     pub line: usize,
     /// The character in the line.
@@ -122,17 +124,23 @@ pub struct SourcePosition {
 /// The lines of a text, for conversion of byte offsets to positions.
 #[derive(Debug)]
 pub(super) struct Lines<'t> {
+    /// The number of the text.
+    number: usize,
     starts: Vec<usize>,
     text: &'t str,
 }
 
 impl<'t> Lines<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    pub(super) fn new(text: &'t str, number: usize) -> Self {
         let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
         let starts = std::iter::once(0)
             .chain(breaks.map(|(at, _)| at + 1))
             .collect();
-        Lines { starts, text }
+        Lines {
+            number,
+            starts,
+            text,
+        }
     }
 
     pub(super) fn position(&self, at: usize) -> SourcePosition {
@@ -144,6 +152,10 @@ impl<'t> Lines<'t> {
             .unwrap_or(0);
         let before = self.text.get(start..at.min(self.text.len()));
         let column = 1 + before.map_or(0, |text| text.chars().count());
-        SourcePosition { line, column }
+        SourcePosition {
+            text: self.number,
+            line,
+            column,
+        }
     }
 }

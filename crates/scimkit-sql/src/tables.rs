@@ -30,7 +30,7 @@ pub use edges::{
     side_edges_of, side_edges_to,
 };
 pub use join_table::{JoinNames, JoinTable, JoinTenants};
-pub use names::{KeyColumn, KeyType, TableNames, TableTenant};
+pub use names::TableTenant;
 pub use row_page::{RowOrder, RowStart};
 pub use row_table::{RowOwner, RowTable, SIDE_COLUMNS};
 pub use side::{
@@ -39,5 +39,4 @@ pub use side::{
     remove_side_row, retired_after, retired_by_ids, set_hash, set_version, shared,
 };
 pub use statement::{SqlStatement, SqlValue};
-pub use times::{TimeColumns, TimeForm};
 pub use value_table::{ValueRow, ValueTable};

@@ -8,14 +8,15 @@
 //! This crate needs the Rust version of sqlx, which is later than that of the other crates.
 //!
 //! ```
+//! use scimkit_mapping::Mapping;
 //! use scimkit_sqlx::SqlxSqlite;
-//! use scimkit_tables::{Table, TableStore};
-//! # let mapping = "[[User.map]]\nscim = 'userName'\nfield = 'login'";
+//! use scimkit_tables::TableStore;
+//! # let mapping = "[User]\ntable = 'users'\n[[User.map]]\nscim = 'userName'\nfield = 'login'";
 //!
 //! # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
 //! # runtime.block_on(async {
 //! let pool = sqlx::SqlitePool::connect("sqlite::memory:").await?;
-//! let store = TableStore::builder(SqlxSqlite::new(pool)).with_users(Table::new("users", mapping));
+//! let store = TableStore::builder(SqlxSqlite::new(pool), Mapping::builder().text(mapping));
 //! # drop(store);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;

@@ -2,8 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-use scimkit_registry::{AttributeRole, Edge, ResourceId, ResourceType};
-use scimkit_sql::tables::{JoinNames, JoinTable, KeyType};
+use scimkit_registry::{Attr, AttributeRole, Edge, ResourceId, ResourceType};
+use scimkit_sql::tables::{JoinNames, JoinTable};
 use scimkit_store::{
     Capabilities, EdgeQuery, Page, Query, ReadOptions, RequestContext, StoreError, StoredResource,
     TenantId,
@@ -12,7 +12,7 @@ use scimkit_store::{
 };
 
 use crate::{
-    Driver, TableError,
+    Driver,
     own_statements::{OwnStatements, WriteRows},
     rows::TableRows,
     table::BoundTable,
@@ -69,55 +69,29 @@ impl<D: Driver> Tables<D> {
         Ok(SimpleRows::new(context, transaction))
     }
 
-    /// Checks that no two tables can have the same identifiers.
-    pub(crate) fn check_ids(&self) -> Result<(), TableError> {
-        for (at, table) in self.tables.iter().enumerate() {
-            let names = table.sql.names();
-            let is_same = |other: &&BoundTable| {
-                let other = other.sql.names();
-                let is_integer = names.id.key_type == KeyType::Integer;
-                is_integer
-                    && other.id.key_type == names.id.key_type
-                    && other.id_prefix == names.id_prefix
-            };
-            if let Some(other) = self.tables.iter().take(at).find(is_same) {
-                let other = &other.sql.names().table;
-                return Err(TableError::Table {
-                    problem: format!(
-                        "its identifiers can be those of `{other}`: add `with_id_prefix`"
-                    ),
-                    table: names.table.clone(),
-                });
+    /// Binds the tables of memberships.
+    pub(crate) fn join(&mut self) {
+        let is_users = |table: &&BoundTable| table.sql.kind().name() == "User";
+        let Some(users) = self.tables.iter().find(is_users) else {
+            return;
+        };
+        let users = users.sql.clone();
+        let dialect = self.driver.dialect();
+        for table in &mut self.tables {
+            let mut attrs = table.sql.kind().attributes().iter();
+            let is_membership =
+                |attr: &&Attr| attr.parent().is_none() && attr.role() == AttributeRole::Membership;
+            let attr = attrs.find(is_membership);
+            if let (Some(attr), Some(members)) = (attr, &table.sql.table().members) {
+                let names = JoinNames {
+                    member: members.user.clone(),
+                    owner: members.group.clone(),
+                    table: members.table.clone(),
+                };
+                let owner = (&table.sql, attr.path());
+                table.members = Some(JoinTable::new(dialect, names, owner, &users));
             }
         }
-        Ok(())
-    }
-
-    /// Binds the tables of memberships, each by the number of the table of its owners.
-    pub(crate) fn join(&mut self, names: Vec<Option<JoinNames>>) -> Result<(), TableError> {
-        let users = self
-            .tables
-            .iter()
-            .find(|table| table.sql.kind().name() == "User");
-        let users = users.map(|table| table.sql.clone());
-        let dialect = self.driver.dialect();
-        for (table, names) in self.tables.iter_mut().zip(names) {
-            let Some(names) = names else { continue };
-            let named = |problem: &str| TableError::Table {
-                problem: problem.to_owned(),
-                table: names.table.clone(),
-            };
-            let users = users
-                .as_ref()
-                .ok_or_else(|| named("the users have no table"))?;
-            let attrs = table.sql.kind().attributes().iter();
-            let mut attrs = attrs.filter(|attr| attr.parent().is_none());
-            let attr = attrs.find(|attr| attr.role() == AttributeRole::Membership);
-            let attr = attr.ok_or_else(|| named("the resources have no members"))?;
-            let owner = (&table.sql, attr.path());
-            table.members = Some(JoinTable::new(dialect, names.clone(), owner, users));
-        }
-        Ok(())
     }
 
     /// The table that has the resources of a type and tenant.
@@ -185,7 +159,7 @@ impl<D: Driver> RowDatabase for Tables<D> {
         support.soft_delete = has_table;
         support.sort = has_table;
         support.written_edges = has_table;
-        support.caller_assigned_ids = table.is_some_and(|table| !table.makes_ids);
+        support.caller_assigned_ids = table.is_some_and(|table| !table.makes_ids());
         support
     }
 }

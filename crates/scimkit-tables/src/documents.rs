@@ -256,9 +256,9 @@ impl BoundTable {
         is_new: bool,
         row: &ResourceRow,
     ) -> impl Iterator<Item = (&str, SqlValue)> {
-        let times = self.sql.names().times.as_ref();
+        let times = self.sql.table().times.as_ref();
         let values = times.map(|times| {
-            let value = |at| times.form.value(self.sql.dialect(), at);
+            let value = |at| SqlValue::from_time(times.form, self.sql.dialect(), at);
             let created = (times.created.as_str(), value(row.created));
             let modified = (times.modified.as_str(), value(row.last_modified));
             [Some(created).filter(|_| is_new), Some(modified)]

@@ -1,8 +1,7 @@
 //! A SCIM 2.0 store over the tables that an application has already.
 //!
-//! - [`TableStore`]: the store
+//! - [`TableStore`]: the store. The [mapping](scimkit_mapping::Mapping) names its [tables](scimkit_mapping::Table) and their columns
 //! - [`TableStore::verify`]: what would go wrong with the tables, row by row
-//! - [`Table`]: a table of the application and the mapping of its columns
 //! - [`Driver`]: the seam to a database library, with one contract test: `scimkit_testkit::contract::sql_driver`
 //! - [`RusqliteDriver`] (feature `rusqlite`): SQLite
 //! - [`TokioPostgresDriver`] (feature `tokio-postgres`): PostgreSQL
@@ -37,7 +36,7 @@ mod values;
 mod verify;
 mod writes;
 
-pub use scimkit_sql::tables::{KeyType, SqlStatement, SqlValue, TimeForm};
+pub use scimkit_sql::tables::{SqlStatement, SqlValue};
 
 #[cfg(feature = "rusqlite")]
 pub use self::rusqlite_driver::RusqliteDriver;
@@ -48,7 +47,6 @@ pub use self::{
     driver_error::{DriverError, DriverErrorKind},
     open_write::OpenWrite,
     store::{TableStore, TableStoreBuilder},
-    table::Table,
     table_error::TableError,
     verify::{FindingKind, FindingSeverity, TableColumn, TableFinding, TableReport, table_columns},
 };

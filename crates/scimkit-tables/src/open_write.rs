@@ -41,9 +41,10 @@ impl<D: Driver> TableStore<D> {
     /// # scimkit_testkit::contract::block_on(Box::pin(async {
     /// # use std::sync::Arc;
     /// # use chrono::DateTime;
+    /// # use scimkit_mapping::Mapping;
     /// # use scimkit_registry::{Change, ResourceId, Tolerance};
     /// # use scimkit_store::{Batch, RequestContext, Settings, TenantId, WriteOp};
-    /// # use scimkit_tables::{RusqliteDriver, Table};
+    /// # use scimkit_tables::RusqliteDriver;
     /// use scimkit_store::rows::TransactionMode;
     /// use scimkit_tables::{Driver, OpenWrite, SqlStatement, TableStore, Transaction};
     ///
@@ -51,10 +52,10 @@ impl<D: Driver> TableStore<D> {
     /// # connection.execute_batch(
     /// #     "CREATE TABLE users (id TEXT PRIMARY KEY, login TEXT UNIQUE); CREATE TABLE invoices (buyer TEXT)",
     /// # ).unwrap();
-    /// # let mapping = "[User.fields]\nlogin = \"text\"\n[[User.map]]\nscim = \"userName\"\nfield = \"login\"";
+    /// # let mapping = "[User]\ntable = 'users'\n[User.fields]\nlogin = 'text'\n[[User.map]]\nscim = 'userName'\nfield = 'login'";
     /// # let settings = Settings::new("https://app.example/scim/v2");
-    /// # let store = TableStore::builder(RusqliteDriver::with_connection(connection).unwrap())
-    /// #     .with_users(Table::new("users", mapping))
+    /// # let driver = RusqliteDriver::with_connection(connection).unwrap();
+    /// # let store = TableStore::builder(driver, Mapping::builder().text(mapping))
     /// #     .build(&settings.registry)
     /// #     .unwrap();
     /// # store.migrate().await.unwrap();

@@ -136,7 +136,7 @@ impl<T: Transaction> RowTransaction for TableRows<'_, T> {
         for write in writes {
             if let WriteOp::Create { change, id, .. } = write {
                 let table = self.transaction().table(change.kind())?;
-                let table = table.filter(|(table, _)| table.makes_ids);
+                let table = table.filter(|(table, _)| table.makes_ids());
                 if let Some((table, _)) = table {
                     let name = change.kind().name().to_owned();
                     let (_, ids) = creates.entry(name).or_insert((table, Vec::new()));

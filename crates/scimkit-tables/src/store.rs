@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use scimkit_mapping::Mapping;
+use scimkit_mapping::{Mapping, MappingBuilder};
 use scimkit_registry::{Edge, Registry, ResourceId, ResourceType};
 use scimkit_sql::{
     reference,
@@ -16,8 +16,8 @@ use scimkit_store::{
 };
 
 use crate::{
-    Driver, Table, TableError, Transaction as _, database::Tables, own_statements::OwnStatements,
-    side_tables::SideTables,
+    Driver, TableError, Transaction as _, database::Tables, own_statements::OwnStatements,
+    side_tables::SideTables, table::BoundTable,
 };
 
 /// A store over the tables that an application has already.
@@ -38,15 +38,19 @@ use crate::{
 /// ```
 /// # scimkit_testkit::contract::block_on(Box::pin(async {
 /// use std::sync::Arc;
+/// use scimkit_mapping::Mapping;
 /// use scimkit_store::{RequestContext, Settings, Store, Query, TenantId};
-/// use scimkit_tables::{RusqliteDriver, Table, TableStore};
+/// use scimkit_tables::{RusqliteDriver, TableStore};
 ///
 /// let connection = rusqlite::Connection::open_in_memory().unwrap();
 /// connection.execute_batch(
 ///     "CREATE TABLE users (id TEXT PRIMARY KEY, login TEXT NOT NULL UNIQUE, plan TEXT DEFAULT 'free');
 ///      INSERT INTO users (id, login) VALUES ('7', 'ada@example.com')",
 /// ).unwrap();
-/// let mapping = r#"
+/// let mapping = Mapping::builder().text(r#"
+///     [User]
+///     table = "users"
+///
 ///     [User.fields]
 ///     login = { type = "text", folded = true }
 ///
@@ -54,9 +58,9 @@ use crate::{
 ///     scim = "userName"
 ///     field = "login"
 ///     transform = ["fold"]
-/// "#;
-/// let (store, settings) = TableStore::builder(RusqliteDriver::with_connection(connection).unwrap())
-///     .with_users(Table::new("users", mapping))
+/// "#);
+/// let driver = RusqliteDriver::with_connection(connection).unwrap();
+/// let (store, settings) = TableStore::builder(driver, mapping)
 ///     .open(Settings::new("https://app.example/scim/v2"))
 ///     .await
 ///     .unwrap();
@@ -75,35 +79,16 @@ pub struct TableStore<D> {
     settings: Arc<Settings>,
 }
 
-/// Collects the tables of a [`TableStore`].
+/// A builder of a [`TableStore`].
 #[derive(Debug)]
 pub struct TableStoreBuilder<D> {
     driver: D,
+    mapping: MappingBuilder,
     own: Option<OwnStatements>,
     single: TenantId,
-    tables: Vec<(String, Table)>,
 }
 
 impl<D: Driver> TableStoreBuilder<D> {
-    /// Adds the table of the users.
-    #[must_use]
-    pub fn with_users(self, table: Table) -> Self {
-        self.with_table("User", table)
-    }
-
-    /// Adds the table of the groups.
-    #[must_use]
-    pub fn with_groups(self, table: Table) -> Self {
-        self.with_table("Group", table)
-    }
-
-    /// Adds the table of a resource type.
-    #[must_use]
-    pub fn with_table(mut self, resource_type: &str, table: Table) -> Self {
-        self.tables.push((resource_type.to_owned(), table));
-        self
-    }
-
     /// Sets the tenant of tables that have no column for it; without this, it is the default tenant.
     #[must_use]
     pub fn with_single_tenant(mut self, tenant: TenantId) -> Self {
@@ -142,11 +127,13 @@ impl<D: Driver> TableStoreBuilder<D> {
     ///
     /// # Example
     /// ```
+    /// use scimkit_mapping::Mapping;
     /// use scimkit_store::engine::RowEdit;
     /// use scimkit_tables::{RusqliteDriver, SqlStatement, TableStore};
     ///
     /// let driver = RusqliteDriver::with_connection(rusqlite::Connection::open_in_memory().unwrap()).unwrap();
-    /// let builder = TableStore::builder(driver).with_statements(|_context, edit| match edit {
+    /// let mapping = Mapping::builder().text("[User]\ntable = 'users'\n[[User.map]]\nscim = 'userName'\nfield = 'login'");
+    /// let builder = TableStore::builder(driver, mapping).with_statements(|_context, edit| match edit {
     ///     RowEdit::Remove(row) if *row.kind == *"User" => {
     ///         let delete = SqlStatement::new("DELETE FROM sessions WHERE user_id = ?1");
     ///         vec![delete.with_parameter(row.id.as_str())]
@@ -164,29 +151,23 @@ impl<D: Driver> TableStoreBuilder<D> {
         self
     }
 
-    /// Checks the tables and their mappings against the schemas.
+    /// Checks the mapping and its tables against the schemas.
     ///
     /// # Errors
-    /// [`TableError::Mapping`] with every problem of the mappings; [`TableError::Table`] for a table that can't work.
+    /// [`TableError::Mapping`] with every problem of the mapping; [`TableError::NoTable`] for a type with rules and without a
+    /// table.
     pub fn build(self, registry: &Registry) -> Result<TableStore<D>, TableError> {
         let dialect = self.driver.dialect();
-        let mut mapping = Mapping::builder();
-        for (_, table) in &self.tables {
-            mapping = mapping.text(table.mapping());
-        }
-        let mapping = mapping.build(registry)?;
-        let members = self.tables.iter().map(|(_, table)| table.members());
-        let members: Vec<_> = members.collect();
-        let tables = self.tables.into_iter();
-        let tables = tables.map(|(kind, table)| table.bind(&kind, &mapping, dialect));
+        let mapping = self.mapping.build(registry)?;
+        let tables = mapping.types().iter();
+        let tables = tables.map(|rules| BoundTable::new(rules, dialect));
         let mut tables = Tables {
             driver: self.driver,
             own: self.own,
             single: self.single,
             tables: tables.collect::<Result<_, _>>()?,
         };
-        tables.check_ids()?;
-        tables.join(members)?;
+        tables.join();
         let mut settings = Settings::new("");
         settings.registry = Arc::new(registry.clone());
         Ok(TableStore {
@@ -198,14 +179,14 @@ impl<D: Driver> TableStoreBuilder<D> {
 }
 
 impl<D: Driver> TableStore<D> {
-    /// Starts a store over the database of a driver.
+    /// Starts a store over the tables that a mapping names, in the database of a driver.
     #[must_use]
-    pub fn builder(driver: D) -> TableStoreBuilder<D> {
+    pub fn builder(driver: D, mapping: MappingBuilder) -> TableStoreBuilder<D> {
         TableStoreBuilder {
             driver,
+            mapping,
             own: None,
             single: TenantId::default(),
-            tables: Vec::new(),
         }
     }
 

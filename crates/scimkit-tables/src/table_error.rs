@@ -23,15 +23,13 @@ pub enum TableError {
         /// The latest format that this release supports.
         known: i64,
     },
+    /// The mapping has rules for a resource type, and does not name its table.
+    #[error("the mapping names no table for {resource_type}: add `[{resource_type}.table]`")]
+    NoTable {
+        /// The name of the resource type.
+        resource_type: String,
+    },
     /// The attributes that the mapping supports make no valid schemas.
     #[error(transparent)]
     Schemas(#[from] RegistrationError),
-    /// A table is described in a way that can't work.
-    #[error("table `{table}`: {problem}")]
-    Table {
-        /// What is wrong.
-        problem: String,
-        /// The name of the table.
-        table: String,
-    },
 }

@@ -147,7 +147,7 @@ impl<'a, T: Transaction> TableTransaction<'a, T> {
             .await?
             .pop()
             .unwrap_or_default();
-        let prefix = &table.sql.names().id_prefix;
+        let prefix = table.sql.id_prefix();
         let id = |key: SqlValue| text(key).map(|key| ResourceId::from(format!("{prefix}{key}")));
         let mut keys = rows.into_iter().filter_map(|row| row.into_iter().next());
         let ids = match self.dialect {

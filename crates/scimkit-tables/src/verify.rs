@@ -40,15 +40,19 @@ impl<D: Driver> TableStore<D> {
     /// # Example
     /// ```
     /// # scimkit_testkit::contract::block_on(Box::pin(async {
+    /// use scimkit_mapping::Mapping;
     /// use scimkit_registry::Registry;
-    /// use scimkit_tables::{FindingKind, RusqliteDriver, Table, TableStore};
+    /// use scimkit_tables::{FindingKind, RusqliteDriver, TableStore};
     ///
     /// let connection = rusqlite::Connection::open_in_memory().unwrap();
     /// connection.execute_batch(
     ///     "CREATE TABLE users (id TEXT PRIMARY KEY, login TEXT NOT NULL UNIQUE);
     ///      INSERT INTO users VALUES ('7', 'Ada@example.com')",
     /// ).unwrap();
-    /// let mapping = r#"
+    /// let mapping = Mapping::builder().text(r#"
+    ///     [User]
+    ///     table = "users"
+    ///
     ///     [User.fields]
     ///     login = { type = "text", folded = true }
     ///
@@ -56,11 +60,9 @@ impl<D: Driver> TableStore<D> {
     ///     scim = "userName"
     ///     field = "login"
     ///     transform = ["fold"]
-    /// "#;
-    /// let store = TableStore::builder(RusqliteDriver::with_connection(connection).unwrap())
-    ///     .with_users(Table::new("users", mapping))
-    ///     .build(&Registry::standard())
-    ///     .unwrap();
+    /// "#);
+    /// let driver = RusqliteDriver::with_connection(connection).unwrap();
+    /// let store = TableStore::builder(driver, mapping).build(&Registry::standard()).unwrap();
     /// store.migrate().await.unwrap();
     ///
     /// let report = store.verify().await.unwrap();
@@ -194,7 +196,7 @@ impl<T: Transaction> Verifier<T> {
     }
 
     async fn check_table(&mut self, table: &BoundTable) -> Result<(), TableError> {
-        let name = &table.sql.names().table;
+        let name = &table.sql.table().name;
         let Some(mut columns) = self.columns(name).await? else {
             let problem = "there is no such table: check its name, and the database or schema";
             self.report
@@ -223,7 +225,7 @@ impl<T: Transaction> Verifier<T> {
         }
         let columns_only = |name: &&String| table.sql.values(name).is_none();
         for column in table.sql.columns().iter().filter(columns_only) {
-            let statement = tables::collation_of(&table.sql.names().table, column);
+            let statement = tables::collation_of(&table.sql.table().name, column);
             let rows = self.rows(statement).await?;
             let found: Vec<_> = rows.iter().flatten().map(integer).collect();
             match found.as_slice() {

@@ -351,7 +351,7 @@ fn rejection(table: &BoundTable, id: &ResourceId, error: DriverError) -> RowsErr
             _ => error.into(),
         };
     };
-    if columns.contains(&table.sql.names().id.name) && table.makes_ids {
+    if columns.contains(&table.sql.table().id.name) && table.makes_ids() {
         // The application was faster with the next id: a retry gets another one.
         return StoreError::Busy.into();
     }

@@ -392,13 +392,13 @@ fn remark(name: &str) -> &'static str {
             ": if it marks active users, map `active` with `values = { true = \"…\", false = \"…\" }`"
         }
         name if name.contains("password") => ": passwords go to a `SecretHandler`",
-        "createdat" | "updatedat" => ": a time of the row, which SCIM stores next to it",
+        "createdat" | "updatedat" => ": a time of the row; name both in `times` of the table",
         _ => "",
     }
 }
 
 /// A name without case and `_`, for comparisons.
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     let letters = name.chars().filter(|letter| letter.is_alphanumeric());
     letters.flat_map(char::to_lowercase).collect()
 }
@@ -414,6 +414,6 @@ fn quoted(name: &str) -> String {
 }
 
 /// A text of TOML, which has the escapes of JSON.
-fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
+    slice,
     sync::Arc,
 };
 
@@ -66,7 +67,7 @@ pub(super) fn run(options: &Explain) -> Result<ExitCode, String> {
     let mapping = match options.source.load()? {
         Ok(mapping) => mapping,
         Err(error) => {
-            print_problems(&options.source.file, &error, options.json);
+            print_problems(slice::from_ref(&options.source.file), &error, options.json);
             return Ok(ExitCode::from(exit::FAILED));
         }
     };

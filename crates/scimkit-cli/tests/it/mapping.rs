@@ -87,7 +87,7 @@ fn check_reports_every_problem_with_its_position() {
     );
     let (status, out, _) = scimkit(&["mapping", "check", "--json", &json_file]);
     let told: Value = serde_json::from_str(&out).unwrap();
-    let problem = json!({"line": 1, "column": 28, "rule": "rule 1 of User",
+    let problem = json!({"file": json_file, "line": 1, "column": 28, "rule": "rule 1 of User",
         "message": "unknown attribute `nick`"});
     assert_eq!((status, told), (1, json!({"problems": [problem]})));
 }

@@ -67,15 +67,7 @@ fn mapping_of_a_good_table_is_verified_without_findings() {
             "{columns}: {err}"
         );
         create_side_tables(&connection, &url);
-        let doctor = [
-            "doctor",
-            "--database",
-            &url,
-            "--table",
-            "users",
-            "--mapping",
-            &file,
-        ];
+        let doctor = ["doctor", "--database", &url, "--mapping", &file];
         let (status, said, err) = scimkit(&doctor);
         assert_eq!(
             (status, said.as_str()),
@@ -93,7 +85,10 @@ fn init_guesses_by_name_and_lists_the_rest() {
     let (_connection, url) = database(&folder, &format!("CREATE TABLE users ({columns})"));
     let (_, out, err) = init(&folder, &url, &["--table", "users"]);
     let expected = r#"# Guessed from the columns of the table `users`: check each rule.
-# Table: Table::new("users", include_str!("users.toml")).with_id("id", KeyType::Integer).with_database_ids()
+[User.table]
+name = "users"
+id = { column = "id", type = "integer" }
+
 [User.fields]
 login = { type = "text", filterable = true, folded = true }
 is_locked = "boolean"
@@ -142,11 +137,9 @@ field = "e_mail"
         (status, &document["unmapped"]),
         (0, &json!(["plan", "status", "title"]))
     );
-    let code = document["code"].as_str().unwrap();
-    assert!(
-        code.ends_with(r#".with_tenant("company_id", KeyType::Integer)"#),
-        "{code}"
-    );
+    let mapping = document["mapping"].as_str().unwrap();
+    let tenant = r#"tenant = { column = "company_id", type = "integer" }"#;
+    assert!(mapping.contains(tenant), "{mapping}");
     assert!(
         document["migration"]
             .as_str()
@@ -172,15 +165,7 @@ fn logins_that_are_not_folded_are_mapped_as_they_are() {
         "{out}{err}"
     );
     create_side_tables(&connection, &url);
-    let doctor = [
-        "doctor",
-        "--database",
-        &url,
-        "--table",
-        "users",
-        "--mapping",
-        &file,
-    ];
+    let doctor = ["doctor", "--database", &url, "--mapping", &file];
     let (status, out, _) = scimkit(&doctor);
     assert_eq!(status, 0);
     assert!(
@@ -215,30 +200,21 @@ fn logins_that_are_not_folded_are_mapped_as_they_are() {
 #[test]
 fn doctor_examines_groups_and_members() {
     let folder = folder("groups");
-    let tables = "CREATE TABLE users (id INTEGER PRIMARY KEY, login TEXT NOT NULL UNIQUE);
-        CREATE TABLE teams (id INTEGER PRIMARY KEY, name TEXT NOT NULL, notes TEXT);
+    let tables = "CREATE TABLE users (id INTEGER PRIMARY KEY, login TEXT NOT NULL UNIQUE, created_at TEXT, updated_at TEXT);
+        CREATE TABLE teams (id INTEGER PRIMARY KEY, name TEXT NOT NULL, notes TEXT, created INTEGER, changed_at INTEGER);
         CREATE TABLE team_members (team_id INTEGER NOT NULL, user_id INTEGER NOT NULL);
         INSERT INTO team_members VALUES (1, 1), (1, 1)";
     let (connection, url) = database(&folder, tables);
-    let (users, ..) = init(&folder, &url, &["--table", "users"]);
-    let (teams, ..) = init(&folder, &url, &["--table", "teams", "--resources", "group"]);
+    let (file, out, _) = init(&folder, &url, &["--table", "users", "--groups", "teams"]);
+    for line in [
+        r#"times = { created = "created_at", modified = "updated_at", form = "timestamp" }"#,
+        r#"times = { created = "created", modified = "changed_at", form = "seconds" }"#,
+        r#"members = { table = "team_members", group = "team_id", user = "user_id" }"#,
+    ] {
+        assert!(out.contains(line), "{out}");
+    }
     create_side_tables(&connection, &url);
-    let doctor = [
-        "doctor",
-        "--json",
-        "--database",
-        &url,
-        "--mapping",
-        &users,
-        "--mapping",
-        &teams,
-        "--table",
-        "users",
-        "--groups",
-        "teams",
-        "--members",
-        "team_members,team_id,user_id",
-    ];
+    let doctor = ["doctor", "--json", "--database", &url, "--mapping", &file];
     let (status, out, err) = scimkit(&doctor);
     let document: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(status, 1, "{err}");
@@ -265,7 +241,13 @@ fn what_can_not_be_used_is_said() {
     let mapping = folder.join("bad.toml");
     fs::write(&mapping, "[[User.map]]\nscim = 'userNam'\nfield = 'login'").unwrap();
     let mapping = mapping.to_str().unwrap();
-    let cases: [(&[&str], i32, &str); 8] = [
+    let table = folder.join("table.toml");
+    fs::write(&table, "[User]\ntable = 'users'\n\n\n").unwrap();
+    let table = table.to_str().unwrap();
+    let rules = folder.join("rules.toml");
+    fs::write(&rules, "[[User.map]]\nscim = 'userName'\nfield = 'login'").unwrap();
+    let rules = rules.to_str().unwrap();
+    let cases: [(&[&str], i32, &str); 9] = [
         (
             &["init", "--database", &missing, "--table", "users"],
             2,
@@ -311,34 +293,27 @@ fn what_can_not_be_used_is_said() {
             "no column `t`",
         ),
         (
-            &[
-                "doctor",
-                "--database",
-                &url,
-                "--table",
-                "users",
-                "--mapping",
-                mapping,
-            ],
+            &["doctor", "--database", &url, "--mapping", mapping],
             1,
-            "did you mean `userName`?",
+            "bad.toml:2:8: rule 1 of User: unknown attribute `userNam`, did you mean `userName`?",
         ),
         (
             &[
                 "doctor",
                 "--database",
                 &url,
-                "--table",
-                "users",
+                "--mapping",
+                table,
                 "--mapping",
                 mapping,
-                "--groups",
-                "odd",
-                "--members",
-                "a,b",
             ],
+            1,
+            "bad.toml:2:8: rule 1 of User: unknown attribute",
+        ),
+        (
+            &["doctor", "--database", &url, "--mapping", rules],
             2,
-            "expected `TABLE,GROUP,USER`",
+            "the mapping names no table for User: add `[User.table]`",
         ),
     ];
     for (arguments, expected, text) in cases {
@@ -365,20 +340,12 @@ fn tables_in_postgresql_are_mapped_and_examined() {
         !err.contains("error: ") && !err.contains("warning: "),
         "{err}"
     );
-    let code = r#"Table::new("users", include_str!("users.toml")).with_id("id", KeyType::Uuid).with_database_ids()"#;
+    let code = r#"id = { column = "id", type = "uuid", generated = true }"#;
     assert!(out.contains(code) && out.contains("since = false"), "{out}");
     let (status, sql, _) = scimkit(&["init", "--database", &url, "--table", "users", "--sql"]);
     assert_eq!(status, 0);
     run(&sql);
-    let doctor = [
-        "doctor",
-        "--database",
-        &url,
-        "--table",
-        "users",
-        "--mapping",
-        &file,
-    ];
+    let doctor = ["doctor", "--database", &url, "--mapping", &file];
     let (status, said, err) = scimkit(&doctor);
     assert_eq!(
         (status, said.as_str()),

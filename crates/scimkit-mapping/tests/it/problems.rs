@@ -528,3 +528,132 @@ fn former_names_in_files_are_accepted() {
         ["`host` is the former name of `field`: remove one of them"]
     );
 }
+
+#[test]
+fn tables_that_can_not_work_are_rejected() {
+    const RULE: &str =
+        "[[User.map]]\nscim = 'userName'\nfield = 'login'\n[User.table]\nname = 'users'\n";
+    let options = [
+        (
+            "id = { type = 'integer', generated = false }",
+            "integers are made by the database: remove `generated`",
+        ),
+        (
+            "id = { generated = true }",
+            "the database makes integers or UUIDs, not text: remove `generated`",
+        ),
+        (
+            "id = { prefix = 'u-' }",
+            "only identifiers that the database makes have a prefix",
+        ),
+        (
+            "id = ''",
+            "a table and its columns have a name that is not empty",
+        ),
+        (
+            "tenant = { type = 'uuid' }",
+            "a table and its columns have a name that is not empty",
+        ),
+        (
+            "times = { created = 'made' }",
+            "`times` has the columns `created` and `modified`",
+        ),
+        (
+            "times = { created = 'made', modified = 'login' }",
+            "a rule or a field has a column of `times`: remove one of them",
+        ),
+        (
+            "members = { table = 't', group = 'g', user = 'u' }",
+            "resources of this type have no members: remove `members`",
+        ),
+    ];
+    for (option, expected) in options {
+        let text = format!("{RULE}{option}");
+        assert_eq!(
+            file(&text),
+            [format!("4:7: table of User: {expected}")],
+            "{option}"
+        );
+    }
+    let options = [
+        (
+            "name = 5",
+            "5:8: table of User: expected text for `name`, but found a number",
+        ),
+        (
+            "nam = 'x'",
+            "5:1: table of User: unknown option `nam` of a table, did you mean `name`?",
+        ),
+        (
+            "name = 'x'\nid = { typ = 'text' }",
+            "6:8: table of User: unknown option `typ` of `id`, did you mean `type`?",
+        ),
+        (
+            "name = 'x'\nid = { type = 'int' }",
+            "6:15: table of User: invalid value `int` for `type`, expected one of `integer`, `text`, `uuid`",
+        ),
+        (
+            "name = 'x'\ntenant = { name = 't' }",
+            "6:12: table of User: unknown option `name` of `tenant`, expected one of `column`, `type`",
+        ),
+        (
+            "name = 'x'\ntimes = { form = 'unix' }",
+            "6:18: table of User: invalid value `unix` for `form`, expected one of `instant`, `seconds`, `timestamp`",
+        ),
+        (
+            "name = 'x'\nmembers = { user = 5 }",
+            "6:20: table of User: expected text for `user`, but found a number",
+        ),
+        (
+            "id = 'id'",
+            "4:7: table of User: the table has no name: add `name`",
+        ),
+    ];
+    for (option, expected) in options {
+        let text = RULE.replace("name = 'users'", option);
+        assert_eq!(file(&text), [expected], "{option}");
+    }
+}
+
+#[test]
+fn tables_are_checked_against_each_other() {
+    const GROUPS: &str =
+        "[[Group.map]]\nscim = 'displayName'\nfield = 'name'\n[Group.table]\nname = 'teams'\n";
+    const USERS: &str =
+        "[[User.map]]\nscim = 'userName'\nfield = 'login'\n[User.table]\nname = 'users'\n";
+    let of = |first: &str, second: &str| problems(Mapping::builder().text(first).text(second));
+    let members = format!("{GROUPS}members = {{ table = 't', group = 'g', user = 'u' }}");
+    assert_eq!(of(USERS, &members), [""; 0]);
+    assert_eq!(
+        file(&members),
+        ["4:8: table of Group: the members have no table: add `[User.table]`"]
+    );
+    let incomplete = format!("{GROUPS}members = {{ table = 't', group = 'g' }}");
+    assert_eq!(
+        of(USERS, &incomplete),
+        ["4:8: table of Group: `members` has a `table`, and its columns `group` and `user`"]
+    );
+    let users = format!("{USERS}id = {{ type = 'integer' }}");
+    let groups = format!("{GROUPS}id = {{ type = 'integer' }}");
+    assert_eq!(of(&users, &groups), [""; 0]);
+    let groups = format!("{GROUPS}id = {{ type = 'integer', prefix = '' }}");
+    assert_eq!(
+        of(&users, &groups),
+        [
+            "4:8: table of Group: its identifiers can be those of User: set another `prefix` of the `id`"
+        ]
+    );
+    let column = "[[Group.map]]\nscim = 'members'\nfield = 'member_ids'\n[Group]\ntable = 'teams'";
+    assert_eq!(
+        of(USERS, column),
+        ["5:1: table of Group: memberships are no column: name their table in `members`"]
+    );
+    assert_eq!(
+        of(USERS, "[User]\ntable = 'people'"),
+        ["2:1: table of User: another text names the table, too: remove one of them"]
+    );
+    assert_eq!(
+        file("[User]\ntable = 'people'"),
+        ["2:1: table of User: no rule maps its columns: add `map`"]
+    );
+}

@@ -1,10 +1,8 @@
 //! What a database says of the application's tables, and the statements that fix them.
 
-use scimkit_mapping::FieldType;
+use scimkit_mapping::{FieldType, KeyColumn, KeyType};
 
-use super::{
-    JoinTable, KeyColumn, KeyType, RowTable, SqlStatement, SqlValue, statement::value_literal,
-};
+use super::{JoinTable, RowTable, SqlStatement, SqlValue, statement::value_literal};
 use crate::{
     Dialect,
     mapped_rows::{literal, quoted},
@@ -103,7 +101,7 @@ impl RowTable {
             conditions.push(format!("({keys}) > ({numbers})"));
             parameters = after;
         }
-        let (table, conditions) = (quoted(&self.names().table), conditions.join(" AND "));
+        let (table, conditions) = (quoted(&self.table().name), conditions.join(" AND "));
         let text = format!(
             "SELECT {columns} FROM {table} WHERE {conditions} ORDER BY {keys} LIMIT {limit}"
         );
@@ -118,20 +116,20 @@ impl RowTable {
             .key_columns()
             .map(|key| format!("{} IS NULL", quoted(&key.name)));
         let are_null = are_null.collect::<Vec<_>>().join(" OR ");
-        let table = quoted(&self.names().table);
+        let table = quoted(&self.table().name);
         SqlStatement::new(format!("SELECT count(*) FROM {table} WHERE {are_null}"))
     }
 
     /// Returns the columns that identify a row: that of the tenant, if there is one, and that of the identifier.
     pub fn key_columns(&self) -> impl Iterator<Item = &KeyColumn> {
-        let names = self.names();
-        names.tenant.iter().chain([&names.id])
+        let table = self.table();
+        table.tenant.iter().chain([&table.id])
     }
 
     /// The SQL text that sets a column of one row to a text.
     #[must_use]
     pub fn set_text_sql(&self, keys: &[SqlValue], column: &str, text: &str) -> String {
-        let (table, column, text) = (quoted(&self.names().table), quoted(column), literal(text));
+        let (table, column, text) = (quoted(&self.table().name), quoted(column), literal(text));
         let are_keys = self.key_columns().zip(keys);
         let are_keys = are_keys
             .map(|(key, value)| format!("{} = {}", quoted(&key.name), value_literal(value)));
@@ -146,7 +144,7 @@ impl JoinTable {
     pub fn create_sql(&self) -> String {
         let names = self.names();
         let column = |name: &str, of: &RowTable| {
-            let data_type = key_type_name(of.dialect, of.names().id.key_type);
+            let data_type = key_type_name(of.dialect, of.table().id.key_type);
             format!("{} {data_type} NOT NULL", quoted(name))
         };
         let owner = column(&names.owner, self.owner());
@@ -162,7 +160,7 @@ impl JoinTable {
 ///
 /// # Example
 /// ```
-/// use scimkit_mapping::FieldType;
+/// use scimkit_mapping::{FieldType, KeyColumn, KeyType};
 /// use scimkit_sql::{Dialect, tables::add_column_sql};
 ///
 /// let text = add_column_sql(Dialect::Postgres, "users", "disabled_at", FieldType::Instant);

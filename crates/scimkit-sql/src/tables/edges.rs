@@ -118,7 +118,7 @@ pub fn insert_side_edge(
     let condition = match unless {
         None => "1 = 1".to_owned(),
         Some((table, tenant, key)) => {
-            let name = quoted(&table.names().table);
+            let name = quoted(&table.table().name);
             let is_it = table.is_one_of(tenant, vec![key], &mut statement.parameters);
             format!("NOT EXISTS (SELECT 1 FROM {name} t WHERE {is_it})")
         }

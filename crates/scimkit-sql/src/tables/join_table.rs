@@ -56,7 +56,7 @@ impl JoinTable {
 
     fn selection(&self) -> String {
         let end = |table: &RowTable, alias: &str, column: &str| {
-            let (name, id) = (quoted(&table.names().table), quoted(&table.names().id.name));
+            let (name, id) = (quoted(&table.table().name), quoted(&table.table().id.name));
             format!(
                 " JOIN {name} {alias} ON {alias}.{id} = j.{}",
                 quoted(column)
@@ -162,7 +162,7 @@ impl JoinTable {
         let number = self.dialect.placeholder(parameters.len());
         let is_member = self.member.is_one_of(members, keys, &mut parameters);
         let names = &self.names;
-        let (own, other) = (self.owner.names(), self.member.names());
+        let (own, other) = (self.owner.table(), self.member.table());
         let own_id = quoted(&own.id.name);
         let text = format!(
             "INSERT INTO {} ({}, {}) SELECT o.{own_id}, t.{} FROM {} o, {} t
@@ -171,8 +171,8 @@ impl JoinTable {
             quoted(&names.owner),
             quoted(&names.member),
             quoted(&other.id.name),
-            quoted(&own.table),
-            quoted(&other.table),
+            quoted(&own.name),
+            quoted(&other.name),
         );
         let text = text.into();
         SqlStatement { parameters, text }
@@ -207,12 +207,12 @@ impl JoinTable {
         );
         if let Some(tenant) = &tenant.key {
             parameters.push(tenant.clone());
-            let names = table.names();
+            let names = table.table();
             text.push_str(&format!(
                 " AND {} IN (SELECT o.{} FROM {} o WHERE {})",
                 quoted(other),
                 quoted(&names.id.name),
-                quoted(&names.table),
+                quoted(&names.name),
                 table.is_of_tenant("o", 2)
             ));
         }

@@ -1,33 +1,24 @@
-//! The names and keys of the application's tables.
+//! The keys of the application's tables.
 
-use super::{SqlValue, TimeColumns};
+use scimkit_mapping::KeyType;
 
-/// The type of a column of identifiers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyType {
-    /// An integer.
-    Integer,
-    /// Text, compared byte by byte.
-    Text,
-    /// A UUID. In SQLite it is text in lower case with hyphens.
-    Uuid,
-}
+use super::SqlValue;
 
-impl KeyType {
-    /// Returns the value of the column for an identifier; none if no row can have it.
+impl SqlValue {
+    /// Returns the value of a column of identifiers; none if no row can have it.
     ///
     /// # Example
     /// ```
-    /// use scimkit_sql::tables::{KeyType, SqlValue};
+    /// use scimkit_mapping::KeyType;
+    /// use scimkit_sql::tables::SqlValue;
     ///
-    /// assert_eq!(KeyType::Integer.value("17"), Some(SqlValue::Integer(17)));
-    /// assert_eq!(KeyType::Integer.value("017"), None);
-    /// assert_eq!(KeyType::Uuid.value("17"), None);
+    /// assert_eq!(SqlValue::from_key(KeyType::Integer, "17"), Some(SqlValue::Integer(17)));
+    /// assert_eq!(SqlValue::from_key(KeyType::Integer, "017"), None);
+    /// assert_eq!(SqlValue::from_key(KeyType::Uuid, "17"), None);
     /// ```
     #[must_use]
-    pub fn value(self, id: &str) -> Option<SqlValue> {
-        match self {
+    pub fn from_key(key_type: KeyType, id: &str) -> Option<SqlValue> {
+        match key_type {
             KeyType::Integer => {
                 let number: i64 = id.parse().ok()?;
                 (number.to_string() == id).then_some(SqlValue::Integer(number))
@@ -48,32 +39,6 @@ fn is_uuid(text: &str) -> bool {
         _ => false,
     };
     text.len() == 36 && text.bytes().enumerate().all(fits)
-}
-
-/// A column of identifiers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a column has a name and a type")]
-pub struct KeyColumn {
-    /// The type of its values.
-    pub key_type: KeyType,
-    /// The name.
-    pub name: String,
-}
-
-/// The names of a table of resources.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a table has all of these names")]
-pub struct TableNames {
-    /// The column of the identifier.
-    pub id: KeyColumn,
-    /// The text before the identifiers of the column, which tells them from those of other types.
-    pub id_prefix: String,
-    /// The table.
-    pub table: String,
-    /// The column of the tenant; none if all rows belong to one tenant.
-    pub tenant: Option<KeyColumn>,
-    /// The columns of the times; none if they are in side rows only.
-    pub times: Option<TimeColumns>,
 }
 
 /// The tenant whose rows a statement is about.

@@ -1,10 +1,11 @@
 //! Pages of rows: their order, and where they start.
 
 use scimkit_core::DataType;
+use scimkit_mapping::KeyType;
 use scimkit_registry::{AttrId, ResourceType, Scalar};
 
 use super::{
-    KeyType, SqlStatement, SqlValue,
+    SqlStatement, SqlValue,
     names::TableTenant,
     row_table::{ROWS, RowOwner, RowTable},
 };
@@ -68,7 +69,7 @@ impl RowTable {
     /// The identifier of a row, in the order of its text. That of UUIDs is their own order in PostgreSQL, so that a page
     /// needs no sort.
     fn ordered_id(&self) -> String {
-        let id = &self.names().id;
+        let id = &self.table().id;
         match (self.dialect, id.key_type) {
             (Dialect::Postgres, KeyType::Uuid) => format!("{ROWS}.{}", quoted(&id.name)),
             _ => self.by_bytes(&self.id_text),
@@ -77,7 +78,7 @@ impl RowTable {
 
     /// The same, and the value of an identifier to compare it with.
     fn ordered_id_and(&self, after: &str) -> (String, SqlValue) {
-        match (self.dialect, self.names().id.key_type, self.key(after)) {
+        match (self.dialect, self.table().id.key_type, self.key(after)) {
             (Dialect::Postgres, KeyType::Uuid, Some(key)) => (self.ordered_id(), key),
             _ => (self.by_bytes(&self.id_text), SqlValue::from(after)),
         }

@@ -1,13 +1,11 @@
 //! The rows of an application's own table, with their side rows.
 
 use scimkit_core::DataType;
-use scimkit_mapping::TypeMapping;
+use scimkit_mapping::{KeyType, Table, TypeMapping};
 use scimkit_registry::{Attr, AttrId, AttributeRole, Predicate, ResourceType};
 
 use super::{
-    SqlStatement, SqlValue,
-    names::{KeyType, TableNames, TableTenant},
-    side::placeholders,
+    SqlStatement, SqlValue, names::TableTenant, side::placeholders, times::micros,
     value_table::ValueTable,
 };
 use crate::{
@@ -34,9 +32,9 @@ pub struct RowTable {
     /// The identifier as text, with its prefix.
     pub(super) id_text: String,
     mapped: MappedTable,
-    names: TableNames,
     /// `SELECT ..`, with [`SIDE_COLUMNS`] and the columns of the mapping.
     pub(super) selection: String,
+    table: Table,
     /// The fields whose values are rows of other tables.
     values: Vec<(String, ValueTable)>,
 }
@@ -58,13 +56,14 @@ pub enum RowOwner<'a> {
 pub const SIDE_COLUMNS: usize = 8;
 
 impl RowTable {
-    /// Creates the statements of a table from its names and the mapping of its columns.
+    /// Creates the statements of the table that a mapping names; none if it names no table.
     #[must_use]
-    pub fn new(rules: &TypeMapping, dialect: Dialect, names: TableNames) -> Self {
-        let id_text = id_text(dialect, &names, ROWS);
+    pub fn new(rules: &TypeMapping, dialect: Dialect) -> Option<Self> {
+        let own = rules.table()?.clone();
+        let id_text = id_text(dialect, &own, ROWS);
         let mut columns: Vec<_> = rules.fields().iter().map(|f| f.name.clone()).collect();
         columns.sort_unstable();
-        let id = format!("{ROWS}.{}", quoted(&names.id.name));
+        let id = format!("{ROWS}.{}", quoted(&own.id.name));
         let values = rules.rules().filter_map(|rule| {
             let name = rule.field()?;
             let field = rules.fields().iter().find(|field| field.name == name)?;
@@ -79,14 +78,14 @@ impl RowTable {
             id,
             dialect,
             id_text,
-            mapped: MappedTable::new(rules, dialect, ROWS, &names.id.name),
-            names,
+            mapped: MappedTable::new(rules, dialect, ROWS, &own.id.name),
             selection: String::new(),
+            table: own,
             values,
         };
         table.from = table.from();
         table.selection = table.selection();
-        table
+        Some(table)
     }
 
     /// Returns the mapping and the conversion of its columns.
@@ -120,17 +119,23 @@ impl RowTable {
         self.values.iter().map(|(_, table)| table)
     }
 
-    /// Returns the names of the table.
+    /// Returns the names of the table and its columns.
     #[must_use]
-    pub fn names(&self) -> &TableNames {
-        &self.names
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Returns the text before the identifiers of the table.
+    #[must_use]
+    pub fn id_prefix(&self) -> &str {
+        self.table.id_prefix.as_deref().unwrap_or_default()
     }
 
     /// Returns a tenant; none if the table has no rows of it. `single` is the tenant of a table without a column for it.
     #[must_use]
     pub fn tenant(&self, id: &str, single: &str) -> Option<TableTenant> {
-        let key = match &self.names.tenant {
-            Some(column) => Some(column.key_type.value(id)?),
+        let key = match &self.table.tenant {
+            Some(column) => Some(SqlValue::from_key(column.key_type, id)?),
             None if id == single => None,
             None => return None,
         };
@@ -141,8 +146,8 @@ impl RowTable {
     /// Returns the value of the column for an identifier; none if no row can have it.
     #[must_use]
     pub fn key(&self, id: &str) -> Option<SqlValue> {
-        let id = id.strip_prefix(self.names.id_prefix.as_str())?;
-        self.names.id.key_type.value(id)
+        let id = id.strip_prefix(self.id_prefix())?;
+        SqlValue::from_key(self.table.id.key_type, id)
     }
 
     /// Divides a predicate between the database and the evaluator.
@@ -158,13 +163,13 @@ impl RowTable {
 
     /// The identifier of a row as text, under another alias of the table.
     pub(super) fn id_of(&self, alias: &str) -> String {
-        id_text(self.dialect, &self.names, alias)
+        id_text(self.dialect, &self.table, alias)
     }
 
     /// The time of the creation in microseconds: that of the side row, which is exact.
     fn created(&self) -> String {
-        let own = self.names.times.as_ref().map(|times| {
-            let own = times.form.micros(self.dialect, ROWS, &times.created);
+        let own = self.table.times.as_ref().map(|times| {
+            let own = micros(times.form, self.dialect, ROWS, &times.created);
             format!("{own}, ")
         });
         let own = own.unwrap_or_default();
@@ -173,11 +178,11 @@ impl RowTable {
 
     /// The time of the last change in microseconds: that of SCIM or of the application, whichever is later.
     fn modified(&self) -> String {
-        let Some(times) = &self.names.times else {
+        let Some(times) = &self.table.times else {
             return format!("coalesce(s.modified_us, {FIRST_MIGRATION})");
         };
-        let created = times.form.micros(self.dialect, ROWS, &times.created);
-        let own = times.form.micros(self.dialect, ROWS, &times.modified);
+        let created = micros(times.form, self.dialect, ROWS, &times.created);
+        let own = micros(times.form, self.dialect, ROWS, &times.modified);
         // In SQLite, the later of two values is NULL if one of them is.
         let later = match self.dialect {
             Dialect::Postgres => "greatest",
@@ -192,7 +197,7 @@ impl RowTable {
         let kind = literal(self.kind().name());
         let mut text = format!(
             " FROM {} {ROWS} LEFT JOIN scim_resource s ON s.tenant = {} AND s.kind = {kind} AND s.id = {}",
-            quoted(&self.names.table),
+            quoted(&self.table.name),
             self.dialect.placeholder(1),
             self.id_text
         );
@@ -254,13 +259,13 @@ impl RowTable {
         parameters.extend(keys);
         format!(
             "{own} AND {ROWS}.{} IN ({list})",
-            quoted(&self.names.id.name)
+            quoted(&self.table.id.name)
         )
     }
 
     /// `t."tenant" = ?1`, or what always holds in a table of one tenant.
     pub(super) fn is_of_tenant(&self, alias: &str, number: usize) -> String {
-        match &self.names.tenant {
+        match &self.table.tenant {
             Some(column) => {
                 let number = self.dialect.placeholder(number);
                 format!("{alias}.{} = {number}", quoted(&column.name))
@@ -306,7 +311,7 @@ impl RowTable {
     ) -> SqlStatement {
         let mut parameters: Vec<_> = tenant.key.iter().cloned().collect();
         parameters.push(key);
-        let keys = self.names.tenant.iter().chain([&self.names.id]);
+        let keys = self.table.tenant.iter().chain([&self.table.id]);
         let mut names: Vec<_> = keys.map(|column| quoted(&column.name)).collect();
         for (name, value) in columns {
             names.push(quoted(name));
@@ -314,11 +319,11 @@ impl RowTable {
         }
         let values = placeholders(self.dialect, 1, parameters.len());
         // An identity column that is always generated takes the id that was reserved for the row.
-        let overriding = match (self.dialect, self.names.id.key_type) {
+        let overriding = match (self.dialect, self.table.id.key_type) {
             (Dialect::Postgres, KeyType::Integer) => " OVERRIDING SYSTEM VALUE",
             _ => "",
         };
-        let (table, names) = (quoted(&self.names.table), names.join(", "));
+        let (table, names) = (quoted(&self.table.name), names.join(", "));
         SqlStatement {
             parameters,
             text: format!("INSERT INTO {table} ({names}){overriding} VALUES ({values})").into(),
@@ -341,7 +346,7 @@ impl RowTable {
             let number = self.dialect.placeholder(parameters.len());
             set.push(format!("{} = {number}", quoted(name)));
         }
-        let table = quoted(&self.names.table);
+        let table = quoted(&self.table.name);
         let (set, keys) = (
             Some(set).filter(|set| !set.is_empty())?.join(", "),
             self.is_key(),
@@ -355,14 +360,14 @@ impl RowTable {
     pub fn delete(&self, tenant: &TableTenant, key: SqlValue) -> SqlStatement {
         let mut parameters: Vec<_> = tenant.key.iter().cloned().collect();
         parameters.push(key);
-        let (table, keys) = (quoted(&self.names.table), self.is_key());
+        let (table, keys) = (quoted(&self.table.name), self.is_key());
         let text = format!("DELETE FROM {table} WHERE {keys}").into();
         SqlStatement { parameters, text }
     }
 
     /// `"tenant" = ?1 AND "id" = ?2`.
     fn is_key(&self) -> String {
-        let keys = self.names.tenant.iter().chain([&self.names.id]);
+        let keys = self.table.tenant.iter().chain([&self.table.id]);
         let keys = (1..).zip(keys).map(|(number, column)| {
             let number = self.dialect.placeholder(number);
             format!("{} = {number}", quoted(&column.name))
@@ -374,7 +379,7 @@ impl RowTable {
     /// its default, in SQLite after the largest id so far.
     #[must_use]
     pub fn reserve(&self, count: usize) -> Vec<SqlStatement> {
-        let (table, id) = (&self.names.table, &self.names.id);
+        let (table, id) = (&self.table.name, &self.table.id);
         match self.dialect {
             Dialect::Postgres => {
                 let next = match id.key_type {
@@ -459,17 +464,18 @@ impl RowTable {
 }
 
 /// The identifier of a row as text, with its prefix.
-fn id_text(dialect: Dialect, names: &TableNames, alias: &str) -> String {
-    let column = format!("{alias}.{}", quoted(&names.id.name));
-    let text = match (names.id.key_type, dialect) {
+fn id_text(dialect: Dialect, table: &Table, alias: &str) -> String {
+    let column = format!("{alias}.{}", quoted(&table.id.name));
+    let text = match (table.id.key_type, dialect) {
         (KeyType::Text, _) | (KeyType::Uuid, Dialect::Sqlite) => column,
         (_, Dialect::Postgres) => format!("CAST({column} AS text)"),
         (_, Dialect::Sqlite) => format!("CAST({column} AS TEXT)"),
     };
-    if names.id_prefix.is_empty() {
+    let prefix = table.id_prefix.as_deref().unwrap_or_default();
+    if prefix.is_empty() {
         return text;
     }
-    format!("({} || {text})", literal(&names.id_prefix))
+    format!("({} || {text})", literal(prefix))
 }
 
 /// Whether an attribute is the common `externalId`, which is case exact.

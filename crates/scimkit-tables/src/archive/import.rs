@@ -286,9 +286,9 @@ impl<D: Driver> Records<'_, D> {
     /// Rejects a resource that the table of its type can't have.
     fn check_table(&self, kind: &str) -> Result<(), StoreError> {
         let problem = match self.tables.table_of(kind, &self.tenant) {
-            Some(table) if !table.makes_ids => return Ok(()),
+            Some(table) if !table.makes_ids() => return Ok(()),
             Some(table) => {
-                let table = &table.sql.names().table;
+                let table = &table.sql.table().name;
                 format!(
                     "the database makes the ids in `{table}`, so that no others can be imported"
                 )

@@ -1,9 +1,9 @@
 //! The checks of the columns and indexes of a table.
 
 use scimkit_core::{Uniqueness, did_you_mean};
-use scimkit_mapping::{CheckedRule, Field, FieldType};
+use scimkit_mapping::{CheckedRule, Field, FieldType, KeyType};
 use scimkit_registry::Attr;
-use scimkit_sql::tables::{self, IndexKind, JoinTable, KeyType, ValueTable};
+use scimkit_sql::tables::{self, IndexKind, JoinTable, ValueTable};
 
 use super::{
     FindingKind, TableFinding, TableReport,
@@ -22,7 +22,7 @@ impl Columns {
         for key in table.sql.key_columns() {
             is_complete &= self.check_column(&key.name, None, report);
         }
-        let times = table.sql.names().times.iter();
+        let times = table.sql.table().times.iter();
         for name in times.flat_map(|times| [&times.created, &times.modified]) {
             is_complete &= self.check_column(name, None, report);
         }
@@ -46,7 +46,7 @@ impl Columns {
         ];
         for (name, of) in ends {
             if let Some(column) = self.find(name) {
-                self.check_key_type(column, of.names().id.key_type, report);
+                self.check_key_type(column, of.table().id.key_type, report);
             }
         }
         for column in &self.columns {
@@ -129,11 +129,11 @@ impl Columns {
     fn check_key_type(&self, column: &Column, key_type: KeyType, report: &mut TableReport) {
         let (fits, wanted) = match key_type {
             KeyType::Integer => (column.holds(self.dialect, FieldType::Integer), "integer"),
-            KeyType::Uuid => (column.holds(self.dialect, FieldType::Text), "UUID"),
-            _ => {
+            KeyType::Text => {
                 let is_text = column.holds(self.dialect, FieldType::Text);
                 (is_text && column.declared != "uuid", "text")
             }
+            KeyType::Uuid => (column.holds(self.dialect, FieldType::Text), "UUID"),
         };
         if !fits {
             let declared = &column.declared;
@@ -153,7 +153,7 @@ impl Columns {
             if keys.any(|key| is_same(self.dialect, &key.name, &column.name)) {
                 continue;
             }
-            let times = table.sql.names().times.iter();
+            let times = table.sql.table().times.iter();
             let mut times = times.flat_map(|times| [&times.created, &times.modified]);
             if times.any(|name| is_same(self.dialect, name, &column.name)) {
                 continue;
@@ -225,7 +225,7 @@ impl Columns {
     }
 
     pub(super) fn check_indexes(&self, table: &BoundTable, report: &mut TableReport) {
-        let names = table.sql.names();
+        let names = table.sql.table();
         let tenant = names.tenant.as_ref().map(|tenant| tenant.name.as_str());
         self.check_unique(tenant, &names.id.name, "identifiers", report);
         if let Some(tenant) = tenant

@@ -5,9 +5,9 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
-use scimkit_mapping::Record;
+use scimkit_mapping::{KeyType, Record};
 use scimkit_registry::{AttrId, RequestError, Resource, ResourceType, fold_case};
-use scimkit_sql::tables::{KeyType, SqlValue};
+use scimkit_sql::tables::SqlValue;
 use serde_json::Value;
 
 use super::{FindingKind, TableFinding, TableReport, Verifier, columns::unique_rules};
@@ -23,7 +23,7 @@ impl<T: Transaction> Verifier<T> {
             let problem = format!(
                 "{without_keys} rows have no identifier or no tenant: SCIM does not show them"
             );
-            let name = &table.sql.names().table;
+            let name = &table.sql.table().name;
             self.report
                 .push(TableFinding::new(FindingKind::InvalidKey, name, problem));
         }
@@ -115,9 +115,12 @@ impl<'t> RowCheck<'t> {
     /// Checks a row, and returns its keys.
     fn row(&mut self, mut row: SqlRow, keys: usize, report: &mut TableReport) -> Vec<SqlValue> {
         let values = row.split_off(keys.min(row.len()));
-        let names = self.table.sql.names();
         let id = row.last().cloned().and_then(text);
-        let shown = format!("{}{}", names.id_prefix, id.as_deref().unwrap_or_default());
+        let shown = format!(
+            "{}{}",
+            self.table.sql.id_prefix(),
+            id.as_deref().unwrap_or_default()
+        );
         let row = Row {
             id: &shown,
             keys: &row,
@@ -137,14 +140,14 @@ impl<'t> RowCheck<'t> {
         column: &str,
         problem: String,
     ) -> TableFinding {
-        let finding = TableFinding::new(kind, &self.table.sql.names().table, problem);
+        let finding = TableFinding::new(kind, &self.table.sql.table().name, problem);
         finding.with_row(row.id).with_column(column)
     }
 
     fn check_keys(&self, row: &Row<'_>, id: Option<&str>, report: &mut TableReport) {
         let values = row.keys.iter().cloned().map(text);
         for (column, value) in self.table.sql.key_columns().zip(values) {
-            let is_valid = |text: &str| column.key_type.value(text).is_some();
+            let is_valid = |text: &str| SqlValue::from_key(column.key_type, text).is_some();
             if value.as_deref().is_some_and(is_valid) {
                 continue;
             }
@@ -251,7 +254,7 @@ impl<'t> RowCheck<'t> {
             }
         }
         if !is_explained {
-            let table = &self.table.sql.names().table;
+            let table = &self.table.sql.table().name;
             let problem = format!("SCIM does not show all values of the row: {whole}");
             let finding = TableFinding::new(FindingKind::InvalidValue, table, problem);
             report.push(finding.with_row(row.id));

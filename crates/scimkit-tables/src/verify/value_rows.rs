@@ -56,11 +56,7 @@ impl<T: Transaction> Verifier<T> {
             ),
         };
         let sql = values.set_folded_sql(&key, column, (&value, &expected));
-        let id = format!(
-            "{}{}",
-            table.sql.names().id_prefix,
-            text(key).unwrap_or_default()
-        );
+        let id = format!("{}{}", table.sql.id_prefix(), text(key).unwrap_or_default());
         let name = column.key.as_ref().unwrap_or(&column.name);
         let finding = TableFinding::new(FindingKind::NotFolded, &values.rows().table, problem);
         let finding = finding.with_row(&id).with_column(name);

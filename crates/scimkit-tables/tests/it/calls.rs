@@ -78,9 +78,7 @@ impl World {
             calls: Arc::default(),
             driver: RusqliteDriver::with_connection(connection).unwrap(),
         };
-        let store = TableStore::builder(driver)
-            .with_users((layout.users)())
-            .with_groups((layout.groups)());
+        let store = TableStore::builder(driver, layout.mapping());
         let store = store.build(&Registry::standard()).unwrap();
         wait(store.migrate()).unwrap();
         let settings = Arc::new(Settings::new("https://app.example/scim/v2"));

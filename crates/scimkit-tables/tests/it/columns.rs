@@ -5,12 +5,13 @@ use std::sync::Arc;
 use chrono::DateTime;
 use rusqlite::Connection;
 use scimkit_filter::Filter;
+use scimkit_mapping::Mapping;
 use scimkit_registry::{Change, ResourceId, ResourceType, Tolerance};
 use scimkit_store::{
     ExpectedVersion, Query, RequestContext, Settings, Store as _, StoreExt as _, TenantId,
     engine::Capacity,
 };
-use scimkit_tables::{RusqliteDriver, Table, TableStore};
+use scimkit_tables::{RusqliteDriver, TableStore};
 use serde_json::{Value, json};
 
 use crate::support::wait;
@@ -72,13 +73,13 @@ impl World {
             .execute("INSERT INTO users (id, login) VALUES ('old', 'old')", [])
             .unwrap();
         let mapping = format!(
-            "[User.fields]\nlogin = {{ type = 'text', folded = true }}\n{}\n
+            "[User]\ntable = 'users'\n[User.fields]\nlogin = {{ type = 'text', folded = true }}\n{}\n
             [[User.map]]\nscim = 'userName'\nfield = 'login'\ntransform = ['fold']",
             form.mapping
         );
         let settings = Settings::new("https://app.example/scim/v2");
         let driver = RusqliteDriver::with_connection(connection).unwrap();
-        let store = TableStore::builder(driver).with_users(Table::new("users", mapping));
+        let store = TableStore::builder(driver, Mapping::builder().text(&mapping));
         let store = store.build(&settings.registry).unwrap();
         wait(store.migrate()).unwrap();
         let user = Arc::clone(settings.registry.resource_type("User").unwrap());

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use deadpool_postgres::RecyclingMethod;
 use rusqlite::Connection;
 use scimkit_filter::Filter;
+use scimkit_mapping::Mapping;
 use scimkit_registry::{ResourceType, Tolerance};
 use scimkit_sql::{
     Dialect,
@@ -14,12 +15,13 @@ use scimkit_store::{
     PagePosition, Query, RequestContext, Settings, Store as _, TenantId, rows::TransactionMode,
 };
 use scimkit_tables::{
-    Driver, DriverError, KeyType, RusqliteDriver, SqlRow, Table, TableStore, TokioPostgresDriver,
-    Transaction,
+    Driver, DriverError, RusqliteDriver, SqlRow, TableStore, TokioPostgresDriver, Transaction,
 };
 use scimkit_testkit::postgres;
 
 use crate::{support::wait, tokio_postgres_driver::pool};
+
+const NAME: &str = "[User]\ntable = 'users'";
 
 const MAPPING: &str = r#"
 [User.fields]
@@ -102,11 +104,11 @@ struct World<D> {
 }
 
 impl<D: Driver> World<D> {
-    fn new(driver: D, users: Table) -> Self {
+    fn new(driver: D, table: &str) -> Self {
         let seen = Arc::default();
         let settings = Settings::new("https://app.example/scim/v2");
-        let store = TableStore::builder(Recording { driver, seen });
-        let store = store.with_users(users);
+        let mapping = Mapping::builder().text(table).text(MAPPING);
+        let store = TableStore::builder(Recording { driver, seen }, mapping);
         let store = store.build(&settings.registry).unwrap();
         wait(store.migrate()).unwrap();
         World {
@@ -199,11 +201,8 @@ fn sqlite_uses_the_indexes_of_the_application() {
         {INDEXES} ANALYZE;"
     );
     connection.execute_batch(&tables).unwrap();
-    World::new(
-        RusqliteDriver::with_connection(connection).unwrap(),
-        Table::new("users", MAPPING),
-    )
-    .check("sqlite_autoindex_users_1");
+    World::new(RusqliteDriver::with_connection(connection).unwrap(), NAME)
+        .check("sqlite_autoindex_users_1");
 }
 
 #[test]
@@ -224,7 +223,7 @@ fn postgres_uses_the_indexes_of_the_application() {
     );
     database.execute(&tables).unwrap();
     let pool = pool(database.url(), 2, RecyclingMethod::Fast);
-    World::new(TokioPostgresDriver::new(pool), Table::new("users", MAPPING)).check("users_pkey");
+    World::new(TokioPostgresDriver::new(pool), NAME).check("users_pkey");
 }
 
 #[test]
@@ -241,8 +240,8 @@ fn postgres_reads_pages_of_uuids_without_a_sort() {
         ANALYZE";
     database.execute(tables).unwrap();
     let pool = pool(database.url(), 2, RecyclingMethod::Fast);
-    let users = Table::new("users", MAPPING).with_id("id", KeyType::Uuid);
-    let world = World::new(TokioPostgresDriver::new(pool), users.with_database_ids());
+    let table = "[User.table]\nname = 'users'\nid = { type = 'uuid', generated = true }";
+    let world = World::new(TokioPostgresDriver::new(pool), table);
     let query = Query::new(Arc::clone(&world.user)).with_page(1, 100);
     let (_, first) = world.plans(&query);
     let last = "80000000-0000-0000-0000-000000000000".into();

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::Connection;
 use scimkit_filter::Filter;
+use scimkit_mapping::Mapping;
 use scimkit_registry::{Change, Edge, EdgeEdit, ResourceId, ResourceType, Tolerance};
 use scimkit_sql::{
     Dialect,
-    tables::{KeyColumn, RowOwner, RowTable, TableNames},
+    tables::{RowOwner, RowTable},
 };
 use scimkit_store::{
     ExpectedVersion, Query, ReadOptions, RequestContext, Settings, Store, StoreError,
     StoreExt as _, StoredResource, TenantId,
 };
-use scimkit_tables::{FindingKind, KeyType, RusqliteDriver, Table, TableStore};
+use scimkit_tables::{FindingKind, RusqliteDriver, TableStore};
 use serde_json::{Value, json};
 
 use crate::{layouts::TEXT, support::wait};
@@ -449,17 +450,7 @@ fn lookups_of_values_use_their_index() {
         .bind_filter(&filter, &Tolerance::DEFAULT)
         .unwrap();
     let mapping = world.store.mapping();
-    let names = TableNames {
-        id: KeyColumn {
-            key_type: KeyType::Text,
-            name: "id".to_owned(),
-        },
-        id_prefix: String::new(),
-        table: "users".to_owned(),
-        tenant: None,
-        times: None,
-    };
-    let table = RowTable::new(mapping.for_type("User").unwrap(), Dialect::Sqlite, names);
+    let table = RowTable::new(mapping.for_type("User").unwrap(), Dialect::Sqlite).unwrap();
     let tenant = table.tenant("default", "default").unwrap();
     let plan = table.plan(&tenant, &world.user, &predicate);
     assert_eq!(plan.residual, None);
@@ -586,6 +577,9 @@ fn times_are_set_by_creates_and_changes_of_members() {
 #[test]
 fn row_without_a_value_is_one_with_the_default() {
     const MAPPING: &str = r#"
+        [User]
+        table = "users"
+
         [User.fields]
         login = "text"
 
@@ -609,7 +603,7 @@ fn row_without_a_value_is_one_with_the_default() {
         INSERT INTO user_emails VALUES ('u1', 'ada@x.org', NULL), ('u1', 'ada@y.org', 1)";
     connection.execute_batch(tables).unwrap();
     let driver = RusqliteDriver::with_connection(connection).unwrap();
-    let store = TableStore::builder(driver).with_users(Table::new("users", MAPPING));
+    let store = TableStore::builder(driver, Mapping::builder().text(MAPPING));
     let settings = Settings::new("https://app.example/scim/v2");
     let (store, settings) = wait(store.open(settings)).unwrap();
     let user = Arc::clone(settings.registry.resource_type("User").unwrap());

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use rusqlite::Connection;
+use scimkit_mapping::Mapping;
 use scimkit_registry::{Change, ResourceId, ResourceType, Tolerance};
 use scimkit_store::{
     Query, ReadOptions, RequestContext, Settings, Store as _, StoreError, StoreExt as _, TenantId,
 };
-use scimkit_tables::{KeyType, RusqliteDriver, Table, TableStore};
+use scimkit_tables::{RusqliteDriver, TableStore};
 use serde_json::json;
 
 use crate::{
@@ -87,14 +88,12 @@ fn uuids_are_those_of_the_server() {
     let connection = Connection::open_in_memory().unwrap();
     let table = "CREATE TABLE users (id TEXT PRIMARY KEY, login TEXT)";
     connection.execute_batch(table).unwrap();
-    let mapping = "[[User.map]]\nscim = 'userName'\nfield = 'login'";
-    let users = Table::new("users", mapping).with_id("id", KeyType::Uuid);
+    let mapping = "[User.table]\nname = 'users'\nid = { type = 'uuid' }\n
+        [[User.map]]\nscim = 'userName'\nfield = 'login'";
     let scope = scope(TenantId::default());
-    let store = TableStore::builder(RusqliteDriver::with_connection(connection).unwrap());
-    let store = store
-        .with_users(users)
-        .build(&scope.settings.registry)
-        .unwrap();
+    let driver = RusqliteDriver::with_connection(connection).unwrap();
+    let store = TableStore::builder(driver, Mapping::builder().text(mapping));
+    let store = store.build(&scope.settings.registry).unwrap();
     wait(store.migrate()).unwrap();
     let id = "0191f0a0-7c1e-7d3a-9c55-0242ac120002";
     assert!(matches!(

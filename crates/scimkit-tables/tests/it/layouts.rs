@@ -1,26 +1,22 @@
 //! Tables of applications, as they are before SCIM comes.
 
+use scimkit_mapping::{Mapping, MappingBuilder};
 use scimkit_registry::Registry;
-use scimkit_tables::{Driver, KeyType, Table, TableStore, TimeForm};
+use scimkit_tables::{Driver, TableStore};
 
 use crate::support::wait;
 
 /// A layout: the application's tables, and how they are described.
 pub(crate) struct Layout {
-    pub(crate) groups: fn() -> Table,
+    /// The parts of the mapping.
+    pub(crate) mapping: &'static [&'static str],
     pub(crate) sql: &'static str,
-    pub(crate) users: fn() -> Table,
 }
 
 /// Text ids that the server gives, no tenants, logins that keep their spelling next to a folded column, and columns of
 /// times.
 pub(crate) const TEXT: Layout = Layout {
-    groups: || {
-        let teams = Table::new("teams", TEXT_GROUPS);
-        teams
-            .with_members("memberships", "team", "member")
-            .with_times("made_at", "changed_at", TimeForm::Seconds)
-    },
+    mapping: &[TEXT_NAMES, TEXT_USERS, EMAILS, TEXT_GROUPS],
     sql: "CREATE TABLE users (
             id TEXT PRIMARY KEY,
             login TEXT NOT NULL,
@@ -55,11 +51,18 @@ pub(crate) const TEXT: Layout = Layout {
         ) STRICT;
         CREATE INDEX user_emails_by_user ON user_emails (user_id);
         CREATE INDEX user_emails_by_address ON user_emails (address_key);",
-    users: || {
-        let users = Table::new("users", format!("{TEXT_USERS}{EMAILS}"));
-        users.with_times("created_at", "updated_at", TimeForm::Timestamp)
-    },
 };
+
+const TEXT_NAMES: &str = r#"
+[User.table]
+name = "users"
+times = { created = "created_at", modified = "updated_at" }
+
+[Group.table]
+name = "teams"
+members = { table = "memberships", group = "team", user = "member" }
+times = { created = "made_at", modified = "changed_at", form = "seconds" }
+"#;
 
 const TEXT_USERS: &str = r#"
 [User.fields]
@@ -110,7 +113,7 @@ field = "name"
 
 /// Text ids that the server gives, unique within a tenant, and no table of memberships.
 pub(crate) const COMPOSITE: Layout = Layout {
-    groups: || Table::new("teams", TEXT_GROUPS).with_tenant("company", KeyType::Text),
+    mapping: &[COMPOSITE_NAMES, TEXT_USERS, TEXT_GROUPS],
     sql: "CREATE TABLE users (
             company TEXT NOT NULL,
             id TEXT NOT NULL,
@@ -128,19 +131,22 @@ pub(crate) const COMPOSITE: Layout = Layout {
             name TEXT,
             PRIMARY KEY (company, id)
         ) STRICT;",
-    users: || Table::new("users", TEXT_USERS).with_tenant("company", KeyType::Text),
 };
+
+const COMPOSITE_NAMES: &str = r#"
+[User.table]
+name = "users"
+tenant = "company"
+
+[Group.table]
+name = "teams"
+tenant = "company"
+"#;
 
 /// Integers that the database makes, a column for the tenant, and logins that are not folded, so that SQL can't compare
 /// them.
 pub(crate) const INTEGER: Layout = Layout {
-    groups: || {
-        let teams = Table::new("teams", INTEGER_GROUPS).with_id("team_id", KeyType::Integer);
-        let teams = teams.with_members("team_members", "team_id", "user_id");
-        teams
-            .with_database_ids()
-            .with_tenant("company", KeyType::Text)
-    },
+    mapping: &[INTEGER_NAMES, INTEGER_USERS, INTEGER_GROUPS],
     sql: "CREATE TABLE users (
             id INTEGER PRIMARY KEY,
             company TEXT NOT NULL,
@@ -157,13 +163,20 @@ pub(crate) const INTEGER: Layout = Layout {
         );
         CREATE TABLE team_members (team_id INTEGER NOT NULL, user_id INTEGER NOT NULL, role TEXT);
         INSERT INTO users (company, login) VALUES ('elsewhere', 'somebody');",
-    users: || {
-        let users = Table::new("users", INTEGER_USERS).with_id("id", KeyType::Integer);
-        users
-            .with_database_ids()
-            .with_tenant("company", KeyType::Text)
-    },
 };
+
+const INTEGER_NAMES: &str = r#"
+[User.table]
+name = "users"
+id = { column = "id", type = "integer" }
+tenant = { column = "company", type = "text" }
+
+[Group.table]
+name = "teams"
+id = { column = "team_id", type = "integer" }
+members = { table = "team_members", group = "team_id", user = "user_id" }
+tenant = "company"
+"#;
 
 const INTEGER_USERS: &str = r#"
 [User.fields]
@@ -194,11 +207,14 @@ field = "name"
 "#;
 
 impl Layout {
+    pub(crate) fn mapping(&self) -> MappingBuilder {
+        let texts = self.mapping.iter();
+        texts.fold(Mapping::builder(), |mapping, text| mapping.text(text))
+    }
+
     /// A migrated store over these tables in the database of a driver.
     pub(crate) fn store<D: Driver>(&self, driver: D) -> TableStore<D> {
-        let store = TableStore::builder(driver)
-            .with_users((self.users)())
-            .with_table("Group", (self.groups)());
+        let store = TableStore::builder(driver, self.mapping());
         let store = store.build(&Registry::standard()).unwrap();
         wait(store.migrate()).unwrap();
         store

@@ -1,8 +1,9 @@
 //! Side tables.
 
 use rusqlite::Connection;
+use scimkit_mapping::Mapping;
 use scimkit_registry::Registry;
-use scimkit_tables::{KeyType, RusqliteDriver, Table, TableError, TableStore};
+use scimkit_tables::{RusqliteDriver, TableError, TableStore};
 
 use crate::{layouts::TEXT, support::wait};
 
@@ -43,45 +44,16 @@ fn migration_adds_side_tables_once_and_nothing_else() {
 }
 
 #[test]
-fn table_that_can_not_work_is_rejected() {
-    let mapping = "[[User.map]]\nscim = 'userName'\nfield = 'login'";
-    let group = "[[Group.map]]\nscim = 'displayName'\nfield = 'name'";
-    let problem = |users: Table, groups: Table| {
-        let connection = Connection::open_in_memory().unwrap();
-        let store = TableStore::builder(RusqliteDriver::with_connection(connection).unwrap());
-        let store = store.with_users(users).with_table("Group", groups);
-        store
-            .build(&Registry::standard())
-            .map(drop)
-            .unwrap_err()
-            .to_string()
-    };
-    let users = || Table::new("users", mapping);
-    let groups = || Table::new("teams", group);
-    let integers = |table: Table| table.with_id("id", KeyType::Integer).with_database_ids();
-    let cases = [
-        (
-            problem(Table::new("users", ""), groups()),
-            "table `users`: its mapping has no rule for User",
-        ),
-        (
-            problem(users().with_id("id", KeyType::Integer), groups()),
-            "table `users`: integers are made by the database: add `with_database_ids`",
-        ),
-        (
-            problem(users().with_database_ids(), groups()),
-            "table `users`: the database makes integers or UUIDs, not text",
-        ),
-        (
-            problem(users().with_id_prefix("u-"), groups()),
-            "table `users`: only identifiers that the database makes have a prefix",
-        ),
-        (
-            problem(integers(users()), integers(groups()).with_id_prefix("")),
-            "table `teams`: its identifiers can be those of `users`: add `with_id_prefix`",
-        ),
-    ];
-    for (problem, expected) in cases {
-        assert_eq!(problem, expected);
-    }
+fn mapping_without_tables_is_rejected() {
+    let connection = Connection::open_in_memory().unwrap();
+    let driver = RusqliteDriver::with_connection(connection).unwrap();
+    let mapping = Mapping::builder().text(
+        "[User]\ntable = 'users'\n[[User.map]]\nscim = 'userName'\nfield = 'login'\n
+         [[Group.map]]\nscim = 'displayName'\nfield = 'name'",
+    );
+    let store = TableStore::builder(driver, mapping).build(&Registry::standard());
+    assert_eq!(
+        store.map(drop).unwrap_err().to_string(),
+        "the mapping names no table for Group: add `[Group.table]`"
+    );
 }

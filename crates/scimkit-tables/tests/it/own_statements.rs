@@ -41,9 +41,8 @@ impl Product {
             connection.pragma_update(None, "foreign_keys", true)?;
             Ok(connection)
         };
-        let store = TableStore::builder(RusqliteDriver::with_connections(1, connect).unwrap())
-            .with_users((TEXT.users)())
-            .with_groups((TEXT.groups)())
+        let driver = RusqliteDriver::with_connections(1, connect).unwrap();
+        let store = TableStore::builder(driver, TEXT.mapping())
             .with_statements(statements)
             .build(&settings.registry);
         let user = Arc::clone(settings.registry.resource_type("User").unwrap());

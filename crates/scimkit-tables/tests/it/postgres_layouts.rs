@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use scimkit_tables::{KeyType, Table};
 use scimkit_testkit::contract::ContractReport;
 
 use crate::layouts::Layout;
@@ -71,18 +70,20 @@ pub(crate) const INTEGER_TABLES: &str = "CREATE TABLE users (
 
 /// UUIDs that the database makes, logins that it compares without case, a state as an enum, and times.
 pub(crate) const UUID: Layout = Layout {
-    groups: || {
-        let teams = Table::new("teams", UUID_GROUPS).with_id("id", KeyType::Uuid);
-        teams
-            .with_members("team_members", "team_id", "user_id")
-            .with_database_ids()
-    },
+    mapping: &[UUID_NAMES, UUID_USERS, UUID_GROUPS],
     sql: "",
-    users: || {
-        let users = Table::new("users", UUID_USERS).with_id("id", KeyType::Uuid);
-        users.with_database_ids()
-    },
 };
+
+const UUID_NAMES: &str = r#"
+[User.table]
+name = "users"
+id = { type = "uuid", generated = true }
+
+[Group.table]
+name = "teams"
+id = { type = "uuid", generated = true }
+members = { table = "team_members", group = "team_id", user = "user_id" }
+"#;
 
 pub(crate) const UUID_TABLES: &str = "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
     CREATE TYPE user_state AS ENUM ('active', 'disabled');

@@ -82,9 +82,7 @@ fn statements_are_committed_and_rolled_back_together() {
     database.execute(OWN).unwrap();
     let settings = Settings::new("https://app.example/scim/v2");
     let driver = TokioPostgresDriver::new(pool(database.url(), 3, RecyclingMethod::Fast));
-    let store = TableStore::builder(driver)
-        .with_users((TEXT.users)())
-        .with_groups((TEXT.groups)())
+    let store = TableStore::builder(driver, TEXT.mapping())
         .with_statements(audit)
         .build(&settings.registry)
         .unwrap();

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use deadpool_postgres::RecyclingMethod;
 use scimkit_filter::Filter;
+use scimkit_mapping::Mapping;
 use scimkit_registry::{Change, Edge, EdgeEdit, ResourceId, ResourceType, Tolerance};
 use scimkit_store::{
     ExpectedVersion, Query, ReadOptions, RequestContext, Settings, Store as _, StoreError,
     StoreExt as _, StoredResource, TenantId, engine::Capacity,
 };
-use scimkit_tables::{KeyType, Table, TableStore, TokioPostgresDriver};
+use scimkit_tables::{TableStore, TokioPostgresDriver};
 use scimkit_testkit::postgres::{self, TestDatabase};
 use serde_json::{Value, json};
 
@@ -395,13 +396,13 @@ fn active_has_the_form_of_the_column() {
             return;
         };
         let mapping = format!(
-            "[User.fields]\nlogin = {{ type = 'text', folded = true }}\n{}\n
+            "[User.table]\nname = 'users'\nid = {{ type = 'uuid', generated = true }}\n
+            [User.fields]\nlogin = {{ type = 'text', folded = true }}\n{}\n
             [[User.map]]\nscim = 'userName'\nfield = 'login'\ntransform = ['fold']",
             form.mapping
         );
-        let users = Table::new("users", mapping).with_id("id", KeyType::Uuid);
         let driver = world.store.driver().clone();
-        let store = TableStore::builder(driver).with_users(users.with_database_ids());
+        let store = TableStore::builder(driver, Mapping::builder().text(&mapping));
         world.store = store.build(&world.context.settings.registry).unwrap();
         let create = |world: &World, name: &str, is_active: bool| {
             let made = world.create(&world.user, json!({"userName": name, "active": is_active}));

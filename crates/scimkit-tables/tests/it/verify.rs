@@ -2,10 +2,10 @@
 
 use deadpool_postgres::RecyclingMethod;
 use rusqlite::Connection;
+use scimkit_mapping::Mapping;
 use scimkit_registry::Registry;
 use scimkit_tables::{
-    FindingKind, FindingSeverity, KeyType, RusqliteDriver, Table, TableReport, TableStore,
-    TokioPostgresDriver,
+    FindingKind, FindingSeverity, RusqliteDriver, TableReport, TableStore, TokioPostgresDriver,
 };
 use scimkit_testkit::postgres;
 
@@ -45,6 +45,10 @@ key = "nick_key"
 "#;
 
 const GROUPS: &str = r#"
+[Group.table]
+name = "teams"
+members = { table = "team_members", group = "team", user = "member" }
+
 [Group.fields]
 name = "text"
 
@@ -78,8 +82,13 @@ struct Case {
     by_hand: &'static str,
 }
 
-fn users() -> Table {
-    Table::new("users", USERS)
+fn users() -> String {
+    users_with("")
+}
+
+/// The mapping of the users, with options of their table.
+fn users_with(options: &str) -> String {
+    format!("[User.table]\nname = \"users\"\n{options}\n{USERS}")
 }
 
 fn good(path: &std::path::Path, columns: &str) -> Connection {
@@ -90,10 +99,9 @@ fn good(path: &std::path::Path, columns: &str) -> Connection {
     own
 }
 
-fn store(path: &std::path::Path, users: Table) -> TableStore<RusqliteDriver> {
-    let groups = Table::new("teams", GROUPS).with_members("team_members", "team", "member");
-    let store = TableStore::builder(RusqliteDriver::open(path).unwrap());
-    let store = store.with_users(users).with_groups(groups);
+fn store(path: &std::path::Path, users: &str) -> TableStore<RusqliteDriver> {
+    let mapping = Mapping::builder().text(users).text(GROUPS);
+    let store = TableStore::builder(RusqliteDriver::open(path).unwrap(), mapping);
     store.build(&Registry::standard()).unwrap()
 }
 
@@ -128,7 +136,7 @@ fn fix(own: &Connection, report: &TableReport) -> usize {
     without
 }
 
-fn check(case: &Case, users: Table, columns: &str) {
+fn check(case: &Case, users: &str, columns: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.db");
     let own = good(&path, columns);
@@ -279,7 +287,7 @@ const CASES: &[Case] = &[
 #[test]
 fn every_finding_is_detected_and_mended() {
     for case in CASES {
-        check(case, users(), COLUMNS);
+        check(case, &users(), COLUMNS);
     }
 }
 
@@ -288,7 +296,7 @@ fn missing_side_tables_are_created_by_their_statements() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.db");
     let own = good(&path, COLUMNS);
-    let store = store(&path, users());
+    let store = store(&path, &users());
     let report = wait(store.verify()).unwrap();
     assert_eq!(
         found(&report),
@@ -308,7 +316,7 @@ fn check_columns(from: &str, to: &str, found: &'static [(FindingKind, &'static s
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.db");
     drop(good(&path, &columns));
-    let store = store(&path, users());
+    let store = store(&path, &users());
     wait(store.migrate()).unwrap();
     let report = wait(store.verify()).unwrap();
     let expected: Vec<_> = found
@@ -392,11 +400,7 @@ fn tenants_have_an_index_and_unique_values_of_their_own() {
         by_hand: "",
     };
     let columns = COLUMNS.replace("UNIQUE", "") + ", UNIQUE (login, status)";
-    check(
-        &case,
-        users().with_tenant("tenant", KeyType::Text),
-        &columns,
-    );
+    check(&case, &users_with("tenant = 'tenant'"), &columns);
 }
 
 #[test]
@@ -409,7 +413,7 @@ fn keys_that_are_no_keys() {
          UPDATE users SET id = '00000000-0000-0000-0000-000000000000' WHERE id = 'u2'",
     )
     .unwrap();
-    let store = store(&path, users().with_id("id", KeyType::Uuid));
+    let store = store(&path, &users_with("id = { type = 'uuid' }"));
     wait(store.migrate()).unwrap();
     let report = wait(store.verify()).unwrap();
     let place = "users.id F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6".to_owned();
@@ -425,8 +429,8 @@ fn keys_that_are_no_keys() {
     );
     assert_eq!(report.findings()[0].fix, None);
 
-    let users = users().with_id("id", KeyType::Integer).with_database_ids();
-    let store = self::store(&path, users);
+    let users = users_with("id = { type = 'integer' }");
+    let store = self::store(&path, &users);
     let report = wait(store.verify()).unwrap();
     let expected = [
         (FindingKind::UnfitType, "users.id".to_owned()),
@@ -447,8 +451,8 @@ fn unique_columns_that_are_not_folded_are_a_hint() {
     let own = good(&path, COLUMNS);
     own.execute_batch("UPDATE users SET login = 'Ada@Example.com' WHERE id = 'u1'")
         .unwrap();
-    let mapping = USERS.replace("filterable = true, folded = true", "filterable = true");
-    let store = store(&path, Table::new("users", mapping));
+    let mapping = users().replace("filterable = true, folded = true", "filterable = true");
+    let store = store(&path, &mapping);
     wait(store.migrate()).unwrap();
     let report = wait(store.verify()).unwrap();
     assert_eq!(
@@ -469,7 +473,7 @@ fn many_rows_are_read_in_pages_and_reported_up_to_the_limit() {
          SELECT 'n' || i, 'USER' || i FROM n",
     )
     .unwrap();
-    let store = store(&path, users());
+    let store = store(&path, &users());
     wait(store.migrate()).unwrap();
     let report = wait(store.verify()).unwrap();
     assert_eq!(
@@ -537,13 +541,9 @@ fn findings_in_postgresql_are_detected_and_mended() {
             "CREATE TABLE users (id text PRIMARY KEY, {POSTGRES_COLUMNS}); {GOOD}"
         ))
         .unwrap();
-        let groups = Table::new("teams", GROUPS).with_members("team_members", "team", "member");
-        let store = TableStore::builder(TokioPostgresDriver::new(client.clone()));
-        let store = store
-            .with_users(users())
-            .with_groups(groups)
-            .build(&Registry::standard())
-            .unwrap();
+        let mapping = Mapping::builder().text(&users()).text(GROUPS);
+        let store = TableStore::builder(TokioPostgresDriver::new(client.clone()), mapping);
+        let store = store.build(&Registry::standard()).unwrap();
         wait(store.migrate()).unwrap();
         run((*broken).to_owned()).unwrap();
         let report = wait(store.verify()).unwrap();
