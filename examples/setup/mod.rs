@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 pub(crate) use flags::Problem;
 use flags::files;
-use options::{OpenedStore, Options};
+use options::Options;
 pub(crate) use process::Stop;
 use scimkit::Server;
 use scimkit_testkit::record::Recorder;
@@ -48,19 +48,13 @@ async fn start(
         tokio::spawn(metrics::serve(listener, metrics::install()?));
     }
 
-    let OpenedStore { store, tenants } = options.open()?;
-    let is_for_this_run = options.is_for_this_run();
-    let authenticator = options
-        .scim
-        .authenticator(tenants, settings.clone(), is_for_this_run);
-    let authenticator = authenticator.await?;
     let recorder = Recorder::new("provider", "recorded")
         .with_prefix("/scim/v2")
         .with_registry(&settings.registry);
     let endpoint = Endpoint {
         listener,
         recorder: options.record.is_some().then(|| recorder.clone()),
-        server: Server::new(store, settings).with_authentication(authenticator),
+        server: options.server(settings).await?,
     };
 
     process::until_stopped(|stop| serve(endpoint, stop)).await?;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Parser;
-use scimkit::{MemoryStore, SqliteStore, Store, TenantStore};
+use scimkit::{MemoryStore, Server, Settings, SqliteStore};
 use tokio::net::TcpListener;
 
 use super::{
@@ -60,22 +60,6 @@ impl FromStr for StoreChoice {
     }
 }
 
-/// One store, for resources and for tenants.
-pub(crate) struct OpenedStore {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) tenants: Arc<dyn TenantStore>,
-}
-
-impl<S: Store + TenantStore> From<S> for OpenedStore {
-    fn from(both: S) -> Self {
-        let both = Arc::new(both);
-        OpenedStore {
-            store: both.clone(),
-            tenants: both,
-        }
-    }
-}
-
 impl Options {
     pub(crate) async fn listen(&self) -> Result<TcpListener, Problem> {
         bind(&self.listen, "--listen").await
@@ -89,9 +73,13 @@ impl Options {
         }
     }
 
-    pub(crate) fn open(&self) -> Result<OpenedStore, Problem> {
-        match &self.store {
-            StoreChoice::Memory => Ok(MemoryStore::new().into()),
+    /// Opens the store, and returns its server.
+    pub(crate) async fn server(&self, settings: Settings) -> Result<Server, Problem> {
+        let service = match &self.store {
+            StoreChoice::Memory => {
+                let store = Arc::new(MemoryStore::new());
+                self.scim.service(store, settings, true).await?
+            }
             StoreChoice::Sqlite(path) => {
                 let opened = SqliteStore::open(path).map_err(|error| -> Problem {
                     match database_file::explain_database(path) {
@@ -99,9 +87,10 @@ impl Options {
                         None => invalid(path, error),
                     }
                 })?;
-                Ok(opened.into())
+                self.scim.service(Arc::new(opened), settings, false).await?
             }
-        }
+        };
+        Ok(service.0)
     }
 
     /// Creates the folder for the recording, and checks early that files can be written to it.
@@ -120,11 +109,6 @@ impl Options {
             })
             .and_then(|_| fs::remove_file(&probe))
             .map_err(|error| format!("can't record: {}", files::explain(folder, &error)).into())
-    }
-
-    /// Returns whether the data end with the process.
-    pub(crate) fn is_for_this_run(&self) -> bool {
-        matches!(self.store, StoreChoice::Memory)
     }
 }
 

@@ -1,19 +1,14 @@
 //! Authentication: the connection `default` of the tenant `default`.
 
-use std::sync::Arc;
-
 use hyper::http::request::Parts;
 use scimkit::{
-    AuthError, Authenticate, ConnectionId, Identity, Settings, TenantId, TenantStore, Token,
-    TokenDigest, TokenScopes,
+    AuthError, Authenticate, ConnectionId, Identity, TenantId, Token, TokenDigest, TokenScopes,
     core::AuthenticationScheme,
     credentials,
     provision::{AdminError, Clock, ConnectionAuthenticator, NewToken, TenantAdmin},
     store::BoxFuture,
 };
 use subtle::ConstantTimeEq;
-
-use super::Problem;
 
 /// The origin of the token that the server accepts.
 #[derive(Debug)]
@@ -30,36 +25,31 @@ pub(crate) enum TokenSource {
 /// Accepts the tokens of the store, or instead the token that was given for this run.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
-    gate: ConnectionAuthenticator,
-    given: Option<TokenDigest>,
+    pub(crate) gate: ConnectionAuthenticator,
+    pub(crate) given: Option<TokenDigest>,
+}
+
+/// Creates the tenant, the connection and a token if they do not exist.
+pub(crate) async fn token_source(
+    administration: &TenantAdmin,
+    given: Option<Token>,
+    is_for_this_run: bool,
+) -> Result<TokenSource, AdminError> {
+    let (tenant, connection) = (TenantId::default(), ConnectionId::default());
+    administration
+        .ensure_connection(&tenant, &connection)
+        .await?;
+    if let Some(token) = given {
+        Ok(TokenSource::Given(token.reveal().len()))
+    } else if is_for_this_run {
+        let token = create_token(administration).await?;
+        Ok(TokenSource::CreatedForThisRun(token))
+    } else {
+        stored_or_created(administration).await
+    }
 }
 
 impl Authenticator {
-    /// Creates the tenant, the connection and a token if they do not exist.
-    pub(crate) async fn build(
-        given: Option<Token>,
-        tenants: Arc<dyn TenantStore>,
-        settings: Settings,
-        is_for_this_run: bool,
-    ) -> Result<(Authenticator, TokenSource), Problem> {
-        let administration = TenantAdmin::new(Arc::clone(&tenants));
-        let tenant = TenantId::default();
-        let connection = ConnectionId::default();
-        administration
-            .ensure_connection(&tenant, &connection)
-            .await?;
-        let source = if let Some(token) = &given {
-            TokenSource::Given(token.reveal().len())
-        } else if is_for_this_run {
-            TokenSource::CreatedForThisRun(create_token(&administration).await?)
-        } else {
-            stored_or_created(&administration).await?
-        };
-        let gate = ConnectionAuthenticator::new(tenants, settings);
-        let given = given.map(|token| token.digest());
-        Ok((Authenticator { gate, given }, source))
-    }
-
     async fn identity(&self, head: &Parts) -> Result<Identity, AuthError> {
         let Some(given) = &self.given else {
             return self.gate.authenticate(head).await;

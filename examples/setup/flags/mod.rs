@@ -14,7 +14,10 @@ use std::{
 
 use access::Authenticator;
 use clap::{Args, ValueEnum};
-use scimkit::{Registry, Settings, TenantStore, Token, Tolerance, UnknownMemberPolicy};
+use scimkit::{
+    Registry, Server, Settings, Store, TenantStore, Token, Tolerance, UnknownMemberPolicy,
+    provision::{ConnectionAuthenticator, TenantAdmin},
+};
 use tokio::net::TcpListener;
 
 /// Why the server does not start.
@@ -67,21 +70,25 @@ impl ScimFlags {
         Ok(settings)
     }
 
-    /// Returns the authentication with the tokens of the store or that of this run, and prints what an administrator needs.
+    /// Returns the server, which accepts the tokens of the store or that of this run, and the administration of tokens. Prints
+    /// what an administrator needs.
     ///
     /// Creates the first token; each run has its own if the data end with the process.
-    pub(crate) async fn authenticator(
+    pub(crate) async fn service<S: Store + TenantStore>(
         &self,
-        tenants: Arc<dyn TenantStore>,
+        store: Arc<S>,
         settings: Settings,
         is_for_this_run: bool,
-    ) -> Result<Authenticator, Problem> {
-        let base_url = settings.base_url.clone();
-        let given = self.token()?;
-        let built = Authenticator::build(given, tenants, settings, is_for_this_run).await?;
-        let (authenticator, token) = built;
-        welcome::print(&base_url, &token);
-        Ok(authenticator)
+    ) -> Result<(Server, TenantAdmin), Problem> {
+        let administration = TenantAdmin::new(store.clone());
+        let source = access::token_source(&administration, self.token()?, is_for_this_run).await?;
+        welcome::print(&settings.base_url, &source);
+        let authenticator = Authenticator {
+            gate: ConnectionAuthenticator::new(store.clone(), settings.clone()),
+            given: self.token()?.map(|token| token.digest()),
+        };
+        let server = Server::new(store, settings).with_authentication(authenticator);
+        Ok((server, administration))
     }
 
     /// Returns the start of `meta.location` and `$ref`.

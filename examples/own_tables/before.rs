@@ -1,4 +1,4 @@
-//! The product before it had SCIM.
+//! The product before it had SCIM, with [`database`] and [`pages`].
 //!
 //! ```text
 //! cargo run --example own_tables_before
@@ -9,6 +9,7 @@ mod pages;
 
 use std::error::Error;
 
+use axum::Router;
 use clap::Parser;
 use database::Database;
 use tokio::{net::TcpListener, signal};
@@ -28,12 +29,16 @@ struct Options {
 #[expect(clippy::print_stdout, reason = "this is the program's output")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
-    let database = Database::open(&options.store).await?;
     let listener = TcpListener::bind(&options.listen).await?;
     println!("The product is at http://{}", listener.local_addr()?);
-    let app = pages::router(database.clone());
+    let app = app(&options).await?;
     let stop = async { drop(signal::ctrl_c().await) };
     Ok(axum::serve(listener, app)
         .with_graceful_shutdown(stop)
         .await?)
+}
+
+async fn app(options: &Options) -> Result<Router, Box<dyn Error>> {
+    let database = Database::open(&options.store).await?;
+    Ok(pages::router(database))
 }
