@@ -20,6 +20,7 @@ mod init;
 mod junit;
 mod layout;
 mod man;
+mod map;
 mod mapping;
 mod person;
 mod progress;
@@ -95,6 +96,11 @@ enum Command {
     /// Write the manual pages of all commands to a folder
     #[command(after_help = exit::WRITE)]
     Man(man::Options),
+    /// List, set and preview the lines of a connection's attribute mapping
+    ///
+    /// The server may be running: changes apply from its next request on.
+    #[command(subcommand, after_help = exit::STORE)]
+    Map(map::Command),
     /// Check an attribute mapping, or explain its effect on a resource
     Mapping(mapping::Options),
     /// Show one user with its latest changes
@@ -155,6 +161,7 @@ fn run(command: Command) -> ExitCode {
         Command::Idp(options) => idp::run(&options),
         Command::Init(options) => init::run(&options),
         Command::Man(options) => man::run(&options),
+        Command::Map(command) => map::run(&command),
         Command::Mapping(options) => mapping::run(&options),
         Command::Person(command) => person::run(&command),
         Command::Replay(options) => replay::run(&options),

@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
+pub(crate) use explain::notes;
 use scimkit::mapping::{Mapping, MappingError, MappingProblem};
 use serde_json::{Value, json};
 

@@ -40,6 +40,7 @@
 //! - [`TypeMapping::filter_change`]: which part of a change is accepted
 //! - [`MatchingAttributes`]: which attributes find an existing resource
 //! - [`Table`]: the application's table with the resources of a type, for `scimkit_tables::TableStore`
+//! - `MappingFile` (feature `edit`): a mapping file whose lines are set one by one
 //! - [`Mapping::supported_registry`]: the schemas reduced to what a mapping supports
 //!
 //! Guide: [Attribute mapping](https://docs.rs/scimkit/latest/scimkit/guide/mapping/index.html) describes the file format.
@@ -60,8 +61,11 @@ mod file_tree;
 mod filter_change;
 mod fold_check;
 mod json_file;
+mod mappable_paths;
 mod mapping_builder;
 mod mapping_error;
+#[cfg(feature = "edit")]
+mod mapping_file;
 mod mapping_rule;
 mod matching_attributes;
 mod path_overlap;
@@ -92,8 +96,11 @@ pub use date::DateForm;
 pub use field_rows::{FieldRows, RowColumn};
 pub use filter_change::{ChangeKind, FilteredChange};
 pub use fold_check::{FoldReport, RowText, check_folded};
+pub use mappable_paths::{MappablePath, mappable_paths};
 pub use mapping_builder::MappingBuilder;
 pub use mapping_error::{MappingError, MappingProblem, SourcePosition};
+#[cfg(feature = "edit")]
+pub use mapping_file::MappingFile;
 pub use mapping_rule::{Field, FieldType, MappingRule, UnmappedPolicy};
 pub use matching_attributes::MatchingAttributes;
 pub use phone::PhoneForm;

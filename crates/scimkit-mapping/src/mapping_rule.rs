@@ -113,7 +113,8 @@ pub enum FieldType {
 }
 
 impl FieldType {
-    pub(super) const NAMES: [(&'static str, FieldType); 7] = [
+    /// Every type of a field, with its name in a mapping file.
+    pub const NAMES: [(&'static str, FieldType); 7] = [
         ("boolean", FieldType::Boolean),
         ("date", FieldType::Date),
         ("decimal", FieldType::Decimal),

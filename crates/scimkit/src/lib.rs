@@ -31,6 +31,7 @@
 //! | `actix` | `scimkit::actix::scope`: the server as an actix-web scope |
 //! | `axum` | `scimkit::axum::router`: the server as an axum router |
 //! | `cursors` | paging by cursor (RFC 9865); without it, `/ServiceProviderConfig` announces paging by index alone |
+//! | `edit` | `scimkit::mapping::MappingFile`: edits mapping files line by line |
 //! | `metrics` | metrics of requests, store and queues, for the recorder of the `metrics` crate |
 //! | `nom` | `scimkit::filter::nom`: nom parsers of filters and paths, for your own grammars |
 //! | `provision` | `scimkit::provision`: tenants, connections and tokens, and an authenticator for them |

@@ -261,7 +261,8 @@ impl Line<'_> {
     }
 }
 
-fn notes(rule: CheckedRule<'_>) -> Vec<String> {
+/// What applies to a rule besides its path and field.
+pub(crate) fn notes(rule: CheckedRule<'_>) -> Vec<String> {
     let mut notes: Vec<String> = [
         ("required", rule.is_required()),
         ("matching", rule.is_matching()),

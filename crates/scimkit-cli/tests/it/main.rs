@@ -11,6 +11,7 @@ mod check;
 mod files;
 mod generate;
 mod idp;
+mod map;
 mod mapping;
 mod output;
 mod replay;

@@ -53,9 +53,13 @@ impl File {
     }
 
     pub(crate) fn run(&self, command: &str) -> (i32, String, String) {
+        self.run_words(&command.split(' ').collect::<Vec<_>>())
+    }
+
+    /// Runs a command whose arguments may contain spaces.
+    pub(crate) fn run_words(&self, words: &[&str]) -> (i32, String, String) {
         let store = format!("sqlite:{}", self.path());
-        let words = command.split(' ').chain(["--store", &store]);
-        scimkit(&words.collect::<Vec<_>>())
+        scimkit(&[words, &["--store", &store]].concat())
     }
 
     /// The output of a command that succeeds.

@@ -8,6 +8,7 @@
 )]
 
 mod built;
+mod edited;
 mod filter_change;
 mod guides;
 mod hostile;
