@@ -91,8 +91,8 @@ async fn line_that_does_not_fit_is_rejected_and_changes_nothing() {
     let file = file().await;
     for (arguments, expected) in [
         (
-            ["set", "job", "titel"],
-            "unknown attribute `titel`, did you mean `title`?",
+            ["set", "job", "titl"],
+            "unknown attribute `titl`, did you mean `title`?",
         ),
         (["set", "job", "userName"], "userName"),
     ] {
