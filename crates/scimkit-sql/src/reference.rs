@@ -13,6 +13,7 @@ mod edges;
 mod facts;
 mod imports;
 mod journal;
+mod key_values;
 mod layout;
 mod migrations;
 mod operations;
@@ -57,6 +58,7 @@ pub use journal::{
     insert_entries, journal_end, pending_tenants, put_consumer, remove_entries, set_journal_after,
     skip_journal,
 };
+pub use key_values::{key_value, key_values, put_key_value, remove_key_value};
 pub use layout::ReferenceLayout;
 pub use migrations::{SQLITE_MIGRATIONS, SQLITE_OBJECT_COUNT, SQLITE_OBJECTS};
 pub use operations::{

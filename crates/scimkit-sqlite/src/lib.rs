@@ -44,6 +44,7 @@ mod error;
 mod file;
 mod imports;
 mod journal;
+mod key_values;
 mod keys;
 mod lanes;
 mod options;

@@ -6,10 +6,12 @@
 //! - [`JournalLevel`]: the amount of detail that is recorded
 //! - [`Journal`]: the trait of stores that read, lease and trim journals
 //! - [`DeadLetters`]: the trait of stores that remember which entries a consumer has given up
+//! - [`KeyValues`]: the trait of stores that keep the values of a component above them
 
 mod chain;
 mod dead_letters;
 mod details;
+mod key_values;
 mod printing;
 mod reading;
 mod sealing;
@@ -25,6 +27,7 @@ pub use self::{
     details::{
         AttributeChange, DetailsError, JournalDetails, JournalMember, MemberChange, RecordedValue,
     },
+    key_values::{KeyValue, KeyValueCondition, KeyValueEdit, KeyValues},
     reading::{
         ConsumerRow, Journal, JournalFilter, JournalPage, JournalPosition, JournalQuery,
         JournalRead, JournalStart, Lease, LeaseAnswer, LeaseDecision, LeaseRequest,

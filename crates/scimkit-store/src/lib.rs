@@ -107,9 +107,9 @@ pub use journal::{
     AttributeChange, BrokenChain, ChainFault, ChainHead, ChainVerifier, ConsumerRow, DeadLetter,
     DeadLetters, DetailsError, Journal, JournalAction, JournalBody, JournalDetails, JournalDigest,
     JournalEntry, JournalFilter, JournalLevel, JournalMember, JournalPage, JournalPolicy,
-    JournalPosition, JournalQuery, JournalRead, JournalStart, JournalSubject, Lease, LeaseAnswer,
-    LeaseDecision, LeaseRequest, MemberChange, RecordedValue, SubjectColumns, VerifiedChain,
-    verify,
+    JournalPosition, JournalQuery, JournalRead, JournalStart, JournalSubject, KeyValue,
+    KeyValueCondition, KeyValueEdit, KeyValues, Lease, LeaseAnswer, LeaseDecision, LeaseRequest,
+    MemberChange, RecordedValue, SubjectColumns, VerifiedChain, verify,
 };
 pub use lane::Lane;
 pub use memory::MemoryStore;

@@ -8,6 +8,7 @@ mod facts;
 mod id_index;
 mod index;
 mod journal;
+mod key_values;
 mod order;
 mod page;
 mod query;

@@ -16,6 +16,7 @@ mod driver;
 mod driver_error;
 mod edges;
 mod journal;
+mod key_values;
 mod list;
 mod lookups;
 mod open_write;

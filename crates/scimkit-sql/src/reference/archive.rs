@@ -211,6 +211,8 @@ impl TenantTable {
     pub const KEYS: TenantTable = TenantTable::new("lookup_key", &["kind", "attr", "value", "id"]);
     /// The key definitions that an older release recorded: a few rows per tenant.
     pub const OLDER_KEY_DEFINITIONS: TenantTable = TenantTable::new("keys_before", &[]);
+    /// The values of components above the store.
+    pub const KEY_VALUES: TenantTable = TenantTable::new("key_value", &["collection", "key"]);
     /// The live resources.
     pub const RESOURCES: TenantTable = TenantTable::new("resource", &["id"]);
     /// The tenants: one row per tenant.

@@ -12,6 +12,7 @@ pub const SQLITE_MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0006.sql"),
     include_str!("../migrations/0007.sql"),
     include_str!("../migrations/0008.sql"),
+    include_str!("../migrations/0009.sql"),
 ];
 
 /// Selects the type and name of each object in an SQLite database, without internal objects, as one text per object.

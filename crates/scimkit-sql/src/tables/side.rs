@@ -16,13 +16,14 @@ use crate::{
 const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/tables/0001.sql"),
     include_str!("../migrations/tables/0002.sql"),
+    include_str!("../migrations/tables/0003.sql"),
 ];
 
 /// The prefix of the side tables.
 const PREFIX: &str = "scim_";
 
 /// The tables of the reference layout that are side tables, too.
-const SHARED: [&str; 11] = [
+const SHARED: [&str; 12] = [
     "connection",
     "consumer",
     "counter",
@@ -30,6 +31,7 @@ const SHARED: [&str; 11] = [
     "edge",
     "import",
     "journal",
+    "key_value",
     "resource",
     "retired",
     "tenant",
@@ -415,6 +417,8 @@ mod tests {
                 sql(reference::remove_connection(dialect, "t", "c")),
                 sql(reference::dead_letters(dialect, ("t", "c"), (1, 0), 9)),
                 sql(reference::remove_dead_letter(dialect, ("t", "c"), (1, 0))),
+                sql(reference::key_values(dialect, ("t", "c"), ("", ""), 9)),
+                sql(reference::remove_key_value(dialect, ("t", "c", "k"))),
             ];
             for text in texts {
                 let words: Vec<_> = text.split_whitespace().collect();

@@ -15,7 +15,7 @@ pub(super) const ROWS: u32 = 5_000;
 ///
 /// Tokens and connections come first, so that no further request is authenticated. Edges come before resources, and
 /// keys after them.
-pub(super) const STEPS: [TenantTable; 11] = [
+pub(super) const STEPS: [TenantTable; 12] = [
     TenantTable::TOKENS,
     TenantTable::CONNECTIONS,
     TenantTable::EDGES,
@@ -26,14 +26,16 @@ pub(super) const STEPS: [TenantTable; 11] = [
     TenantTable::JOURNAL,
     TenantTable::CONSUMERS,
     TenantTable::DEAD_LETTERS,
+    TenantTable::KEY_VALUES,
     TenantTable::OLDER_KEY_DEFINITIONS,
 ];
 
 /// The tables that an import does not write.
-const RECORDED: [TenantTable; 3] = [
+const RECORDED: [TenantTable; 4] = [
     TenantTable::JOURNAL,
     TenantTable::CONSUMERS,
     TenantTable::DEAD_LETTERS,
+    TenantTable::KEY_VALUES,
 ];
 
 /// The tables whose rows alone do not count as data of a tenant: consumers may be registered for a tenant that does not

@@ -57,6 +57,18 @@ fn file_keeps_the_contract_of_a_journal() {
 }
 
 #[test]
+fn file_keeps_the_contract_of_key_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let number = std::cell::Cell::new(0);
+    let make = || {
+        number.set(number.get() + 1);
+        let path = folder.path().join(format!("{}.sqlite", number.get()));
+        Arc::new(SqliteStore::open(path).unwrap())
+    };
+    contract::key_values::check(|| make(), &contract::block_on).unwrap();
+}
+
+#[test]
 fn file_keeps_the_contract_of_dead_letters() {
     let mut failures = Vec::new();
     for check in contract::dead_letters::checks() {

@@ -12,7 +12,7 @@ use scimkit_sqlx::{SqlxPostgres, SqlxSqlite};
 use scimkit_store::{Settings, Store};
 use scimkit_tables::{Driver, TableStore};
 use scimkit_testkit::{
-    contract::{self, Subject, archive, dead_letters, journal, tenancy},
+    contract::{self, Subject, archive, dead_letters, journal, key_values, tenancy},
     postgres::{self, TestDatabase},
 };
 use sqlx::{
@@ -88,6 +88,7 @@ fn sqlite_keeps_the_contracts_of_tenants_journals_and_archives() {
     tenancy::check(|| make(), &drive).unwrap();
     journal::check(|| make(), &drive).unwrap();
     dead_letters::check(|| make(), &drive).unwrap();
+    key_values::check(|| make(), &drive).unwrap();
     archive::check(&|| make(), &|| make(), &drive).unwrap();
 }
 
@@ -129,5 +130,6 @@ fn postgres_keeps_the_contracts_of_tenants_journals_and_archives() {
     tenancy::check(|| make(), &drive).unwrap();
     journal::check(|| make(), &drive).unwrap();
     dead_letters::check(|| make(), &drive).unwrap();
+    key_values::check(|| make(), &drive).unwrap();
     archive::check(&|| make(), &|| make(), &drive).unwrap();
 }

@@ -68,6 +68,7 @@ impl Archive for MemoryStore {
                     let mut resources = exclusive(&resources);
                     was_there |= resources.version > 0 || !resources.is_empty();
                     was_there |= resources.journal.has_dead_letters();
+                    was_there |= !resources.key_values.is_empty();
                     // The lock stays in the map: a write that waits for it must not go to a removed tenant.
                     erased = Some(std::mem::take(&mut *resources));
                 }

@@ -28,6 +28,8 @@ pub(super) struct Tenant {
     /// Whether an import is in progress, which has the resources until it is complete.
     pub(super) is_importing: bool,
     pub(super) journal: Ring,
+    /// The values of components above the store, by collection and key.
+    pub(super) key_values: BTreeMap<(String, String), String>,
     pub(super) long_queries: Arc<LongQueries>,
     pub(super) places: Places,
     /// The soft-deleted resources, by type. Their ids are in no other table.

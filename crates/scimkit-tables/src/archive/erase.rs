@@ -14,7 +14,7 @@ use scimkit_store::{
 use crate::{Driver, TableStore, Transaction, transaction::TableTransaction};
 
 /// The side tables with rows of tenants.
-const SIDE: [TenantTable; 11] = [
+const SIDE: [TenantTable; 12] = [
     TenantTable::TOKENS,
     TenantTable::CONNECTIONS,
     TenantTable::EDGES,
@@ -23,6 +23,7 @@ const SIDE: [TenantTable; 11] = [
     TenantTable::JOURNAL,
     TenantTable::CONSUMERS,
     TenantTable::DEAD_LETTERS,
+    TenantTable::KEY_VALUES,
     TenantTable::COUNTERS,
     TenantTable::TENANTS,
     TenantTable::IMPORTS,
@@ -40,10 +41,11 @@ pub(super) async fn erase<D: Driver>(
     let dialect = side.dialect;
     side.lock(tenant.as_str()).await?;
     let import = reference::import(dialect, tenant.as_str());
-    let letters = reference::has_rows(dialect, tenant.as_str(), TenantTable::DEAD_LETTERS);
+    let rows_of = |table| reference::has_rows(dialect, tenant.as_str(), table);
     let has_entries = side.is_known(tenant.as_str()).await?
         || side.exists(import).await?
-        || side.exists(letters).await?;
+        || side.exists(rows_of(TenantTable::DEAD_LETTERS)).await?
+        || side.exists(rows_of(TenantTable::KEY_VALUES)).await?;
     let context = store.own_context(tenant);
     let mut rows = store.tables().rows_of(&context, side.transaction);
     rows.is_complete = true;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use scimkit_store::Settings;
-use scimkit_testkit::contract::{self, Subject, archive, dead_letters, journal, tenancy};
+use scimkit_testkit::contract::{
+    self, Subject, archive, dead_letters, journal, key_values, tenancy,
+};
 
 use crate::layouts::{COMPOSITE, INTEGER, TEXT};
 
@@ -41,6 +43,13 @@ fn dead_letters_keep_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     let make = || Arc::new(COMPOSITE.in_folder(folder.path()));
     dead_letters::check(|| make(), &contract::block_on).unwrap();
+}
+
+#[test]
+fn key_values_keep_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = || Arc::new(COMPOSITE.in_folder(folder.path()));
+    key_values::check(|| make(), &contract::block_on).unwrap();
 }
 
 #[test]

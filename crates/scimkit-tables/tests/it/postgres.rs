@@ -6,7 +6,7 @@ use deadpool_postgres::RecyclingMethod;
 use scimkit_store::{Settings, Store};
 use scimkit_tables::{TableStore, TokioPostgresDriver};
 use scimkit_testkit::{
-    contract::{self, Subject, archive, dead_letters, journal, tenancy},
+    contract::{self, Subject, archive, dead_letters, journal, key_values, tenancy},
     postgres::{self, TestDatabase},
 };
 
@@ -87,6 +87,15 @@ fn dead_letters_keep_the_contract() {
     };
     let make = || Arc::new(store(&database, &COMPOSITE, COMPOSITE_TABLES));
     dead_letters::check(|| make(), &drive).unwrap();
+}
+
+#[test]
+fn key_values_keep_the_contract() {
+    let Some(database) = postgres::database() else {
+        return;
+    };
+    let make = || Arc::new(store(&database, &COMPOSITE, COMPOSITE_TABLES));
+    key_values::check(|| make(), &drive).unwrap();
 }
 
 #[test]

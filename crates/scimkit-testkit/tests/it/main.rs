@@ -22,6 +22,7 @@ mod fuzz;
 mod guard;
 mod idp;
 mod journal;
+mod key_values;
 mod large;
 mod lists;
 mod long;

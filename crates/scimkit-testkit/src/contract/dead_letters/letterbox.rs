@@ -1,25 +1,14 @@
 //! The fixture of the checks: a store, and short names for its calls.
 
-use std::{
-    future::poll_fn,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use futures_core::Stream;
-use scimkit_store::{
-    BoxFuture, DeadLetter, JournalPosition, RequestContext, Settings, StoreError, TenantId,
-    archive::{ArchiveError, ArchiveRecord, NumberedRecord, TenantHeader},
-};
+use scimkit_store::{BoxFuture, DeadLetter, JournalPosition, StoreError, TenantId};
 
 use super::LetterStore;
 use crate::contract::{
     FutureDriver,
     fixture::{said, second},
+    importing::{during_import, run},
 };
 
 /// A store and a tenant.
@@ -51,11 +40,8 @@ impl<'a> Letterbox<'a> {
         &self.tenant
     }
 
-    pub(super) fn run<'f, T: Send + 'f>(&self, future: BoxFuture<'f, T>) -> Result<T, String> {
-        let mut answer = None;
-        let slot = &mut answer;
-        (self.drive)(Box::pin(async move { *slot = Some(future.await) }));
-        answer.ok_or_else(|| "the driver left a future unfinished".to_owned())
+    pub(super) fn run<T: Send>(&self, future: BoxFuture<'_, T>) -> Result<T, String> {
+        run(self.drive, future)
     }
 
     fn done<T: Send>(
@@ -115,46 +101,6 @@ impl<'a> Letterbox<'a> {
         &self,
         act: impl FnOnce() -> Result<(), String>,
     ) -> Result<(), String> {
-        let settings = Arc::new(Settings::new("https://app.example/scim/v2"));
-        let context = RequestContext::new(self.tenant.clone(), settings);
-        let is_waited_for = Arc::new(AtomicBool::new(false));
-        let header = TenantHeader::new(self.tenant.clone(), None, 0);
-        let source = Stalled {
-            first: Some(NumberedRecord {
-                line: 1,
-                record: ArchiveRecord::Start(header),
-            }),
-            is_waited_for: Arc::clone(&is_waited_for),
-        };
-        let mut import = self.store.import_records(&context, Box::pin(source));
-        self.run(Box::pin(poll_fn(|cx| match import.as_mut().poll(cx) {
-            Poll::Ready(ended) => Poll::Ready(Err(format!("the import ends early: {ended:?}"))),
-            Poll::Pending if is_waited_for.load(Ordering::Acquire) => Poll::Ready(Ok(())),
-            Poll::Pending => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-        })))??;
-        act()
-    }
-}
-
-/// A source that waits for ever after its first record.
-struct Stalled {
-    first: Option<NumberedRecord>,
-    is_waited_for: Arc<AtomicBool>,
-}
-
-impl Stream for Stalled {
-    type Item = Result<NumberedRecord, ArchiveError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match self.first.take() {
-            Some(first) => Poll::Ready(Some(Ok(first))),
-            None => {
-                self.is_waited_for.store(true, Ordering::Release);
-                Poll::Pending
-            }
-        }
+        during_import(&*self.store, &self.tenant, self.drive, act)
     }
 }
