@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The last format of a file.
-const FORMAT: i64 = 8;
+const FORMAT: i64 = 9;
 
 #[test]
 fn data_are_unchanged_after_reopening() {
