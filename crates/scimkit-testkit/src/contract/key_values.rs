@@ -309,9 +309,15 @@ fn separate(shelf: &Shelf<'_>) -> Result<(), String> {
     }
     other.put("a", "of another tenant")?;
     for collection in ["runs", "Runs", "runs2"] {
-        let found = shelf.all(collection)?;
-        ensure_eq!(found.len(), 1, "values of `{collection}`");
-        ensure_eq!(found[0].value, collection, "the value of `{collection}`");
+        let expected = KeyValue {
+            key: "a".to_owned(),
+            value: collection.to_owned(),
+        };
+        ensure_eq!(
+            shelf.all(collection)?,
+            [expected],
+            "values of `{collection}`"
+        );
     }
     shelf.edit(&[KeyValueEdit::remove("runs", "a")])?;
     ensure_eq!(shelf.all("runs")?, [], "after the removal");
