@@ -21,7 +21,8 @@ use crate::{
 const SETTINGS: &str = "\
 Settings:
   active=true|false            whether the server accepts the connection's requests
-  users=, groups=true|false    whether the connection provisions this type
+  users=true|false             whether the connection provisions users
+  groups=on|accept|off         whether it provisions groups; accept takes them without delivering them
   tolerance=PROFILE|JSON       deviations from the RFC to accept: entra, okta, strict, ...
   create_policy=conflict|adopt|restore|adopt_or_restore
                                what a create does if the resource exists
@@ -35,6 +36,16 @@ Settings:
   journal=notice|full|off      how much the journal records of each change
   mapping=@FILE                attribute mapping
   capacities=JSON              limits on the number of resources
+Staged delivery:
+  delivery=direct|staged       whether runs deliver what is sent, from a state of its own
+  test_mode=true|false         whether runs end with their report
+  authoritative=true|false     whether people who were never sent are archived
+  on_delete=archive|remove     what becomes of users that the identity provider deleted
+  group_source=JSON            groups from an attribute of users, or one group for all
+  interval=15m                 shortest time between two runs
+  quiet=45m, silence=7days     time without a request after which the identity provider counts as finished, or as silent
+  guards=JSON                  limits beyond which a run is blocked
+  cleared_fields=JSON          fields that the first live run clears
 KEY=@FILE reads the value from a file; KEY= restores the application's default.
 
 Exit status:
@@ -341,7 +352,7 @@ pub(crate) fn connections_table(connections: &[Connection]) -> Vec<String> {
     let yes_no = |holds: bool| if holds { "yes" } else { "no" }.to_owned();
     let row = |connection: &Connection| {
         let switches = match ConnectionSettings::from_json(&connection.settings) {
-            Ok(rules) => [rules.active, rules.users, rules.groups].map(yes_no),
+            Ok(rules) => [rules.active, rules.users, rules.groups.is_accepted()].map(yes_no),
             Err(_) => ["?", "?", "?"].map(str::to_owned),
         };
         let [active, users, groups] = switches;

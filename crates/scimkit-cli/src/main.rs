@@ -12,6 +12,7 @@ mod connection;
 mod database;
 mod database_file;
 mod doctor;
+mod exemption;
 mod exit;
 mod files;
 mod filter;
@@ -28,6 +29,7 @@ mod reindex;
 mod replay;
 mod schemas;
 mod store_args;
+mod sync;
 mod table;
 mod tenant;
 mod token;
@@ -79,6 +81,11 @@ enum Command {
     /// declare: an integer key is made by the database.
     #[command(after_help = exit::DOCTOR)]
     Doctor(doctor::Options),
+    /// Manage the users that no run of staged delivery changes
+    ///
+    /// The server may be running: changes apply from the next run on.
+    #[command(subcommand, after_help = exit::STORE)]
+    Exemption(exemption::Command),
     /// Explain a filter: its canonical form, its tree, and the attributes that it binds to
     #[command(after_help = exit::FILTER)]
     Filter(filter::Options),
@@ -109,6 +116,11 @@ enum Command {
     /// Replay the traffic of identity providers against a server
     #[command(after_help = exit::REPLAY)]
     Replay(replay::Options),
+    /// Ask for runs of staged delivery, read their reports, and decide about blocked ones
+    ///
+    /// The commands only record what is wanted: the server carries it out within seconds.
+    #[command(subcommand, after_help = exit::STORE)]
+    Sync(sync::Command),
     /// Manage the tenants of an application
     ///
     /// The server may be running: changes apply from its next request on.
@@ -157,6 +169,7 @@ fn run(command: Command) -> ExitCode {
         Command::Completions(options) => completions::run(&options),
         Command::Connection(command) => connection::run(&command),
         Command::Doctor(options) => doctor::run(&options),
+        Command::Exemption(command) => exemption::run(&command),
         Command::Filter(options) => filter::run(&options),
         Command::Idp(options) => idp::run(&options),
         Command::Init(options) => init::run(&options),
@@ -165,6 +178,7 @@ fn run(command: Command) -> ExitCode {
         Command::Mapping(options) => mapping::run(&options),
         Command::Person(command) => person::run(&command),
         Command::Replay(options) => replay::run(&options),
+        Command::Sync(command) => sync::run(&command),
         Command::Tenant(command) => tenant::run(&command),
         Command::Token(command) => token::run(&command),
         Command::Webhook(command) => webhook::run(&command),

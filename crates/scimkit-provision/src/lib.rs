@@ -85,7 +85,10 @@ pub use error::AdminError;
 #[doc(no_inline)]
 pub use http;
 pub use scimkit_server::Clock;
-pub use scimkit_store::{CapacitySetting, ConnectionSettings, ConnectionSettingsError, EntryKind};
+pub use scimkit_store::{
+    CapacitySetting, ConnectionSettings, ConnectionSettingsError, Delivery, EntryKind,
+    GroupSourceSetting, GroupsSetting, GuardSettings,
+};
 pub use tenant_location::tenant_url;
 pub use text::validate_tenant_id;
 pub use token::{CreatedToken, NewToken};

@@ -11,8 +11,11 @@
 //! - [`GuardLimits`]: limits beyond which a run is blocked
 //! - [`ReportWriter`]: a plan as table, JSON, CSV or page; [`PlanComparison`]: the difference of two plans
 
+mod applying;
 mod compare;
 mod counts;
+mod delivery_rules;
+mod directory;
 mod entry;
 mod exemptions;
 mod fields;
@@ -20,15 +23,25 @@ mod formula;
 mod guards;
 mod link;
 mod plan;
+mod reading;
 mod report;
+mod restricting;
 mod rules;
+mod run;
+mod run_store;
+mod runner;
+mod schedule;
 mod state;
 mod step;
+mod store_directory;
 mod words;
+
+pub use scimkit_store::OnDelete;
 
 pub use self::{
     compare::{PlanComparison, SettleTimes},
     counts::{CategoryCounts, ConnectionCounts, GroupLoss, MembershipCounts, SeatForecast},
+    directory::{Directory, DirectoryChange, DirectoryError, StepId},
     entry::{DirectoryGroup, DirectoryUser},
     exemptions::{
         ExemptionChanges, ExemptionFile, ExemptionFileError, ExemptionRow, Exemptions, LineProblem,
@@ -38,12 +51,14 @@ pub use self::{
     link::{Link, LinkEdit, LinkSource},
     plan::{ExemptionBinding, Plan, PlanInput, plan},
     report::{ReportFormat, ReportSummary, ReportWriter, UnknownFormat},
-    rules::{
-        Absence, ConnectionRules, GroupSource, OnDelete, PlanScope, PlanSettings, WithheldReason,
-    },
+    rules::{Absence, ConnectionRules, GroupSource, PlanScope, PlanSettings, WithheldReason},
+    run::{Run, RunId, RunState},
+    run_store::RunStore,
+    runner::{SyncRunner, SyncStore},
     state::{StateGroup, StateUser},
     step::{
         Action, Category, MemberChange, Named, PlanHash, PlanHasher, Reason, Step, StepKey,
         StepSource, StepSubject,
     },
+    store_directory::StoreDirectory,
 };

@@ -65,7 +65,7 @@ impl Access {
             (true, false, false) => AccessLevel::Denied,
         };
         let mut access = Access::all(level(true, scopes.groups));
-        let groups = level(rules.groups, scopes.groups);
+        let groups = level(rules.groups.is_accepted(), scopes.groups);
         let users = level(rules.users, scopes.users);
         if groups != access.others {
             access = access.with_level("Group", groups);

@@ -2,14 +2,18 @@
 
 mod capacity;
 mod setting_values;
+mod staged;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use scimkit_mapping::MappingBuilder;
 use scimkit_registry::Tolerance;
 use serde::{Deserialize, Serialize};
 
-pub use self::capacity::CapacitySetting;
+pub use self::{
+    capacity::CapacitySetting,
+    staged::{Delivery, GroupSourceSetting, GroupsSetting, GuardSettings, OnDelete},
+};
 use crate::{
     AliasPolicy, CreatePolicy, CyclePolicy, DeletePolicy, JournalLevel, PatchResponse, Settings,
     UnknownMemberPolicy,
@@ -29,7 +33,7 @@ use crate::{
 /// use scimkit_store::{CreatePolicy, ConnectionSettings, Settings};
 ///
 /// let rules = ConnectionSettings::from_json(r#"{"groups": false, "tolerance": "entra", "create_policy": "adopt"}"#)?;
-/// assert!(rules.active && rules.users && !rules.groups);
+/// assert!(rules.active && rules.users && !rules.groups.is_accepted());
 ///
 /// let base = Settings::new("https://app.example/scim/v2");
 /// let settings = rules.apply_to(&base, &Mapping::builder())?;
@@ -53,10 +57,17 @@ pub struct ConnectionSettings {
     /// The handling of further e-mail addresses next to the preferred one: `drop` or `keep`.
     #[serde(with = "setting_values", skip_serializing_if = "Option::is_none")]
     pub aliases: Option<AliasPolicy>,
+    /// Whether users that no connection delivered and the identity provider never sent are archived, in staged delivery;
+    /// at most one connection of a tenant should be authoritative.
+    #[serde(skip_serializing_if = "is_false")]
+    pub authoritative: bool,
     /// Limits on the number of resources, in addition to those of the application; at most
     /// [`CapacitySetting::MOST`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub capacities: Vec<CapacitySetting>,
+    /// The fields of delivered users that the first live run clears, such as alias e-mail addresses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cleared_fields: Vec<String>,
     /// The effect of a create if the resource exists: `adopt`, `adopt_or_restore`, `conflict` or `restore`.
     #[serde(
         alias = "create",
@@ -74,8 +85,20 @@ pub struct ConnectionSettings {
         skip_serializing_if = "Option::is_none"
     )]
     pub delete_policy: Option<DeletePolicy>,
-    /// Whether groups are enabled for the connection.
-    pub groups: bool,
+    /// How what is sent reaches the application's users: `direct` or `staged`.
+    #[serde(with = "setting_values", skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
+    /// The groups to deliver instead of those that the identity provider sends, in staged delivery.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_source: Option<GroupSourceSetting>,
+    /// Whether groups are provisioned: `on`, `accept` or `off`.
+    pub groups: GroupsSetting,
+    /// The limits of the guards of staged delivery.
+    #[serde(skip_serializing_if = "is_default")]
+    pub guards: GuardSettings,
+    /// The shortest time between the starts of two runs of staged delivery; 15 minutes by default.
+    #[serde(with = "staged::duration", skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Duration>,
     /// The level of the journal, which should be the same for all connections of a tenant: `full`, `notice` or
     /// `off`.
     #[serde(with = "setting_values", skip_serializing_if = "Option::is_none")]
@@ -84,6 +107,9 @@ pub struct ConnectionSettings {
     /// feature `toml` of `scimkit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mapping: Option<String>,
+    /// The handling of users that the identity provider deleted, in staged delivery: `archive` or `remove`.
+    #[serde(with = "setting_values", skip_serializing_if = "Option::is_none")]
+    pub on_delete: Option<OnDelete>,
     /// Whether the response to a PATCH contains the resource: `always`, `auto` or `never`.
     #[serde(
         alias = "patch_answer",
@@ -91,9 +117,19 @@ pub struct ConnectionSettings {
         skip_serializing_if = "Option::is_none"
     )]
     pub patch_response: Option<PatchResponse>,
+    /// The time without a request after which the identity provider counts as finished, in staged delivery; 45 minutes by
+    /// default.
+    #[serde(with = "staged::duration", skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Duration>,
     /// Whether changes without `If-Match` are rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_if_match: Option<bool>,
+    /// The time without a request after which nobody is archived for not being sent, in staged delivery; 7 days by default.
+    #[serde(with = "staged::duration", skip_serializing_if = "Option::is_none")]
+    pub silence: Option<Duration>,
+    /// Whether runs of staged delivery end with their report and change nothing.
+    #[serde(skip_serializing_if = "is_false")]
+    pub test_mode: bool,
     /// The accepted deviations from the RFC: the name of a profile, or an object as [`Tolerance`] reads it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<Tolerance>,
@@ -109,15 +145,25 @@ impl Default for ConnectionSettings {
         ConnectionSettings {
             active: true,
             aliases: None,
+            authoritative: false,
             capacities: Vec::new(),
+            cleared_fields: Vec::new(),
             create_policy: None,
             cycles: None,
             delete_policy: None,
-            groups: true,
+            delivery: None,
+            group_source: None,
+            groups: GroupsSetting::On,
+            guards: GuardSettings::default(),
+            interval: None,
             journal: None,
             mapping: None,
+            on_delete: None,
             patch_response: None,
+            quiet: None,
             require_if_match: None,
+            silence: None,
+            test_mode: false,
             tolerance: None,
             unknown_members: None,
             users: true,
@@ -187,13 +233,63 @@ impl ConnectionSettings {
         for rule in &self.capacities {
             settings.policy.capacities.push(rule.capacity(&settings)?);
         }
+        self.check_staged(&settings)?;
         let Some(text) = &self.mapping else {
             return Ok(settings);
         };
         let mapping = mappings.clone().text(text);
         let mapping = mapping.build(&settings.registry).map_err(unfit)?;
+        if self.is_staged() {
+            // The provisioned state has whatever is valid; runs deliver by the mapping.
+            return Ok(settings);
+        }
         settings.with_mapping(Arc::new(mapping)).map_err(unfit)
     }
+
+    /// Whether runs deliver what the connection sends.
+    #[must_use]
+    pub fn is_staged(&self) -> bool {
+        self.delivery == Some(Delivery::Staged)
+    }
+
+    /// Checks the settings of staged delivery.
+    fn check_staged(&self, settings: &Settings) -> Result<(), ConnectionSettingsError> {
+        let problem = |problem: &str| Err(ConnectionSettingsError::new(problem));
+        if let Some(source) = &self.group_source
+            && source.attribute.is_some() == source.name.is_some()
+        {
+            return problem("`group_source` needs either `attribute` or `name`");
+        }
+        if self.is_staged() {
+            if settings.policy.journal.level == JournalLevel::Off {
+                return problem(
+                    "staged delivery needs the journal: set `journal` to notice or full",
+                );
+            }
+            return Ok(());
+        }
+        let named = [
+            ("authoritative", self.authoritative),
+            ("cleared_fields", !self.cleared_fields.is_empty()),
+            ("group_source", self.group_source.is_some()),
+            ("groups=accept", self.groups == GroupsSetting::Accept),
+            ("test_mode", self.test_mode),
+        ];
+        match named.into_iter().find(|(_, is_set)| *is_set) {
+            Some((name, _)) => problem(&format!(
+                "`{name}` is for staged delivery: set `delivery` to staged"
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_false(is_set: &bool) -> bool {
+    !is_set
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn choose<T>(setting: &mut T, chosen: Option<T>) {

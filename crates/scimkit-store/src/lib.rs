@@ -88,7 +88,10 @@ pub use cause::Cause;
 #[doc(no_inline)]
 pub use chrono;
 pub use computed::{ResourceFacts, computed_attributes, element, location, meta, target_types};
-pub use connection_settings::{CapacitySetting, ConnectionSettings, ConnectionSettingsError};
+pub use connection_settings::{
+    CapacitySetting, ConnectionSettings, ConnectionSettingsError, Delivery, GroupSourceSetting,
+    GroupsSetting, GuardSettings, OnDelete,
+};
 pub use context::RequestContext;
 pub use engine::{CyclePolicy, DeletePolicy, UnknownMemberPolicy};
 pub use error::StoreError;

@@ -9,6 +9,7 @@
 //! | [`mapping`] | attribute mapping |
 //! | [`own_tables`], [`stores`] | your own tables, your own stores |
 //! | [`events`] | events after commit, webhooks |
+//! | [`staged`] | staged delivery: test mode, reports, guards, exemptions |
 //! | [`entra`], [`okta`], [`onelogin`], [`jumpcloud`] | one identity provider each |
 //! | [`simulation`] | simulated identity providers, which report where a server differs from what they sent |
 //! | [`operations`], [`security`], [`journal`], [`performance`] | in production |
@@ -45,5 +46,6 @@ chapter!(quickstart, "quickstart.md");
 chapter!(scim, "scim.md");
 chapter!(security, "security.md");
 chapter!(simulation, "simulation.md");
+chapter!(staged, "staged.md");
 chapter!(stores, "stores.md");
 chapter!(tolerances, "tolerances.md");

@@ -16,6 +16,7 @@ mod mapping;
 mod output;
 mod replay;
 mod store;
+mod sync;
 mod tables;
 #[cfg(target_os = "linux")]
 mod terminal;

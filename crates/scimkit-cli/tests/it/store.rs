@@ -81,7 +81,7 @@ fn ids_default_to_default() {
     file.done("tenant create");
     file.done("connection create tolerance=entra create=adopt groups=false");
     let shown = file.json("connection show");
-    let rules = r#"{"active":true,"create_policy":"adopt","groups":false,"tolerance":{"profile":"entra"},"users":true}"#;
+    let rules = r#"{"active":true,"create_policy":"adopt","groups":"off","tolerance":{"profile":"entra"},"users":true}"#;
     assert_eq!(
         shown["settings"],
         serde_json::from_str::<Value>(rules).unwrap()

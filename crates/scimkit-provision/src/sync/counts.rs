@@ -1,11 +1,11 @@
 //! The counts of a plan.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::step::{Category, MemberChange, Named, Step, StepSubject};
 
 /// The counts of a plan for one connection.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ConnectionCounts {
     /// The number of active users of the directory that the run may archive: those of this connection, and for an
@@ -29,7 +29,7 @@ pub struct ConnectionCounts {
 }
 
 /// A number for each category.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "one field for each category")]
 pub struct CategoryCounts {
     /// [`Category::Created`].
@@ -49,7 +49,7 @@ pub struct CategoryCounts {
 }
 
 /// The numbers of memberships.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "the three numbers, by name")]
 pub struct MembershipCounts {
     /// Members that are added.
@@ -61,7 +61,7 @@ pub struct MembershipCounts {
 }
 
 /// A group that loses many of its members.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "the figures of a loss, by name")]
 pub struct GroupLoss {
     /// The name of the group.
@@ -101,6 +101,20 @@ impl CategoryCounts {
 }
 
 impl ConnectionCounts {
+    /// Forgets the steps that were counted, and keeps what is unchanged.
+    pub(super) fn forget_steps(&mut self) {
+        let kept = |counts: CategoryCounts| CategoryCounts {
+            unchanged: counts.unchanged,
+            ..CategoryCounts::default()
+        };
+        self.users = kept(self.users);
+        self.groups = kept(self.groups);
+        self.memberships = MembershipCounts {
+            unchanged: self.memberships.unchanged,
+            ..MembershipCounts::default()
+        };
+    }
+
     /// Counts a step.
     pub(super) fn add_step(&mut self, step: &Step) {
         match step.key.subject {
@@ -119,7 +133,7 @@ impl ConnectionCounts {
 }
 
 /// The seats of a directory before and after a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SeatForecast {
     /// The number of active users before.

@@ -78,6 +78,14 @@ impl Exemptions {
         }
     }
 
+    pub(super) fn add_bound(&mut self, id: ResourceId, email: String) {
+        self.bound.insert(id, email);
+    }
+
+    pub(super) fn add_pending(&mut self, email: String) {
+        self.pending.insert(email);
+    }
+
     /// Returns the ids and e-mail addresses of bound exemptions.
     pub fn bound(&self) -> impl Iterator<Item = (&ResourceId, &str)> {
         self.bound.iter().map(|(id, email)| (id, email.as_str()))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use scimkit_mapping::{NOW, Record, TypeMapping};
 use scimkit_registry::{RequestError, Resource, fold_case};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The fields of a directory that a connection delivers, from its attribute mapping.
@@ -36,7 +36,7 @@ enum Form {
 }
 
 /// The difference of one field.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Difference {
     /// The value after the step; none if the step clears the field.

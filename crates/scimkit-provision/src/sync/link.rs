@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use scimkit_registry::ResourceId;
 use scimkit_store::ConnectionId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::words::as_text;
 
 /// The source of a user or group of the directory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
     clippy::exhaustive_enums,
@@ -17,9 +17,9 @@ use super::words::as_text;
 )]
 pub enum LinkSource {
     /// The user of the provisioned state with this id.
-    User(#[serde(serialize_with = "as_text")] ResourceId),
+    User(#[serde(with = "as_text")] ResourceId),
     /// The group of the provisioned state with this id.
-    Group(#[serde(serialize_with = "as_text")] ResourceId),
+    Group(#[serde(with = "as_text")] ResourceId),
     /// The group that is derived from this value of an attribute.
     Value(String),
 }
@@ -28,11 +28,11 @@ pub enum LinkSource {
 ///
 /// A tenant has at most one link with a source. A link whose source no longer exists keeps the id of a user that was
 /// deleted, so that a person who comes back gets the same user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Link {
     /// The connection that delivers it.
-    #[serde(serialize_with = "as_text")]
+    #[serde(with = "as_text")]
     pub connection: ConnectionId,
     /// Whether a run created the target.
     pub is_created: bool,
@@ -41,7 +41,7 @@ pub struct Link {
     /// The source.
     pub source: LinkSource,
     /// The id in the directory.
-    #[serde(serialize_with = "as_text")]
+    #[serde(with = "as_text")]
     pub target: ResourceId,
 }
 
@@ -60,7 +60,7 @@ impl Link {
 }
 
 /// The change of a link that belongs to a step, and is written when the step is applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
     clippy::exhaustive_enums,

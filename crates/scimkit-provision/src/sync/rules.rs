@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use scimkit_mapping::{Mapping, MappingError, MappingRule, TypeMapping};
 use scimkit_registry::{Registry, Resource};
-use scimkit_store::ConnectionId;
-use serde::Serialize;
+use scimkit_store::{ConnectionId, OnDelete};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{fields::DeliveredFields, guards::GuardLimits};
@@ -57,7 +57,7 @@ impl Default for PlanSettings {
 }
 
 /// What a plan compares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
     clippy::exhaustive_enums,
@@ -125,7 +125,7 @@ pub enum Absence {
 }
 
 /// The reason why users that were never sent are not archived in a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WithheldReason {
@@ -148,21 +148,6 @@ impl fmt::Display for WithheldReason {
             WithheldReason::TokenRevoked => "the connection has no valid token",
         })
     }
-}
-
-/// The handling of users that the identity provider deleted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a plan must not remove users by a rule that it does not know"
-)]
-pub enum OnDelete {
-    /// They are archived.
-    #[default]
-    Archive,
-    /// They are removed. Inactive users are still archived.
-    Remove,
 }
 
 /// The groups that a connection delivers.

@@ -5,7 +5,7 @@ use std::fmt;
 use blake2::{Blake2b256, Digest as _};
 use scimkit_registry::ResourceId;
 use scimkit_store::ConnectionId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     fields::Difference,
@@ -16,7 +16,7 @@ use super::{
 /// One step of a plan: what happens to one user, one group, or some members of a group, or why nothing does.
 ///
 /// Steps are in the order of their [keys](Step::key), each of which occurs once in a plan.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Step {
     /// The change in the directory.
@@ -24,7 +24,7 @@ pub struct Step {
     /// The category.
     pub category: Category,
     /// The connection to which the step belongs.
-    #[serde(serialize_with = "as_text")]
+    #[serde(with = "as_text")]
     pub connection: ConnectionId,
     /// The differences of fields, in the order of their names.
     pub differences: Vec<Difference>,
@@ -39,12 +39,12 @@ pub struct Step {
     /// The reason for an archive or a rejection.
     pub reason: Option<Reason>,
     /// The id in the directory; none for a user or group that is not in it yet.
-    #[serde(serialize_with = "as_optional_text")]
+    #[serde(with = "as_optional_text")]
     pub target: Option<ResourceId>,
 }
 
 /// The key of a step: its subject, and where it comes from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(
     clippy::exhaustive_structs,
     reason = "the columns of the key of a step"
@@ -59,7 +59,7 @@ pub struct StepKey {
 }
 
 /// The subject of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "a report must count every subject")]
 pub enum StepSubject {
@@ -72,16 +72,16 @@ pub enum StepSubject {
 }
 
 /// The source of the user or group of a step.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(clippy::exhaustive_enums, reason = "the columns of the key of a step")]
 pub enum StepSource {
     /// The user or group of the provisioned state with this id.
-    State(#[serde(serialize_with = "as_text")] ResourceId),
+    State(#[serde(with = "as_text")] ResourceId),
     /// The group that is derived from this value.
     Value(String),
     /// The user or group of the directory with this id, which is not in the provisioned state.
-    Directory(#[serde(serialize_with = "as_text")] ResourceId),
+    Directory(#[serde(with = "as_text")] ResourceId),
 }
 
 impl From<&LinkSource> for StepSource {
@@ -122,7 +122,7 @@ impl fmt::Display for StepKey {
 }
 
 /// The change of the directory by a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
     clippy::exhaustive_enums,
@@ -146,7 +146,7 @@ pub enum Action {
 }
 
 /// The category of a step in a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
     clippy::exhaustive_enums,
@@ -203,7 +203,7 @@ impl fmt::Display for Category {
 }
 
 /// The change of one membership.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(
     clippy::exhaustive_enums,
@@ -213,18 +213,18 @@ pub enum MemberChange {
     /// A user of the provisioned state becomes a member.
     Add {
         /// The id in the provisioned state.
-        #[serde(serialize_with = "as_text")]
+        #[serde(with = "as_text")]
         user: ResourceId,
         /// The id in the directory; none for a user that the plan creates, which has a link when the step is applied.
-        #[serde(serialize_with = "as_optional_text")]
+        #[serde(with = "as_optional_text")]
         target: Option<ResourceId>,
     },
     /// The user of the directory with this id is no longer a member.
-    Remove(#[serde(serialize_with = "as_text")] ResourceId),
+    Remove(#[serde(with = "as_text")] ResourceId),
 }
 
 /// The reason for an archive or a rejection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
@@ -249,6 +249,8 @@ pub enum Reason {
     },
     /// The user is inactive at the identity provider.
     Inactive,
+    /// The directory rejected the step.
+    Directory(String),
     /// A value can't be converted.
     Invalid(String),
     /// Nobody delivered the user, and the identity provider never sent it.
@@ -273,7 +275,7 @@ impl fmt::Display for Reason {
                 write!(f, "has the same matching value as {}", Names(others))
             }
             Reason::Inactive => f.write_str("inactive at the identity provider"),
-            Reason::Invalid(problem) => f.write_str(problem),
+            Reason::Directory(problem) | Reason::Invalid(problem) => f.write_str(problem),
             Reason::NeverSent => f.write_str("never sent by the identity provider"),
             Reason::NoSeat => f.write_str("no seat is left"),
             Reason::Protected => f.write_str("protected by the directory"),
@@ -282,11 +284,11 @@ impl fmt::Display for Reason {
 }
 
 /// A user or group with its name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "an id and its name")]
 pub struct Named {
     /// The id.
-    #[serde(serialize_with = "as_text")]
+    #[serde(with = "as_text")]
     pub id: ResourceId,
     /// The name.
     pub name: String,

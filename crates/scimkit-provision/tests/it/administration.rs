@@ -30,7 +30,7 @@ async fn changes_name_what_was_seen() {
         admin.connections(&acme.id).await.unwrap(),
         std::slice::from_ref(&seen)
     );
-    rules.groups = false;
+    rules.groups = scimkit_store::GroupsSetting::Off;
     let changed = admin
         .change_connection(&seen, "Entra ID", &rules)
         .await

@@ -76,7 +76,7 @@ fn every_rule_is_read_and_printed() {
         ConnectionSettings::from_json(&rules.to_json().unwrap()).unwrap(),
         rules
     );
-    assert!(!rules.active && !rules.groups && !rules.users);
+    assert!(!rules.active && !rules.groups.is_accepted() && !rules.users);
     let settings = settings(&rules, &Settings::new("https://app.example"));
     assert_eq!(settings.aliases, AliasPolicy::Drop);
     assert_eq!(settings.policy.capacities[0].name, "seats");
@@ -227,7 +227,7 @@ fn scopes_and_switches_say_what_may_be_done() {
         assert_eq!(off.level("User"), AccessLevel::Disabled);
         assert_eq!(off.level("Group"), access.level("Group"));
         assert_eq!(off.level("Device"), access.level("Device"));
-        (rules.users, rules.groups) = (true, false);
+        (rules.users, rules.groups) = (true, scimkit_store::GroupsSetting::Off);
         let off = Access::for_token(&rules, scopes(given));
         assert_eq!(off.level("Group"), AccessLevel::Disabled);
         assert_eq!(off.level("User"), access.level("User"));

@@ -10,5 +10,6 @@ mod groups;
 mod guards;
 mod properties;
 mod reports;
+mod runner;
 mod site;
 mod users;

@@ -6,8 +6,8 @@ use scimkit_core::excerpt;
 use serde::{Deserializer, Serializer, de, de::Visitor, ser};
 
 use crate::{
-    AliasPolicy, CreatePolicy, CyclePolicy, DeletePolicy, JournalLevel, PatchResponse,
-    UnknownMemberPolicy,
+    AliasPolicy, CreatePolicy, CyclePolicy, DeletePolicy, Delivery, JournalLevel, OnDelete,
+    PatchResponse, UnknownMemberPolicy,
 };
 
 /// A value of a connection setting, written as one word.
@@ -53,6 +53,16 @@ impl Word for DeletePolicy {
         ("permanent", DeletePolicy::Permanent),
         ("soft", DeletePolicy::Soft),
     ];
+}
+
+impl Word for Delivery {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("direct", Delivery::Direct), ("staged", Delivery::Staged)];
+}
+
+impl Word for OnDelete {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("archive", OnDelete::Archive), ("remove", OnDelete::Remove)];
 }
 
 impl Word for JournalLevel {

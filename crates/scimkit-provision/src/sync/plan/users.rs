@@ -7,7 +7,7 @@ use std::{
 
 use scimkit_mapping::Record;
 use scimkit_registry::ResourceId;
-use scimkit_store::ConnectionId;
+use scimkit_store::{ConnectionId, OnDelete};
 
 use super::{
     delivered::delivered_records,
@@ -20,7 +20,7 @@ use crate::sync::{
     exemptions::Exemptions,
     fields::{DeliveredFields, Difference},
     link::{Link, LinkEdit, LinkSource},
-    rules::{Absence, ConnectionRules, OnDelete, PlanScope, PlanSettings},
+    rules::{Absence, ConnectionRules, PlanScope, PlanSettings},
     state::StateUser,
     step::{Action, Category, Reason, Step, StepKey, StepSource, StepSubject},
 };

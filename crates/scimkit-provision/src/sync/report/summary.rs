@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use scimkit_store::ConnectionId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::sync::{
     counts::{ConnectionCounts, SeatForecast},
     guards::TrippedGuard,
     plan::Plan,
     rules::{Absence, PlanScope, PlanSettings, WithheldReason},
+    step::{Category, Step},
     words::as_time,
 };
 
 /// What a report says about a plan as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReportSummary {
     /// The guards that block the run, by connection.
@@ -25,7 +26,7 @@ pub struct ReportSummary {
     /// The hash of the plan, in hexadecimal.
     pub hash: String,
     /// The time of the plan.
-    #[serde(serialize_with = "as_time")]
+    #[serde(with = "as_time")]
     pub planned: DateTime<Utc>,
     /// What the plan compares. An incremental one sees no local edits.
     pub scope: PlanScope,
@@ -68,6 +69,20 @@ impl ReportSummary {
             self.blocked.insert(connection.to_string(), guards);
         }
         self
+    }
+
+    /// Counts the steps again, some of which the directory has rejected.
+    pub(in crate::sync) fn recount(&mut self, steps: &[Step]) {
+        for counts in self.connections.values_mut() {
+            counts.forget_steps();
+        }
+        for step in steps {
+            if step.category != Category::Unchanged
+                && let Some(counts) = self.connections.get_mut(step.connection.as_str())
+            {
+                counts.add_step(step);
+            }
+        }
     }
 
     /// Returns the sentences above the steps, as plain text.

@@ -1,0 +1,422 @@
+//! A directory over a store.
+
+use std::{fmt, sync::Arc};
+
+use scimkit_mapping::{Mapping, Record, TypeMapping};
+use scimkit_registry::{Change, Edge, EdgeEdit, Resource, ResourceId};
+use scimkit_server::Clock;
+use scimkit_store::{
+    BoxFuture, ExpectedVersion, PagePosition, Query, ReadOptions, RequestContext, Store,
+    StoreError, StoreExt as _, StoredResource,
+};
+use serde_json::Value;
+
+use super::{
+    directory::{Directory, DirectoryChange, DirectoryError, StepId},
+    entry::{DirectoryGroup, DirectoryUser},
+    fields::Difference,
+};
+
+/// The number of attempts to change a user or group that others change at the same time.
+const RACES: usize = 5;
+
+type Protected = dyn Fn(&DirectoryUser) -> bool + Send + Sync;
+
+/// Makes the users and groups of a store a [`Directory`]: those of the application's own tables (`TableStore`), or those of
+/// any other store.
+///
+/// - Fields are those of the application's mapping. A user is archived if it is not active (`active`).
+/// - A create has the id of its step if the store lets callers choose ids. Otherwise a repeated create looks for the matching
+///   attributes of the mapping.
+/// - The store is another one than that of the provisioned state, or has other tenants.
+///
+/// # Example
+/// ```
+/// # futures_executor::block_on(async {
+/// use std::sync::Arc;
+/// use scimkit_mapping::Mapping;
+/// use scimkit_provision::sync::{Directory, DirectoryChange, StepId, StoreDirectory};
+/// use scimkit_store::{MemoryStore, RequestContext, Settings, TenantId};
+/// use serde_json::json;
+///
+/// let settings = Settings::new("https://app.example");
+/// let text = "[[User.map]]\nscim = 'userName'\nfield = 'email'";
+/// let mapping = Mapping::builder().text(text).build(&settings.registry)?;
+/// let context = RequestContext::new(TenantId::default(), Arc::new(settings));
+/// let directory = StoreDirectory::new(Arc::new(MemoryStore::new()), context, Arc::new(mapping));
+///
+/// let babs = json!({"email": "babs@example.com"}).as_object().unwrap().clone();
+/// let step = StepId::new("17f0");
+/// let id = directory.apply(&step, &DirectoryChange::CreateUser(babs.clone())).await?.unwrap();
+/// // After a crash, the same step finds the user.
+/// let again = directory.apply(&step.repeated(), &DirectoryChange::CreateUser(babs)).await?;
+/// assert_eq!(again, Some(id));
+/// assert_eq!(directory.users(None, 10).await?.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct StoreDirectory {
+    capacity: Option<u64>,
+    clock: Clock,
+    context: RequestContext,
+    mapping: Arc<Mapping>,
+    protected: Option<Arc<Protected>>,
+    store: Arc<dyn Store>,
+}
+
+impl fmt::Debug for StoreDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreDirectory").finish_non_exhaustive()
+    }
+}
+
+impl StoreDirectory {
+    /// Creates a directory of the users and groups of a tenant, whose fields are those of a mapping for the schemas of
+    /// `context`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, context: RequestContext, mapping: Arc<Mapping>) -> Self {
+        StoreDirectory {
+            capacity: None,
+            clock: Clock::default(),
+            context,
+            mapping,
+            protected: None,
+            store,
+        }
+    }
+
+    /// Sets the number of active users that the application can have. The store should have an exact limit besides: see
+    /// [`Policy::capacities`](scimkit_store::engine::Policy::capacities).
+    #[must_use]
+    pub fn with_capacity(mut self, capacity: u64) -> Self {
+        self.capacity = Some(capacity);
+        self
+    }
+
+    /// Sets which users are protected: no run archives them.
+    #[must_use]
+    pub fn with_protected(
+        mut self,
+        is_protected: impl Fn(&DirectoryUser) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.protected = Some(Arc::new(is_protected));
+        self
+    }
+
+    fn rules(&self, kind: &str) -> Result<&TypeMapping, DirectoryError> {
+        let missing = || DirectoryError::Rejected(format!("there is no mapping for {kind}"));
+        self.mapping.for_type(kind).ok_or_else(missing)
+    }
+
+    /// Reads a page of resources after an id.
+    async fn page(
+        &self,
+        kind: &str,
+        edges: Option<&str>,
+        after: Option<&ResourceId>,
+        limit: u32,
+    ) -> Result<Vec<StoredResource>, DirectoryError> {
+        let Some(rules) = self.mapping.for_type(kind) else {
+            return Ok(Vec::new());
+        };
+        let kind = rules.kind();
+        let edges = edges.and_then(|path| kind.attribute_id(path));
+        let edges = edges.into_iter().collect();
+        let query = Query::new(Arc::clone(kind))
+            .with_edges(edges)
+            .without_total();
+        let query = match after {
+            Some(id) => query.with_page_after(PagePosition::new(None, id.clone()), limit),
+            None => query.with_page(0, limit),
+        };
+        let page = self.store.query(&self.context, &query).await;
+        Ok(page.map_err(unavailable)?.items)
+    }
+
+    fn user(&self, stored: &StoredResource) -> Result<DirectoryUser, DirectoryError> {
+        let (fields, tree) = self.fields("User", stored)?;
+        let mut user = DirectoryUser::new(stored.id.clone(), fields);
+        user.is_archived = tree.as_map().get("active").and_then(Value::as_bool) == Some(false);
+        user.is_protected = self.protected.as_ref().is_some_and(|rule| rule(&user));
+        Ok(user)
+    }
+
+    fn fields(
+        &self,
+        kind: &str,
+        stored: &StoredResource,
+    ) -> Result<(Record, Resource), DirectoryError> {
+        let tree = stored.document.tree().map_err(unavailable)?.into_owned();
+        let fields = self.rules(kind)?.to_record(&tree).map_err(|error| {
+            let detail = error.detail();
+            DirectoryError::Unavailable(format!("`{}`: {detail}", stored.id))
+        })?;
+        Ok((fields, tree))
+    }
+
+    async fn read(&self, kind: &str, id: &ResourceId) -> Result<StoredResource, StoreError> {
+        let kind = self.mapping.for_type(kind).map(TypeMapping::kind);
+        let kind = kind.ok_or(StoreError::NotFound)?;
+        let options = ReadOptions::default();
+        self.store.read(&self.context, kind, id, &options).await
+    }
+
+    async fn create(
+        &self,
+        kind: &str,
+        step: &StepId,
+        fields: &Record,
+    ) -> Result<Option<ResourceId>, DirectoryError> {
+        let rules = self.rules(kind)?;
+        let mut resource = rules
+            .to_resource(fields, Resource::default())
+            .map_err(|error| DirectoryError::Rejected(error.detail().to_owned()))?;
+        if kind == "User" {
+            set_active(rules, &mut resource, true);
+        }
+        let change = Change::create(Arc::clone(rules.kind()), resource);
+        let id = step_uuid(step);
+        if step.is_repeated
+            && let Some(found) = self.find(rules, &id, &change).await?
+        {
+            return Ok(Some(found));
+        }
+        let create = self
+            .store
+            .create(&self.context, self.clock.now(), id.clone(), change);
+        let created = create.await.map_err(|error| rejected(&error))?.stored;
+        Ok(Some(created.map_or(id, |stored| stored.id)))
+    }
+
+    /// Finds the resource that an earlier attempt has created.
+    async fn find(
+        &self,
+        rules: &TypeMapping,
+        id: &ResourceId,
+        change: &Change,
+    ) -> Result<Option<ResourceId>, DirectoryError> {
+        match self.read(rules.kind().name(), id).await {
+            Ok(found) => return Ok(Some(found.id)),
+            Err(StoreError::NotFound) => {}
+            Err(error) => return Err(unavailable(error)),
+        }
+        let Some(predicate) = rules.matching().predicate(change) else {
+            return Ok(None);
+        };
+        let query = Query::new(Arc::clone(rules.kind())).with_predicate(predicate);
+        let page = self
+            .store
+            .query(&self.context, &query.with_page(0, 2))
+            .await;
+        let mut found = page.map_err(unavailable)?.items;
+        Ok(if found.len() == 1 {
+            found.pop().map(|found| found.id)
+        } else {
+            None
+        })
+    }
+
+    /// Changes a resource to what a function makes of it.
+    async fn change(
+        &self,
+        kind: &str,
+        id: &ResourceId,
+        edit: impl Fn(&TypeMapping, Resource) -> Result<Resource, DirectoryError>,
+    ) -> Result<Option<ResourceId>, DirectoryError> {
+        let rules = self.rules(kind)?;
+        for _ in 0..RACES {
+            let stored = self
+                .read(kind, id)
+                .await
+                .map_err(|error| rejected(&error))?;
+            let before = stored.document.tree().map_err(unavailable)?.into_owned();
+            let after = edit(rules, before.clone())?;
+            let change = Change::between(Arc::clone(rules.kind()), Some(&before), &after);
+            let expect = ExpectedVersion::OneOf(vec![stored.version]);
+            let update =
+                self.store
+                    .update(&self.context, self.clock.now(), id.clone(), change, expect);
+            match update.await {
+                Ok(_) => return Ok(None),
+                Err(StoreError::VersionMismatch { .. }) => {}
+                Err(error) => return Err(rejected(&error)),
+            }
+        }
+        Err(DirectoryError::Rejected("it keeps changing".to_owned()))
+    }
+
+    async fn remove(
+        &self,
+        kind: &str,
+        id: &ResourceId,
+    ) -> Result<Option<ResourceId>, DirectoryError> {
+        let kind = Arc::clone(self.rules(kind)?.kind());
+        let place = (kind, id.clone());
+        let removal =
+            self.store
+                .delete(&self.context, self.clock.now(), place, ExpectedVersion::Any);
+        match removal.await {
+            Ok(_) | Err(StoreError::NotFound) => Ok(None),
+            Err(error) => Err(rejected(&error)),
+        }
+    }
+
+    async fn change_members(
+        &self,
+        group: &ResourceId,
+        added: &[ResourceId],
+        removed: &[ResourceId],
+    ) -> Result<Option<ResourceId>, DirectoryError> {
+        let kind = Arc::clone(self.rules("Group")?.kind());
+        let Some(members) = kind.attribute_id("members") else {
+            return Ok(None);
+        };
+        let mut change = Change::empty(kind);
+        let edit = EdgeEdit::Delta {
+            add: added.iter().map(|id| Edge::to(id.clone())).collect(),
+            remove: removed.to_vec(),
+        };
+        change.edit_edges(members, edit);
+        let update = self.store.update(
+            &self.context,
+            self.clock.now(),
+            group.clone(),
+            change,
+            ExpectedVersion::Any,
+        );
+        update.await.map_err(|error| rejected(&error))?;
+        Ok(None)
+    }
+}
+
+fn set_active(rules: &TypeMapping, resource: &mut Resource, is_active: bool) {
+    if let Some(active) = rules.kind().attribute_id("active") {
+        resource.set(rules.kind(), active, Value::Bool(is_active));
+    }
+}
+
+/// Writes the differences of fields into a resource.
+fn with_differences(
+    rules: &TypeMapping,
+    resource: Resource,
+    differences: &[Difference],
+) -> Result<Resource, DirectoryError> {
+    let value = |difference: &Difference| {
+        let value = difference.after.clone().unwrap_or(Value::Null);
+        (difference.field.clone(), value)
+    };
+    let record: Record = differences.iter().map(value).collect();
+    let written = rules.to_resource(&record, resource);
+    written.map_err(|error| DirectoryError::Rejected(error.detail().to_owned()))
+}
+
+/// Returns the id of what a step creates: a UUID of its identity.
+fn step_uuid(step: &StepId) -> ResourceId {
+    let digits: Vec<char> = step.text.chars().filter(char::is_ascii_hexdigit).collect();
+    let digit = |at: usize| digits.get(at).copied().unwrap_or('0');
+    let part = |from: usize, to: usize| (from..to).map(digit).collect::<String>();
+    let text = format!(
+        "{}-{}-8{}-8{}-{}",
+        part(0, 8),
+        part(8, 12),
+        part(12, 15),
+        part(15, 18),
+        part(18, 30)
+    );
+    ResourceId::from(text.to_ascii_lowercase().as_str())
+}
+
+fn unavailable(error: impl fmt::Display) -> DirectoryError {
+    DirectoryError::Unavailable(error.to_string())
+}
+
+/// A failure of the store ends the run, and everything else is about the step.
+fn rejected(error: &StoreError) -> DirectoryError {
+    if error.is_failure() {
+        DirectoryError::Unavailable(error.to_string())
+    } else {
+        DirectoryError::Rejected(error.to_string())
+    }
+}
+
+impl Directory for StoreDirectory {
+    fn apply<'a>(
+        &'a self,
+        step: &'a StepId,
+        change: &'a DirectoryChange,
+    ) -> BoxFuture<'a, Result<Option<ResourceId>, DirectoryError>> {
+        Box::pin(async move {
+            match change {
+                DirectoryChange::ArchiveUser(id) => {
+                    self.change("User", id, |rules, mut user| {
+                        set_active(rules, &mut user, false);
+                        Ok(user)
+                    })
+                    .await
+                }
+                DirectoryChange::ChangeMembers {
+                    group,
+                    added,
+                    removed,
+                } => self.change_members(group, added, removed).await,
+                DirectoryChange::CreateGroup(fields) => self.create("Group", step, fields).await,
+                DirectoryChange::CreateUser(fields) => self.create("User", step, fields).await,
+                DirectoryChange::RemoveGroup(id) => self.remove("Group", id).await,
+                DirectoryChange::RemoveUser(id) => self.remove("User", id).await,
+                DirectoryChange::RestoreUser { id, differences } => {
+                    self.change("User", id, |rules, user| {
+                        let mut user = with_differences(rules, user, differences)?;
+                        set_active(rules, &mut user, true);
+                        Ok(user)
+                    })
+                    .await
+                }
+                DirectoryChange::UpdateGroup { id, differences } => {
+                    let edit =
+                        |rules: &TypeMapping, group| with_differences(rules, group, differences);
+                    self.change("Group", id, edit).await
+                }
+                DirectoryChange::UpdateUser { id, differences } => {
+                    let edit =
+                        |rules: &TypeMapping, user| with_differences(rules, user, differences);
+                    self.change("User", id, edit).await
+                }
+            }
+        })
+    }
+
+    fn capacity(&self) -> BoxFuture<'_, Result<Option<u64>, DirectoryError>> {
+        let capacity = self.capacity;
+        Box::pin(async move { Ok(capacity) })
+    }
+
+    fn groups<'a>(
+        &'a self,
+        after: Option<&'a ResourceId>,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<DirectoryGroup>, DirectoryError>> {
+        Box::pin(async move {
+            let page = self.page("Group", Some("members"), after, limit).await?;
+            let group = |stored: StoredResource| {
+                let (fields, _) = self.fields("Group", &stored)?;
+                let edges = stored.edges.iter().flat_map(|edges| &edges.edges);
+                let users = edges.filter(|edge| edge.kind.as_deref() != Some("Group"));
+                let members = users.map(|edge| edge.id.clone()).collect();
+                Ok(DirectoryGroup::new(stored.id, fields, members))
+            };
+            page.into_iter().map(group).collect()
+        })
+    }
+
+    fn users<'a>(
+        &'a self,
+        after: Option<&'a ResourceId>,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<DirectoryUser>, DirectoryError>> {
+        Box::pin(async move {
+            let page = self.page("User", None, after, limit).await?;
+            page.iter().map(|stored| self.user(stored)).collect()
+        })
+    }
+}
