@@ -139,11 +139,7 @@ pub(crate) fn run(command: &Command) -> ExitCode {
         Command::Now(options) => with_runs(&options.tenant, async |runs| {
             let asked = runs.ask(&options.by.by, Clock::default().now()).await;
             let asked = asked.map_err(|error| Failure::Unusable(chain(&error)))?;
-            let mut printed = CommandOutput::line(as_json(&asked), asked.id.to_string());
-            printed
-                .note
-                .push(format!("run {} is {}", asked.id, asked.state));
-            Ok(printed)
+            Ok(CommandOutput::line(as_json(&asked), asked.id.to_string()))
         }),
         Command::Reject(options) => with_runs(&options.tenant, async |runs| {
             let rejected = runs.reject(options.run, &options.by.by).await;
