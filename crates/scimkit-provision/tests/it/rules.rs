@@ -132,7 +132,7 @@ fn what_is_not_chosen_is_as_the_host_has_it() {
     );
     assert_eq!(
         rules.to_json().unwrap(),
-        r#"{"active":true,"groups":true,"users":true}"#
+        r#"{"active":true,"groups":"on","users":true}"#
     );
 }
 

@@ -666,6 +666,34 @@ async fn people_who_were_never_sent_are_archived_once_the_provider_is_quiet() {
     assert_eq!(summary.connections["entra"].withheld, 1);
 }
 
+#[tokio::test]
+async fn revoked_token_is_no_absence() {
+    let world = World::new(r#"{"authoritative": true, "interval": "1m"}"#).await;
+    world.hire("p1", "leaver@example.com").await;
+    for (id, name) in [("u1", "ada@example.com"), ("u2", "babs@example.com")] {
+        world.send("User", id, user(name, "1")).await;
+    }
+    let admin = world.admin();
+    let token = admin.tokens(&world.tenant).await.unwrap().remove(0);
+    admin.revoke_token(&world.tenant, &token.id).await.unwrap();
+    world.hands.turn(50);
+    world.look().await;
+    assert!(world.people().await.iter().all(|person| person.2));
+    let summary = world.last().await.summary.unwrap();
+    assert_eq!(
+        summary.withheld["entra"].to_string(),
+        "the connection has no valid token"
+    );
+    // Leavers who were sent go all the same.
+    world.hands.turn(20);
+    world.delete("u1").await;
+    world.look().await;
+    assert_eq!(
+        world.people().await[0],
+        person("ada@example.com", "1", false)
+    );
+}
+
 /// A directory that stops for ever at one of its changes, before or after it is made.
 #[derive(Debug)]
 struct Stuck {
