@@ -179,10 +179,15 @@ impl Change {
         let text = Value::Object(members).to_string();
         let rules =
             ConnectionSettings::from_json(&text).map_err(|error| rejected(error.to_string()))?;
-        // With an invalid mapping, the server would reject every request of the connection.
+        // With an invalid mapping, the server would reject every request of the connection. One that is stored already was
+        // checked with the schemas of the application, which this command may not know.
+        let mut changed = rules.clone();
+        if !self.settings().any(|setting| setting.starts_with("mapping=")) {
+            changed.mapping = None;
+        }
         let mut settings = Settings::new("");
         settings.registry = Arc::new(self.schemas.registry().map_err(Failure::Unusable)?);
-        let checked = rules.apply_to(&settings, &self.transforms.builder());
+        let checked = changed.apply_to(&settings, &self.transforms.builder());
         checked.map_err(|error| rejected(error.to_string()))?;
         Ok(rules)
     }

@@ -35,7 +35,7 @@ const RACES: usize = 16;
 ///
 /// # Example
 /// ```
-/// # futures_executor::block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// use std::sync::Arc;
 /// use scimkit_provision::{chrono::DateTime, sync::{RunState, RunStore}};
 /// use scimkit_store::{MemoryStore, TenantId};

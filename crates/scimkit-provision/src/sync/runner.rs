@@ -70,7 +70,7 @@ type Directories = dyn Fn(&TenantId) -> Option<Arc<dyn Directory>> + Send + Sync
 ///
 /// # Example
 /// ```
-/// # futures_executor::block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// use std::sync::Arc;
 /// use scimkit_provision::sync::SyncRunner;
 /// use scimkit_store::{MemoryStore, Settings};
@@ -352,15 +352,43 @@ impl Site<'_> {
     async fn due(&self) -> Result<Due, StoreError> {
         let runs = self.runs.runs(RUNS).await?;
         let mut real = runs.iter().filter(|run| run.state != RunState::Skipped);
-        let seen = real.next().map_or(0, |run| run.journal_to);
+        let last = real.next().map(|run| run.journal_to);
         let interval = self.staged.iter().map(|(_, settings)| settings.interval);
         let interval = interval.map(|interval| interval.unwrap_or(INTERVAL)).max();
         Ok(due(Known {
             interval: interval.unwrap_or(INTERVAL),
-            is_dirty: self.last_change().await? > seen,
+            is_dirty: self.is_dirty(last).await?,
             now: self.runner.clock.now(),
             runs: &runs,
         }))
+    }
+
+    /// Whether users or groups have changed since a run, or the settings of a connection. Before the first run, settings
+    /// alone are no reason for one.
+    async fn is_dirty(&self, last: Option<u64>) -> Result<bool, StoreError> {
+        let seen = last.unwrap_or(0);
+        let to = self.last_change().await?;
+        let mut position = JournalPosition::end_of(seen);
+        while position.number < to {
+            let query = JournalQuery::after(position).with_limit(JournalQuery::MAX_LIMIT);
+            let JournalRead::Page(page) = self.runner.store.entries(self.tenant, &query).await?
+            else {
+                return Ok(true);
+            };
+            let is_reason = |subject: &JournalSubject| match subject {
+                JournalSubject::Resource { .. } => true,
+                JournalSubject::Connection(_) => last.is_some(),
+                _ => false,
+            };
+            if page.entries.iter().any(|entry| is_reason(&entry.subject)) {
+                return Ok(true);
+            }
+            match page.end() {
+                Some(end) if page.has_more => position = end,
+                _ => return Ok(false),
+            }
+        }
+        Ok(false)
     }
 
     /// The number of the tenant's last change.

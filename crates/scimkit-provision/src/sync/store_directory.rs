@@ -32,7 +32,7 @@ type Protected = dyn Fn(&DirectoryUser) -> bool + Send + Sync;
 ///
 /// # Example
 /// ```
-/// # futures_executor::block_on(async {
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// use std::sync::Arc;
 /// use scimkit_mapping::Mapping;
 /// use scimkit_provision::sync::{Directory, DirectoryChange, StepId, StoreDirectory};
