@@ -1,12 +1,12 @@
 //! A directory over a store.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use scimkit_mapping::{Mapping, Record, TypeMapping};
-use scimkit_registry::{Change, Edge, EdgeEdit, Resource, ResourceId};
+use scimkit_mapping::{ChangeKind, Mapping, MatchingAttributes, Record, TypeMapping};
+use scimkit_registry::{Change, Edge, EdgeEdit, RequestError, Resource, ResourceId};
 use scimkit_server::Clock;
 use scimkit_store::{
-    BoxFuture, ExpectedVersion, PagePosition, Query, ReadOptions, RequestContext, Store,
+    Base, BoxFuture, ExpectedVersion, PagePosition, Query, ReadOptions, RequestContext, Store,
     StoreError, StoreExt as _, StoredResource,
 };
 use serde_json::Value;
@@ -26,8 +26,11 @@ type Protected = dyn Fn(&DirectoryUser) -> bool + Send + Sync;
 /// any other store.
 ///
 /// - Fields are those of the application's mapping. A user is archived if it is not active (`active`).
+/// - A value that the mapping can't convert counts as none.
+/// - The rules of the mapping apply to each change: required attributes, defaults, and what is read-only.
 /// - A create has the id of its step if the store lets callers choose ids. Otherwise a repeated create looks for the matching
-///   attributes of the mapping.
+///   attributes of the mapping, and takes the user or group that has exactly the fields of the create.
+/// - A user that is gone does not become a member, and the other members do.
 /// - The store is another one than that of the provisioned state, or has other tenants.
 ///
 /// # Example
@@ -135,24 +138,12 @@ impl StoreDirectory {
     }
 
     fn user(&self, stored: &StoredResource) -> Result<DirectoryUser, DirectoryError> {
-        let (fields, tree) = self.fields("User", stored)?;
+        let tree = stored.document.tree().map_err(unavailable)?;
+        let fields = fields(self.rules("User")?, &tree);
         let mut user = DirectoryUser::new(stored.id.clone(), fields);
         user.is_archived = tree.as_map().get("active").and_then(Value::as_bool) == Some(false);
         user.is_protected = self.protected.as_ref().is_some_and(|rule| rule(&user));
         Ok(user)
-    }
-
-    fn fields(
-        &self,
-        kind: &str,
-        stored: &StoredResource,
-    ) -> Result<(Record, Resource), DirectoryError> {
-        let tree = stored.document.tree().map_err(unavailable)?.into_owned();
-        let fields = self.rules(kind)?.to_record(&tree).map_err(|error| {
-            let detail = error.detail();
-            DirectoryError::Unavailable(format!("`{}`: {detail}", stored.id))
-        })?;
-        Ok((fields, tree))
     }
 
     async fn read(&self, kind: &str, id: &ResourceId) -> Result<StoredResource, StoreError> {
@@ -169,16 +160,26 @@ impl StoreDirectory {
         fields: &Record,
     ) -> Result<Option<ResourceId>, DirectoryError> {
         let rules = self.rules(kind)?;
-        let mut resource = rules
+        let resource = rules
             .to_resource(fields, Resource::default())
-            .map_err(|error| DirectoryError::Rejected(error.detail().to_owned()))?;
+            .map_err(|error| invalid(&error))?;
+        let mut change = rules
+            .filter_change(
+                Change::create(Arc::clone(rules.kind()), resource),
+                ChangeKind::Create,
+            )
+            .map_err(|error| invalid(&error))?
+            .change;
         if kind == "User" {
-            set_active(rules, &mut resource, true);
+            set_active(rules, &mut change, None, true);
         }
-        let change = Change::create(Arc::clone(rules.kind()), resource);
+        let mut created = Resource::default();
+        change.apply(&mut created);
+        let complete = rules.kind().check_required(&created);
+        complete.map_err(|error| invalid(&error))?;
         let id = step_uuid(step);
         if step.is_repeated
-            && let Some(found) = self.find(rules, &id, &change).await?
+            && let Some(found) = self.find(rules, &id, (fields, &change)).await?
         {
             return Ok(Some(found));
         }
@@ -194,46 +195,59 @@ impl StoreDirectory {
         &self,
         rules: &TypeMapping,
         id: &ResourceId,
-        change: &Change,
+        (fields, change): (&Record, &Change),
     ) -> Result<Option<ResourceId>, DirectoryError> {
-        match self.read(rules.kind().name(), id).await {
-            Ok(found) => return Ok(Some(found.id)),
-            Err(StoreError::NotFound) => {}
-            Err(error) => return Err(unavailable(error)),
+        if self.store.support(rules.kind()).caller_assigned_ids {
+            return match self.read(rules.kind().name(), id).await {
+                Ok(found) => Ok(Some(found.id)),
+                Err(StoreError::NotFound) => Ok(None),
+                Err(error) => Err(unavailable(error)),
+            };
         }
-        let Some(predicate) = rules.matching().predicate(change) else {
+        let paths = rules.matching().paths();
+        let names = MatchingAttributes::new(rules.kind(), &["displayName"]);
+        let predicate = match (paths, names) {
+            ([], Ok(names)) => names.predicate(change),
+            _ => rules.matching().predicate(change),
+        };
+        let Some(predicate) = predicate else {
             return Ok(None);
         };
         let query = Query::new(Arc::clone(rules.kind())).with_predicate(predicate);
-        let page = self
-            .store
-            .query(&self.context, &query.with_page(0, 2))
-            .await;
-        let mut found = page.map_err(unavailable)?.items;
-        Ok(if found.len() == 1 {
-            found.pop().map(|found| found.id)
-        } else {
-            None
-        })
+        let page = self.store.query(&self.context, &query).await;
+        for found in page.map_err(unavailable)?.items {
+            let tree = found.document.tree().map_err(unavailable)?;
+            let again = rules.to_resource(fields, tree.clone().into_owned());
+            if again.is_ok_and(|again| again == *tree) && is_active(&tree) {
+                return Ok(Some(found.id));
+            }
+        }
+        Ok(None)
     }
 
-    /// Changes a resource to what a function makes of it.
+    /// Writes the differences of fields into a resource, and whether it is active.
     async fn change(
         &self,
         kind: &str,
         id: &ResourceId,
-        edit: impl Fn(&TypeMapping, Resource) -> Result<Resource, DirectoryError>,
+        differences: &[Difference],
+        becomes_active: Option<bool>,
     ) -> Result<Option<ResourceId>, DirectoryError> {
         let rules = self.rules(kind)?;
+        let value = |difference: &Difference| {
+            let value = difference.after.clone().unwrap_or(Value::Null);
+            (difference.field.clone(), value)
+        };
+        let record: Record = differences.iter().map(value).collect();
         for _ in 0..RACES {
             let stored = self
                 .read(kind, id)
                 .await
                 .map_err(|error| rejected(&error))?;
             let before = stored.document.tree().map_err(unavailable)?.into_owned();
-            let after = edit(rules, before.clone())?;
-            let change = Change::between(Arc::clone(rules.kind()), Some(&before), &after);
-            let expect = ExpectedVersion::OneOf(vec![stored.version]);
+            let change = edited(rules, &before, &record, becomes_active);
+            let change = change.map_err(|error| invalid(&error))?;
+            let expect = ExpectedVersion::Base(Base::new(stored.version, Arc::new(before)));
             let update =
                 self.store
                     .update(&self.context, self.clock.now(), id.clone(), change, expect);
@@ -272,43 +286,78 @@ impl StoreDirectory {
         let Some(members) = kind.attribute_id("members") else {
             return Ok(None);
         };
-        let mut change = Change::empty(kind);
-        let edit = EdgeEdit::Delta {
-            add: added.iter().map(|id| Edge::to(id.clone())).collect(),
-            remove: removed.to_vec(),
-        };
-        change.edit_edges(members, edit);
-        let update = self.store.update(
-            &self.context,
-            self.clock.now(),
-            group.clone(),
-            change,
-            ExpectedVersion::Any,
-        );
-        update.await.map_err(|error| rejected(&error))?;
-        Ok(None)
+        let mut added: BTreeSet<_> = added.iter().collect();
+        loop {
+            let mut change = Change::empty(Arc::clone(&kind));
+            let edit = EdgeEdit::Delta {
+                add: added.iter().map(|id| Edge::to((*id).clone())).collect(),
+                remove: removed.to_vec(),
+            };
+            change.edit_edges(members, edit);
+            let now = self.clock.now();
+            let update = self.store.update(
+                &self.context,
+                now,
+                group.clone(),
+                change,
+                ExpectedVersion::Any,
+            );
+            match update.await {
+                Ok(_) => return Ok(None),
+                Err(StoreError::UnknownMembers { attr, ids }) => {
+                    let count = added.len();
+                    added.retain(|id| !ids.contains(id));
+                    if added.len() == count {
+                        return Err(rejected(&StoreError::UnknownMembers { attr, ids }));
+                    }
+                }
+                Err(error) => return Err(rejected(&error)),
+            }
+        }
     }
 }
 
-fn set_active(rules: &TypeMapping, resource: &mut Resource, is_active: bool) {
+/// The record of a resource: the fields that can be read.
+fn fields(rules: &TypeMapping, resource: &Resource) -> Record {
+    let read = rules.rules().filter_map(|rule| {
+        let value = rule.field_value(resource).ok()??;
+        let value = Some(value).filter(|value| !value.is_null())?;
+        Some((rule.field()?.to_owned(), value))
+    });
+    read.collect()
+}
+
+fn is_active(resource: &Resource) -> bool {
+    resource.as_map().get("active").and_then(Value::as_bool) != Some(false)
+}
+
+fn set_active(rules: &TypeMapping, change: &mut Change, before: Option<&Resource>, to: bool) {
     if let Some(active) = rules.kind().attribute_id("active") {
-        resource.set(rules.kind(), active, Value::Bool(is_active));
+        let before = before.and_then(|before| before.get(rules.kind(), active));
+        change.difference(active, before, Some(Value::Bool(to)));
     }
 }
 
-/// Writes the differences of fields into a resource.
-fn with_differences(
+/// The change that writes a record into a resource, and whether it is active.
+fn edited(
     rules: &TypeMapping,
-    resource: Resource,
-    differences: &[Difference],
-) -> Result<Resource, DirectoryError> {
-    let value = |difference: &Difference| {
-        let value = difference.after.clone().unwrap_or(Value::Null);
-        (difference.field.clone(), value)
-    };
-    let record: Record = differences.iter().map(value).collect();
-    let written = rules.to_resource(&record, resource);
-    written.map_err(|error| DirectoryError::Rejected(error.detail().to_owned()))
+    before: &Resource,
+    record: &Record,
+    becomes_active: Option<bool>,
+) -> Result<Change, RequestError> {
+    let after = rules.to_resource(record, before.clone())?;
+    let change = Change::between(Arc::clone(rules.kind()), Some(before), &after);
+    let purpose = ChangeKind::Update(Some(before));
+    let mut change = rules.filter_change(change, purpose)?.change;
+    if let Some(is_active) = becomes_active {
+        set_active(rules, &mut change, Some(before), is_active);
+    }
+    if !record.is_empty() {
+        let mut after = before.clone();
+        change.apply(&mut after);
+        rules.kind().check_required(&after)?;
+    }
+    Ok(change)
 }
 
 /// Returns the id of what a step creates: a UUID of its identity.
@@ -325,6 +374,11 @@ fn step_uuid(step: &StepId) -> ResourceId {
         part(18, 30)
     );
     ResourceId::from(text.to_ascii_lowercase().as_str())
+}
+
+/// A value that the mapping or the schema rejects.
+fn invalid(error: &RequestError) -> DirectoryError {
+    DirectoryError::Rejected(error.detail().to_owned())
 }
 
 fn unavailable(error: impl fmt::Display) -> DirectoryError {
@@ -348,13 +402,7 @@ impl Directory for StoreDirectory {
     ) -> BoxFuture<'a, Result<Option<ResourceId>, DirectoryError>> {
         Box::pin(async move {
             match change {
-                DirectoryChange::ArchiveUser(id) => {
-                    self.change("User", id, |rules, mut user| {
-                        set_active(rules, &mut user, false);
-                        Ok(user)
-                    })
-                    .await
-                }
+                DirectoryChange::ArchiveUser(id) => self.change("User", id, &[], Some(false)).await,
                 DirectoryChange::ChangeMembers {
                     group,
                     added,
@@ -365,22 +413,13 @@ impl Directory for StoreDirectory {
                 DirectoryChange::RemoveGroup(id) => self.remove("Group", id).await,
                 DirectoryChange::RemoveUser(id) => self.remove("User", id).await,
                 DirectoryChange::RestoreUser { id, differences } => {
-                    self.change("User", id, |rules, user| {
-                        let mut user = with_differences(rules, user, differences)?;
-                        set_active(rules, &mut user, true);
-                        Ok(user)
-                    })
-                    .await
+                    self.change("User", id, differences, Some(true)).await
                 }
                 DirectoryChange::UpdateGroup { id, differences } => {
-                    let edit =
-                        |rules: &TypeMapping, group| with_differences(rules, group, differences);
-                    self.change("Group", id, edit).await
+                    self.change("Group", id, differences, None).await
                 }
                 DirectoryChange::UpdateUser { id, differences } => {
-                    let edit =
-                        |rules: &TypeMapping, user| with_differences(rules, user, differences);
-                    self.change("User", id, edit).await
+                    self.change("User", id, differences, None).await
                 }
             }
         })
@@ -399,7 +438,8 @@ impl Directory for StoreDirectory {
         Box::pin(async move {
             let page = self.page("Group", Some("members"), after, limit).await?;
             let group = |stored: StoredResource| {
-                let (fields, _) = self.fields("Group", &stored)?;
+                let tree = stored.document.tree().map_err(unavailable)?;
+                let fields = fields(self.rules("Group")?, &tree);
                 let edges = stored.edges.iter().flat_map(|edges| &edges.edges);
                 let users = edges.filter(|edge| edge.kind.as_deref() != Some("Group"));
                 let members = users.map(|edge| edge.id.clone()).collect();

@@ -40,6 +40,7 @@ mod score;
 mod secrets;
 mod servers;
 mod slices;
+mod store_directory;
 mod subjects;
 mod teams;
 mod tenancy;
