@@ -286,7 +286,7 @@ async fn export(store: Arc<SqliteStore>, options: &Export) -> Result<CommandOutp
     while let Some(page) = pages.next().await.map_err(failure)? {
         for event in &page {
             let line = if wants_json {
-                json_row(event).to_string()
+                output::escape_json(&json_row(event).to_string())
             } else {
                 csv_row(event)
             };

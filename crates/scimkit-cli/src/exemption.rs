@@ -1,6 +1,6 @@
 //! `scimkit exemption`: the users that no run changes.
 
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Args, Subcommand};
 use scimkit::{
@@ -65,7 +65,7 @@ pub(crate) fn run(command: &Command) -> ExitCode {
             let mut text = Vec::new();
             let written = exemptions.to_csv(&mut text, |_| None);
             written.map_err(|error| Failure::Unusable(error.to_string()))?;
-            output::say_bytes(&text);
+            String::from_utf8_lossy(&text).lines().for_each(output::say);
             Ok(CommandOutput::new(Value::Null, []))
         }),
         Command::Import(options) => {
@@ -130,8 +130,9 @@ async fn import(runs: &RunStore, options: &Import) -> Result<CommandOutput, Fail
     }
     let before = runs.exemptions().await.map_err(|error| failed(&error))?;
     let mut after = before.clone();
-    // The next run finds the users with these addresses.
-    let changes = after.import(&file.rows, |_| None);
+    // The next run finds the users of new addresses.
+    let known: BTreeMap<_, _> = before.bound().map(|(id, email)| (email, id)).collect();
+    let changes = after.import(&file.rows, |email| known.get(email).copied().cloned());
     if !options.dry_run {
         let put = runs.put_exemptions(&before, &after).await;
         put.map_err(|error| failed(&error))?;

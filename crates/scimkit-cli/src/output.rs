@@ -122,7 +122,11 @@ fn note_loss(written: io::Result<()>) {
 
 /// The document with JSON escapes for all characters that [`escape_invisible`] escapes.
 pub(crate) fn json_text(document: &Value) -> String {
-    let text = format!("{document:#}");
+    escape_json(&format!("{document:#}"))
+}
+
+/// The text of a document with such escapes.
+pub(crate) fn escape_json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         // JSON itself escapes C0 in strings; an end of a line is one between values.

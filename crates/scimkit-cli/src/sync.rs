@@ -1,23 +1,26 @@
 //! `scimkit sync`: the runs of staged delivery.
 
-use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
+mod report;
 
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 use scimkit::{
-    SqliteStore,
+    SqliteStore, TenantId,
     provision::{
         Clock, ConnectionSettings, TenantAdmin,
         sync::{
-            Category, PlanComparison, ReportFormat, ReportWriter, Run, RunId, RunState, RunStore,
+            Category, PlanComparison, ReportFormat, Run, RunId, RunState, RunStore, SettleTimes,
             Step,
         },
     },
-    store::StoreError,
+    store::{Connection, StoreError, TokenRecord},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    chain, exit, output,
+    chain, exit,
     store_args::{CommandOutput, Failure, IfMissing, TenantArgs, instant, minute},
     table::table,
 };
@@ -29,7 +32,7 @@ pub(crate) enum Command {
     /// The server plans again, and applies the plan only if it is still the same. Prints the id of the new run.
     #[command(after_help = exit::STORE)]
     Approve(Decision),
-    /// Compare the plans of two runs
+    /// Compare the plans of two runs, and tell whether test mode can end
     #[command(after_help = exit::STORE)]
     Compare(Compare),
     /// Ask for a full run now, whatever the interval is, and print its id
@@ -104,6 +107,10 @@ pub(crate) struct Report {
     #[arg(long, value_name = "FORMAT")]
     format: Option<ReportFormat>,
 
+    /// File to create, readable by its owner alone; it contains personal data [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+
     #[command(flatten)]
     tenant: TenantArgs,
 }
@@ -134,22 +141,22 @@ pub(crate) fn run(command: &Command) -> ExitCode {
             Ok(shown(&approved))
         }),
         Command::Compare(options) => {
-            with_runs(&options.tenant, async |runs| compare(&runs, options).await)
+            let store = &options.tenant.store;
+            store.run_on_store(IfMissing::Fail, async |store| compare(store, options).await)
         }
-        Command::Now(options) => with_runs(&options.tenant, async |runs| {
-            let asked = runs.ask(&options.by.by, Clock::default().now()).await;
-            let asked = asked.map_err(|error| Failure::Unusable(chain(&error)))?;
-            Ok(CommandOutput::line(as_json(&asked), asked.id.to_string()))
-        }),
+        Command::Now(options) => {
+            let store = &options.tenant.store;
+            store.run_on_store(IfMissing::Fail, async |store| now(store, options).await)
+        }
         Command::Reject(options) => with_runs(&options.tenant, async |runs| {
             let rejected = runs.reject(options.run, &options.by.by).await;
             Ok(shown(
                 &rejected.map_err(|error| failed(options.run, &error))?,
             ))
         }),
-        Command::Report(options) => {
-            with_runs(&options.tenant, async |runs| report(&runs, options).await)
-        }
+        Command::Report(options) => with_runs(&options.tenant, async |runs| {
+            report::write(&runs, options).await
+        }),
         Command::Runs(options) => with_runs(&options.tenant, async |runs| {
             let listed = runs.runs(options.limit).await;
             let listed = listed.map_err(|error| Failure::Unusable(chain(&error)))?;
@@ -205,20 +212,32 @@ async fn whole(runs: &RunStore, id: RunId) -> Result<(Run, Vec<Step>), Failure> 
     }
 }
 
-async fn compare(runs: &RunStore, options: &Compare) -> Result<CommandOutput, Failure> {
-    let (_, first) = whole(runs, options.first).await?;
-    let (_, second) = whole(runs, options.second).await?;
+async fn compare(store: Arc<SqliteStore>, options: &Compare) -> Result<CommandOutput, Failure> {
+    let site = Site::new(store, &options.tenant).await?;
+    let (one, first) = whole(&site.runs, options.first).await?;
+    let (other, second) = whole(&site.runs, options.second).await?;
+    report::summary(&one)?;
+    report::summary(&other)?;
     let comparison = PlanComparison::new(&first, &second);
+    let apart = other.started.signed_duration_since(one.started).abs();
+    let is_settled = comparison.is_settled(&site.times(apart).await?);
+    let verdict = if is_settled {
+        "settled: test mode can end"
+    } else {
+        "not settled: the plans differ too much, are less than an interval apart, or requests still come"
+    };
     let lines = [
         format!("{} lines differ", comparison.differences()),
         format!("{} in both, with other content", comparison.changed),
         format!("{} only in run {}", comparison.only_first, options.first),
         format!("{} only in run {}", comparison.only_second, options.second),
         format!("{} the same", comparison.same),
+        verdict.to_owned(),
     ];
     let json = json!({
         "changed": comparison.changed,
         "differences": comparison.differences(),
+        "isSettled": is_settled,
         "onlyFirst": comparison.only_first,
         "onlySecond": comparison.only_second,
         "same": comparison.same,
@@ -226,54 +245,74 @@ async fn compare(runs: &RunStore, options: &Compare) -> Result<CommandOutput, Fa
     Ok(CommandOutput::new(json, lines))
 }
 
-async fn report(runs: &RunStore, options: &Report) -> Result<CommandOutput, Failure> {
-    let (run, steps) = whole(runs, options.run).await?;
-    let Some(summary) = &run.summary else {
-        let state = run.state;
-        let reason = run
-            .reason
-            .map(|reason| format!(": {reason}"))
-            .unwrap_or_default();
-        let problem = format!("run {} has no report: it is {state}{reason}", run.id);
-        return Err(Failure::Rejected(problem));
-    };
-    let wants_json = options.tenant.store.wants_json();
-    let default = if wants_json {
-        ReportFormat::Json
-    } else {
-        ReportFormat::Table
-    };
-    let mut text = Vec::new();
-    let written = || -> std::io::Result<()> {
-        let format = options.format.unwrap_or(default);
-        let mut report = ReportWriter::new(format, &mut text, summary)?;
-        for step in &steps {
-            report.add(step)?;
-        }
-        report.finish()
-    };
-    let mut written = written;
-    written().map_err(|error| Failure::Unusable(error.to_string()))?;
-    output::say_bytes(&text);
-    Ok(CommandOutput::new(Value::Null, []))
+async fn now(store: Arc<SqliteStore>, options: &Now) -> Result<CommandOutput, Failure> {
+    let site = Site::new(store, &options.tenant).await?;
+    if site.staged.is_empty() {
+        let problem = "no connection of the tenant has staged delivery: set `delivery=staged`";
+        return Err(Failure::Rejected(problem.to_owned()));
+    }
+    let asked = site.runs.ask(&options.by.by, Clock::default().now()).await;
+    let asked = asked.map_err(|error| Failure::Unusable(chain(&error)))?;
+    Ok(CommandOutput::line(as_json(&asked), asked.id.to_string()))
+}
+
+/// A tenant with its connections that have staged delivery.
+struct Site {
+    admin: TenantAdmin,
+    runs: RunStore,
+    staged: Vec<(Connection, ConnectionSettings)>,
+    tenant: TenantId,
+}
+
+impl Site {
+    async fn new(store: Arc<SqliteStore>, tenant: &TenantArgs) -> Result<Self, Failure> {
+        let tenant = tenant.id();
+        let admin = TenantAdmin::new(store.clone());
+        admin.tenant(&tenant).await?;
+        let staged = |connection: Connection| {
+            let settings = ConnectionSettings::from_json(&connection.settings).ok()?;
+            settings.is_staged().then_some((connection, settings))
+        };
+        let connections = admin.connections(&tenant).await?.into_iter();
+        Ok(Site {
+            admin,
+            runs: RunStore::new(store, tenant.clone()),
+            staged: connections.filter_map(staged).collect(),
+            tenant,
+        })
+    }
+
+    /// The times by which two plans are settled: the longest ones of all connections.
+    async fn times(&self, apart: TimeDelta) -> Result<SettleTimes, Failure> {
+        let tokens = self.admin.tokens(&self.tenant).await?;
+        let is_staged = |token: &&TokenRecord| {
+            let mut staged = self.staged.iter();
+            staged.any(|(connection, _)| connection.id == token.connection)
+        };
+        let used = tokens.iter().filter(is_staged);
+        let last = used.filter_map(|token| token.last_used).max();
+        let now = Clock::default().now();
+        let quiet_for = last.map_or(TimeDelta::MAX, |last| now.signed_duration_since(last));
+        let mut times = SettleTimes::new(apart, quiet_for);
+        let longest = |default: TimeDelta, chosen: fn(&ConnectionSettings) -> Option<Duration>| {
+            let each = self.staged.iter().map(|(_, settings)| {
+                let chosen = chosen(settings).and_then(|long| TimeDelta::from_std(long).ok());
+                chosen.unwrap_or(default)
+            });
+            each.max().unwrap_or(default)
+        };
+        times.interval = longest(times.interval, |settings| settings.interval);
+        times.quiet = longest(times.quiet, |settings| settings.quiet);
+        Ok(times)
+    }
 }
 
 async fn status(store: Arc<SqliteStore>, options: &Selected) -> Result<CommandOutput, Failure> {
-    let tenant = options.tenant.id();
-    let admin = TenantAdmin::new(store.clone());
-    admin.tenant(&tenant).await?;
-    let mut connections = Vec::new();
-    for connection in admin.connections(&tenant).await? {
-        match ConnectionSettings::from_json(&connection.settings) {
-            Ok(settings) if settings.is_staged() => connections.push((connection, settings)),
-            _ => {}
-        }
-    }
-    let runs = RunStore::new(store, tenant);
+    let site = Site::new(store, &options.tenant).await?;
     let failed = |error: StoreError| Failure::Unusable(chain(&error));
-    let last = runs.runs(1).await.map_err(failed)?.pop();
+    let last = site.runs.runs(1).await.map_err(failed)?.pop();
     let mode = |settings: &ConnectionSettings| if settings.test_mode { "test" } else { "live" };
-    let rows = connections.iter().map(|(connection, settings)| {
+    let rows = site.staged.iter().map(|(connection, settings)| {
         let authoritative = if settings.authoritative {
             "authoritative"
         } else {
@@ -291,7 +330,7 @@ async fn status(store: Arc<SqliteStore>, options: &Selected) -> Result<CommandOu
         Some(run) => lines.extend(runs_table(std::slice::from_ref(run))),
         None => lines.push("no run yet".to_owned()),
     }
-    let connection = |(connection, settings): &(scimkit::store::Connection, ConnectionSettings)| {
+    let connection = |(connection, settings): &(Connection, ConnectionSettings)| {
         json!({
             "authoritative": settings.authoritative,
             "id": connection.id.as_str(),
@@ -299,7 +338,7 @@ async fn status(store: Arc<SqliteStore>, options: &Selected) -> Result<CommandOu
         })
     };
     let json = json!({
-        "connections": connections.iter().map(connection).collect::<Vec<_>>(),
+        "connections": site.staged.iter().map(connection).collect::<Vec<_>>(),
         "lastRun": last.as_ref().map(as_json),
     });
     Ok(CommandOutput::new(json, lines))

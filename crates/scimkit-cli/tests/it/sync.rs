@@ -7,7 +7,7 @@ use scimkit::{
     Mapping, MemoryStore, RequestContext, Server, Settings, SqliteStore,
     provision::{
         ConnectionAuthenticator,
-        sync::{Directory as _, StoreDirectory, SyncRunner},
+        sync::{Directory as _, DirectoryChange, StepId, StoreDirectory, SyncRunner},
     },
     store::TenantId,
 };
@@ -129,6 +129,12 @@ async fn test_mode_is_read_as_a_report_and_left() {
             .to_lowercase()
             .starts_with("<!doctype html>")
     );
+    let page = world.file.beside("report.html");
+    let write = format!("sync report 1 --format html --output {page}");
+    assert_eq!(world.file.done(&write), "wrote 1 steps of run 1\n");
+    let page = std::fs::read_to_string(&page).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
+    assert_eq!(world.file.run(&write).0, 2, "the file exists");
     let status = world.file.json("sync status");
     assert_eq!(status["connections"][0]["mode"], "test");
     assert_eq!(status["lastRun"]["id"], 1);
@@ -142,6 +148,7 @@ async fn test_mode_is_read_as_a_report_and_left() {
     );
     let compared = world.file.json("sync compare 1 2");
     assert_eq!(compared["same"], 1, "{compared}");
+    assert_eq!(compared["isSettled"], false);
 }
 
 #[tokio::test]
@@ -276,4 +283,81 @@ fn settings_of_staged_delivery_are_checked() {
         (&shown["interval"], &shown["groups"]),
         (&json!("20m"), &json!("accept"))
     );
+}
+
+#[tokio::test]
+async fn equal_plans_an_interval_apart_are_settled() {
+    let world = World::new("test_mode=true interval=0s quiet=0s");
+    world.create("babs@example.com").await;
+    for _ in 0..2 {
+        world.file.done("sync now");
+        world.runner.look().await;
+    }
+    let compared = world.file.json("sync compare 1 2");
+    assert_eq!(
+        (&compared["differences"], &compared["isSettled"]),
+        (&json!(0), &json!(true))
+    );
+    let text = world.file.done("sync compare 2 1");
+    assert!(text.ends_with("settled: test mode can end\n"), "{text}");
+}
+
+#[tokio::test]
+async fn values_in_reports_can_not_steer_the_terminal() {
+    let world = World::new("test_mode=true journal=full");
+    world.create("a\u{202e}\u{9b}2J@example.com").await;
+    world.file.done("sync now");
+    world.runner.look().await;
+    for format in ["table", "csv", "html", "json"] {
+        let text = world.file.done(&format!("sync report 1 --format {format}"));
+        assert!(text.contains("2J@example.com"), "{text}");
+        assert!(!text.contains(['\u{202e}', '\u{9b}']), "{format}: {text}");
+    }
+    let report = world.file.json("sync report 1");
+    assert_eq!(report["steps"][0]["name"], "a\u{202e}\u{9b}2J@example.com");
+    let lines = world.file.done("activity export --json");
+    let rows: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let shown = serde_json::to_string(&rows).unwrap();
+    assert!(shown.contains('\u{202e}'), "{shown}");
+}
+
+#[tokio::test]
+async fn second_import_of_a_file_changes_nothing() {
+    let world = World::new("");
+    let csv = world.file.beside("exempt.csv");
+    std::fs::write(&csv, "Email,Provisioning Managed\nbabs@example.com,false\n").unwrap();
+    let change = DirectoryChange::CreateUser(
+        json!({"email": "babs@example.com"})
+            .as_object()
+            .unwrap()
+            .clone(),
+    );
+    let created = world.directory.apply(&StepId::new("1"), &change).await;
+    created.unwrap();
+    world.file.done(&format!("exemption import {csv}"));
+    world.create("babs@example.com").await;
+    world.file.done("sync now");
+    world.runner.look().await;
+    let bound = world.file.json("exemption list");
+    assert_eq!(bound["exemptions"][0]["isPending"], false, "{bound}");
+    let again = world.file.json(&format!("exemption import {csv}"));
+    assert_eq!(
+        (&again["started"], &again["unchanged"]),
+        (&json!([]), &json!(1))
+    );
+    assert_eq!(world.file.json("exemption list"), bound);
+}
+
+#[test]
+fn run_needs_staged_delivery() {
+    let file = File::new();
+    file.done("tenant create");
+    file.done("connection create");
+    let (status, _, error) = file.run("sync now");
+    let expected =
+        "error: no connection of the tenant has staged delivery: set `delivery=staged`\n";
+    assert_eq!((status, error.as_str()), (1, expected));
 }
