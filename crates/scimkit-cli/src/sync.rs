@@ -1,24 +1,22 @@
 //! `scimkit sync`: the runs of staged delivery.
 
 mod report;
+mod settling;
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
 
-use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 use scimkit::{
-    SqliteStore, TenantId,
+    SqliteStore,
     provision::{
         Clock, ConnectionSettings, TenantAdmin,
-        sync::{
-            Category, PlanComparison, ReportFormat, Run, RunId, RunState, RunStore, SettleTimes,
-            Step,
-        },
+        sync::{Category, ReportFormat, Run, RunId, RunState, RunStore, Step},
     },
-    store::{Connection, StoreError, TokenRecord},
+    store::{Connection, StoreError},
 };
 use serde_json::{Value, json};
 
+use self::settling::Site;
 use crate::{
     chain, exit,
     store_args::{CommandOutput, Failure, IfMissing, TenantArgs, instant, minute},
@@ -142,7 +140,9 @@ pub(crate) fn run(command: &Command) -> ExitCode {
         }),
         Command::Compare(options) => {
             let store = &options.tenant.store;
-            store.run_on_store(IfMissing::Fail, async |store| compare(store, options).await)
+            store.run_on_store(IfMissing::Fail, async |store| {
+                settling::compare(store, options).await
+            })
         }
         Command::Now(options) => {
             let store = &options.tenant.store;
@@ -212,39 +212,6 @@ async fn whole(runs: &RunStore, id: RunId) -> Result<(Run, Vec<Step>), Failure> 
     }
 }
 
-async fn compare(store: Arc<SqliteStore>, options: &Compare) -> Result<CommandOutput, Failure> {
-    let site = Site::new(store, &options.tenant).await?;
-    let (one, first) = whole(&site.runs, options.first).await?;
-    let (other, second) = whole(&site.runs, options.second).await?;
-    report::summary(&one)?;
-    report::summary(&other)?;
-    let comparison = PlanComparison::new(&first, &second);
-    let apart = other.started.signed_duration_since(one.started).abs();
-    let is_settled = comparison.is_settled(&site.times(apart).await?);
-    let verdict = if is_settled {
-        "settled: test mode can end"
-    } else {
-        "not settled: the plans differ too much, are less than an interval apart, or requests still come"
-    };
-    let lines = [
-        format!("{} lines differ", comparison.differences()),
-        format!("{} in both, with other content", comparison.changed),
-        format!("{} only in run {}", comparison.only_first, options.first),
-        format!("{} only in run {}", comparison.only_second, options.second),
-        format!("{} the same", comparison.same),
-        verdict.to_owned(),
-    ];
-    let json = json!({
-        "changed": comparison.changed,
-        "differences": comparison.differences(),
-        "isSettled": is_settled,
-        "onlyFirst": comparison.only_first,
-        "onlySecond": comparison.only_second,
-        "same": comparison.same,
-    });
-    Ok(CommandOutput::new(json, lines))
-}
-
 async fn now(store: Arc<SqliteStore>, options: &Now) -> Result<CommandOutput, Failure> {
     let site = Site::new(store, &options.tenant).await?;
     if site.staged.is_empty() {
@@ -254,57 +221,6 @@ async fn now(store: Arc<SqliteStore>, options: &Now) -> Result<CommandOutput, Fa
     let asked = site.runs.ask(&options.by.by, Clock::default().now()).await;
     let asked = asked.map_err(|error| Failure::Unusable(chain(&error)))?;
     Ok(CommandOutput::line(as_json(&asked), asked.id.to_string()))
-}
-
-/// A tenant with its connections that have staged delivery.
-struct Site {
-    admin: TenantAdmin,
-    runs: RunStore,
-    staged: Vec<(Connection, ConnectionSettings)>,
-    tenant: TenantId,
-}
-
-impl Site {
-    async fn new(store: Arc<SqliteStore>, tenant: &TenantArgs) -> Result<Self, Failure> {
-        let tenant = tenant.id();
-        let admin = TenantAdmin::new(store.clone());
-        admin.tenant(&tenant).await?;
-        let staged = |connection: Connection| {
-            let settings = ConnectionSettings::from_json(&connection.settings).ok()?;
-            settings.is_staged().then_some((connection, settings))
-        };
-        let connections = admin.connections(&tenant).await?.into_iter();
-        Ok(Site {
-            admin,
-            runs: RunStore::new(store, tenant.clone()),
-            staged: connections.filter_map(staged).collect(),
-            tenant,
-        })
-    }
-
-    /// The times by which two plans are settled: the longest ones of all connections.
-    async fn times(&self, apart: TimeDelta) -> Result<SettleTimes, Failure> {
-        let tokens = self.admin.tokens(&self.tenant).await?;
-        let is_staged = |token: &&TokenRecord| {
-            let mut staged = self.staged.iter();
-            staged.any(|(connection, _)| connection.id == token.connection)
-        };
-        let used = tokens.iter().filter(is_staged);
-        let last = used.filter_map(|token| token.last_used).max();
-        let now = Clock::default().now();
-        let quiet_for = last.map_or(TimeDelta::MAX, |last| now.signed_duration_since(last));
-        let mut times = SettleTimes::new(apart, quiet_for);
-        let longest = |default: TimeDelta, chosen: fn(&ConnectionSettings) -> Option<Duration>| {
-            let each = self.staged.iter().map(|(_, settings)| {
-                let chosen = chosen(settings).and_then(|long| TimeDelta::from_std(long).ok());
-                chosen.unwrap_or(default)
-            });
-            each.max().unwrap_or(default)
-        };
-        times.interval = longest(times.interval, |settings| settings.interval);
-        times.quiet = longest(times.quiet, |settings| settings.quiet);
-        Ok(times)
-    }
 }
 
 async fn status(store: Arc<SqliteStore>, options: &Selected) -> Result<CommandOutput, Failure> {
