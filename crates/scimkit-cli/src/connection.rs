@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::ExitCode, sync::Arc};
 
 use clap::{Args, Subcommand};
 use scimkit::{
-    ConnectionId, Settings, TenantId,
+    ConnectionId, Settings, SqliteStore, TenantId,
     provision::{ConnectionSettings, TenantAdmin, tenant_url},
     store::{Connection, TenantLimits},
 };
@@ -14,6 +14,7 @@ use crate::{
     exit, files, output,
     schemas::{CustomTransforms, Schemas},
     store_args::{CommandOutput, Failure, IfMissing, TenantArgs, instant, minute},
+    sync,
     table::table,
 };
 
@@ -75,7 +76,7 @@ pub(crate) enum Command {
     Show(Selected),
     /// Change the name or the settings of a connection
     #[command(alias = "set", after_help = SETTINGS)]
-    Update(Change),
+    Update(Update),
     /// Print the URL to enter in the identity provider
     ///
     /// All connections of a tenant have the same URL: the token tells them apart.
@@ -112,6 +113,16 @@ pub(crate) struct Create {
     /// Limit on the number of connections of the tenant [default: 100]
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
+
+    #[command(flatten)]
+    connection: Change,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Update {
+    /// Leave test mode although the plans of its runs still differ
+    #[arg(long)]
+    unsettled: bool,
 
     #[command(flatten)]
     connection: Change,
@@ -246,8 +257,8 @@ pub(crate) fn run(command: &Command) -> ExitCode {
             options.tenant.store.run(IfMissing::Fail, shown)
         }
         Command::Update(options) => {
-            let store = &options.tenant.store;
-            store.run(IfMissing::Fail, async |admin| update(admin, options).await)
+            let store = &options.connection.tenant.store;
+            store.run_on_store(IfMissing::Fail, async |store| update(store, options).await)
         }
         Command::Url(options) => {
             let store = &options.selected.tenant.store;
@@ -318,10 +329,18 @@ async fn remove(admin: TenantAdmin, options: &Selected) -> Result<CommandOutput,
     Ok(CommandOutput::line(json!({ "removed": id.as_str() }), text))
 }
 
-async fn update(admin: TenantAdmin, options: &Change) -> Result<CommandOutput, Failure> {
+async fn update(store: Arc<SqliteStore>, options: &Update) -> Result<CommandOutput, Failure> {
+    let unsettled = options.unsettled;
+    let options = &options.connection;
+    let admin = TenantAdmin::new(store.clone());
     let id = ConnectionId::from(options.id());
     let seen = admin.connection(&options.tenant.id(), &id).await?;
     let rules = options.apply(&seen.settings)?;
+    let was_test = ConnectionSettings::from_json(&seen.settings)
+        .is_ok_and(|before| before.is_staged() && before.test_mode);
+    if was_test && rules.is_staged() && !rules.test_mode && !unsettled {
+        sync::check_settled(store, &options.tenant, &id).await?;
+    }
     let name = options.name.as_deref().unwrap_or(&seen.name);
     let changed = admin.change_connection(&seen, name, &rules);
     Ok(shown(&changed.await?))

@@ -17,6 +17,7 @@ use scimkit::{
 use serde_json::{Value, json};
 
 use self::settling::Site;
+pub(crate) use self::settling::check_settled;
 use crate::{
     chain, exit,
     store_args::{CommandOutput, Failure, IfMissing, TenantArgs, instant, minute},

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use scimkit::{
-    SqliteStore, TenantId,
+    ConnectionId, SqliteStore, TenantId,
     provision::{
         Clock, ConnectionSettings, TenantAdmin,
-        sync::{PlanComparison, RunStore, SettleTimes},
+        sync::{PlanComparison, RunState, RunStore, SettleTimes},
     },
     store::{Connection, Journal as _, JournalQuery, JournalSubject, StoreError, TenantStore as _},
 };
@@ -18,6 +18,9 @@ use crate::{
     chain,
     store_args::{CommandOutput, Failure, TenantArgs},
 };
+
+/// The number of runs among which those in test mode are.
+const RUNS: u32 = 200;
 
 pub(super) async fn compare(
     store: Arc<SqliteStore>,
@@ -53,6 +56,38 @@ pub(super) async fn compare(
         "same": comparison.same,
     });
     Ok(CommandOutput::new(json, lines))
+}
+
+/// Checks that the newest plan of a connection in test mode hardly differs from one that is an interval older.
+pub(crate) async fn check_settled(
+    store: Arc<SqliteStore>,
+    tenant: &TenantArgs,
+    connection: &ConnectionId,
+) -> Result<(), Failure> {
+    let site = Site::new(store, tenant).await?;
+    let runs = site.runs.runs(RUNS).await;
+    let runs = runs.map_err(|error| Failure::Unusable(chain(&error)))?;
+    let mut tests = runs
+        .iter()
+        .filter(|run| run.state == RunState::Test && run.connections.contains(connection.as_str()));
+    if let Some(newest) = tests.next() {
+        let (_, second) = whole(&site.runs, newest.id).await?;
+        for older in tests {
+            let apart = newest.started.signed_duration_since(older.started);
+            let times = site.times(apart).await?;
+            if apart >= times.interval {
+                let (_, first) = whole(&site.runs, older.id).await?;
+                if PlanComparison::new(&first, &second).is_settled(&times) {
+                    return Ok(());
+                }
+                break;
+            }
+        }
+    }
+    let problem = format!(
+        "the plans of `{connection}` are not settled: compare them with `scimkit sync compare`, or pass `--unsettled`"
+    );
+    Err(Failure::Rejected(problem))
 }
 
 /// A tenant with its connections that have staged delivery.

@@ -139,7 +139,15 @@ async fn test_mode_is_read_as_a_report_and_left() {
     assert_eq!(status["connections"][0]["mode"], "test");
     assert_eq!(status["lastRun"]["id"], 1);
 
-    world.file.done("connection update entra test_mode=false");
+    let (status, _, error) = world.file.run("connection update entra test_mode=false");
+    assert_eq!(status, 1);
+    assert!(
+        error.contains("the plans of `entra` are not settled"),
+        "{error}"
+    );
+    world
+        .file
+        .done("connection update entra test_mode=false --unsettled");
     world.file.done("sync now");
     world.runner.look().await;
     assert_eq!(
@@ -300,6 +308,7 @@ async fn equal_plans_an_interval_apart_are_settled() {
     );
     let text = world.file.done("sync compare 2 1");
     assert!(text.ends_with("settled: test mode can end\n"), "{text}");
+    world.file.done("connection update entra test_mode=false");
 }
 
 #[tokio::test]
