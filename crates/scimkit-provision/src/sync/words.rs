@@ -72,7 +72,7 @@ pub(super) mod as_optional_time {
     use chrono::{DateTime, Utc};
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error};
 
-    use super::as_time;
+    use crate::sync::words::as_time;
 
     pub(crate) fn serialize<S: Serializer>(
         time: &Option<DateTime<Utc>>,

@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "the lints exempt tests, but not the functions next to them"
 )]
 

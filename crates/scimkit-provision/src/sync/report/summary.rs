@@ -72,7 +72,7 @@ impl ReportSummary {
     }
 
     /// Counts the steps again, some of which the directory has rejected.
-    pub(in crate::sync) fn recount(&mut self, steps: &[Step]) {
+    pub(crate) fn recount(&mut self, steps: &[Step]) {
         for counts in self.connections.values_mut() {
             counts.forget_steps();
         }
