@@ -193,7 +193,10 @@ impl Change {
         // With an invalid mapping, the server would reject every request of the connection. One that is stored already was
         // checked with the schemas of the application, which this command may not know.
         let mut changed = rules.clone();
-        if !self.settings().any(|setting| setting.starts_with("mapping=")) {
+        if !self
+            .settings()
+            .any(|setting| setting.starts_with("mapping="))
+        {
             changed.mapping = None;
         }
         let mut settings = Settings::new("");
