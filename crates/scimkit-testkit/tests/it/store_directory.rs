@@ -105,12 +105,16 @@ async fn directories() -> [(&'static str, StoreDirectory); 4] {
 }
 
 fn record(fields: Value) -> Record {
-    fields.as_object().unwrap().clone()
+    match fields {
+        Value::Object(fields) => fields,
+        other => panic!("{other}"),
+    }
 }
 
 fn difference(field: &str, after: Value) -> Difference {
-    let text = json!({"field": field, "before": null, "after": after});
-    serde_json::from_value(text).unwrap()
+    let mut text = record(json!({"field": field, "before": null}));
+    text.insert("after".to_owned(), after);
+    serde_json::from_value(Value::Object(text)).unwrap()
 }
 
 async fn create(directory: &StoreDirectory, step: &str, fields: Value) -> ResourceId {
