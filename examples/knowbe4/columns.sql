@@ -1,0 +1,19 @@
+-- The columns of people besides those of every product.
+ALTER TABLE person ADD COLUMN display_name TEXT;
+ALTER TABLE person ADD COLUMN directory_id TEXT;
+ALTER TABLE person ADD COLUMN job_title TEXT;
+ALTER TABLE person ADD COLUMN employee_number TEXT;
+ALTER TABLE person ADD COLUMN department TEXT;
+ALTER TABLE person ADD COLUMN division TEXT;
+ALTER TABLE person ADD COLUMN organization TEXT;
+ALTER TABLE person ADD COLUMN phone_number TEXT;
+ALTER TABLE person ADD COLUMN mobile_phone_number TEXT;
+ALTER TABLE person ADD COLUMN location TEXT;
+ALTER TABLE person ADD COLUMN manager_name TEXT;
+ALTER TABLE person ADD COLUMN manager_email TEXT;
+ALTER TABLE person ADD COLUMN custom_date_1 TEXT;
+ALTER TABLE person ADD COLUMN custom_date_2 TEXT;
+ALTER TABLE person ADD COLUMN custom_field_1 TEXT;
+ALTER TABLE person ADD COLUMN custom_field_2 TEXT;
+ALTER TABLE person ADD COLUMN custom_field_3 TEXT;
+ALTER TABLE person ADD COLUMN custom_field_4 TEXT;
