@@ -42,7 +42,7 @@ const PEOPLE: [(&str, &str); 30] = [
     ("Lynn", "Conway"),
     ("Margaret", "Hamilton"),
     ("Mary", "Jackson"),
-    ("Niklaus", "Wirth"),
+    ("Nancy", "Lynch"),
     ("Peter", "Naur"),
     ("Radia", "Perlman"),
     ("Shafi", "Goldwasser"),
