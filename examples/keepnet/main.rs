@@ -12,12 +12,15 @@ mod tests;
 
 use std::error::Error;
 
+use axum::Router;
 use product::Product;
 
 const PRODUCT: Product = Product {
     columns: include_str!("columns.sql"),
     mapping: include_str!("entra.toml"),
     name: "Keepnet",
+    organizations: &[],
+    pages: |_| Router::new(),
     resource_types: include_str!("../product/resource_types.json"),
     schemas: "[]",
     settings: r#"{"delivery": "staged", "test_mode": true, "groups": "accept",

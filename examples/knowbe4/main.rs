@@ -11,12 +11,15 @@ mod tests;
 
 use std::error::Error;
 
+use axum::Router;
 use product::Product;
 
 const PRODUCT: Product = Product {
     columns: include_str!("columns.sql"),
     mapping: include_str!("entra.toml"),
     name: "KnowBe4",
+    organizations: &[],
+    pages: |_| Router::new(),
     resource_types: include_str!("resource_types.json"),
     schemas: include_str!("schemas.json"),
     settings: r#"{"delivery": "staged", "test_mode": true, "authoritative": true, "cleared_fields": ["alias_emails"]}"#,

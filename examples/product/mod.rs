@@ -20,7 +20,7 @@ use scimkit::{
     Mapping, MemoryStore, Registry, RequestContext, Settings, SqliteStore, TableStore, TenantId,
     core::Mutability,
     provision::{
-        ConnectionSettings, TenantAdmin,
+        ConnectionSettings, NewToken, TenantAdmin,
         sync::{Directory, StoreDirectory, SyncRunner, SyncStore},
     },
     registry::RegistryBuilder,
@@ -28,7 +28,7 @@ use scimkit::{
     tables::RusqliteDriver,
 };
 use serde_json::{Value, json};
-use tables::Tables;
+pub(crate) use tables::Tables;
 use tokio::{net::TcpListener, signal, sync::watch};
 
 /// The attribute for the name of a manager, which some identity providers send although the RFC makes it read-only.
@@ -43,6 +43,10 @@ pub(crate) struct Product {
     pub(crate) mapping: &'static str,
     /// The name.
     pub(crate) name: &'static str,
+    /// The tenants besides `default`, each with a connection of its own.
+    pub(crate) organizations: &'static [&'static str],
+    /// The pages that only this product has.
+    pub(crate) pages: fn(Tables) -> Router,
     /// The resource types of the endpoint.
     pub(crate) resource_types: &'static str,
     /// The schemas of the endpoint, besides those of the RFC.
@@ -130,7 +134,6 @@ async fn serve<S: SyncStore>(
 
 /// What serves a product.
 pub(crate) struct Parts {
-    pub(crate) admin: TenantAdmin,
     pub(crate) app: Router,
     pub(crate) runner: SyncRunner,
 }
@@ -151,13 +154,12 @@ async fn parts<S: SyncStore>(
     product.configure(&admin, &settings).await?;
     let tables = Tables::open(path, product.columns)?;
     let directory = product.directory(&tables, options.seats).await?;
-    let directory: Arc<dyn Directory> = Arc::new(directory);
     Ok(Parts {
-        admin,
         app: tables
             .router()
-            .merge(scimkit::axum::router("/scim/v2", server)),
-        runner: SyncRunner::new(store, settings, move |_| Some(Arc::clone(&directory))),
+            .merge(scimkit::axum::router("/scim/v2", server))
+            .merge((product.pages)(tables)),
+        runner: SyncRunner::new(store, settings, move |tenant| Some(directory(tenant))),
     })
 }
 
@@ -171,28 +173,39 @@ impl Product {
         })?)
     }
 
-    /// Gives the connection staged delivery in test mode, unless it has its settings already.
+    /// Gives the connection of each tenant staged delivery in test mode, unless it has its settings already. Prints a token
+    /// for each organization.
     async fn configure(&self, admin: &TenantAdmin, settings: &Settings) -> Result<(), Problem> {
-        let (tenant, id) = (TenantId::default(), ConnectionId::default());
-        let connection = admin.connection(&tenant, &id).await?;
-        if connection.revision > 1 {
-            return Ok(());
+        let id = ConnectionId::default();
+        let organizations = self.organizations.iter().map(|id| TenantId::from(*id));
+        for tenant in [TenantId::default()].into_iter().chain(organizations) {
+            admin.ensure_connection(&tenant, &id).await?;
+            let connection = admin.connection(&tenant, &id).await?;
+            if connection.revision > 1 {
+                continue;
+            }
+            let mut own = ConnectionSettings::from_json(self.settings)?;
+            own.mapping = Some(self.mapping.to_owned());
+            own.apply_to(settings, &Mapping::builder())?;
+            admin
+                .change_connection(&connection, self.name, &own)
+                .await?;
+            if tenant != TenantId::default() {
+                let token = admin
+                    .create_token(&tenant, &id, &NewToken::new("first"))
+                    .await?;
+                print_token(&tenant, token.token.reveal());
+            }
         }
-        let mut own = ConnectionSettings::from_json(self.settings)?;
-        own.mapping = Some(self.mapping.to_owned());
-        own.apply_to(settings, &Mapping::builder())?;
-        admin
-            .change_connection(&connection, self.name, &own)
-            .await?;
         Ok(())
     }
 
-    /// Makes the tables of the product a directory. Its schemas have an extension for what no identity provider sends.
+    /// Makes the tables of the product a directory for each tenant. Their schemas have an extension for what no identity provider sends.
     async fn directory(
         &self,
         tables: &Tables,
         seats: Option<u64>,
-    ) -> Result<StoreDirectory, Problem> {
+    ) -> Result<impl Fn(&TenantId) -> Arc<dyn Directory> + Send + Sync + 'static, Problem> {
         let mut types: Value = serde_json::from_str(self.resource_types)?;
         for kind in types.as_array_mut().into_iter().flatten() {
             let extensions = kind.get_mut("schemaExtensions");
@@ -211,14 +224,23 @@ impl Product {
         let mapping = Mapping::builder().text(self.tables);
         let fields = Arc::new(mapping.clone().build(&registry)?);
         let (store, settings) = TableStore::builder(driver, mapping).open(settings).await?;
-        let context = RequestContext::new(TenantId::default(), Arc::new(settings));
-        let directory = StoreDirectory::new(store, context, fields)
-            .with_protected(|person| person.fields.get("admin") == Some(&Value::Bool(true)));
-        Ok(match seats {
-            Some(seats) => directory.with_capacity(seats),
-            None => directory,
+        let settings = Arc::new(settings);
+        Ok(move |tenant: &TenantId| {
+            let context = RequestContext::new(tenant.clone(), Arc::clone(&settings));
+            let directory = StoreDirectory::new(store.clone(), context, Arc::clone(&fields))
+                .with_protected(|person| person.fields.get("admin") == Some(&Value::Bool(true)));
+            let directory = match seats {
+                Some(seats) => directory.with_capacity(seats),
+                None => directory,
+            };
+            Arc::new(directory) as Arc<dyn Directory>
         })
     }
+}
+
+#[expect(clippy::print_stdout, reason = "this is the program's output")]
+fn print_token(tenant: &TenantId, token: &str) {
+    println!("Secret token of the organization `{tenant}`: {token}   (shown only once)");
 }
 
 #[expect(clippy::print_stdout, reason = "this is the program's output")]

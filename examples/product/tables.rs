@@ -101,8 +101,8 @@ impl Tables {
         if !connection.table_exists(None, "person")? {
             let transaction = connection.transaction()?;
             transaction.execute_batch(EVERY_PRODUCT)?;
-            transaction.execute_batch(columns)?;
             add_people(&transaction)?;
+            transaction.execute_batch(columns)?;
             transaction.commit()?;
         }
         Ok(Tables {
@@ -125,6 +125,14 @@ impl Tables {
             .route("/product/groups.json", get(async move || groups.groups()))
     }
 
+    /// Runs a job on the database.
+    pub(crate) fn with<T>(&self, job: impl FnOnce(&Connection) -> T) -> T {
+        job(&self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn people(&self) -> Response {
         let people = "SELECT person.*, (SELECT json_group_array(name ORDER BY name) FROM team
             JOIN team_person ON team_id = team.id WHERE person_id = person.id) AS groups
@@ -141,11 +149,7 @@ impl Tables {
     }
 
     fn rows(&self, sql: &str) -> Response {
-        let connection = self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let rows = || -> rusqlite::Result<Vec<Value>> {
+        let rows = self.with(|connection| -> rusqlite::Result<Vec<Value>> {
             let mut statement = connection.prepare_cached(sql)?;
             let names: Vec<String> = statement
                 .column_names()
@@ -154,8 +158,8 @@ impl Tables {
                 .collect();
             let rows = statement.query_map([], |row| shown(row, &names))?;
             rows.collect()
-        };
-        match rows() {
+        });
+        match rows {
             Ok(rows) => {
                 let json = [(CONTENT_TYPE, "application/json")];
                 (json, Value::from(rows).to_string()).into_response()

@@ -43,17 +43,17 @@ impl World {
         let options = Options::parse_from(arguments);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let parts = parts(product, &options, &listener, store.clone(), Some(&path)).await;
-        let Parts { admin, app, runner } = parts.unwrap();
+        let Parts { app, runner } = parts.unwrap();
         World {
             _folder: folder,
-            admin,
+            admin: TenantAdmin::new(store.clone()),
             app,
             runner,
             runs: RunStore::new(store, TenantId::default()),
         }
     }
 
-    async fn call(&self, request: Request<Body>) -> (StatusCode, Value) {
+    pub(crate) async fn call(&self, request: Request<Body>) -> (StatusCode, Value) {
         let response = self.app.clone().oneshot(request).await.unwrap();
         let status = response.status();
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();

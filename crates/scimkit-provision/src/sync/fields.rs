@@ -114,6 +114,16 @@ impl DeliveredFields {
         Ok(delivered.collect())
     }
 
+    /// Returns the path of a required attribute that a resource has no value of.
+    pub(super) fn missing(&self, resource: &Resource) -> Option<&str> {
+        let mut required = self.mapping.rules().filter(|rule| rule.is_required());
+        let missing = required.find(|rule| {
+            let values = rule.values(resource);
+            rule.default().is_none() && values.iter().all(Option::is_none)
+        })?;
+        missing.paths().next()
+    }
+
     /// Returns the delivered value of a field; none for a field that is not delivered, and without a value.
     fn value<'v>(&self, name: &str, value: Option<&'v Value>) -> Option<&'v Value> {
         let rule = self.fields.get(name)?;

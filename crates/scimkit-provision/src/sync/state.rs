@@ -4,7 +4,10 @@ use scimkit_mapping::Record;
 use scimkit_registry::{Resource, ResourceId};
 use scimkit_store::ConnectionId;
 
-use super::rules::{ConnectionRules, GroupSource};
+use super::{
+    fields::DeliveredFields,
+    rules::{ConnectionRules, GroupSource},
+};
 
 /// A user of the provisioned state.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,16 +40,22 @@ impl StateUser {
         let name = attributes.get("userName").and_then(|name| name.as_str());
         StateUser {
             connection,
-            fields: rules
-                .users
-                .record(user)
-                .map_err(|problem| problem.to_string()),
+            fields: fields(&rules.users, user),
             group: rules.groups.value_for(user),
             is_active: attributes.get("active").and_then(|active| active.as_bool()) != Some(false),
             name: name.unwrap_or(id.as_str()).to_owned(),
             id,
         }
     }
+}
+
+/// Returns the fields to deliver, or the reason why they can't be.
+fn fields(delivered: &DeliveredFields, resource: &Resource) -> Result<Record, String> {
+    if let Some(path) = delivered.missing(resource) {
+        return Err(format!("`{path}` is required"));
+    }
+    let record = delivered.record(resource);
+    record.map_err(|problem| problem.to_string())
 }
 
 /// A group of the provisioned state.
@@ -81,9 +90,7 @@ impl StateGroup {
             .get("displayName")
             .and_then(|name| name.as_str());
         let fields = match &rules.groups {
-            GroupSource::Mirrored(fields) => {
-                fields.record(group).map_err(|problem| problem.to_string())
-            }
+            GroupSource::Mirrored(delivered) => fields(delivered, group),
             GroupSource::Derived { .. } | GroupSource::Fixed(_) | GroupSource::None => {
                 Ok(Record::new())
             }
