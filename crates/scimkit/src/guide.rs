@@ -9,7 +9,7 @@
 //! | [`mapping`] | attribute mapping |
 //! | [`own_tables`], [`stores`] | your own tables, your own stores |
 //! | [`events`] | events after commit, webhooks |
-//! | [`staged`] | staged delivery: test mode, reports, guards, exemptions |
+//! | [`staged`], [`vendor_guides`] | staged delivery: test mode, reports, guards, exemptions; what vendors' guides expect |
 //! | [`entra`], [`okta`], [`onelogin`], [`jumpcloud`] | one identity provider each |
 //! | [`simulation`] | simulated identity providers, which report where a server differs from what they sent |
 //! | [`operations`], [`security`], [`journal`], [`performance`] | in production |
@@ -49,3 +49,4 @@ chapter!(simulation, "simulation.md");
 chapter!(staged, "staged.md");
 chapter!(stores, "stores.md");
 chapter!(tolerances, "tolerances.md");
+chapter!(vendor_guides, "vendor-guides.md");

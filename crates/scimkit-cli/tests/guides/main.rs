@@ -23,7 +23,10 @@ mod quickstart;
 mod session;
 mod shell;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use page::Page;
 use session::Session;
@@ -99,6 +102,47 @@ fn chapters_with_rust_are_modules_of_the_facade() {
         .filter(|page| !guide.contains(&format!("\"{}\"", page.name())))
         .map(|page| format!("crates/scimkit/src/guide.rs does not have {}", page.name()));
     check(&missing.collect::<Vec<_>>());
+}
+
+/// A word such as `run_that_fails` in the table of the vendors' guides is the name of a test.
+#[test]
+fn tests_that_the_vendors_guides_name_exist() {
+    let page = fs::read_to_string(root().join("docs/vendor-guides.md")).unwrap();
+    let words = page
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .flat_map(|line| line.split('`'));
+    let is_test = |word: &&str| {
+        let is_name = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+        word.matches('_').count() > 2 && word.chars().all(is_name)
+    };
+    let mut sources = String::new();
+    for folder in ["crates", "examples"] {
+        read_tests(&root().join(folder), &mut sources);
+    }
+    let names: Vec<_> = words.filter(is_test).collect();
+    assert!(names.len() > 20, "{names:?}");
+    let missing = names
+        .iter()
+        .filter(|name| !sources.contains(&format!("fn {name}(")));
+    check(
+        &missing
+            .map(|name| format!("no test `{name}`"))
+            .collect::<Vec<_>>(),
+    );
+}
+
+/// Adds the text of all files with tests below a folder.
+fn read_tests(folder: &Path, sources: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.to_string_lossy();
+        if path.is_dir() && !name.ends_with("target") {
+            read_tests(&path, sources);
+        } else if name.ends_with(".rs") && name.contains("test") {
+            sources.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
 }
 
 #[test]
