@@ -268,8 +268,9 @@ fn print_walk_through(
   scimkit sync runs                list the runs
   scimkit sync report RUN          who would be created, changed and archived, and why
   scimkit exemption import FILE    CSV with Email and Provisioning Managed
+  scimkit sync compare RUN RUN     whether two reports are settled
   scimkit connection update test_mode=false
-                                   go live: the next run delivers
+                                   go live: the next run delivers (--unsettled: before they are settled)
   scimkit sync approve RUN         let a run go on that a guard has blocked"
     );
     Ok(())
