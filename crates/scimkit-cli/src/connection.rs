@@ -37,6 +37,7 @@ Settings:
   journal=notice|full|off      how much the journal records of each change
   mapping=@FILE                attribute mapping
   capacities=JSON              limits on the number of resources
+  roles=JSON                   roles of users by their groups
 Staged delivery:
   delivery=direct|staged       whether runs deliver what is sent, from a state of its own
   test_mode=true|false         whether runs end with their report

@@ -1,6 +1,7 @@
 //! The settings that an operator chooses for a connection.
 
 mod capacity;
+mod roles;
 mod setting_values;
 mod staged;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     capacity::CapacitySetting,
+    roles::{GroupRole, RoleSettings},
     staged::{Delivery, GroupSourceSetting, GroupsSetting, GuardSettings, OnDelete},
 };
 use crate::{
@@ -124,6 +126,10 @@ pub struct ConnectionSettings {
     /// Whether changes without `If-Match` are rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require_if_match: Option<bool>,
+    /// The roles that users have by their groups, which should be the same for all connections of a tenant; in place of
+    /// those of the application. After a change, [`assign_roles`](crate::assign_roles) sets the roles of all users.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roles: Option<RoleSettings>,
     /// The time without a request after which nobody is archived for not being sent, in staged delivery; 7 days by default.
     #[serde(with = "staged::duration", skip_serializing_if = "Option::is_none")]
     pub silence: Option<Duration>,
@@ -162,6 +168,7 @@ impl Default for ConnectionSettings {
             patch_response: None,
             quiet: None,
             require_if_match: None,
+            roles: None,
             silence: None,
             test_mode: false,
             tolerance: None,
@@ -207,7 +214,7 @@ impl ConnectionSettings {
     /// the mapping may name.
     ///
     /// # Errors
-    /// The mapping or a capacity does not fit the schemas of the settings, or there are more than
+    /// The mapping, a role or a capacity does not fit the schemas of the settings, or there are more than
     /// [`CapacitySetting::MOST`] capacities.
     pub fn apply_to(
         &self,
@@ -234,16 +241,21 @@ impl ConnectionSettings {
             settings.policy.capacities.push(rule.capacity(&settings)?);
         }
         self.check_staged(&settings)?;
-        let Some(text) = &self.mapping else {
-            return Ok(settings);
-        };
-        let mapping = mappings.clone().text(text);
-        let mapping = mapping.build(&settings.registry).map_err(unfit)?;
-        if self.is_staged() {
+        if let Some(text) = &self.mapping {
+            let mapping = mappings.clone().text(text);
+            let mapping = mapping.build(&settings.registry).map_err(unfit)?;
             // The provisioned state has whatever is valid; runs deliver by the mapping.
-            return Ok(settings);
+            if !self.is_staged() {
+                settings = settings.with_mapping(Arc::new(mapping)).map_err(unfit)?;
+            }
         }
-        settings.with_mapping(Arc::new(mapping)).map_err(unfit)
+        if let Some(roles) = &self.roles {
+            let roles = roles.policy(&settings)?;
+            settings = settings.with_roles(roles).map_err(|_| {
+                ConnectionSettingsError::new("roles: the mapping has no rule for `roles`")
+            })?;
+        }
+        Ok(settings)
     }
 
     /// Whether runs deliver what the connection sends.

@@ -1,7 +1,7 @@
 //! The write engine: the rules for writes, which are the same for all stores.
 //!
 //! A [`Decision`] does no I/O. It names the facts that it needs, and a store loads them inside its transaction and
-//! under the tenant's lock. After at most three rounds, the decision returns the row [`Operations`] and one result per
+//! under the tenant's lock. After at most three rounds (six if roles follow from groups), the decision returns the row [`Operations`] and one result per
 //! write. A failed write, a rolled-back batch and a checked batch change no row, except for counters that are stored
 //! for the first time, so a store has nothing to undo.
 //!
@@ -38,6 +38,9 @@ mod policy;
 mod predicate_text;
 mod queries;
 mod request;
+mod role_needs;
+mod role_policy;
+mod roles;
 mod rows;
 mod tenant_changes;
 
@@ -53,6 +56,7 @@ pub use self::{
     },
     policy::{Capacity, CyclePolicy, DeletePolicy, Policy, UnknownMemberPolicy},
     request::{BatchAnswer, Outcome, WriteRequest},
+    role_policy::RolePolicy,
     rows::{Applied, Rejection, Rows, RowsError},
     tenant_changes::{EntryDecision, EntryFacts, connection_removed, decide_entry},
 };

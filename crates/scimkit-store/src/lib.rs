@@ -49,6 +49,7 @@
 //! Guide: [Your own stores](https://docs.rs/scimkit/latest/scimkit/guide/stores/index.html), [journal](https://docs.rs/scimkit/latest/scimkit/guide/journal/index.html).
 
 pub mod archive;
+mod assign_roles;
 mod batch;
 mod capabilities;
 mod cause;
@@ -78,6 +79,7 @@ mod tenant_limits;
 pub mod validate;
 
 pub use archive::Archive;
+pub use assign_roles::{AssignedRoles, assign_roles};
 pub use batch::{Base, Batch, ExpectedVersion, Intent, OnFailure, WriteOp, WriteOutcome, Written};
 /// Bytes that are cheap to clone.
 #[doc(no_inline)]
@@ -89,8 +91,8 @@ pub use cause::Cause;
 pub use chrono;
 pub use computed::{ResourceFacts, computed_attributes, element, location, meta, target_types};
 pub use connection_settings::{
-    CapacitySetting, ConnectionSettings, ConnectionSettingsError, Delivery, GroupSourceSetting,
-    GroupsSetting, GuardSettings, OnDelete,
+    CapacitySetting, ConnectionSettings, ConnectionSettingsError, Delivery, GroupRole,
+    GroupSourceSetting, GroupsSetting, GuardSettings, OnDelete, RoleSettings,
 };
 pub use context::RequestContext;
 pub use engine::{CyclePolicy, DeletePolicy, UnknownMemberPolicy};

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use scimkit_mapping::Mapping;
 use scimkit_registry::{Change, RegistrationError, Registry, Resource, Tolerance};
 
-use crate::{StoreError, engine::Policy};
+use crate::{
+    StoreError,
+    engine::{Policy, RolePolicy},
+};
 
 /// Whether the response to a PATCH contains the resource.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -173,13 +176,6 @@ impl RequestLimits {
     }
 }
 
-/// A mapping, and the schemas that it supports.
-#[derive(Debug, Clone)]
-struct Mapped {
-    described: Arc<Registry>,
-    mapping: Arc<Mapping>,
-}
-
 /// The effective settings of one connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -190,11 +186,13 @@ pub struct Settings {
     pub base_url: String,
     /// The effect of a create if the resource exists.
     pub create_policy: CreatePolicy,
+    /// The supported schemas, if they are not those of the registry.
+    described: Option<Arc<Registry>>,
     /// The address of the documentation for people, shown in `/ServiceProviderConfig`.
     pub documentation_uri: Option<String>,
     /// The limits of a request.
     pub limits: RequestLimits,
-    mapped: Option<Mapped>,
+    mapping: Option<Arc<Mapping>>,
     /// Whether the response to a PATCH contains the resource.
     pub patch_response: PatchResponse,
     /// The rules that the engine decides a write by.
@@ -218,9 +216,10 @@ impl Settings {
             aliases: AliasPolicy::default(),
             base_url,
             create_policy: CreatePolicy::default(),
+            described: None,
             documentation_uri: None,
             limits: RequestLimits::default(),
-            mapped: None,
+            mapping: None,
             patch_response: PatchResponse::default(),
             policy: Policy::default(),
             registry: Arc::new(Registry::standard()),
@@ -254,21 +253,55 @@ impl Settings {
     /// # Ok::<(), scimkit_registry::RegistrationError>(())
     /// ```
     pub fn with_mapping(mut self, mapping: Arc<Mapping>) -> Result<Self, RegistrationError> {
-        let described = Arc::new(mapping.supported_registry(&self.registry)?);
-        self.mapped = Some(Mapped { described, mapping });
+        self.mapping = Some(mapping);
+        self.describe()
+    }
+
+    /// Sets the rules by which the roles of users follow from their groups. `/Schemas` shows `roles` as read-only, with
+    /// the roles that users can have as canonical values.
+    ///
+    /// # Errors
+    /// [`RegistrationError::UnknownAttribute`], if the mapping does not support `roles`.
+    ///
+    /// # Example
+    /// ```
+    /// use scimkit_store::{Settings, engine::RolePolicy};
+    ///
+    /// let settings = Settings::new("https://app.example/scim/v2");
+    /// let roles = RolePolicy::new(&settings.registry).unwrap().with_default("member");
+    /// let settings = settings.with_roles(roles)?;
+    /// let user = settings.described().resource_type("User").unwrap();
+    /// let value = user.attr(user.attribute_id("roles.value").unwrap());
+    /// assert_eq!(value.definition().canonical_values, ["member"]);
+    /// # Ok::<(), scimkit_registry::RegistrationError>(())
+    /// ```
+    ///
+    /// [RFC 7643 section 7](https://www.rfc-editor.org/rfc/rfc7643#section-7)
+    pub fn with_roles(mut self, roles: RolePolicy) -> Result<Self, RegistrationError> {
+        self.policy.roles = Some(Arc::new(roles));
+        self.describe()
+    }
+
+    /// Computes the supported schemas.
+    fn describe(mut self) -> Result<Self, RegistrationError> {
+        let mapping = self.mapping.as_ref();
+        let supported = mapping.map(|mapping| mapping.supported_registry(&self.registry));
+        self.described = supported.transpose()?.map(Arc::new);
+        if let Some(roles) = &self.policy.roles {
+            self.described = Some(Arc::new(roles.described(self.described())?));
+        }
         Ok(self)
     }
 
     /// Returns the mapping, if there is one.
     #[must_use]
     pub fn mapping(&self) -> Option<&Arc<Mapping>> {
-        self.mapped.as_ref().map(|mapped| &mapped.mapping)
+        self.mapping.as_ref()
     }
 
-    /// Returns the schemas and resource types for discovery: what the mapping supports, or all of them.
+    /// Returns the schemas and resource types for discovery: what the mapping supports, or all of them, and the roles.
     #[must_use]
     pub fn described(&self) -> &Arc<Registry> {
-        let mapped = self.mapped.as_ref();
-        mapped.map_or(&self.registry, |mapped| &mapped.described)
+        self.described.as_ref().unwrap_or(&self.registry)
     }
 }

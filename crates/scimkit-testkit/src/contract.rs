@@ -42,6 +42,7 @@ mod parallel;
 mod queries;
 mod random;
 mod resources;
+mod roles;
 pub mod sql_driver;
 mod store_check;
 mod subject;
@@ -103,6 +104,7 @@ pub fn checks() -> Vec<StoreCheck> {
         clock::CHECKS,
         members::CHECKS,
         cycles::CHECKS,
+        roles::CHECKS,
         queries::CHECKS,
         cursors::CHECKS,
         bytes::CHECKS,

@@ -1,6 +1,6 @@
 //! The counters of the live resources of a type, and of those that satisfy a predicate.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use scimkit_registry::{Meter, Predicate, Resource, ResourceType, ResourceView};
 
@@ -12,6 +12,7 @@ use super::{
     policy::Capacity,
     predicate_text,
     request::Request,
+    role_policy::RolePolicy,
 };
 use crate::StoreError;
 
@@ -130,11 +131,12 @@ impl Counted<'_> {
 
 impl<'d> Counters<'d> {
     pub(super) fn new(requests: &'d [Request], known: &'d Known) -> Self {
-        let kinds: BTreeMap<&str, &Arc<ResourceType>> = requests
-            .iter()
-            .flat_map(|request| &request.writes)
-            .map(|prepared| (prepared.write.kind().name(), prepared.write.kind()))
-            .collect();
+        let writes = requests.iter().flat_map(|request| &request.writes);
+        let written = writes.map(|prepared| prepared.write.kind());
+        let policies = requests.iter().filter_map(|r| r.policy.roles.as_deref());
+        let written = written.chain(policies.map(RolePolicy::user));
+        let kinds: BTreeMap<&str, &Arc<ResourceType>> =
+            written.map(|kind| (kind.name(), kind)).collect();
         let capacities = || requests.iter().flat_map(|r| &r.policy.capacities);
         let stored = known.counters().map(|row| (&row.counter, Some(row)));
         let counted = known.counts().keys().map(|counter| (counter, None));
@@ -182,6 +184,12 @@ impl<'d> Counters<'d> {
         }
     }
 
+    /// Returns the counters whose counts are not the earlier ones, with both counts.
+    fn changed(&self, mark: &[Option<u64>]) -> impl Iterator<Item = (&CounterRef, u64, u64)> {
+        let pairs = self.0.iter().zip(mark);
+        pairs.filter_map(|(counter, before)| Some((counter.counter, (*before)?, counter.count?)))
+    }
+
     pub(super) fn apply(&mut self, moves: Moves) {
         for (at, count) in moves {
             if let Some(counter) = self.0.get_mut(at) {
@@ -225,12 +233,48 @@ impl<'d> Counters<'d> {
 }
 
 impl Decider<'_> {
-    /// Returns the counts after a live resource is added, changed or removed.
+    /// Returns the counts after a live resource is added, changed or removed, and checks them.
     ///
     /// # Errors
     /// - [`StoreError::CapacityExceeded`]: a count would exceed the maximum of a capacity.
     /// - [`StoreError::TooFewLeft`]: a count would fall below its minimum.
     pub(super) fn counted(
+        &self,
+        request: &Request,
+        kind: &ResourceType,
+        documents: (Option<&Resource>, Option<&Resource>),
+    ) -> Result<Moves, StoreError> {
+        let moves = self.moved(request, kind, documents)?;
+        self.check_moves(request, &moves)?;
+        Ok(moves)
+    }
+
+    /// Checks the counts after one resource is added, changed or removed.
+    pub(super) fn check_moves(&self, request: &Request, moves: &Moves) -> Result<(), StoreError> {
+        for (at, after) in moves {
+            let counter = self.counters.0.get(*at);
+            let counts = counter.and_then(|counter| Some((counter, counter.count?, (*after)?)));
+            if let Some((counter, before, after)) = counts {
+                check_count(request, counter.counter, (before, after))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the counts after all changes since these counts.
+    pub(super) fn check_counts(
+        &self,
+        request: &Request,
+        mark: &[Option<u64>],
+    ) -> Result<(), StoreError> {
+        for (counter, before, after) in self.counters.changed(mark) {
+            check_count(request, counter, (before, after))?;
+        }
+        Ok(())
+    }
+
+    /// Returns the counts after a live resource is added, changed or removed.
+    pub(super) fn moved(
         &self,
         request: &Request,
         kind: &ResourceType,
@@ -246,20 +290,25 @@ impl Decider<'_> {
                 continue;
             };
             match (before, after) {
-                (false, true) => {
-                    let count = count.saturating_add(1);
-                    check_limit(request, counter.counter, count)?;
-                    moves.push((at, Some(count)));
-                }
-                (true, false) => {
-                    let count = count.saturating_sub(1);
-                    check_least(request, counter.counter, count)?;
-                    moves.push((at, Some(count)));
-                }
+                (false, true) => moves.push((at, Some(count.saturating_add(1)))),
+                (true, false) => moves.push((at, Some(count.saturating_sub(1)))),
                 _ => {}
             }
         }
         Ok(moves)
+    }
+}
+
+/// Rejects a count that has become greater than a maximum in the policy of the batch, or smaller than a minimum.
+fn check_count(
+    request: &Request,
+    counter: &CounterRef,
+    (before, after): (u64, u64),
+) -> Result<(), StoreError> {
+    match after.cmp(&before) {
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => check_limit(request, counter, after),
+        Ordering::Less => check_least(request, counter, after),
     }
 }
 

@@ -92,9 +92,21 @@ impl Decider<'_> {
         self.counters.roll_back(mark.counts);
     }
 
-    /// Decides one write. A failed write has no effect.
+    /// Decides one write, with the roles that follow from it. A failed write has no effect.
     fn write(&mut self, request: &Request, prepared: &Prepared) -> Result<Written, StoreError> {
         request.budget.charge(weight(&prepared.write))?;
+        if request.policy.roles.is_none() {
+            return self.write_one(request, prepared);
+        }
+        let mark = self.mark();
+        let answer = self.write_one(request, prepared);
+        if answer.is_err() {
+            self.roll_back(mark);
+        }
+        answer
+    }
+
+    fn write_one(&mut self, request: &Request, prepared: &Prepared) -> Result<Written, StoreError> {
         match &prepared.write {
             WriteOp::Create {
                 change,
@@ -179,6 +191,8 @@ impl Decider<'_> {
     ) -> Result<Written, StoreError> {
         let kind = edit.change.kind();
         let id = edit.id;
+        let with_roles = self.with_roles(request, (id, None), edit.change)?;
+        let edit = edit.with_change(with_roles.as_ref());
         let edits = key_edits(None, edit.keys);
         self.check_unique(edit, &edits)?;
         let members = self.member_edits(request, id, edit.change)?;
@@ -193,6 +207,8 @@ impl Decider<'_> {
             let moves = self.counted(request, kind, (None, Some(&nothing)))?;
             (moves, Document::from_text(edit.change.text_after(&nothing)))
         };
+        let with_roles = (None, Some(&document));
+        let with_roles = self.members_with_roles(request, (kind, id), with_roles, &members)?;
         let mut details = self.details(request, edit.change, None);
         add_members(&mut details, &members);
         let head = RowHead {
@@ -217,6 +233,7 @@ impl Decider<'_> {
             None => WriteOutcome::Created,
         };
         self.record(request, action(how), (kind.name().into(), id), details);
+        self.assign_roles(request, with_roles)?;
         self.written(request, how, (kind, id))
     }
 
@@ -230,8 +247,17 @@ impl Decider<'_> {
         let id = edit.id;
         let head = self.live(kind, id)?.clone();
         expect.check(&head.version)?;
+        let document = match request.policy.roles {
+            Some(_) => Some(self.body(kind, id)?.document),
+            None => None,
+        };
+        let with_roles = self.with_roles(request, (id, document.as_ref()), edit.change)?;
+        let edit = edit.with_change(with_roles.as_ref());
         let edited = self.edited_body(request, edit)?;
         let members = self.member_edits(request, id, edit.change)?;
+        let after = edited.as_ref().map(|edited| &edited.body.document);
+        let with_roles = (document.as_ref(), after.or(document.as_ref()));
+        let with_roles = self.members_with_roles(request, (kind, id), with_roles, &members)?;
         let sets_hidden = edit.change.touches_never_returned();
         let action = match edited.is_some() || sets_hidden {
             true => JournalAction::Updated,
@@ -258,6 +284,7 @@ impl Decider<'_> {
         self.counters.apply(moves);
         self.edit_members(members);
         self.record(request, action, (name, id), details);
+        self.assign_roles(request, with_roles)?;
         self.written(request, WriteOutcome::Updated, (kind, id))
     }
 
@@ -272,8 +299,12 @@ impl Decider<'_> {
         let head = self.live(kind, id)?.clone();
         let before = self.body(kind, id)?;
         let tree = before.document.tree()?;
-        let change = &adoption_change(request, change, existing_match, &tree)?;
-        let keys = &keys::of_change(change);
+        let change = adoption_change(request, change, existing_match, &tree)?;
+        let with_roles = self.with_roles(request, (id, Some(&before.document)), &change)?;
+        let (change, keys) = &with_roles.unwrap_or_else(|| {
+            let keys = keys::of_change(&change);
+            (change, keys)
+        });
         let edit = Edit {
             base: None,
             change,
@@ -281,6 +312,10 @@ impl Decider<'_> {
             keys,
         };
         let edited = self.edited_body(request, edit)?;
+        let members = self.member_edits(request, id, change)?;
+        let after = edited.as_ref().map(|edited| &edited.body.document);
+        let with_roles = (Some(&before.document), after.or(Some(&before.document)));
+        let with_roles = self.members_with_roles(request, (kind, id), with_roles, &members)?;
         let unchanged = || EditedBody {
             body: before,
             details: self.hidden_details(request, change),
@@ -291,7 +326,6 @@ impl Decider<'_> {
             mut details,
             moves,
         } = edited.unwrap_or_else(unchanged);
-        let members = self.member_edits(request, id, change)?;
         add_members(&mut details, &members);
         body.connection.clone_from(&request.cause.connection);
         let head = RowHead {
@@ -303,6 +337,7 @@ impl Decider<'_> {
         self.counters.apply(moves);
         self.edit_members(members);
         self.record(request, action(how), (kind.name().into(), id), details);
+        self.assign_roles(request, with_roles)?;
         self.written(request, how, (kind, id))
     }
 
@@ -323,6 +358,8 @@ impl Decider<'_> {
         } else {
             self.counted(request, kind, (Some(&Resource::default()), None))?
         };
+        let with_roles = (Some(&body.document), None);
+        let with_roles = self.members_with_roles(request, (kind, id), with_roles, &[])?;
         let details = self.deleted_details(request, &body)?;
         let version = self.next_version()?;
         let action = match request.policy.delete_policy {
@@ -370,6 +407,7 @@ impl Decider<'_> {
             },
         };
         self.overlay.set_row(id, entry);
+        self.assign_roles(request, with_roles)?;
         Ok(Written::deleted())
     }
 
@@ -426,6 +464,11 @@ impl Decider<'_> {
             .last
             .checked_add(1)
             .ok_or_else(|| StoreError::backend("the tenant has no more versions"))?;
+        self.version()
+    }
+
+    /// Returns the version of the last change.
+    pub(super) fn version(&self) -> Result<Version, StoreError> {
         let version = if self.known.has_counter() {
             self.last.to_string()
         } else {
@@ -435,7 +478,7 @@ impl Decider<'_> {
     }
 
     /// Sets the columns of a resource; without a body, its owner, document and keys stay.
-    fn put(&mut self, id: &ResourceId, head: RowHead, body: Option<Body>) {
+    pub(super) fn put(&mut self, id: &ResourceId, head: RowHead, body: Option<Body>) {
         let before = self.overlay.row(id);
         let body = body.or_else(|| before.and_then(|entry| entry.body.clone()));
         let head = Some(head);
@@ -469,7 +512,7 @@ impl Decider<'_> {
 
 /// Returns the time of a change of a resource with these columns: never before its last change, even if the clock of
 /// this machine is slow.
-fn later(request: &Request, before: Option<&RowHead>) -> DateTime<Utc> {
+pub(super) fn later(request: &Request, before: Option<&RowHead>) -> DateTime<Utc> {
     let before = before.map(|head| head.last_modified);
     request.at.max(before.unwrap_or(request.at))
 }

@@ -138,7 +138,7 @@ impl Decision {
     /// Returns the facts that are still needed, or the outcome when all are supplied.
     ///
     /// Facts may be supplied in several parts: each step names the ones that are missing. If each part is complete,
-    /// there are at most three rounds.
+    /// there are at most three rounds, or six if roles follow from groups.
     pub fn step(&mut self) -> DecisionStep {
         let needs = needs::missing(&self.requests, &self.known);
         if needs.is_empty() {
@@ -179,13 +179,16 @@ impl Decision {
         };
         let mut writes = self.requests.iter().flat_map(|request| &request.writes);
         let has_existing_matches = self.writes > 1 && writes.any(existing_matches);
+        let has_roles = self.requests.iter().any(|one| one.policy.roles.is_some());
+        // The roles of members are further writes, so to speak.
+        let is_single = self.writes <= 1 && !has_roles;
         let mut decider = Decider {
             counters: Counters::new(&self.requests, &self.known),
             has_existing_matches,
             journal: Recorder::new(self.known.journal().is_some()),
             known: &self.known,
             last: self.known.version().unwrap_or(0),
-            overlay: Overlay::new(self.writes, has_existing_matches),
+            overlay: Overlay::new(is_single, has_existing_matches),
             rejections: &self.rejections,
             subjects: Vec::with_capacity(self.requests.len()),
         };

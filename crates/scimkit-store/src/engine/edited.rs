@@ -33,6 +33,20 @@ pub(super) struct Edit<'w> {
     pub(super) keys: &'w [AttrKeys],
 }
 
+impl<'w> Edit<'w> {
+    /// Replaces the change and its keys, if there are others.
+    pub(super) fn with_change(self, other: Option<&'w (Change, Vec<AttrKeys>)>) -> Self {
+        match other {
+            Some((change, keys)) => Edit {
+                change,
+                keys,
+                ..self
+            },
+            None => self,
+        }
+    }
+}
+
 impl Decider<'_> {
     /// Returns the changed document of a resource; none if the change does not alter it.
     ///
@@ -41,6 +55,19 @@ impl Decider<'_> {
     /// - [`StoreError::CapacityExceeded`]: the resource would exceed a limit
     /// - [`StoreError::Invalid`]: the database has rejected the row
     pub(super) fn edited_body(
+        &self,
+        request: &Request,
+        edit: Edit<'_>,
+    ) -> Result<Option<EditedBody>, StoreError> {
+        let edited = self.unlimited_body(request, edit)?;
+        if let Some(edited) = &edited {
+            self.check_moves(request, &edited.moves)?;
+        }
+        Ok(edited)
+    }
+
+    /// Returns the changed document of a resource like [`edited_body`](Self::edited_body), without a check of limits.
+    pub(super) fn unlimited_body(
         &self,
         request: &Request,
         edit: Edit<'_>,
@@ -72,9 +99,9 @@ impl Decider<'_> {
             }
         }
         let moves = if is_read {
-            self.counted(request, kind, (Some(&before), Some(&*after.tree()?)))?
+            self.moved(request, kind, (Some(&before), Some(&*after.tree()?)))?
         } else {
-            self.counted(request, kind, (Some(&before), Some(&before)))?
+            self.moved(request, kind, (Some(&before), Some(&before)))?
         };
         let details = self.details(request, edit.change, Some(&before));
         let after = after.with_exactness(body.document.is_exact());

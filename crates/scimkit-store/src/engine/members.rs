@@ -26,6 +26,17 @@ pub(super) struct MemberEdits<'c> {
 }
 
 impl MemberEdits<'_> {
+    /// Returns the path of the membership attribute.
+    pub(super) fn attr(&self) -> &Arc<str> {
+        &self.list.attr
+    }
+
+    /// Returns the added and removed members.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &ResourceId> {
+        let added = self.added.iter().map(|edge| &edge.id);
+        added.chain(&self.removed)
+    }
+
     /// Adds the members to the details of an entry.
     pub(super) fn print(&self, printer: &mut PartPrinter) {
         let added = self.added.iter();

@@ -14,6 +14,7 @@ use super::{
     known::Known,
     queries::{Owner, list, queries},
     request::{Prepared, Request},
+    role_needs,
 };
 use crate::{CyclePolicy, ExistingMatch, UnknownMemberPolicy, WriteOp};
 
@@ -21,7 +22,8 @@ use crate::{CyclePolicy, ExistingMatch, UnknownMemberPolicy, WriteOp};
 ///
 /// The first call returns the facts that follow from the writes alone, the second those that depend on the candidates
 /// of matches and on replaced members, the third those that depend on the replaced members of candidates. There are at
-/// most three rounds, regardless of the number of writes.
+/// most three rounds, regardless of the number of writes. If roles follow from groups, there are up to three more: for
+/// the members of a group, for their other groups, and for the rules of these.
 pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
     let mut needs = Needs {
         version: !known.has_version(),
@@ -53,21 +55,28 @@ pub(super) fn missing(requests: &[Request], known: &Known) -> Needs {
             matchable(list((kind, id), attr), known, &mut needs);
         }
     }
+    let with_roles = role_needs::add(requests, known, &mut needs);
     answer_needs::add(requests, known, &mut needs);
-    counters_of(requests, known, &mut needs);
+    counters_of(requests, with_roles, known, &mut needs);
     needs.version &= number > 0;
     needs
 }
 
-/// Adds the counters of the types whose documents are added, removed or changed. Those that are not stored are counted.
-fn counters_of(requests: &[Request], known: &Known, needs: &mut Needs) {
+/// Adds the counters of the types whose documents are added, removed or changed, and of users whose roles may change. Those that are not stored are counted.
+fn counters_of(
+    requests: &[Request],
+    with_roles: Vec<&Arc<ResourceType>>,
+    known: &Known,
+    needs: &mut Needs,
+) {
     let writes = requests.iter().flat_map(|request| &request.writes);
     let counted = writes.filter(|prepared| match &prepared.write {
         WriteOp::Create { .. } | WriteOp::Delete { .. } => true,
         WriteOp::Update { change, .. } => keys::touched(change).next().is_some(),
     });
     let mut kinds: Vec<&Arc<ResourceType>> = Vec::new();
-    for kind in counted.map(|prepared| prepared.write.kind()) {
+    let counted = counted.map(|prepared| prepared.write.kind());
+    for kind in counted.chain(with_roles) {
         if !kinds.iter().any(|one| one.name() == kind.name()) {
             kinds.push(kind);
         }

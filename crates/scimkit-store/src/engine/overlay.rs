@@ -22,7 +22,7 @@ pub(super) struct Overlay {
     above: HashMap<ResourceId, BTreeSet<(ResourceId, Arc<str>)>>,
     /// Whether the match of a create may search for values that other writes change.
     has_existing_matches: bool,
-    /// Whether there is only one write, so that no later write looks up its changes. `above`, `keys` and `log` stay
+    /// Whether there is only one write and no roles follow from it, so that nothing looks up its changes. `above`, `keys` and `log` stay
     /// empty then.
     is_single: bool,
     keys: BTreeMap<KeyRef, BTreeSet<ResourceId>>,
@@ -80,11 +80,11 @@ enum Change {
 pub(super) struct Mark(usize);
 
 impl Overlay {
-    /// Creates an overlay for that number of writes.
-    pub(super) fn new(writes: usize, has_existing_matches: bool) -> Self {
+    /// Creates an overlay for a single write, or for several.
+    pub(super) fn new(is_single: bool, has_existing_matches: bool) -> Self {
         Overlay {
             has_existing_matches,
-            is_single: writes <= 1,
+            is_single,
             ..Overlay::default()
         }
     }
@@ -96,7 +96,7 @@ impl Overlay {
     /// Undoes the changes since the mark.
     pub(super) fn roll_back(&mut self, mark: Mark) {
         if self.is_single {
-            *self = Overlay::new(1, self.has_existing_matches);
+            *self = Overlay::new(true, self.has_existing_matches);
         }
         while self.log.len() > mark.0 {
             match self.log.pop() {

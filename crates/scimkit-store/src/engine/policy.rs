@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scimkit_registry::{Predicate, ResourceType};
 
-use super::facts::CounterRef;
+use super::{facts::CounterRef, role_policy::RolePolicy};
 use crate::JournalPolicy;
 
 /// Limits on the number of live resources of one type that satisfy a predicate: a maximum, such as 50 active users, or a
@@ -175,6 +175,10 @@ pub struct Policy {
     pub delete_policy: DeletePolicy,
     /// The level and masks of the journal, which should be the same for all connections of a tenant.
     pub journal: JournalPolicy,
+    /// The rules by which the roles of users follow from their groups, which should be the same for all connections of
+    /// a tenant; without them, roles are written by clients. [`Settings::with_roles`](crate::Settings::with_roles) also
+    /// describes them to clients.
+    pub roles: Option<Arc<RolePolicy>>,
     /// The handling of a member that does not exist.
     pub unknown_members: UnknownMemberPolicy,
 }

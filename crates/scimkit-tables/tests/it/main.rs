@@ -21,6 +21,7 @@ mod postgres;
 mod postgres_layouts;
 mod postgres_own_statements;
 mod postgres_rows;
+mod roles;
 mod rusqlite_driver;
 mod sqlite_layouts;
 mod support;

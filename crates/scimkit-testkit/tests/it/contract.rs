@@ -41,6 +41,7 @@ enum Fault {
     ErasesAlways,
     ForgetsClaims,
     ForgetsKinds,
+    ForgetsRoles,
     ForgetsTheDormant,
     ForgetsTheSort,
     ForgetsWhatWasSent,
@@ -67,6 +68,7 @@ impl Faulty {
             Fault::ErasesAlways => {
                 Arc::make_mut(&mut context.settings).policy.delete_policy = DeletePolicy::Permanent
             }
+            Fault::ForgetsRoles => Arc::make_mut(&mut context.settings).policy.roles = None,
             Fault::MixesTenants => context.tenant = Default::default(),
             _ => {}
         }
@@ -292,6 +294,9 @@ fn each_faulty_store_is_detected() {
         (Fault::SkipsOnePage, "pages_are_ordered_by_id"),
         (Fault::StartsAgain, "page_continues_after_a_position"),
         (Fault::StartsAgain, "position_is_valid_without_its_resource"),
+        (Fault::ForgetsRoles, "roles_follow_from_groups"),
+        (Fault::ForgetsRoles, "roles_from_clients_are_ignored"),
+        (Fault::ForgetsRoles, "last_administrator_stays_in_its_group"),
         (Fault::StopsEarly, "page_continues_after_a_position"),
         (
             Fault::StopsEarly,

@@ -1,15 +1,15 @@
 //! Random batches: one after another, all at once, and with facts in pieces.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use proptest::{collection::vec, prelude::*};
 use scimkit_registry::{Edge, EdgeEdit, ResourceId};
 use scimkit_store::{
     Batch, ConnectionId, CyclePolicy, DeletePolicy, ExistingMatch, ExpectedVersion, JournalLevel,
     MatchScope, OnFailure, UnknownMemberPolicy, WriteOp,
-    engine::{BatchAnswer, Capacity, Decision, Policy, WriteRequest},
+    engine::{BatchAnswer, Capacity, Decision, Policy, RolePolicy, RowState, WriteRequest},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{World, answers, database::Database, journal::Replica, rules::said, second};
 
@@ -55,12 +55,60 @@ fn policy(world: &World, choices: &Choices<'_>) -> Policy {
             policy.capacities.push(capacity);
         }
     }
+    if choices.once_in(2) {
+        policy.roles = Some(roles(world, choices.once_in(2)));
+        if choices.once_in(2) {
+            let admins = world.predicate("u1", r#"roles.value eq "one""#);
+            let least = Capacity::at_least("one", world.user.clone(), admins, 1);
+            policy.capacities.push(least);
+        }
+    }
     policy.journal.level = match choices.below(5) {
         0 | 1 => JournalLevel::Notice,
         2 | 3 => JournalLevel::Full,
         _ => JournalLevel::Off,
     };
     policy
+}
+
+/// The roles of the members of `g1`, and of `g2` and `g3`.
+fn roles(world: &World, several: bool) -> Arc<RolePolicy> {
+    let rules = [
+        (r#"displayName eq "g1""#, "one"),
+        (r#"displayName eq "g2" or displayName eq "g3""#, "two"),
+    ];
+    let mut roles = RolePolicy::new(&world.registry).unwrap();
+    for (filter, role) in rules {
+        roles = roles.with_rule(world.predicate("g1", filter), role);
+    }
+    if several {
+        roles = roles.with_several_roles();
+    }
+    Arc::new(roles.with_default("none"))
+}
+
+/// Checks that each live user has the roles of its groups.
+fn check_roles(database: &Database) -> Result<(), TestCaseError> {
+    let document = |id: &ResourceId| -> Value {
+        let row = &database.rows[id];
+        serde_json::from_str(&row.document).unwrap()
+    };
+    let live = database.rows.iter();
+    let live = live.filter(|(_, row)| row.state == RowState::Live && *row.kind == *"User");
+    for (user, _) in live {
+        let edges = database.edges.keys().filter(|(_, target)| target == user);
+        let groups = edges.map(|(list, _)| document(&list.owner)["displayName"].clone());
+        let expected = groups.map(|name| match name.as_str() {
+            Some("g1") => "one",
+            Some("g2" | "g3") => "two",
+            _ => "none",
+        });
+        let expected =
+            expected.min_by_key(|role| ["one", "two", "none"].iter().position(|r| r == role));
+        let found = document(user)["roles"][0]["value"].clone();
+        prop_assert_eq!(found, expected.unwrap_or("none"), "{}", user);
+    }
+    Ok(())
 }
 
 fn edges(choices: &Choices<'_>) -> Vec<&'static str> {
@@ -281,6 +329,28 @@ proptest! {
         let in_pieces = pieces.run_in_pieces(Decision::new(request), pick);
         prop_assert_eq!(shown(&in_pieces), answers);
         prop_assert_eq!(&pieces, &database);
+    }
+
+    #[test]
+    fn users_always_have_the_roles_of_their_groups(bytes in vec(any::<u8>(), 900)) {
+        let world = World::new();
+        let choices = Choices(RefCell::new(bytes.iter()));
+        let mut database = Database::default();
+        let policy = Some(roles(&world, false));
+        for at in 0..12 {
+            let several = |at| {
+                let mut request = request(&world, &choices, at, (3, OnFailure::Continue));
+                request.policy.roles.clone_from(&policy);
+                request
+            };
+            let mut decision = Decision::new(several(at));
+            if choices.once_in(2) {
+                decision.join(several(at));
+            }
+            database.run(decision);
+            check_roles(&database)?;
+            database.check();
+        }
     }
 
     #[test]

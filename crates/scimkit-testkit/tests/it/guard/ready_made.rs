@@ -5,7 +5,7 @@ use std::{sync::Barrier, thread};
 use scimkit_filter::Filter;
 use scimkit_mapping::{Field, FieldType, Mapping, MappingRule};
 use scimkit_server::guards::{ProtectedAccounts, SafeAdoption, VerifiedDomains};
-use scimkit_store::{CreatePolicy, DeletePolicy, engine::Capacity};
+use scimkit_store::{ConnectionSettings, CreatePolicy, DeletePolicy, engine::Capacity};
 
 use super::*;
 
@@ -229,6 +229,70 @@ async fn the_last_administrator_stays() {
         .await;
         let told = "`administrators`: at least 1 must remain: add another one first";
         assert_eq!(bodies[0]["detail"], told, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn last_administrator_stays_in_the_group_of_administrators() {
+    for (name, new) in stores() {
+        let store = new();
+        let rules = json!({
+            "capacities": [{"name": "administrators", "resource_type": "User", "least": 1,
+                "filter": r#"roles.value eq "admin" and active eq true"#}],
+            "roles": {"default": "member",
+                "groups": [{"filter": r#"displayName eq "Admins""#, "role": "admin"}]},
+        });
+        let rules = ConnectionSettings::from_json(&rules.to_string()).unwrap();
+        let rules = rules
+            .apply_to(&settings(|_| ()), &Mapping::builder())
+            .unwrap();
+        let server = server(&store, &rules);
+        let user = json!({"userName": "ada", "active": true, "roles": [{"value": "admin"}]});
+        let (_, ada) = send(&server, "POST /Users", user).await;
+        assert_eq!(ada["roles"][0]["value"], "member", "{name}: {ada}");
+        let member = json!([{"value": ada["id"]}]);
+        let group = json!({"displayName": "Admins", "members": member});
+        let (status, group) = send(&server, "POST /Groups", group).await;
+        assert_eq!(status, 201, "{name}: {group}");
+        let group = format!("/Groups/{}", group["id"].as_str().unwrap());
+        let user = format!("/Users/{}", ada["id"].as_str().unwrap());
+        let remove = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "remove", "path": "members", "value": member}]});
+        let bodies = expect(
+            name,
+            &server,
+            &[
+                (&format!("GET {user}"), Value::Null, 200),
+                (&format!("PATCH {group}"), remove, 403),
+                (
+                    &format!("PATCH {group}"),
+                    replace("displayName", json!("Others")),
+                    403,
+                ),
+                (&format!("DELETE {group}"), Value::Null, 403),
+                (&format!("GET {user}"), Value::Null, 200),
+                ("GET /Schemas", Value::Null, 200),
+            ],
+        )
+        .await;
+        for body in [&bodies[0], &bodies[4]] {
+            assert_eq!(body["roles"][0]["value"], "admin", "{name}: {body}");
+        }
+        let schemas = bodies[5]["Resources"].as_array().unwrap();
+        let users = schemas.iter().find(|schema| schema["name"] == "User");
+        let attributes = users.unwrap()["attributes"].as_array().unwrap();
+        let roles = attributes
+            .iter()
+            .find(|one| one["name"] == "roles")
+            .unwrap();
+        assert_eq!(roles["mutability"], "readOnly", "{name}");
+        let parts = roles["subAttributes"].as_array().unwrap();
+        let value = parts.iter().find(|one| one["name"] == "value").unwrap();
+        assert_eq!(
+            value["canonicalValues"],
+            json!(["admin", "member"]),
+            "{name}"
+        );
     }
 }
 
