@@ -10,7 +10,7 @@ use scimkit_store::{
     ConnectionSettings, ExpectedVersion, RequestContext, Settings, Store as _, StoreExt as _,
     TenantId, assign_roles,
 };
-use scimkit_tables::{RusqliteDriver, Table, TableStore};
+use scimkit_tables::{RusqliteDriver, TableStore};
 use serde_json::json;
 
 use crate::support::wait;
@@ -18,6 +18,7 @@ use crate::support::wait;
 const LOGIN: &str = r#"
 [User]
 unmapped = "drop"
+table = "users"
 
 [User.fields]
 login = { type = "text", folded = true }
@@ -50,6 +51,10 @@ field = "roles"
 "#;
 
 const TEAMS: &str = r#"
+[Group.table]
+name = "teams"
+members = { table = "team_members", group = "team", user = "member" }
+
 [Group.fields]
 name = { type = "text", folded = false }
 
@@ -80,10 +85,10 @@ impl World {
                 INSERT INTO team_members VALUES ('t1', 'u2');",
             )
             .unwrap();
-        let teams = Table::new("teams", TEAMS).with_members("team_members", "team", "member");
-        let users = Table::new("users", format!("{LOGIN}{mapping}"));
-        let store = TableStore::builder(RusqliteDriver::open(&path).unwrap());
-        let store = store.with_users(users).with_groups(teams);
+        let mapping = Mapping::builder()
+            .text(&format!("{LOGIN}{mapping}"))
+            .text(TEAMS);
+        let store = TableStore::builder(RusqliteDriver::open(&path).unwrap(), mapping);
         let settings = Settings::new("https://app.example/scim/v2");
         let (store, settings) = wait(store.open(settings)).unwrap();
         let rules = json!({"roles": {"default": "guest", "several": several, "groups": [
@@ -191,11 +196,10 @@ fn several_roles_are_rows_of_a_table() {
 
 #[test]
 fn mapping_without_roles_is_an_error() {
-    let store = TableStore::builder(
-        RusqliteDriver::with_connection(Connection::open_in_memory().unwrap()).unwrap(),
-    );
+    let connection = Connection::open_in_memory().unwrap();
+    let driver = RusqliteDriver::with_connection(connection).unwrap();
+    let store = TableStore::builder(driver, Mapping::builder().text(LOGIN));
     let settings = Settings::new("https://app.example/scim/v2");
-    let store = store.with_users(Table::new("users", LOGIN));
     let (_, settings) = wait(store.open(settings)).unwrap();
     let rules = ConnectionSettings::from_json(r#"{"roles": {"default": "guest"}}"#).unwrap();
     let error = rules.apply_to(&settings, &Mapping::builder()).unwrap_err();
