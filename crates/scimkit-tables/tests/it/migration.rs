@@ -38,7 +38,7 @@ fn migration_adds_side_tables_once_and_nothing_else() {
         newer,
         Err(TableError::Newer {
             found: 99,
-            known: 2
+            known: 3
         })
     ));
 }

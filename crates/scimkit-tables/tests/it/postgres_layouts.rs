@@ -148,7 +148,7 @@ pub(crate) const ONE_TENANT: [&str; 6] = [
 ];
 
 /// Those that do not apply if the database makes the ids.
-pub(crate) const OWN_IDS: [&str; 28] = [
+pub(crate) const OWN_IDS: [&str; 29] = [
     "batch_writes_run_in_order_and_independently",
     "check_and_commit_return_the_same_answers",
     "failed_batch_is_rolled_back_as_a_whole",
@@ -166,6 +166,7 @@ pub(crate) const OWN_IDS: [&str; 28] = [
     "accepted_cycle_does_not_block_other_writes",
     "pages_are_ordered_by_id",
     "resources_are_sorted",
+    "roles_follow_within_a_batch",
     "page_continues_after_a_position",
     "position_is_valid_without_its_resource",
     "paging_between_writes_misses_and_repeats_nothing",
