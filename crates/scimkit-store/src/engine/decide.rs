@@ -233,7 +233,7 @@ impl Decider<'_> {
             None => WriteOutcome::Created,
         };
         self.record(request, action(how), (kind.name().into(), id), details);
-        self.assign_roles(request, with_roles)?;
+        self.assign_roles(request, &with_roles)?;
         self.written(request, how, (kind, id))
     }
 
@@ -284,7 +284,7 @@ impl Decider<'_> {
         self.counters.apply(moves);
         self.edit_members(members);
         self.record(request, action, (name, id), details);
-        self.assign_roles(request, with_roles)?;
+        self.assign_roles(request, &with_roles)?;
         self.written(request, WriteOutcome::Updated, (kind, id))
     }
 
@@ -337,7 +337,7 @@ impl Decider<'_> {
         self.counters.apply(moves);
         self.edit_members(members);
         self.record(request, action(how), (kind.name().into(), id), details);
-        self.assign_roles(request, with_roles)?;
+        self.assign_roles(request, &with_roles)?;
         self.written(request, how, (kind, id))
     }
 
@@ -407,7 +407,7 @@ impl Decider<'_> {
             },
         };
         self.overlay.set_row(id, entry);
-        self.assign_roles(request, with_roles)?;
+        self.assign_roles(request, &with_roles)?;
         Ok(Written::deleted())
     }
 

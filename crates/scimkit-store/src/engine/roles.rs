@@ -94,13 +94,13 @@ impl Decider<'_> {
     pub(super) fn assign_roles(
         &mut self,
         request: &Request,
-        members: BTreeSet<ResourceId>,
+        members: &BTreeSet<ResourceId>,
     ) -> Result<(), StoreError> {
         let Some(policy) = request.policy.roles.as_deref() else {
             return Ok(());
         };
         let counts = self.counters.mark();
-        for id in &members {
+        for id in members {
             request.budget.charge(USER)?;
             let head = self.head(id)?.filter(|head| head.state == RowState::Live);
             let head = head.filter(|head| *head.kind == *policy.user().name());
