@@ -31,6 +31,9 @@ pub(crate) enum Command {
     /// The server plans again, and applies the plan only if it is still the same. Prints the id of the new run.
     #[command(after_help = exit::STORE)]
     Approve(Decision),
+    /// Print the backup of the directory that the server made before the first live run, as CSV
+    #[command(after_help = exit::STORE)]
+    Backup(Backup),
     /// Compare the plans of two runs, and tell whether test mode can end
     #[command(after_help = exit::STORE)]
     Compare(Compare),
@@ -55,6 +58,16 @@ pub(crate) enum Command {
     /// List why users and groups were rejected by the latest run
     #[command(after_help = exit::STORE)]
     Troubles(Selected),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// File to create, readable by its owner alone; it contains personal data [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    tenant: TenantArgs,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +151,9 @@ pub(crate) fn run(command: &Command) -> ExitCode {
                 .await
                 .map_err(|error| failed(options.run, &error))?;
             Ok(shown(&approved))
+        }),
+        Command::Backup(options) => with_runs(&options.tenant, async |runs| {
+            report::backup(&runs, options).await
         }),
         Command::Compare(options) => {
             let store = &options.tenant.store;

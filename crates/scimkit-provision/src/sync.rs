@@ -12,6 +12,7 @@
 //! - [`ReportWriter`]: a plan as table, JSON, CSV or page; [`PlanComparison`]: the difference of two plans
 
 mod applying;
+mod backup;
 mod compare;
 mod counts;
 mod delivery_rules;

@@ -11,7 +11,7 @@ use scimkit::{
 };
 use serde_json::{Value, json};
 
-use super::{Report, failed};
+use super::{Backup, Report, failed};
 use crate::{
     output,
     store_args::{CommandOutput, Failure},
@@ -72,6 +72,25 @@ pub(super) async fn write(runs: &RunStore, options: &Report) -> Result<CommandOu
         }
         None => CommandOutput::new(Value::Null, []),
     })
+}
+
+/// Writes the backup of a directory.
+pub(super) async fn backup(runs: &RunStore, options: &Backup) -> Result<CommandOutput, Failure> {
+    let text = runs.backup().await;
+    let text = text.map_err(|error| Failure::Unusable(crate::chain(&error)))?;
+    let text = text.ok_or_else(|| {
+        let problem = "there is no backup: it is made before the first live run";
+        Failure::Rejected(problem.to_owned())
+    })?;
+    let Some(path) = &options.output else {
+        text.lines().for_each(output::say);
+        return Ok(CommandOutput::new(Value::Null, []));
+    };
+    let written = create(path)?.write_all(text.as_bytes());
+    written.map_err(|error| file_failure(path, &error))?;
+    let bytes = text.len();
+    let json = json!({ "bytes": bytes });
+    Ok(CommandOutput::line(json, format!("wrote {bytes} bytes")))
 }
 
 /// The place of a report.

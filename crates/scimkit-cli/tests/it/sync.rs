@@ -156,6 +156,7 @@ async fn test_mode_is_read_as_a_report_and_left() {
     );
     let compared = world.file.json("sync compare 1 2");
     assert_eq!(compared["same"], 1, "{compared}");
+    assert_eq!(world.file.done("sync backup"), "Directory Id,Is Archived\n");
     assert_eq!(compared["isSettled"], false);
 }
 

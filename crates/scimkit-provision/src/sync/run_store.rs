@@ -15,6 +15,7 @@ use super::{
     step::Step,
 };
 
+const BACKUP: &str = "sync_backup";
 const EXEMPTIONS: &str = "sync_exemption";
 const LINKS: &str = "sync_link";
 const PROGRESS: &str = "sync_progress";
@@ -23,6 +24,8 @@ const STEPS: &str = "sync_step";
 
 /// The number of rows that are read or written at once.
 const ROWS: u32 = 1_000;
+/// The maximum number of bytes of a piece of a backup.
+const PIECE: usize = 512 << 10;
 /// The number of runs that are kept.
 pub(super) const KEPT_RUNS: usize = 200;
 /// The number of attempts to change a row that others change, too.
@@ -238,6 +241,37 @@ impl RunStore {
             }
         }
         Err(invalid("other requests keep winning the race".to_owned()))
+    }
+
+    /// Returns the backup of the directory that was made before the first live run, as CSV: id, whether the user is
+    /// archived, and each field. None if no live run has begun.
+    ///
+    /// # Errors
+    /// A [failure](StoreError::is_failure) of the store.
+    pub async fn backup(&self) -> Result<Option<String>, StoreError> {
+        let pieces = self.all(BACKUP, "").await?;
+        let text: String = pieces.iter().map(|piece| piece.value.as_str()).collect();
+        Ok((!pieces.is_empty()).then_some(text))
+    }
+
+    /// Stores the backup of the directory, in place of an earlier one.
+    pub(super) async fn put_backup(&self, text: &str) -> Result<(), StoreError> {
+        self.values
+            .remove_key_values(&self.tenant, BACKUP, "")
+            .await?;
+        let mut rest = text;
+        let mut number = 0_u32;
+        while !rest.is_empty() {
+            let end = (0..=PIECE.min(rest.len()))
+                .rev()
+                .find(|at| rest.is_char_boundary(*at));
+            let (piece, next) = rest.split_at(end.unwrap_or(rest.len()));
+            let put = KeyValueEdit::put(BACKUP, format!("{number:06}"), piece);
+            self.values.edit_key_values(&self.tenant, &[put]).await?;
+            rest = next;
+            number += 1;
+        }
+        Ok(())
     }
 
     /// Returns the exemptions.

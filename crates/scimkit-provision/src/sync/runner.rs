@@ -30,6 +30,7 @@ use scimkit_store::{
 
 use super::{
     applying::{Application, Interruption, Keeper},
+    backup,
     delivery_rules::{INTERVAL, QUIET, SILENCE},
     directory::Directory,
     guards::{GuardBase, TrippedGuard},
@@ -343,6 +344,8 @@ struct Site<'a> {
 
 /// The plan of a run, and what decides about it.
 struct Planned {
+    /// The directory before the first live run, as CSV.
+    backup: Option<String>,
     blocked: BTreeMap<ConnectionId, Vec<TrippedGuard>>,
     plan: Plan,
     summary: ReportSummary,
@@ -577,6 +580,9 @@ impl Site<'_> {
         let planned = self
             .plan(directory, run, &history, (scope, changed))
             .await?;
+        if let Some(backup) = &planned.backup {
+            self.runs.put_backup(backup).await?;
+        }
         self.runs.put_steps(run.id, &planned.plan.steps).await?;
         let count = planned.plan.steps.len() as u64;
         let hash = planned.plan.hash.to_string();
@@ -677,6 +683,9 @@ impl Site<'_> {
             links: self.runs.links().await?,
             users: reading::state_users(store, &context, &settings.connections).await?,
         };
+        let is_first = !history.iter().any(|past| past.state == RunState::Completed);
+        let backup = (is_first && !run.is_test).then(|| backup::csv(&input.directory_users));
+        let backup = backup.transpose().map_err(StoreError::backend)?;
         let exemptions = self.runs.exemptions().await?;
         let mut plan = plan(&input, &settings, &exemptions);
         if !plan.bindings.is_empty() {
@@ -695,6 +704,7 @@ impl Site<'_> {
             summary = summary.with_blocked(connection, guards.clone());
         }
         Ok(Planned {
+            backup,
             blocked,
             plan,
             summary,

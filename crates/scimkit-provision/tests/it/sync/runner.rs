@@ -533,11 +533,29 @@ async fn test_mode_ends_with_the_report_and_the_next_run_is_live() {
     world.runs().ask("ines", world.hands.now()).await.unwrap();
     world.runner(Untouched(world.directory())).look().await;
     assert_eq!(world.last().await.state, RunState::Test);
+    assert_eq!(world.runs().backup().await.unwrap(), None);
+    world.hire("p2", "=cmd@example.com").await;
     world.hands.turn(20);
     world.configure("{}").await;
     world.look().await;
     assert_eq!(world.last().await.state, RunState::Completed);
-    assert_eq!(world.people().await.len(), 2);
+    let backup =
+        "Directory Id,Is Archived,email\np1,false,ada@example.com\np2,false,'=cmd@example.com\n";
+    assert_eq!(
+        world.runs().backup().await.unwrap().as_deref(),
+        Some(backup)
+    );
+    world.hands.turn(20);
+    world
+        .change("User", "u2", user("babs@example.com", "Manager"))
+        .await;
+    world.look().await;
+    assert_eq!(
+        world.runs().backup().await.unwrap().as_deref(),
+        Some(backup),
+        "of the first run"
+    );
+    assert_eq!(world.people().await.len(), 3);
 }
 
 #[tokio::test]
