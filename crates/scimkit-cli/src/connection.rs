@@ -41,6 +41,7 @@ Settings:
 Staged delivery:
   delivery=direct|staged       whether runs deliver what is sent, from a state of its own
   test_mode=true|false         whether runs end with their report
+  source=scim|agent|csv        what the connection is; runs deliver those of the tenant's source
   authoritative=true|false     whether people who were never sent are archived
   on_delete=archive|remove     what becomes of users that the identity provider deleted
   group_source=JSON            groups from an attribute of users, or one group for all

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use scimkit::{
     SqliteStore, TenantId,
     provision::{Clock, TenantAdmin},
-    store::{Archive, StoreError, Tenant, TenantLimits},
+    store::{Archive, StoreError, Tenant, TenantLimits, TenantSource},
 };
 use serde_json::{Value, json};
 
@@ -46,6 +46,11 @@ pub(crate) enum Command {
     /// Show a tenant with its connections and tokens
     #[command(after_help = exit::STORE)]
     Show(Show),
+    /// Change what delivers the users of a tenant, in staged delivery
+    ///
+    /// Runs deliver only what connections of this source have sent. Test mode returns on all the tenant's staged connections.
+    #[command(after_help = exit::STORE)]
+    Source(Source),
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +91,29 @@ pub(crate) struct List {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Source {
+    /// Tenant id
+    id: String,
+
+    /// `scim`, `agent` or `csv`
+    #[arg(value_parser = source)]
+    source: TenantSource,
+
+    /// Revision of the tenant that was seen; the change is rejected if it is no longer the current one
+    #[arg(long, value_name = "N")]
+    revision: Option<u64>,
+
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+fn source(word: &str) -> Result<TenantSource, String> {
+    let known = TenantSource::WORDS.iter().find(|(known, _)| *known == word);
+    let source = known.map(|(_, source)| *source);
+    source.ok_or_else(|| "expected one of agent, csv, scim".to_owned())
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Show {
     /// Tenant id
     #[arg(default_value = "default")]
@@ -112,6 +140,12 @@ pub(crate) fn run(command: &Command) -> ExitCode {
             options.store.run_on_store(IfMissing::Fail, purged)
         }
         Command::Reindex(options) => reindex::run(options),
+        Command::Source(options) => {
+            let store = &options.store;
+            store.run(IfMissing::Fail, async |admin| {
+                change_source(admin, options).await
+            })
+        }
         Command::Show(options) => {
             let store = &options.store;
             store.run(IfMissing::Fail, async |admin| {
@@ -168,6 +202,25 @@ async fn list(admin: TenantAdmin) -> Result<CommandOutput, Failure> {
     ))
 }
 
+async fn change_source(admin: TenantAdmin, options: &Source) -> Result<CommandOutput, Failure> {
+    let seen = admin.tenant(&TenantId::from(options.id.as_str())).await?;
+    if let Some(revision) = options.revision
+        && revision != seen.revision
+    {
+        let current = seen.revision;
+        return Err(Failure::Rejected(format!(
+            "tenant `{}` has changed: its revision is {current}, not {revision}",
+            seen.id
+        )));
+    }
+    let changed = admin.change_source(&seen, options.source).await?;
+    let text = format!(
+        "the source of tenant `{}` is {}",
+        changed.id, changed.source
+    );
+    Ok(CommandOutput::line(as_json(&changed), text))
+}
+
 async fn show(admin: TenantAdmin, id: &str) -> Result<CommandOutput, Failure> {
     let tenant = admin.tenant(&TenantId::from(id)).await?;
     let connections = admin.connections(&tenant.id).await?;
@@ -193,6 +246,7 @@ fn as_json(tenant: &Tenant) -> Value {
         "id": tenant.id.as_str(),
         "name": tenant.name,
         "revision": tenant.revision,
+        "source": tenant.source.as_str(),
     })
 }
 

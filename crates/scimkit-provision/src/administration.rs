@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SubsecRound, Utc};
 use scimkit_store::{
     Cause, Connection, ConnectionId, ConnectionSettings, Stamp, StoreError, Tenant, TenantEntry,
-    TenantId, TenantLimits, TenantStore, validate,
+    TenantId, TenantLimits, TenantSource, TenantStore, validate,
 };
 
 use crate::{AdminError, Clock, EntryKind};
@@ -220,6 +220,34 @@ impl TenantAdmin {
         let id = connection.as_str();
         let rules = ConnectionSettings::default();
         unless_it_exists(self.create_connection(tenant, id, id, &rules).await)
+    }
+
+    /// Changes what delivers the users of a tenant. In the same write, test mode returns on all its connections with staged
+    /// delivery.
+    ///
+    /// # Errors
+    /// [`AdminError::VersionMismatch`] if the tenant or one of its connections has changed since it was `seen`,
+    /// [`AdminError::NotFound`] if it no longer exists, [`AdminError::Settings`], [`AdminError::Store`].
+    pub async fn change_source(
+        &self,
+        seen: &Tenant,
+        source: TenantSource,
+    ) -> Result<Tenant, AdminError> {
+        let mut tenant = seen.clone();
+        tenant.source = source;
+        let mut entries = vec![TenantEntry::Tenant(tenant.clone())];
+        for mut connection in self.connections(&seen.id).await? {
+            let mut settings = ConnectionSettings::from_json(&connection.settings)?;
+            if settings.is_staged() && !settings.test_mode {
+                settings.test_mode = true;
+                connection.settings = settings.to_json()?;
+                entries.push(TenantEntry::Connection(connection));
+            }
+        }
+        let put = self.put(entries).await;
+        put.map_err(|error| failed(error, EntryKind::Tenant, tenant.id.as_str()))?;
+        tenant.revision += 1;
+        Ok(tenant)
     }
 
     /// Changes the name and the settings of a connection.

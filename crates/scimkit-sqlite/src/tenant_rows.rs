@@ -6,7 +6,7 @@ use rusqlite::{Connection as Db, Row, types::ValueRef};
 use scimkit_sql::reference::{self, Counters, Statement};
 use scimkit_store::{
     Connection, ConnectionId, FoundToken, ResourceRef, Stamp, StoreError, Tenant, TenantEntry,
-    TenantId, TokenRecord, TokenScopes,
+    TenantId, TenantSource, TokenRecord, TokenScopes,
     engine::{self, EntryDecision, EntryFacts},
     journal::{DirectoryChange, seal_directory_changes},
 };
@@ -25,12 +25,12 @@ type Digest = [u8; 32];
 /// Returns the token with a digest, its connection and its tenant.
 pub(crate) fn open(db: &Db, digest: &Digest) -> Outcome<Option<FoundToken>> {
     first(db, &reference::token_by_digest(DIALECT, digest), |row| {
-        if row.get(24)? {
+        if row.get(25)? {
             return Err(StoreError::Importing.into());
         }
         let tenant = tenant_at(row, 0)?;
-        let connection = connection_at(row, 4)?;
-        Ok(FoundToken::new(tenant, connection, token_at(row, 10)?))
+        let connection = connection_at(row, 5)?;
+        Ok(FoundToken::new(tenant, connection, token_at(row, 11)?))
     })
 }
 
@@ -60,12 +60,12 @@ pub(crate) fn connection_of(
 ) -> Outcome<Option<(Tenant, Connection)>> {
     let statement = reference::connection_with_tenant(DIALECT, tenant.as_str(), id.as_str());
     let found = first(db, &statement, |row| {
-        if row.get(10)? {
+        if row.get(11)? {
             return Err(StoreError::Importing.into());
         }
         match row.get_ref(0)? {
             ValueRef::Null => Ok(None),
-            _ => Ok(Some((tenant_at(row, 0)?, connection_at(row, 4)?))),
+            _ => Ok(Some((tenant_at(row, 0)?, connection_at(row, 5)?))),
         }
     })?;
     Ok(found.flatten())
@@ -223,6 +223,8 @@ fn tenant_at(row: &Row<'_>, at: usize) -> Outcome<Tenant> {
     let name: String = row.get(at + 1)?;
     let mut tenant = Tenant::new(id, name, instant(row.get(at + 2)?)?);
     tenant.revision = row.get(at + 3).map(i64::cast_unsigned)?;
+    let source: String = row.get(at + 4)?;
+    tenant.source = TenantSource::from_word(&source);
     Ok(tenant)
 }
 

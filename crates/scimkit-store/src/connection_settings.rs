@@ -18,7 +18,7 @@ pub use self::{
 };
 use crate::{
     AliasPolicy, CreatePolicy, CyclePolicy, DeletePolicy, JournalLevel, PatchResponse, Settings,
-    UnknownMemberPolicy,
+    TenantSource, UnknownMemberPolicy,
 };
 
 /// The settings that an operator chooses for one connection, stored with it as JSON text.
@@ -133,6 +133,10 @@ pub struct ConnectionSettings {
     /// The time without a request after which nobody is archived for not being sent, in staged delivery; 7 days by default.
     #[serde(with = "staged::duration", skip_serializing_if = "Option::is_none")]
     pub silence: Option<Duration>,
+    /// What the connection is: `scim`, `agent` or `csv`. Runs deliver only what connections of the tenant's
+    /// [source](crate::Tenant::source) have sent; `scim` by default.
+    #[serde(with = "setting_values", skip_serializing_if = "Option::is_none")]
+    pub source: Option<TenantSource>,
     /// Whether runs of staged delivery end with their report and change nothing.
     #[serde(skip_serializing_if = "is_false")]
     pub test_mode: bool,
@@ -170,6 +174,7 @@ impl Default for ConnectionSettings {
             require_if_match: None,
             roles: None,
             silence: None,
+            source: None,
             test_mode: false,
             tolerance: None,
             unknown_members: None,

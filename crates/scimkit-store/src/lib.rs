@@ -132,6 +132,7 @@ pub use settings::{AliasPolicy, CreatePolicy, PatchResponse, RequestLimits, Sett
 pub use store::Store;
 pub use stored::{StoredResource, Timestamps};
 pub use tenancy::{
-    Connection, FoundToken, Stamp, Tenant, TenantEntry, TenantStore, TokenRecord, TokenScopes,
+    Connection, FoundToken, Stamp, Tenant, TenantEntry, TenantSource, TenantStore, TokenRecord,
+    TokenScopes,
 };
 pub use tenant_limits::{EntryKind, TenantLimits};

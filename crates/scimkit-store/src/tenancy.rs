@@ -19,6 +19,56 @@ pub struct Tenant {
     pub name: String,
     /// The number of times that it was written, its creation included; 0 before it is stored.
     pub revision: u64,
+    /// What delivers its users, in staged delivery.
+    pub source: TenantSource,
+}
+
+/// What delivers the users of a tenant, in staged delivery. The others are accepted, and not delivered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a run must know every source that excludes it"
+)]
+pub enum TenantSource {
+    /// An agent in the tenant's network, which reads a directory.
+    Agent,
+    /// Files that a person uploads.
+    Csv,
+    /// An identity provider, by SCIM.
+    #[default]
+    Scim,
+}
+
+impl TenantSource {
+    /// Every source, with its word.
+    pub const WORDS: [(&'static str, TenantSource); 3] = [
+        ("agent", TenantSource::Agent),
+        ("csv", TenantSource::Csv),
+        ("scim", TenantSource::Scim),
+    ];
+
+    /// Returns the word for the source.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TenantSource::Agent => "agent",
+            TenantSource::Csv => "csv",
+            TenantSource::Scim => "scim",
+        }
+    }
+
+    /// Returns the source with a word; SCIM for a word that this release does not know.
+    #[must_use]
+    pub fn from_word(word: &str) -> Self {
+        let known = TenantSource::WORDS.iter().find(|(known, _)| *known == word);
+        known.map_or(TenantSource::Scim, |(_, source)| *source)
+    }
+}
+
+impl fmt::Display for TenantSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl Tenant {
@@ -30,6 +80,7 @@ impl Tenant {
             id,
             name: name.into(),
             revision: 0,
+            source: TenantSource::Scim,
         }
     }
 }

@@ -7,7 +7,7 @@ use scimkit_registry::ResourceId;
 use scimkit_sql::{reference, tables::SqlValue};
 use scimkit_store::{
     BoxFuture, Connection, ConnectionId, FoundToken, ResourceRef, Stamp, StoreError, Tenant,
-    TenantEntry, TenantId, TenantStore, TokenRecord, TokenScopes,
+    TenantEntry, TenantId, TenantSource, TenantStore, TokenRecord, TokenScopes,
     engine::{self, EntryFacts},
     journal::{DirectoryChange, seal_directory_changes},
     rows::TransactionMode,
@@ -331,6 +331,7 @@ fn tenant_at(columns: &mut Columns) -> Result<Tenant, StoreError> {
     let name = columns.text()?;
     let mut tenant = Tenant::new(id, name, columns.instant()?);
     tenant.revision = columns.number()?;
+    tenant.source = TenantSource::from_word(&columns.text()?);
     Ok(tenant)
 }
 

@@ -371,3 +371,28 @@ fn run_needs_staged_delivery() {
         "error: no connection of the tenant has staged delivery: set `delivery=staged`\n";
     assert_eq!((status, error.as_str()), (1, expected));
 }
+
+#[test]
+fn source_of_a_tenant_is_changed_by_its_revision() {
+    let file = File::new();
+    file.done("tenant create acme");
+    file.done("connection create entra --tenant acme delivery=staged");
+    assert_eq!(file.json("tenant show acme")["source"], "scim");
+    let changed = file.json("tenant source acme agent --revision 1");
+    assert_eq!(
+        (&changed["source"], &changed["revision"]),
+        (&json!("agent"), &json!(2))
+    );
+    let settings = &file.json("connection show entra --tenant acme")["settings"];
+    assert_eq!(settings["test_mode"], true);
+    let (status, _, error) = file.run("tenant source acme scim --revision 1");
+    assert_eq!(status, 1);
+    assert!(error.contains("its revision is 2, not 1"), "{error}");
+    assert_eq!(file.run("tenant source acme ldap").0, 2);
+    // An export keeps it.
+    let export = file.beside("acme.ndjson");
+    file.done(&format!("tenant export acme --output {export}"));
+    let copy = File::new();
+    copy.done(&format!("tenant import {export}"));
+    assert_eq!(copy.json("tenant show acme")["source"], "agent");
+}

@@ -25,7 +25,7 @@ use scimkit_server::Clock;
 use scimkit_store::{
     Connection, ConnectionId, ConnectionSettings, JournalPosition, JournalQuery, JournalRead,
     JournalSubject, KeyValues, Lease, LeaseRequest, RequestContext, Settings, Store, StoreError,
-    TenantId, TenantStore, TokenRecord,
+    TenantId, TenantSource, TenantStore, TokenRecord,
 };
 
 use super::{
@@ -41,7 +41,7 @@ use super::{
     rules::{Absence, ConnectionRules, PlanScope, PlanSettings, WithheldReason},
     run::{Run, RunId, RunState},
     run_store::RunStore,
-    schedule::{Due, Known, due},
+    schedule::{Dirty, Due, Known, due},
 };
 
 /// The name of the journal's consumer, whose lease makes one runner work for a tenant at a time.
@@ -230,16 +230,18 @@ impl SyncRunner {
 
     async fn tenant(&self, tenant: &TenantId) -> Result<(), Interruption> {
         let staged = self.staged(tenant).await?;
-        if staged.is_empty() {
+        if staged.own.is_empty() && staged.others.is_empty() {
             return Ok(());
         }
         let site = Site {
+            others: staged.others,
             runner: self,
             runs: RunStore::new(
                 Arc::clone(&self.store) as Arc<dyn KeyValues>,
                 tenant.clone(),
             ),
-            staged,
+            source: staged.source,
+            staged: staged.own,
             tenant,
         };
         if site.due().await? == Due::Nothing {
@@ -253,18 +255,35 @@ impl SyncRunner {
         done
     }
 
-    /// The enabled connections of a tenant with staged delivery, and their settings.
-    async fn staged(
-        &self,
-        tenant: &TenantId,
-    ) -> Result<Vec<(Connection, ConnectionSettings)>, StoreError> {
-        let connections = self.store.connections(tenant).await?;
-        let read = |connection: Connection| {
-            let settings = ConnectionSettings::from_json(&connection.settings).ok()?;
-            settings.is_staged().then_some((connection, settings))
-        };
-        Ok(connections.into_iter().filter_map(read).collect())
+    /// The connections of a tenant with staged delivery: those of its source with their settings, and the ids of the others.
+    async fn staged(&self, tenant: &TenantId) -> Result<Staged, StoreError> {
+        let source = self.store.tenant(tenant).await?.map(|tenant| tenant.source);
+        let source = source.unwrap_or_default();
+        let mut staged = Staged::default();
+        for connection in self.store.connections(tenant).await? {
+            match ConnectionSettings::from_json(&connection.settings) {
+                Ok(settings) if !settings.is_staged() => {}
+                Ok(settings) if settings.source.unwrap_or_default() == source => {
+                    staged.own.push((connection, settings));
+                }
+                Ok(_) => {
+                    staged.others.insert(connection.id);
+                }
+                Err(_) => {}
+            }
+        }
+        staged.source = source;
+        Ok(staged)
     }
+}
+
+/// The connections of a tenant with staged delivery.
+#[derive(Default)]
+struct Staged {
+    /// Those that are not of the tenant's source.
+    others: BTreeSet<ConnectionId>,
+    own: Vec<(Connection, ConnectionSettings)>,
+    source: TenantSource,
 }
 
 /// The lease of a runner for a tenant.
@@ -336,8 +355,12 @@ enum Since {
 
 /// One tenant with staged delivery.
 struct Site<'a> {
+    /// The connections that are not of the tenant's source.
+    others: BTreeSet<ConnectionId>,
     runner: &'a SyncRunner,
     runs: RunStore,
+    source: TenantSource,
+    /// Those that are.
     staged: Vec<(Connection, ConnectionSettings)>,
     tenant: &'a TenantId,
 }
@@ -355,43 +378,48 @@ impl Site<'_> {
     async fn due(&self) -> Result<Due, StoreError> {
         let runs = self.runs.runs(RUNS).await?;
         let mut real = runs.iter().filter(|run| run.state != RunState::Skipped);
-        let last = real.next().map(|run| run.journal_to);
+        let has_run = real.next().is_some();
+        let seen = runs.iter().map(|run| run.journal_to).max().unwrap_or(0);
         let interval = self.staged.iter().map(|(_, settings)| settings.interval);
         let interval = interval.map(|interval| interval.unwrap_or(INTERVAL)).max();
         Ok(due(Known {
+            dirty: self.dirty(seen, has_run).await?,
             interval: interval.unwrap_or(INTERVAL),
-            is_dirty: self.is_dirty(last).await?,
             now: self.runner.clock.now(),
             runs: &runs,
         }))
     }
 
-    /// Whether users or groups have changed since a run, or the settings of a connection. Before the first run, settings
-    /// alone are no reason for one.
-    async fn is_dirty(&self, last: Option<u64>) -> Result<bool, StoreError> {
-        let seen = last.unwrap_or(0);
+    /// Returns whether users or groups have changed since a run, or the settings of a connection. Before the first run,
+    /// settings alone are no reason for one.
+    async fn dirty(&self, seen: u64, has_run: bool) -> Result<Dirty, StoreError> {
         let to = self.last_change().await?;
         let mut position = JournalPosition::end_of(seen);
+        let mut dirty = Dirty::No;
         while position.number < to {
             let query = JournalQuery::after(position).with_limit(JournalQuery::MAX_LIMIT);
             let JournalRead::Page(page) = self.runner.store.entries(self.tenant, &query).await?
             else {
-                return Ok(true);
+                return Ok(Dirty::Yes);
             };
-            let is_reason = |subject: &JournalSubject| match subject {
-                JournalSubject::Resource { .. } => true,
-                JournalSubject::Connection(_) => last.is_some(),
-                _ => false,
-            };
-            if page.entries.iter().any(|entry| is_reason(&entry.subject)) {
-                return Ok(true);
+            for entry in &page.entries {
+                let cause = entry.cause.connection.as_ref();
+                let is_other = cause.is_some_and(|cause| self.others.contains(cause));
+                match &entry.subject {
+                    JournalSubject::Resource { .. } if is_other => dirty = Dirty::Other,
+                    JournalSubject::Resource { .. } => return Ok(Dirty::Yes),
+                    JournalSubject::Connection(id) if has_run && !self.others.contains(id) => {
+                        return Ok(Dirty::Yes);
+                    }
+                    _ => {}
+                }
             }
             match page.end() {
                 Some(end) if page.has_more => position = end,
-                _ => return Ok(false),
+                _ => break,
             }
         }
-        Ok(false)
+        Ok(dirty)
     }
 
     /// The number of the tenant's last change.
@@ -407,6 +435,7 @@ impl Site<'_> {
         // Another runner may have done it since.
         let scope = match self.due().await? {
             Due::Nothing => return Ok(()),
+            Due::OtherSource => return Ok(self.skip_other().await?),
             Due::Skip { until } => return Ok(self.skip(until).await?),
             Due::Resume => {
                 if let Some(run) = self.runs.runs(1).await?.pop() {
@@ -442,6 +471,21 @@ impl Site<'_> {
         ));
         self.runs.add(&run).await?;
         Ok(())
+    }
+
+    /// Records that what connections of another source have sent is not delivered.
+    async fn skip_other(&self) -> Result<(), StoreError> {
+        let id = self.next_id().await?;
+        let mut run = Run::new(id, RunState::Skipped, PlanScope::Incremental, self.now());
+        run.ended = Some(run.started);
+        run.journal_to = self.last_change().await?;
+        run.reason = Some(self.other_source());
+        self.runs.add(&run).await?;
+        Ok(())
+    }
+
+    fn other_source(&self) -> String {
+        format!("the source of the tenant is {}", self.source)
     }
 
     /// Carries out a run, or goes on with it. If some connections are in test mode and others are not, the run covers the
@@ -482,6 +526,15 @@ impl Site<'_> {
     async fn carry_one(&self, mut run: Run, hold: &mut Hold<'_>) -> Result<(), Interruption> {
         let fence = hold.lease.fence;
         let progress = self.runs.take(run.id, fence).await?;
+        if self.staged.is_empty() {
+            let (now, reason) = (self.now(), self.other_source());
+            let skip = |run: &mut Run| {
+                run.state = RunState::Skipped;
+                run.ended = Some(now);
+                run.reason = Some(reason.clone());
+            };
+            return Ok(self.runs.update(&mut run, fence, skip).await?);
+        }
         let directory = (self.runner.directories)(self.tenant);
         let result = match &directory {
             Some(directory) => {

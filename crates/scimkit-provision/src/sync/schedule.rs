@@ -22,8 +22,21 @@ pub(super) enum Due {
     Skip {
         until: DateTime<Utc>,
     },
+    /// To record that what was written is not delivered: its connection is of another source.
+    OtherSource,
     /// To start a run.
     Start(PlanScope),
+}
+
+/// What was written since the newest run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dirty {
+    /// Nothing.
+    No,
+    /// Only what connections of another source have sent.
+    Other,
+    /// Something that a run delivers.
+    Yes,
 }
 
 /// What is known of a tenant.
@@ -31,8 +44,8 @@ pub(super) enum Due {
 pub(super) struct Known<'a> {
     /// The shortest time between the starts of two runs.
     pub(super) interval: Duration,
-    /// Whether anything has changed since the newest run that was not skipped.
-    pub(super) is_dirty: bool,
+    /// Whether anything was written since the newest run, by whom.
+    pub(super) dirty: Dirty,
     pub(super) now: DateTime<Utc>,
     /// The runs, the newest one first.
     pub(super) runs: &'a [Run],
@@ -48,20 +61,28 @@ pub(super) struct Known<'a> {
 /// - A failed run is repeated after the interval; a blocked one is not, before something changes.
 pub(super) fn due(known: Known<'_>) -> Due {
     let Known {
+        dirty,
         interval,
-        is_dirty,
         now,
         runs,
     } = known;
+    let is_dirty = dirty == Dirty::Yes;
+    let is_noted = runs.first().is_some_and(|run| {
+        let until = later(
+            run.started,
+            TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX),
+        );
+        run.state == RunState::Skipped && now < until
+    });
     if runs.first().is_some_and(|run| run.state.is_active()) {
         return Due::Resume;
     }
     let mut real = runs.iter().filter(|run| run.state != RunState::Skipped);
     let Some(last) = real.next() else {
-        return if is_dirty {
-            Due::Start(PlanScope::Full)
-        } else {
-            Due::Nothing
+        return match dirty {
+            Dirty::Yes => Due::Start(PlanScope::Full),
+            Dirty::Other if !is_noted => Due::OtherSource,
+            Dirty::Other | Dirty::No => Due::Nothing,
         };
     };
     let has_failed = last.state == RunState::Failed;
@@ -73,7 +94,11 @@ pub(super) fn due(known: Known<'_>) -> Due {
         .next()
         .is_none_or(|full| later(full.started, DAY) <= now);
     if !(is_dirty || has_failed || is_daily) {
-        return Due::Nothing;
+        return if dirty == Dirty::Other && !is_noted {
+            Due::OtherSource
+        } else {
+            Due::Nothing
+        };
     }
     let until = later(
         last.started,
@@ -118,7 +143,7 @@ mod tests {
     fn due_at(minute: i64, is_dirty: bool, runs: &[Run]) -> Due {
         due(Known {
             interval: Duration::from_secs(900),
-            is_dirty,
+            dirty: if is_dirty { Dirty::Yes } else { Dirty::No },
             now: at(minute),
             runs,
         })
@@ -181,6 +206,24 @@ mod tests {
             due_at(35, true, &blocked),
             Due::Start(PlanScope::Incremental)
         );
+    }
+
+    #[test]
+    fn write_of_another_source_is_noted_once_per_window() {
+        let due_at = |minute, runs: &[Run]| {
+            due(Known {
+                dirty: Dirty::Other,
+                interval: Duration::from_secs(900),
+                now: at(minute),
+                runs,
+            })
+        };
+        assert_eq!(due_at(0, &[]), Due::OtherSource);
+        let noted = run(RunState::Skipped, PlanScope::Incremental, 0);
+        assert_eq!(due_at(14, std::slice::from_ref(&noted)), Due::Nothing);
+        assert_eq!(due_at(15, &[noted]), Due::OtherSource);
+        let done = run(RunState::Completed, PlanScope::Full, 0);
+        assert_eq!(due_at(1, &[done]), Due::OtherSource);
     }
 
     #[test]

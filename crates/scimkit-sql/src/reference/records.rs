@@ -23,6 +23,7 @@ impl<'a> From<&'a Tenant> for TenantRow<'a> {
             created_us: micros(tenant.created),
             name: &tenant.name,
             revision: integer(tenant.revision),
+            source: tenant.source.as_str(),
             tenant: tenant.id.as_str(),
         }
     }

@@ -9,7 +9,7 @@ use crate::Dialect;
 /// incomplete.
 #[must_use]
 pub fn token_by_digest(dialect: Dialect, digest: &[u8]) -> Statement<'_> {
-    let text = "SELECT t.tenant, t.name, t.created_us, t.revision,
+    let text = "SELECT t.tenant, t.name, t.created_us, t.revision, t.source,
                 c.tenant, c.connection, c.name, c.rules, c.created_us, c.revision,
                 k.tenant, k.id, k.connection, k.digest, k.name, k.may_groups, k.may_read,
                 k.may_users, k.created_us, k.revision, k.expires_us, k.replaced_us, k.revoked_us,
@@ -21,17 +21,17 @@ pub fn token_by_digest(dialect: Dialect, digest: &[u8]) -> Statement<'_> {
     Statement::fixed(dialect, text, [Parameter::Blob(digest)])
 }
 
-/// Selects a tenant: id, name, `created_us` and revision.
+/// Selects a tenant: id, name, `created_us`, revision and source.
 #[must_use]
 pub fn tenant(dialect: Dialect, tenant: &str) -> Statement<'_> {
-    let text = "SELECT tenant, name, created_us, revision FROM tenant WHERE tenant = ?1";
+    let text = "SELECT tenant, name, created_us, revision, source FROM tenant WHERE tenant = ?1";
     Statement::fixed(dialect, text, [Parameter::from(tenant)])
 }
 
 /// Selects all tenants without an incomplete import, in the order of their ids, with the columns of [`tenant`].
 #[must_use]
 pub fn tenants(dialect: Dialect) -> Statement<'static> {
-    let text = "SELECT tenant, name, created_us, revision FROM tenant t
+    let text = "SELECT tenant, name, created_us, revision, source FROM tenant t
          WHERE NOT EXISTS (SELECT 1 FROM import i WHERE i.tenant = t.tenant)
          ORDER BY tenant";
     Statement::fixed(dialect, text, [])
@@ -49,7 +49,7 @@ pub fn connection<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Stateme
 /// of the tenant is incomplete. It always selects one row, without values if there is no such connection.
 #[must_use]
 pub fn connection_with_tenant<'a>(dialect: Dialect, tenant: &'a str, id: &'a str) -> Statement<'a> {
-    let text = "SELECT t.tenant, t.name, t.created_us, t.revision,
+    let text = "SELECT t.tenant, t.name, t.created_us, t.revision, t.source,
                 c.tenant, c.connection, c.name, c.rules, c.created_us, c.revision,
                 EXISTS (SELECT 1 FROM import i WHERE i.tenant = ?1)
          FROM (SELECT 1) one
@@ -148,6 +148,8 @@ pub struct TenantRow<'a> {
     pub name: &'a str,
     /// The number of writes.
     pub revision: i64,
+    /// The word for what delivers its users.
+    pub source: &'a str,
     /// The identifier.
     pub tenant: &'a str,
 }
@@ -155,14 +157,17 @@ pub struct TenantRow<'a> {
 /// Adds a tenant, or replaces the one with its id.
 #[must_use]
 pub fn put_tenant<'a>(dialect: Dialect, row: &TenantRow<'a>) -> Statement<'a> {
-    let text = "INSERT INTO tenant (tenant, name, created_us, revision) VALUES (?1, ?2, ?3, ?4)
+    let text = "INSERT INTO tenant (tenant, name, created_us, revision, source)
+         VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (tenant) DO UPDATE SET name = excluded.name,
-             created_us = excluded.created_us, revision = excluded.revision";
+             created_us = excluded.created_us, revision = excluded.revision,
+             source = excluded.source";
     let parameters = [
         row.tenant.into(),
         row.name.into(),
         row.created_us.into(),
         row.revision.into(),
+        row.source.into(),
     ];
     Statement::fixed(dialect, text, parameters)
 }

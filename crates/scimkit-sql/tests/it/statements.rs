@@ -157,6 +157,7 @@ fn others(dialect: Dialect) -> Vec<Statement<'static>> {
         created_us: 0,
         name: "",
         revision: 1,
+        source: "scim",
         tenant: "t",
     };
     let connection = ConnectionRow {

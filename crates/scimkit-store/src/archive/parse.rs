@@ -10,8 +10,8 @@ use super::{
     RecordCounts, ResourceRecord, TARGETS, TenantHeader,
 };
 use crate::{
-    Connection, ConnectionId, Document, ResourceRef, Tenant, TenantId, Timestamps, TokenRecord,
-    TokenScopes,
+    Connection, ConnectionId, Document, ResourceRef, Tenant, TenantId, TenantSource, Timestamps,
+    TokenRecord, TokenScopes,
 };
 
 /// A result whose error is the reason why a line is invalid.
@@ -70,6 +70,8 @@ fn start(members: &mut Members) -> Outcome<TenantHeader> {
         Some(name) => {
             let mut entry = Tenant::new(id.clone(), name, members.instant("created")?);
             entry.revision = members.number("revision")?;
+            let source = members.optional_text("source")?;
+            entry.source = TenantSource::from_word(source.as_deref().unwrap_or_default());
             Some(entry)
         }
     };

@@ -11,7 +11,7 @@ use super::{
     ArchiveRecord, DeletedRecord, FORMAT, MemberRecord, MembershipRecord, RecordCounts,
     ResourceRecord, TenantHeader,
 };
-use crate::{Connection, ConnectionId, Document, StoreError, TokenRecord};
+use crate::{Connection, ConnectionId, Document, StoreError, TenantSource, TokenRecord};
 
 /// Returns the line of a record, with its line break.
 pub(super) fn line(record: &ArchiveRecord) -> Result<String, StoreError> {
@@ -44,7 +44,12 @@ fn of_start(start: &TenantHeader) -> String {
     };
     let line = line.text("name", &entry.name);
     let line = line.instant("created", entry.created);
-    line.with("revision", &Value::from(entry.revision)).end()
+    let line = line.with("revision", &Value::from(entry.revision));
+    if entry.source == TenantSource::Scim {
+        line.end()
+    } else {
+        line.text("source", entry.source.as_str()).end()
+    }
 }
 
 fn of_connection(connection: &Connection) -> String {

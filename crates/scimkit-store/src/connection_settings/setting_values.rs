@@ -7,7 +7,7 @@ use serde::{Deserializer, Serializer, de, de::Visitor, ser};
 
 use crate::{
     AliasPolicy, CreatePolicy, CyclePolicy, DeletePolicy, Delivery, JournalLevel, OnDelete,
-    PatchResponse, UnknownMemberPolicy,
+    PatchResponse, TenantSource, UnknownMemberPolicy,
 };
 
 /// A value of a connection setting, written as one word.
@@ -79,6 +79,10 @@ impl Word for PatchResponse {
         ("auto", PatchResponse::Auto),
         ("never", PatchResponse::Never),
     ];
+}
+
+impl Word for TenantSource {
+    const WORDS: &'static [(&'static str, Self)] = &TenantSource::WORDS;
 }
 
 impl Word for UnknownMemberPolicy {

@@ -24,7 +24,7 @@ use scimkit_registry::{Change, ResourceId, Tolerance};
 use scimkit_sqlite::SqliteStore;
 use scimkit_store::{
     BoxFuture, ConnectionId, ExpectedVersion, MemoryStore, RequestContext, Settings, Store,
-    StoreExt as _, TenantId,
+    StoreExt as _, TenantId, TenantSource,
 };
 use serde_json::{Value, json};
 
@@ -682,6 +682,70 @@ async fn people_who_were_never_sent_are_archived_once_the_provider_is_quiet() {
     assert!(world.people().await[1].2, "{:?}", world.people().await);
     let summary = world.last().await.summary.unwrap();
     assert_eq!(summary.connections["entra"].withheld, 1);
+}
+
+#[tokio::test]
+async fn source_of_a_tenant_excludes_the_others() {
+    for world in [World::new("{}").await, World::in_a_file("{}").await] {
+        let admin = world.admin();
+        world.send("User", "u1", user("ada@example.com", "1")).await;
+        world.look().await;
+        let seen = admin.tenant(&world.tenant).await.unwrap();
+        let agent = admin
+            .change_source(&seen, TenantSource::Agent)
+            .await
+            .unwrap();
+        assert!(
+            admin.change_source(&seen, TenantSource::Csv).await.is_err(),
+            "another has changed it"
+        );
+        let entra = admin
+            .connection(&world.tenant, &ConnectionId::from("entra"))
+            .await
+            .unwrap();
+        assert!(
+            ConnectionSettings::from_json(&entra.settings)
+                .unwrap()
+                .test_mode
+        );
+        // Requests are accepted, and not delivered: one row per window.
+        for minute in 0..3 {
+            world.hands.turn(1);
+            world
+                .change(
+                    "User",
+                    "u1",
+                    user("ada@example.com", &format!("2.{minute}")),
+                )
+                .await;
+            world.look().await;
+        }
+        use RunState::{Completed, Skipped, Test};
+        assert_eq!(world.states().await, [Completed, Skipped]);
+        assert_eq!(
+            world.last().await.reason.as_deref(),
+            Some("the source of the tenant is agent")
+        );
+        world.runs().ask("ines", world.hands.now()).await.unwrap();
+        world.look().await;
+        assert_eq!(world.states().await, [Completed, Skipped, Skipped]);
+        assert_eq!(world.people().await[0].1, "1");
+        // Back again: in test mode first.
+        admin
+            .change_source(&agent, TenantSource::Scim)
+            .await
+            .unwrap();
+        world.hands.turn(20);
+        world.look().await;
+        assert_eq!(world.last().await.state, Test);
+        world.hands.turn(20);
+        world.configure("{}").await;
+        world.look().await;
+        assert_eq!(
+            (world.last().await.state, &*world.people().await[0].1),
+            (Completed, "2.2")
+        );
+    }
 }
 
 #[tokio::test]

@@ -6,3 +6,6 @@ CREATE TABLE scim_key_value (
     value TEXT NOT NULL,
     PRIMARY KEY (tenant, collection, key)
 ) STRICT, WITHOUT ROWID;
+
+-- What delivers the users of a tenant, in staged delivery.
+ALTER TABLE scim_tenant ADD COLUMN source TEXT NOT NULL DEFAULT 'scim';

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, thread};
 
-use scimkit_store::{TenantEntry, TenantId};
+use scimkit_store::{TenantEntry, TenantId, TenantSource};
 
 use super::{
     TenantStoreCheck,
@@ -63,6 +63,7 @@ fn found(fixture: &TenancyFixture<'_>) -> Result<(), String> {
     let mut renamed = tenant("acme", 1);
     let mut ruled = connection("acme", "crm", 1);
     renamed.name = String::new();
+    renamed.source = TenantSource::Agent;
     ruled.settings = "[]".to_owned();
     fixture.put(vec![
         TenantEntry::Connection(ruled.clone()),
